@@ -1,0 +1,48 @@
+# `make demo` and `make test` set up all they need: a virtual environment with the locked packages, made once.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export SAM_CLI_TELEMETRY = 0
+
+help: ## these lines
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "vidhook needs Python 3.11 or later; $(PYTHON) is `$(PYTHON) -V 2>&1`. Name another with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "vidhook needs Python's venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "setting up $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+setup: $(READY) ## the virtual environment
+demo: $(READY) ## the whole bridge on this machine: eight tasks, four providers, signed webhooks
+	@$(BIN)/vidhook demo
+test: $(READY) ## every fast test
+	@$(BIN)/pytest -n auto -m "not slow"
+test-slow: $(READY) ## the tests that take minutes
+	@$(BIN)/pytest -n auto -m slow
+check: $(READY) ## ruff, mypy, import rules, cfn-lint, sam validate
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+	$(BIN)/sam validate --lint
+build: $(READY) ## what `make deploy` uploads
+	$(BIN)/sam build
+deploy: build ## to AWS, with samconfig.toml
+	$(BIN)/sam deploy
+sandbox: $(READY) ## the stack on this machine, until interrupted
+	@$(BIN)/vidhook sandbox
+lock: ## requirements.lock from the ranges in pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.lock
+clean: ## all that was built
+	rm -rf $(VENV) .aws-sam build
+.PHONY: help setup demo test test-slow check build deploy sandbox lock clean

@@ -1,0 +1,90 @@
+"""Every error vidhook raises. What a provider or a subscriber answers is data, not one of these.
+
+VidhookError
+  BadInput            mend the input: `field`, `problem` and `mend` say how
+    BadSubmission     ... what was handed to submit_task
+    BadProviderFile   ... a provider's TOML file
+    BadSubscriber     ... a subscriber's URL, filter or secret
+  NotFound            it is not in the ledger (any more)
+  RequestFailed       an outbound request got no whole answer; try again later, `kind` says what broke
+    DnsFailed ConnectFailed TimedOut TlsFailed ConnectionReset ProtocolBroken TooLarge
+    Blocked           never try again as it is: the address or the scheme is not allowed
+    BadRedirect       a redirect that may not be followed
+  BrokenCopy          the video that arrived is not the video that was announced; copy it again
+"""
+
+from typing import ClassVar
+
+
+class VidhookError(Exception):
+    """The root: catch this to catch all of ours."""
+
+
+class BadInput(VidhookError):
+    """Somebody's input is wrong. The text names the field, the value's problem and the mend."""
+
+    def __init__(self, field: str, problem: str, mend: str = "") -> None:
+        self.field, self.problem, self.mend = field, problem, mend
+        super().__init__(f"{field}: {problem}" + (f"; {mend}" if mend else ""))
+
+
+class BadSubmission(BadInput):
+    """What was handed to submit_task cannot become a watch."""
+
+
+class BadProviderFile(BadInput):
+    """A provider's TOML file cannot be used."""
+
+
+class BadSubscriber(BadInput):
+    """A subscriber cannot be added or changed like this."""
+
+
+class NotFound(VidhookError):
+    """It is not in the ledger, or no longer."""
+
+
+class RequestFailed(VidhookError):
+    """An outbound request that got no whole answer. `kind` is its class in the delivery log."""
+
+    kind: ClassVar[str] = "protocol"
+
+
+class DnsFailed(RequestFailed):
+    kind = "dns"
+
+
+class ConnectFailed(RequestFailed):
+    kind = "connect"
+
+
+class TimedOut(RequestFailed):
+    kind = "timeout"
+
+
+class TlsFailed(RequestFailed):
+    kind = "tls"
+
+
+class ConnectionReset(RequestFailed):
+    kind = "reset"
+
+
+class ProtocolBroken(RequestFailed):
+    kind = "protocol"
+
+
+class TooLarge(RequestFailed):
+    kind = "too_large"
+
+
+class Blocked(RequestFailed):
+    kind = "blocked"
+
+
+class BadRedirect(RequestFailed):
+    kind = "redirect"
+
+
+class BrokenCopy(VidhookError):
+    """What was copied is shorter, longer or of another type than its source said."""
