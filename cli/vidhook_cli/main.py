@@ -1,0 +1,44 @@
+"""The `vidhook` command. Each subcommand lives in a module of its own, imported when it is called."""
+
+import importlib
+
+import click
+
+from vidhook import __version__
+from vidhook.errors import VidhookError
+
+COMMANDS = {
+    "demo": "vidhook_cli.sandbox.demo:demo",
+    "sandbox": "vidhook_cli.sandbox.cloud:sandbox",
+    "sample-provider": "vidhook_cli.sandbox.provider:sample_provider",
+    "sample-subscriber": "vidhook_cli.sandbox.subscriber:sample_subscriber",
+    "read": "vidhook_cli.read:read",
+    "providers": "vidhook_cli.providers:providers",
+    "subscribers": "vidhook_cli.subscribers:subscribers",
+}
+
+
+class Lazy(click.Group):
+    """A group that imports a subcommand only when it is asked for: `vidhook read` need not import boto3."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except VidhookError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vidhook")
+def main() -> None:
+    """Polls AI video APIs for you and sends one signed webhook when the video is done."""
