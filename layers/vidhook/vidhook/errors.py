@@ -45,9 +45,20 @@ class NotFound(VidhookError):
 
 
 class RequestFailed(VidhookError):
-    """An outbound request that got no whole answer. `kind` is its class in the delivery log."""
+    """An outbound request that got no whole answer. `kind` is its class in the delivery log.
+
+    The text is safe to show to whoever owns the URL: it names no address that a name resolved to and no query string.
+    `detail` is for the operator alone. `address`, `tls_version` and `timings` (milliseconds) tell how far it got.
+    """
 
     kind: ClassVar[str] = "protocol"
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+        self.address: str | None = None
+        self.tls_version: str | None = None
+        self.timings: dict[str, float] = {}
 
 
 class DnsFailed(RequestFailed):

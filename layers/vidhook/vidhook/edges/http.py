@@ -1,0 +1,562 @@
+"""The only way out: every request to a provider, a video's host or a subscriber is sent by `Http`.
+
+Whoever may name a URL must not thereby reach our network, hold us beyond the deadline or fill our memory. So one lookup
+is made, every address of its answer is checked, the connection goes to a checked address, TLS is verified against the
+name, and one wall-clock deadline spans lookup, connect, TLS, sending, headers and body.
+"""
+
+import io
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPResponse
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from threading import Thread
+from time import monotonic
+from typing import Any, Literal, cast
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.connection import HTTPConnection
+from urllib3.util.response import assert_header_parsing
+
+from vidhook import __version__
+from vidhook.errors import (
+    BadInput,
+    BadRedirect,
+    Blocked,
+    ConnectFailed,
+    ConnectionReset,
+    DnsFailed,
+    ProtocolBroken,
+    RequestFailed,
+    TimedOut,
+    TlsFailed,
+    TooLarge,
+)
+
+# IANA's special-purpose registries, and what clouds answer on public-looking addresses. An IPv6 address is public only
+# inside 2000::/3, which leaves out loopback, link-local, unique local, mapped IPv4 and NAT64 without naming them.
+_GLOBAL_IPV6 = ip_network("2000::/3")
+_NOT_PUBLIC = tuple(
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # this host
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # carrier-grade NAT; Alibaba Cloud's metadata
+        "127.0.0.0/8",
+        "168.63.129.16/32",  # Azure's wire server
+        "169.254.0.0/16",  # link-local; metadata nearly everywhere
+        "172.16.0.0/12",
+        "192.0.0.0/24",  # IETF protocol assignments; Oracle Cloud's metadata
+        "192.0.2.0/24",  # documentation
+        "192.31.196.0/24",  # AS112
+        "192.52.193.0/24",  # AMT
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",
+        "192.175.48.0/24",  # AS112
+        "198.18.0.0/15",  # benchmarking
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved; broadcast
+        "2001::/23",  # IETF protocol assignments: Teredo, benchmarking, ORCHID
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4
+        "2620:4f:8000::/48",  # AS112
+        "3ffe::/16",  # 6bone, handed back
+        "3fff::/20",  # documentation
+    )
+)
+_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
+_DEFAULT_PORT = {"https": 443, "http": 80}
+_HEAD_BYTES = 65_536  # of an answer's status lines and headers, any 1xx included
+_CONNECT_SECONDS = 2.0  # the longest an address is waited for while another is left to try
+_PIECE = 262_144
+
+_Address = IPv4Address | IPv6Address
+_Resolve = Callable[..., Iterable[tuple[Any, ...]]]  # shaped like socket.getaddrinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer, its body as it came (never decompressed), at most `max_bytes` of it.
+
+    `headers` have lower-case names, repeated ones joined with ", ". `timings` are milliseconds: `dns`, `connect`,
+    `tls`, `first_byte` (from sending to the first byte of the answer) and `total`; what did not happen is absent.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    truncated: bool
+    url: str = field(repr=False)  # its query string may be a credential
+    address: str | None
+    tls_version: str | None
+    timings: Mapping[str, float]
+
+
+class Http:
+    """Sends requests where they may go; build one a process, any number of threads may use it.
+
+    `allowed_networks` are CIDRs that may be reached although they are private, over plain http too. `resolve` is
+    `socket.getaddrinfo` or a function of its shape. A bad CIDR raises BadInput.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed_networks: Iterable[str] = (),
+        user_agent: str = f"vidhook/{__version__}",
+        ssl_context: ssl.SSLContext | None = None,
+        resolve: _Resolve = socket.getaddrinfo,
+    ) -> None:
+        try:
+            self._allowed = tuple(ip_network(network) for network in allowed_networks)
+        except ValueError as error:
+            raise BadInput("allowed_networks", str(error), "write CIDRs such as 10.1.0.0/16") from None
+        self._user_agent = user_agent
+        # One context for all: reading the CA bundle takes longer than a handshake.
+        self._ssl_context = ssl_context or ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+        self._resolve = resolve
+
+    def check(self, url: str) -> None:
+        """Refuse, without touching the network, a URL that can never be sent to: raises Blocked with the mend."""
+        self._split(url)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        deadline: float = 10.0,
+        max_bytes: int = 65_536,
+        on_excess: Literal["error", "truncate"] = "error",
+    ) -> Response:
+        """One request and its whole answer within `deadline` seconds; a redirect is an answer like any other.
+
+        A body above `max_bytes` raises TooLarge or is cut, as `on_excess` says. Raises the RequestFailed that names
+        what broke.
+        """
+        with closing(_Trip(self, monotonic() + deadline)) as trip:
+            answer = trip.start(method, url, headers or {}, body)
+            if on_excess == "error" and (_announced(answer) or 0) > max_bytes:
+                raise trip.told(TooLarge(f"the answer announces more than {max_bytes} bytes"))
+            content = bytearray()
+            while len(content) <= max_bytes and (piece := trip.read(answer, max_bytes + 1 - len(content))):
+                content += piece
+            if on_excess == "error" and len(content) > max_bytes:
+                raise trip.told(TooLarge(f"the answer is longer than {max_bytes} bytes"))
+            return Response(
+                status=answer.status_code,
+                headers=_plain(answer.headers),
+                body=bytes(content[:max_bytes]),
+                truncated=len(content) > max_bytes,
+                url=answer.url,
+                address=trip.address,
+                tls_version=trip.tls_version,
+                timings=trip.timings(),
+            )
+
+    @contextmanager
+    def download(
+        self, url: str, *, headers: Mapping[str, str] | None = None, deadline: float, max_redirects: int = 3
+    ) -> Iterator["Download"]:
+        """GET with the body left on the line, to be read inside the `with` and before `deadline` seconds have passed.
+
+        Redirects are followed, each checked anew; `headers` go no further than the origin they were meant for. Raises
+        as `send` does, and BadRedirect for a redirect that leads nowhere or one too many.
+        """
+        headers, ends = headers or {}, monotonic() + deadline
+        for hop in range(max_redirects + 1):
+            with closing(_Trip(self, ends)) as trip:
+                answer = trip.start("GET", url, headers, b"")
+                if answer.status_code not in (301, 302, 303, 307, 308):
+                    yield Download(answer, trip)
+                    return
+                if hop == max_redirects:
+                    raise trip.told(BadRedirect(f"more than {max_redirects} redirects"))
+                target = _redirect_target(answer)
+                if target is None:
+                    raise trip.told(BadRedirect("a redirect whose Location is missing or cannot be read"))
+            if _origin(target) != _origin(url):
+                headers = {}
+            url = target
+
+    def _split(self, url: str) -> SplitResult:
+        """The URL in its normal form, once nothing in it is forbidden."""
+        if not url.isprintable() or " " in url or "\\" in url:
+            raise Blocked("the URL holds a space, a backslash or a control character; percent-encode it")
+        try:
+            written = urlsplit(url)
+            if written.scheme not in _DEFAULT_PORT:
+                raise Blocked(
+                    f"the URL begins with {written.scheme + ':' if written.scheme else 'no scheme'}; use https:"
+                )
+            if "@" in written.netloc:
+                raise Blocked("the URL holds a user name or password before its host; leave it out")
+            if written.port == 0:
+                raise Blocked("the URL's port is 0; leave it out or use the receiver's port")
+            parts = urlsplit(cast(str, requests.Request("GET", url).prepare().url))
+            address = _literal(parts.hostname or "")
+        except ValueError:  # requests' InvalidURL is one; its text repeats the URL
+            raise Blocked("the URL cannot be read; write https://host/path") from None
+        if address:
+            self._admit(parts.scheme, [address], str(address))
+        elif parts.scheme == "http" and not self._allowed:
+            raise Blocked("plain http is not allowed; use https")
+        return parts
+
+    def _admit(self, scheme: str, addresses: list[_Address], host: str) -> None:
+        """Raise Blocked unless every address may be reached over this scheme."""
+        outside = [address for address in addresses if not any(address in network for network in self._allowed)]
+        detail = f"{host} is {', '.join(map(str, addresses))}"
+        if scheme == "http" and outside:
+            raise Blocked("plain http is for the deployer's AllowedNetworks only; use https", detail=detail)
+        if not all(map(_is_public, outside)):
+            problem = "is" if host == str(addresses[0]) else "resolves to"
+            raise Blocked(
+                f"{host} {problem} an address that is not allowed; use a public one, "
+                "or have the deployer add its network to AllowedNetworks",
+                detail=detail,
+            )
+
+
+class Download:
+    """An answer whose body is still on the line. `length` is its Content-Length, None if it was not announced."""
+
+    def __init__(self, answer: requests.Response, trip: "_Trip") -> None:
+        self._answer, self._trip = answer, trip
+        self.status = answer.status_code
+        self.headers = _plain(answer.headers)
+        self.url = answer.url
+        self.address = trip.address
+        self.content_type = self.headers.get("content-type")
+        self.length = _announced(answer)
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes, fewer only at the end, then b"". A body that ends too early raises ProtocolBroken."""
+        return self._trip.read(self._answer, size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(_PIECE), b"")
+
+
+class _Trip(HTTPAdapter):
+    """One request's way through the network, as requests' transport adapter, and what was learned on it.
+
+    It is called without a requests.Session: all a Session adds (cookies, netrc, proxies of the environment, redirects)
+    must not happen here, and Session.send reads a redirect's body to its end, however long it is.
+    """
+
+    def __init__(self, http: Http, ends: float) -> None:
+        super().__init__()
+        self.address: str | None = None
+        self.tls_version: str | None = None
+        self._http, self._ends, self._started = http, ends, monotonic()
+        self._phases: dict[str, float] = {}
+        self._socket: socket.socket | None = None
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+
+    def timings(self) -> dict[str, float]:
+        """Milliseconds of each phase so far, and in total."""
+        phases = self._phases | {"total": monotonic() - self._started}
+        return {phase: round(seconds * 1000, 3) for phase, seconds in phases.items()}
+
+    def told(self, failure: RequestFailed) -> RequestFailed:
+        """The failure, told how far the trip got."""
+        failure.address, failure.tls_version, failure.timings = self.address, self.tls_version, self.timings()
+        return failure
+
+    def start(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> requests.Response:
+        """Send the request and read the answer's head."""
+        with self._telling():
+            parts = self._http._split(url)
+            _check_headers(headers)
+            request = requests.Request(method, parts.geturl(), headers=headers, data=body).prepare()
+            request.headers.setdefault("User-Agent", self._http._user_agent)
+            request.headers["Host"] = parts.netloc.removesuffix(f":{_DEFAULT_PORT[parts.scheme]}")
+            request.headers["Accept-Encoding"] = "identity"
+            request.headers["Connection"] = "close"
+            return self.send(request)
+
+    def read(self, answer: requests.Response, size: int) -> bytes:
+        """The next `size` bytes of the body as they came, fewer only at its end."""
+        with self._telling():
+            return cast(bytes, answer.raw.read(size, decode_content=False))
+
+    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
+        parts = urlsplit(cast(str, request.url))
+        line = self._open(parts.scheme, cast(str, parts.hostname), parts.port or _DEFAULT_PORT[parts.scheme])
+        connection = HTTPConnection(cast(str, parts.hostname))
+        connection.response_class = _Answer
+        connection.sock = cast(socket.socket, line)
+        with suppress(ConnectionReset):  # it may have answered before it stopped listening
+            connection.request(
+                cast(str, request.method),
+                request.path_url,
+                body=request.body,
+                headers=cast(Mapping[str, str], request.headers),
+                preload_content=False,
+                decode_content=False,
+            )
+        return self.build_response(request, connection.getresponse())
+
+    def _open(self, scheme: str, host: str, port: int) -> "_Line":
+        """A line to a checked address of the host, encrypted for https."""
+        with self.phase("dns", "looking up the name"):
+            places = self._look_up(host, port)
+        self._http._admit(scheme, [ip_address(place[0]) for _, place in places], host)
+        with self.phase("connect", "connecting"):
+            self._socket = self._connect(places)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if scheme == "https":
+            with self.phase("tls", "greeting over TLS"):
+                self._socket.settimeout(self.left())
+                tls = self._http._ssl_context.wrap_socket(self._socket, server_hostname=host.rstrip("."))
+                self._socket, self.tls_version = tls, tls.version()
+        return _Line(self, self._socket)
+
+    def _look_up(self, host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+        """Every (family, socket address) of the host, from one lookup; a literal address needs none."""
+        literal = _literal(host)
+        if literal:
+            return [(socket.AF_INET if literal.version == 4 else socket.AF_INET6, (host, port))]
+        answer: Future[Iterable[tuple[Any, ...]]] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._http._resolve(host, port, type=socket.SOCK_STREAM))
+            except Exception as error:
+                answer.set_exception(error)
+
+        # getaddrinfo takes no timeout: a thread of its own is left behind when it hangs, until the resolver gives up.
+        Thread(target=ask, daemon=True).start()
+        try:
+            places = list(dict.fromkeys((family, place) for family, _, _, _, place in answer.result(self.left())))
+        except TimeoutError:
+            raise
+        except (OSError, UnicodeError) as error:
+            raise DnsFailed(f"the name {host} does not resolve", detail=str(error)) from None
+        if not places:
+            raise DnsFailed(f"the name {host} has no address")
+        return places
+
+    def _connect(self, places: list[tuple[int, tuple[Any, ...]]]) -> socket.socket:
+        """A connection to the first address that takes one; a dead one costs its share of the time left."""
+        for later, (family, place) in zip(reversed(range(len(places))), places, strict=True):
+            self.address = place[0]
+            candidate = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                candidate.settimeout(min(self.left() / (later + 1), _CONNECT_SECONDS) if later else self.left())
+                candidate.connect(place)
+            except OSError as error:
+                candidate.close()
+                if later:
+                    continue
+                if isinstance(error, TimeoutError):
+                    raise
+                reason = error.strerror or type(error).__name__
+                raise ConnectFailed(f"no connection: {reason.lower()}", detail=f"{place[0]}: {error}") from None
+            except BaseException:
+                candidate.close()
+                raise
+            return candidate
+        raise AssertionError("a lookup without addresses is refused before")
+
+    def left(self) -> float:
+        """Seconds until the deadline; raises TimeoutError when it has passed."""
+        seconds = self._ends - monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
+
+    def first_byte(self, since: float) -> None:
+        """Note when the first byte of the answer came."""
+        self._phases.setdefault("first_byte", monotonic() - since)
+
+    @contextmanager
+    def phase(self, name: str | None, doing: str) -> Iterator[None]:
+        """Time a phase under its name, and give what the socket raises in it our names."""
+        began = monotonic()
+        try:
+            yield
+        except TimeoutError:
+            raise TimedOut(f"the deadline passed while {doing}") from None
+        except ssl.SSLCertVerificationError as error:
+            raise TlsFailed(f"the certificate is not to be trusted: {error.verify_message}") from None
+        except ssl.SSLError as error:
+            raise TlsFailed(f"TLS broke while {doing}: {error.reason or 'unexpected end'}", detail=str(error)) from None
+        except OSError as error:
+            raise ConnectionReset(f"the connection broke while {doing}", detail=str(error)) from None
+        finally:
+            if name:
+                self._phases[name] = monotonic() - began
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Give what http.client and urllib3 raise our names, and every failure what the trip learned."""
+        try:
+            yield
+        except RequestFailed as failure:
+            raise self.told(failure) from failure.__cause__
+        except ConnectionError:
+            raise self.told(ConnectionReset("the connection was closed before an answer")) from None
+        except (HTTPException, urllib3.exceptions.HTTPError) as error:
+            kind = type(error.__cause__ or error).__name__
+            raise self.told(ProtocolBroken(f"the answer is not whole HTTP ({kind})", detail=str(error))) from error
+
+
+class _Line(io.RawIOBase):
+    """A connected socket as http.client wants one, whose every read and write ends by the trip's deadline."""
+
+    def __init__(self, trip: _Trip, connected: socket.socket) -> None:
+        self._trip, self._socket, self._since = trip, connected, monotonic()
+
+    def sendall(self, data: bytes) -> None:
+        with self._trip.phase(None, "sending"):
+            view = memoryview(data)
+            while view:
+                self._socket.settimeout(self._trip.left())
+                view = view[self._socket.send(view) :]
+        self._since = monotonic()
+
+    def readinto(self, buffer: Any) -> int:
+        with self._trip.phase(None, "waiting for the answer"):
+            self._socket.settimeout(self._trip.left())
+            count = self._socket.recv_into(buffer)
+        if count:
+            self._trip.first_byte(self._since)
+        return count
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def settimeout(self, _: object) -> None:
+        """The trip's deadline holds, whatever urllib3 sets."""
+
+    def close(self) -> None:
+        """The trip closes the socket: http.client lets go of it before the body is read."""
+
+
+class _Answer(HTTPResponse):
+    """http.client's answer, with its leniencies that hide a broken or hostile sender taken back."""
+
+    def begin(self) -> None:
+        whole = self.fp
+        self.fp = cast(io.BufferedReader, _Head(whole))
+        super().begin()
+        self.fp = whole
+        try:
+            assert_header_parsing(self.headers)  # here, because urllib3 only logs it, with the URL's query string
+        except urllib3.exceptions.HeaderParsingError:
+            raise ProtocolBroken("the answer holds a malformed header line") from None
+        lengths = set(self.headers.get_all("content-length", []))
+        if len(lengths) > 1 or not all(re.fullmatch("[0-9]{1,18}", length) for length in lengths):
+            raise ProtocolBroken("the answer's Content-Length is not one number")
+        if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise ProtocolBroken("the answer's Transfer-Encoding is not chunked")
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # private, and nothing else will do
+        if version not in ("HTTP/1.0", "HTTP/1.1"):
+            raise ProtocolBroken("the answer is not HTTP/1.1")
+        # http.client skips 100 only, and would take 103 Early Hints for the answer.
+        return version, 100 if 100 <= status < 200 and status != 101 else status, reason
+
+    def _read_next_chunk_size(self) -> int:
+        # int() takes "-1", after which http.client reads to the end of the stream, whatever the limit.
+        match = _CHUNK_SIZE.fullmatch(self.fp.readline(_HEAD_BYTES))
+        if not match:
+            raise ProtocolBroken("the answer's chunks are broken")
+        return int(match[1], 16)
+
+
+class _Head:
+    """The head of an answer: an end inside it is an error, and so is one that never ends."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file, self._left = file, _HEAD_BYTES
+
+    def readline(self, limit: int) -> bytes:
+        line = self._file.readline(min(limit, self._left + 1))
+        nothing_yet = self._left == _HEAD_BYTES
+        self._left -= len(line)
+        if self._left < 0:
+            raise ProtocolBroken(f"the answer's headers are longer than {_HEAD_BYTES} bytes")
+        if not line.endswith(b"\n") and (line or not nothing_yet):
+            raise ProtocolBroken("the answer ended inside its headers")
+        return line
+
+
+def _literal(host: str) -> _Address | None:
+    """The address that the host is, None for a name; raises Blocked for what is neither, or an address in disguise."""
+    if ":" in host and "%" not in host:
+        return IPv6Address(host)
+    if not _HOST.fullmatch(host) or len(host) > 253:
+        raise Blocked("the URL's host is no valid name; write https://host/path")
+    # A host whose last label is a number is an IPv4 address to a browser and to getaddrinfo (https://url.spec.whatwg.org).
+    if not _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
+        return None
+    try:
+        return IPv4Address(host)
+    except ValueError:
+        raise Blocked("the URL's host is a number but no address; write four decimal numbers, or a name") from None
+
+
+def _is_public(address: _Address) -> bool:
+    return (address.version == 4 or address in _GLOBAL_IPV6) and not any(address in net for net in _NOT_PUBLIC)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Raise Blocked for a header that could be read as two. The text never shows a value: it may be a key."""
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise Blocked(f"the header name {name!r} is not valid; use letters, digits and dashes")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise Blocked(f"header {name}: a line break, a control character or a space at an end; take it out")
+
+
+def _plain(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _announced(answer: requests.Response) -> int | None:
+    """The length of the body that the head tells, None if it does not."""
+    if "transfer-encoding" in answer.headers or "content-length" not in answer.headers:
+        return None
+    return int(answer.headers["content-length"].partition(",")[0])  # repeated ones are equal: _Answer saw to it
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORT.get(parts.scheme)
+
+
+def _redirect_target(answer: requests.Response) -> str | None:
+    """Where a redirect leads, None if it does not say."""
+    try:
+        # http.client reads headers as Latin-1, and hosts send UTF-8 in Location.
+        location = answer.headers["location"].encode("latin-1").decode()
+        return urljoin(answer.url, location)
+    except (KeyError, ValueError):
+        return None
