@@ -1,0 +1,192 @@
+"""The local cloud: MiniStack with the real template.yaml deployed."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import click
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from vidhook_cli.sandbox import ROOT, leave_when_told
+from vidhook_cli.sandbox.package import Package, pack
+from vidhook_cli.sandbox.provider import KEYS
+
+STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
+# The one thing that differs from a deployment in AWS: providers and subscribers live on this machine.
+PARAMETERS = {"AllowedNetworks": "127.0.0.0/8,::1/128"}
+# Each invocation in flight is a process here. Above this many, as in an AWS account at its limit, Lambda answers 429.
+CONCURRENCY = "32"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A running local cloud. `outputs` are the stack's, in snake_case."""
+
+    endpoint: str
+    outputs: dict[str, str]
+    log: Path
+    process: "subprocess.Popen[bytes]"
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the root key of the local cloud."""
+        return _client(self.endpoint, service)
+
+    def facts(self) -> dict[str, str]:
+        """What a program needs to know to use it: what `vidhook sandbox` prints."""
+        return {"endpoint": self.endpoint, "region": REGION, "stack": STACK, **self.outputs, "log": str(self.log)}
+
+
+@contextlib.contextmanager
+def running(port: int = 0, wait_scale: float = 1.0, auth: bool = False) -> Iterator[Cloud]:
+    """The local cloud for as long as the block lasts; nothing of it stays.
+
+    Every Wait of a state machine lasts `wait_scale` times as long as it says; with `auth` IAM is enforced. Port 0 takes
+    a free one. ClickException says in one line what is in the way.
+    """
+    for package in ("ministack", "samtranslator"):
+        if importlib.util.find_spec(package) is None:
+            raise click.ClickException(f"the sandbox needs the package {package}: pip install 'vidhook[sandbox]'")
+    port = _free_port(port)
+    home = Path(tempfile.mkdtemp(prefix="vidhook-sandbox-"))
+    log = home / "ministack.log"
+    endpoint = f"http://127.0.0.1:{port}"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vidhook_cli.sandbox.emulator"],
+            env=_environment(port, wait_scale, auth, home),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        packaged = pack(ROOT / "template.yaml", ARTIFACTS, ROOT / "build")
+        _await_health(endpoint, process, log)
+        outputs = _deploy(endpoint, packaged)
+        keys = json.dumps(KEYS)
+        _client(endpoint, "secretsmanager").put_secret_value(SecretId=outputs["provider_secret"], SecretString=keys)
+        yield Cloud(endpoint, outputs, log, process)
+    finally:
+        assert process.stdin
+        process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _deploy(endpoint: str, packaged: Package) -> dict[str, str]:
+    """Creates the stack; its outputs in snake_case."""
+    s3, cloudformation = _client(endpoint, "s3"), _client(endpoint, "cloudformation")
+    s3.create_bucket(Bucket=ARTIFACTS)
+    for key, content in {**packaged.objects, "template.json": packaged.template.encode()}.items():
+        s3.put_object(Bucket=ARTIFACTS, Key=key, Body=content)
+    try:
+        cloudformation.create_stack(
+            StackName=STACK,
+            TemplateURL=f"{endpoint}/{ARTIFACTS}/template.json",
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in PARAMETERS.items()],
+        )
+    except ClientError as error:
+        raise click.ClickException(f"the template is refused: {error.response['Error']['Message']}") from error
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            break
+        time.sleep(0.05)
+    if stack["StackStatus"] != "CREATE_COMPLETE":
+        events = reversed(cloudformation.describe_stack_events(StackName=STACK)["StackEvents"])
+        failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+        why = [f"{event['LogicalResourceId']}, {event.get('ResourceStatusReason')}" for event in failed]
+        raise click.ClickException(f"the stack is {stack['StackStatus']}: {''.join(why[:1])}")
+    return {_snake(output["OutputKey"]): output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _await_health(endpoint: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            direct.open(f"{endpoint}/_ministack/health", timeout=5).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    last = log.read_text(errors="replace").strip().splitlines()[-1:]
+    raise click.ClickException(f"MiniStack does not start: {''.join(last) or 'it says nothing'}")
+
+
+def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[str, str]:
+    """The child's environment: this one without its AWS account and its proxies."""
+    mine = {name: value for name, value in os.environ.items() if not re.match(r"(?i)AWS_|.*_PROXY$", name)}
+    return {
+        "LAMBDA_ACCOUNT_CONCURRENCY": CONCURRENCY,
+        **mine,
+        "AUTH": str(auth).lower(),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "LOG_LEVEL": "WARNING",
+        "SFN_WAIT_SCALE": str(wait_scale),
+        "TMPDIR": str(home),
+        "S3_DATA_DIR": str(home / "s3"),
+        "STATE_DIR": str(home / "state"),
+    }
+
+
+def _client(endpoint: str, service: str) -> Any:
+    return boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 -- the emulator's root key, known to everybody
+        config=Config(proxies={}, s3={"addressing_style": "path"}),
+    )
+
+
+def _free_port(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise click.ClickException(f"port {port}: {error.strerror}; name another with --port") from error
+        chosen: int = probe.getsockname()[1]
+        return chosen
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+@click.command()
+@click.option("--port", default=0, help="Port on 127.0.0.1; a free one by default.")
+@click.option("--wait-scale", default=1.0, show_default=True, help="0.1 makes every wait ten times shorter.")
+@click.option("--auth/--no-auth", default=False, help="Enforce IAM: a Lambda may do what its role grants, no more.")
+def sandbox(port: int, wait_scale: float, auth: bool) -> None:
+    """Run the whole stack on this machine until interrupted; prints one JSON line when it is ready."""
+    leave_when_told()
+    with running(port, wait_scale, auth) as cloud:
+        click.echo(json.dumps(cloud.facts()))
+        cloud.process.wait()
+        raise click.ClickException("MiniStack ended by itself")

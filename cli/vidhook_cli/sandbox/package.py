@@ -1,0 +1,95 @@
+"""What `sam build` and `sam package` make of a template, without the SAM CLI's seconds: layers made, folders zipped."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+
+@dataclass(frozen=True)
+class Package:
+    """A template whose local paths have become S3 places, and the objects that belong there, by key."""
+
+    template: str
+    objects: dict[str, bytes]
+
+
+def pack(template_file: Path, bucket: str, kept: Path) -> Package:
+    """The template ready for CloudFormation; a layer is kept in the folder `kept` as long as its sources are the same.
+
+    ClickException says why a layer cannot be built.
+    """
+    from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+    template = yaml_parse(template_file.read_text(encoding="utf-8"))
+    root, objects = template_file.parent, {}
+
+    def place(content: bytes, suffix: str) -> str:
+        key = hashlib.sha256(content).hexdigest() + suffix
+        objects[key] = content
+        return f"s3://{bucket}/{key}"
+
+    defaults = {"Type": "AWS::Serverless::Function", "Properties": template.get("Globals", {}).get("Function", {})}
+    for name, resource in {"Globals": defaults, **template["Resources"]}.items():
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::Serverless::Function" if "CodeUri" in properties:
+                properties["CodeUri"] = place(_zip(_sources(root / properties["CodeUri"])), ".zip")
+            case "AWS::Serverless::LayerVersion":
+                properties["ContentUri"] = place(_layer(root / properties["ContentUri"], name, kept), ".zip")
+            case "AWS::Serverless::StateMachine" if "DefinitionUri" in properties:
+                properties["DefinitionUri"] = place((root / properties["DefinitionUri"]).read_bytes(), ".asl.json")
+    return Package(json.dumps(template), objects)
+
+
+def _layer(source: Path, name: str, kept: Path) -> bytes:
+    """The layer's zip, made by the layer's own Makefile."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path, content in _sources(source).items():
+        digest.update(f"{path} {len(content)} ".encode() + content)
+    zipped = kept / f"{name}-{digest.hexdigest()[:16]}.zip"
+    if not zipped.exists():
+        kept.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept) as folder:
+            artifacts = Path(folder, "artifacts")
+            artifacts.mkdir()
+            made = subprocess.run(  # noqa: S603 -- our own Makefile
+                ["make", "-C", str(source), f"build-{name}", f"ARTIFACTS_DIR={artifacts}"],  # noqa: S607 -- PATH's make
+                capture_output=True,
+                text=True,
+            )
+            if made.returncode:
+                raise click.ClickException(f"{name} cannot be built: {(made.stderr or made.stdout).strip()}")
+            # MiniStack runs Lambdas with this interpreter, whatever the template's Runtime: its bytecode saves each
+            # cold start the compiling.
+            compiling = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(artifacts)]
+            subprocess.run([sys.executable, *compiling], check=True)  # noqa: S603
+            finished = Path(folder, "layer.zip")
+            finished.write_bytes(_zip(_files(artifacts)))
+            finished.rename(zipped)  # at once: others may be making the same
+    return zipped.read_bytes()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def _sources(folder: Path) -> dict[str, bytes]:
+    """The files less the bytecode that tests leave beside them."""
+    return {path: content for path, content in _files(folder).items() if "__pycache__" not in path}
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    """A zip that has the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, content in files.items():
+            archive.writestr(zipfile.ZipInfo(path), content)
+    return buffer.getvalue()

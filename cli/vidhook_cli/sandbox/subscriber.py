@@ -1,0 +1,158 @@
+"""A sample subscriber: takes webhooks, verifies them with the `standardwebhooks` package, and remembers them."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
+
+from vidhook_cli.sandbox import leave_when_told
+from vidhook_cli.sandbox.loopback import Handler, Loopback
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One webhook as it came. `problem` says why it did not verify; `event` is the body, when it is JSON."""
+
+    at: float  # unix seconds
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    problem: str | None
+    event: dict[str, Any] | None
+    duplicate: bool  # this event id had come before, verified and answered 2xx
+
+    @property
+    def verified(self) -> bool:
+        return self.problem is None
+
+    @property
+    def id(self) -> str:
+        return self.headers.get("webhook-id", "")
+
+
+class SampleSubscriber:
+    """One subscriber at `url`. What it answers is `answers`, one each, then `status` for ever.
+
+    An answer is a status, or (status, headers). `slow` seconds pass before each answer. An unverified webhook is
+    answered 401 whatever was planned. `secrets` may change at any time: the secret of an endpoint is often only
+    known after its URL. `on_receive` is called with each webhook, in the server's thread.
+    """
+
+    def __init__(
+        self,
+        *secrets: str,
+        answers: Sequence[int | tuple[int, Mapping[str, str]]] = (),
+        status: int = 200,
+        slow: float = 0,
+        port: int = 0,
+        on_receive: Callable[[Received], None] = lambda received: None,
+    ) -> None:
+        self.secrets = list(secrets)
+        self.answers = list(answers)
+        self.status, self.slow, self.on_receive = status, slow, on_receive
+        self.received: list[Received] = []
+        self._taken: set[str] = set()
+        self._changed = threading.Condition()
+        self._server = Loopback(type("SubscriberHandler", (_Handler,), {"subscriber": self}), port)
+        self.url = f"{self._server.url}/webhooks"
+
+    def __enter__(self) -> "SampleSubscriber":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def wait_for(self, condition: Callable[[list[Received]], bool], seconds: float) -> list[Received]:
+        """What was received, once `condition` holds of it; AssertionError when it does not within `seconds`."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(self.received), seconds):
+                raise AssertionError(f"after {seconds} s {self.url} had received {[r.event for r in self.received]}")
+            return list(self.received)
+
+    def take(self, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, str]]:
+        """Remembers one webhook and answers (status, headers)."""
+        problem = self._problem(headers, body)
+        try:
+            event = json.loads(body)
+        except ValueError:
+            event = None
+        with self._changed:
+            planned = self.answers.pop(0) if problem is None and self.answers else self.status
+            status, extra = (planned, {}) if isinstance(planned, int) else planned
+            event_id = headers.get("webhook-id", "")
+            duplicate = event_id in self._taken
+            if problem is None and 200 <= status < 300:
+                self._taken.add(event_id)
+            received = Received(
+                time.time(), headers, body, problem, event if isinstance(event, dict) else None, duplicate
+            )
+            self.received.append(received)
+            self._changed.notify_all()
+        self.on_receive(received)
+        return (status, extra) if problem is None else (401, {})
+
+    def _problem(self, headers: Mapping[str, str], body: bytes) -> str | None:
+        problem = "no secret to verify with"
+        for secret in self.secrets:
+            try:
+                Webhook(secret).verify(body, dict(headers))
+            except WebhookVerificationError as error:
+                problem = str(error)
+            except ValueError as error:  # a malformed header, base64 or JSON
+                problem = f"malformed: {error}"
+            else:
+                return None
+        return problem
+
+
+class _Handler(Handler):
+    subscriber: SampleSubscriber
+
+    def do_POST(self) -> None:  # noqa: N802 -- the base class's name
+        body = self.read_body()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        status, extra = self.subscriber.take(headers, body)
+        time.sleep(self.subscriber.slow)
+        self.answer(status, headers=dict(extra))
+
+
+def line(received: Received) -> str:
+    """One webhook as one line for a person."""
+    event = received.event or {}
+    verdict = "ok" if received.verified else f"refused ({received.problem})"
+    again = ", seen before" if received.duplicate else ""
+    return f"{verdict}  {received.id or 'no id'}  {event.get('type', 'no type')}{again}"
+
+
+@click.command()
+@click.option("--port", default=8471, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--secret", "secrets", multiple=True, required=True, help="whsec_...; may be given several times.")
+@click.option("--fail", default=0, show_default=True, metavar="N", help="Answer 500 to the first N webhooks.")
+@click.option("--status", default=200, show_default=True, help="Answer this to the others.")
+@click.option("--slow", default=0.0, show_default=True, metavar="SECONDS", help="Wait before each answer.")
+def sample_subscriber(port: int, secrets: tuple[str, ...], fail: int, status: int, slow: float) -> None:
+    """Receive webhooks on this machine, verify each and print a line about it."""
+
+    for secret in secrets:
+        try:
+            Webhook(secret)
+        except (ValueError, EmptyWebhookSecretError) as error:
+            raise click.BadParameter(f"{error}; it is whsec_ and base64", param_hint="--secret") from error
+    leave_when_told()
+    with SampleSubscriber(
+        *secrets,
+        answers=[500] * fail,
+        status=status,
+        slow=slow,
+        port=port,
+        on_receive=lambda received: click.echo(line(received)),
+    ) as subscriber:
+        click.echo(f"listening at {subscriber.url}")
+        threading.Event().wait()
