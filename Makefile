@@ -43,6 +43,7 @@ sandbox: $(READY) ## the stack on this machine, until interrupted
 	@$(BIN)/vidhook sandbox
 lock: ## requirements.lock from the ranges in pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.lock
+	cd layers/vidhook && uv pip compile --universal --python-version 3.11 --generate-hashes --constraint ../../requirements.lock requirements.in -o requirements.txt
 clean: ## all that was built
 	rm -rf $(VENV) .aws-sam build
 .PHONY: help setup demo test test-slow check build deploy sandbox lock clean

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+TERMINAL_TYPES = ("video.completed", "video.failed", "image.completed", "image.failed")
+
 
 class Status(StrEnum):
     """What a task is doing. `completed` and `failed` are final."""
@@ -97,6 +99,48 @@ class Submission:
         return watch_id(self.provider, self.task_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One question to the provider and what came of it: `answer` is a status, or the class of what went wrong."""
+
+    at: float
+    answer: str
+    pause: int | None = None
+    progress: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Our following of one task.
+
+    paused: the sum of all pauses asked for. history: the latest polls, oldest first. copies: tries at keeping the
+    video that failed. detected_at: when a poll found the task settled. progress_told: the poll whose news was told.
+    """
+
+    submission: Submission
+    submitted_at: float
+    polls: int = 0
+    paused: int = 0
+    copies: int = 0
+    history: tuple[Poll, ...] = ()
+    snapshot: Snapshot | None = None
+    detected_at: float | None = None
+    event_id: str | None = None  # the terminal event, once written
+    progress_told: Poll | None = None
+
+    @property
+    def id(self) -> str:
+        return self.submission.id
+
+    def age(self, now: float) -> float:
+        """Seconds since submission; never less than all pauses together, so the rules hold where Waits are scaled."""
+        return max(now - self.submitted_at, float(self.paused))
+
+    @property
+    def settled(self) -> bool:
+        return self.event_id is not None or (self.snapshot is not None and self.snapshot.status.final)
+
+
 def watch_id(provider: str, task_id: str) -> str:
     """`tsk_` and 26 characters that follow from (provider, task_id) alone."""
     return derived_id("tsk", provider, task_id)
@@ -106,3 +150,87 @@ def derived_id(prefix: str, *parts: str) -> str:
     """A prefix and 26 lower-case base32 characters (130 bits of SHA-256): fits execution names, keys and URLs."""
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
     return f"{prefix}_{base64.b32encode(digest).decode().lower()[:26]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Who is told: an HTTPS endpoint with its filter. Its secrets live in Secrets Manager under `secret_name`.
+
+    state: active, paused (by its owner) or disabled (by us, for `reason`). hold_until: unix seconds before which
+    nothing is sent to it, since it said Retry-After. failing_since and last_failure: the first and the latest failed
+    attempt with no success in between; failing_told: operators were told of them. draining: deliveries that were held
+    are still to be started. metadata: keys and values a task's metadata must have.
+    """
+
+    id: str
+    url: str
+    secret_name: str
+    secret_version: str | None = None
+    events: tuple[str, ...] = TERMINAL_TYPES
+    providers: tuple[str, ...] = ("*",)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    description: str = ""
+    state: str = "active"
+    reason: str | None = None
+    created_at: float = 0.0
+    hold_until: float = 0.0
+    failing_since: float | None = None
+    last_failure: float | None = None
+    failing_told: bool = False
+    draining: bool = False
+
+    @property
+    def active(self) -> bool:
+        return self.state == "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one delivery, as the delivery log shows it.
+
+    outcome: delivered, retry, gone (410) or failed. kind: `http` when the subscriber answered, else the class of what
+    broke (dns, connect, timeout, tls, reset, protocol, blocked, too_large, redirect). timings: milliseconds a phase.
+    """
+
+    number: int
+    at: float
+    outcome: str
+    kind: str
+    status: int | None = None
+    detail: str = ""
+    answer: str = ""
+    address: str | None = None
+    tls_version: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    pause: int | None = None  # until the next attempt
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event to one subscriber. state: due, held, delivered, failed or cancelled.
+
+    attempts counts all there ever were; the schedule of the current run began after `base` of them. run counts the
+    redelivery executions and names the next one.
+    """
+
+    event_id: str
+    watch_id: str
+    subscriber_id: str
+    event_type: str
+    created_at: float
+    state: str = "due"
+    attempts: int = 0
+    next_at: float | None = None
+    last: str = ""  # the latest attempt in a word or two
+    base: int = 0
+    run: int = 0
+
+    @property
+    def open(self) -> bool:
+        return self.state in ("due", "held")
+
+    @property
+    def execution_name(self) -> str:
+        """The name of the redelivery execution of the current run: one run is started once."""
+        return f"{self.event_id}-{self.subscriber_id}-{self.run}"

@@ -1,0 +1,140 @@
+"""The S3 bucket that keeps the videos."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from vidhook.errors import BrokenCopy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# Amazon S3 quotas: one PutObject carries at most 5 GiB, a multipart upload at most 10,000 parts.
+SINGLE_PUT_LIMIT = 5 * 1024**3
+PART_BYTES = 32 * 1024**2
+READ_BYTES = 1024**2
+
+
+class Readable(Protocol):
+    """Bytes that can be read once, front to back."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object as it lies in the bucket."""
+
+    key: str
+    content_type: str
+    bytes: int
+    sha256: str
+
+
+class Bucket:
+    """Stores streams under keys of the caller's choosing."""
+
+    def __init__(self, name: str, *, client: "S3Client | None" = None) -> None:
+        self.name = name
+        # The body is a stream that cannot be rewound: it is neither hashed beforehand nor sent twice, TLS guards it on
+        # the way and our own SHA-256 afterwards. The caller owns the retry, from the download on.
+        self._client = client or boto3.client(
+            "s3",
+            config=Config(
+                request_checksum_calculation="when_required",
+                retries={"total_max_attempts": 1},
+                s3={"payload_signing_enabled": False},
+            ),
+        )
+
+    def find(self, key: str) -> Stored | None:
+        """What lies under this key, or None. Costs a HEAD, and one read of the object when it is there."""
+        try:
+            head = self._client.head_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NotFound"):
+                return None
+            raise
+        body = _Hashing(self._client.get_object(Bucket=self.name, Key=key)["Body"])
+        while body.read(READ_BYTES):
+            pass
+        return Stored(key, head["ContentType"], body.count, body.hexdigest())
+
+    def store(
+        self, key: str, source: Readable, *, length: int | None, content_type: str, metadata: Mapping[str, str]
+    ) -> Stored:
+        """Streams a body into one object; nothing lies under the key unless all of it arrived.
+
+        `length` in bytes when the source announced one: then it goes into a single PutObject as fast as it comes.
+        Without, or above 5 GiB, it goes up in parts of 32 MiB. Raises BrokenCopy when `length` is not kept or the
+        body is empty, and whatever the source raises.
+        """
+        body = _Hashing(source)
+        about: dict[str, Any] = {
+            "Bucket": self.name,
+            "Key": key,
+            "ContentType": content_type,
+            "Metadata": dict(metadata),
+        }
+        if length is not None and length <= SINGLE_PUT_LIMIT:
+            if length == 0:
+                raise BrokenCopy("the source is empty")
+            self._client.put_object(**about, Body=cast("IO[bytes]", body), ContentLength=length)
+        else:
+            self._store_parts(about, body)
+        if length is not None and body.count != length:
+            raise BrokenCopy(f"{body.count} bytes came of {length} announced")
+        return Stored(key, content_type, body.count, body.hexdigest())
+
+    def _store_parts(self, about: dict[str, Any], body: "_Hashing") -> None:
+        place = {"Bucket": about["Bucket"], "Key": about["Key"]}
+        upload = self._client.create_multipart_upload(**about)["UploadId"]
+        try:
+            parts: list[Any] = []
+            while chunk := _read_full(body, PART_BYTES):
+                number = len(parts) + 1
+                answer = self._client.upload_part(**place, UploadId=upload, PartNumber=number, Body=chunk)
+                parts.append({"ETag": answer["ETag"], "PartNumber": number})
+            if not parts:
+                raise BrokenCopy("the source is empty")
+            self._client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+        except BaseException:
+            self._client.abort_multipart_upload(**place, UploadId=upload)
+            raise
+
+    def presigned(self, key: str, *, seconds: int, filename: str | None = None) -> str:
+        """A link to the object that works without credentials for `seconds`, or as long as our own credentials do."""
+        parameters = {"Bucket": self.name, "Key": key}
+        if filename:
+            parameters["ResponseContentDisposition"] = f'inline; filename="{filename}"'
+        return self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
+
+
+class _Hashing:
+    """A stream that counts and hashes what is read from it. It has no seek, so nobody tries to rewind it."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+        self._sha256 = hashlib.sha256()
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._source.read(size)
+        self._sha256.update(chunk)
+        self.count += len(chunk)
+        return chunk
+
+    def hexdigest(self) -> str:
+        return self._sha256.hexdigest()
+
+
+def _read_full(body: _Hashing, size: int) -> bytes:
+    buffer = bytearray()
+    while len(buffer) < size and (chunk := body.read(min(READ_BYTES, size - len(buffer)))):
+        buffer += chunk
+    return bytes(buffer)

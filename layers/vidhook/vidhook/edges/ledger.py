@@ -1,0 +1,551 @@
+"""The DynamoDB table that remembers watches, events, deliveries, subscribers and provider files.
+
+One partition is one task's whole story, so one query tells it:
+
+    pk            sk                          what
+    tsk_...       watch                       the watch and its latest snapshot
+    tsk_...       event                       its one terminal event
+    tsk_...       delivery#<evt>#<sub>        one event to one subscriber
+    tsk_...       attempt#<evt>#<sub>#<n>     one attempt
+    tsk_...       token#<tok>                 a task token that waits for the event
+    subscribers   <sub>                       a subscriber
+    callbacks     <cb>                        a task's own callback_url as a subscriber
+    providers     <name>                      a provider file
+
+Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's deliveries by time; `due` (due, due_at)
+finds what should have moved by now: an open watch or an open delivery carries it, a finished one does not.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, fields, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.exceptions import ClientError
+
+from vidhook.errors import NotFound
+from vidhook.event import Event, serialize
+from vidhook.providers.file import Provider, bundled, parse
+from vidhook.task import (
+    Attempt,
+    Category,
+    Delivery,
+    Poll,
+    Snapshot,
+    Source,
+    Status,
+    Submission,
+    Subscriber,
+    TaskError,
+    Watch,
+    derived_id,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+HISTORY = 40  # polls kept on a watch: every write costs by the item's size
+DAY = 86_400
+# Step Functions keeps an execution's name taken for 90 days; a watch must not be forgotten before.
+WATCH_DAYS = 100
+# A watch or delivery that did not move for so long after it should have is the sweeper's.
+GRACE_SECONDS = 900
+
+Item = dict[str, Any]
+Fact = TypeVar("Fact")
+
+
+class Ledger:
+    """Reads and writes facts. Every write that must happen once is conditional; lost races are told as such."""
+
+    def __init__(self, table: str, *, client: "DynamoDBClient | None" = None, event_days: int = 30) -> None:
+        self.table = table
+        self.event_days = event_days
+        self._client = client or boto3.client("dynamodb")
+
+    # Watches
+
+    def claim(self, submission: Submission, pause: int, now: float) -> tuple[Watch, bool]:
+        """The watch of this task, and whether this call made it: a task submitted twice has one watch.
+
+        `pause` is the one before the first poll.
+        """
+        watch = Watch(submission, submitted_at=now, paused=pause)
+        item = {
+            **_key(watch.id, "watch"),
+            "submission": serialize(asdict(submission)),
+            "submitted_at": now,
+            "polls": 0,
+            "paused": pause,
+            "list": "watches",
+            "listed_at": _sortable(now, watch.id),
+            "due": "watch",
+            "due_at": now + pause + GRACE_SECONDS,
+            "ttl": int(now) + submission.deadline_seconds + WATCH_DAYS * DAY,
+        }
+        if self._put_new(item):
+            return watch, True
+        return self.watch(watch.id), False
+
+    def watch(self, watch_id: str) -> Watch:
+        """Raises NotFound."""
+        return _watch(self._get(watch_id, "watch", f"task {watch_id}"))
+
+    def note_poll(
+        self, watch: Watch, poll: Poll, snapshot: Snapshot | None, *, settled: bool, progress: bool = False
+    ) -> Watch:
+        """Adds one poll, and the snapshot when there is one. A watch that another execution settled stays as it is.
+
+        `progress` says that this poll's news is to be told.
+        """
+        history = (*watch.history, poll)[-HISTORY:]
+        pause = poll.pause or 0
+        changed = replace(
+            watch,
+            polls=watch.polls + 1,
+            paused=watch.paused + pause,
+            history=history,
+            snapshot=snapshot or watch.snapshot,
+            detected_at=poll.at if settled else watch.detected_at,
+            progress_told=poll if progress else watch.progress_told,
+        )
+        values = {
+            "polls": changed.polls,
+            "paused": changed.paused,
+            "history": serialize([asdict(entry) for entry in history]),
+            "due_at": poll.at + pause + GRACE_SECONDS,
+            "detected_at": changed.detected_at,
+            "progress_told": asdict(progress_told) if (progress_told := changed.progress_told) else None,
+            "snapshot": _snapshot_text(changed.snapshot),
+        }
+        try:
+            self._update(_key(watch.id, "watch"), values, condition="attribute_not_exists(detected_at)")
+        except LostRace:
+            return self.watch(watch.id)
+        return changed
+
+    def note_failed_copy(self, watch: Watch, snapshot: Snapshot) -> None:
+        """Counts a copy that did not work, and keeps the snapshot whose link is fresher."""
+        self._update(_key(watch.id, "watch"), {"copies": watch.copies + 1, "snapshot": _snapshot_text(snapshot)})
+
+    # Events
+
+    def put_event(self, event: Event) -> Event:
+        """Writes a watch's terminal event and closes the watch, once; answers the one that was first."""
+        item = {**_key(event.watch_id, "event"), **_event_values(event), "ttl": self._event_ttl(event.at)}
+        close: Any = _update_arguments(
+            _key(event.watch_id, "watch"), {"event_id": event.id, "due": None, "due_at": None}, "attribute_exists(pk)"
+        )
+        try:
+            self._client.transact_write_items(
+                TransactItems=[
+                    {
+                        "Put": {
+                            "TableName": self.table,
+                            "Item": _pack(item),
+                            "ConditionExpression": "attribute_not_exists(pk)",
+                        }
+                    },
+                    {"Update": {"TableName": self.table, **close}},
+                ]
+            )
+        except self._client.exceptions.TransactionCanceledException:
+            return self.event(event.watch_id)
+        return event
+
+    def event(self, watch_id: str) -> Event:
+        """The terminal event of a watch. Raises NotFound while there is none."""
+        return _event(self._get(watch_id, "event", f"event of task {watch_id}"))
+
+    # Deliveries
+
+    def open_delivery(self, event: Event, subscriber: Subscriber, now: float) -> Delivery:
+        """The delivery of an event to a subscriber; it stays `due` until an attempt settles it, whatever crashes."""
+        delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
+        item = {
+            **_delivery_key(delivery),
+            **_plain(delivery),
+            "list": subscriber.id,
+            "listed_at": _sortable(now, delivery.event_id),
+            "due": "delivery",
+            "due_at": now + GRACE_SECONDS,
+            "ttl": self._event_ttl(now),
+        }
+        if self._put_new(item):
+            return delivery
+        return self.delivery(event.watch_id, event.id, subscriber.id)
+
+    def delivery(self, watch_id: str, event_id: str, subscriber_id: str) -> Delivery:
+        """Raises NotFound."""
+        key = f"delivery#{event_id}#{subscriber_id}"
+        return _facts(Delivery, self._get(watch_id, key, f"delivery of {event_id} to {subscriber_id}"))
+
+    def note_attempt(self, delivery: Delivery, attempt: Attempt, state: str) -> Delivery:
+        """Writes an attempt into the log and what it means for its delivery."""
+        next_at = attempt.at + attempt.pause if attempt.pause is not None else None
+        changed = replace(
+            delivery,
+            state=state,
+            attempts=attempt.number,
+            next_at=next_at,
+            last=f"{attempt.status}" if attempt.status is not None else attempt.kind,
+        )
+        log = {
+            **_key(delivery.watch_id, f"attempt#{delivery.event_id}#{delivery.subscriber_id}#{attempt.number:04}"),
+            **_plain(attempt),
+            "ttl": self._event_ttl(attempt.at),
+        }
+        self._client.put_item(TableName=self.table, Item=_pack(log))
+        self.change_delivery(changed)
+        return changed
+
+    def change_delivery(self, delivery: Delivery) -> None:
+        """Writes a delivery's state; an open one stays in sight of the sweeper."""
+        moving = delivery.state == "due"
+        due_at = (delivery.next_at or delivery.created_at) + GRACE_SECONDS
+        due = {"due": "delivery" if moving else None, "due_at": due_at if moving else None}
+        self._update(_delivery_key(delivery), {**_plain(delivery), **due})
+
+    def deliveries(self, watch_id: str) -> list[Delivery]:
+        """All deliveries of one task's events."""
+        return [_facts(Delivery, item) for item in self._story(watch_id, "delivery#")]
+
+    def attempts(self, watch_id: str) -> list[tuple[str, str, Attempt]]:
+        """All attempts for one task as (event id, subscriber id, attempt), by event, subscriber and number."""
+        rows = []
+        for item in self._story(watch_id, "attempt#"):
+            _, event_id, subscriber_id, _ = item["sk"].split("#")
+            rows.append((event_id, subscriber_id, _facts(Attempt, item)))
+        return rows
+
+    def start_run(self, delivery: Delivery, *, pause: int, now: float, afresh: bool) -> Delivery:
+        """Opens a delivery's next run, to be started as an execution; `afresh` begins its schedule from the front."""
+        changed = replace(
+            delivery,
+            state="due",
+            run=delivery.run + 1,
+            base=delivery.attempts if afresh else delivery.base,
+            next_at=now + pause,
+        )
+        self.change_delivery(changed)
+        return changed
+
+    def deliveries_to(
+        self, subscriber_id: str, *, since: float = 0.0, newest_first: bool = False
+    ) -> Iterator[Delivery]:
+        """A subscriber's deliveries by time."""
+        for item in self._listed(subscriber_id, since=since, newest_first=newest_first):
+            yield _facts(Delivery, item)
+
+    # Task tokens: credentials of waiting executions, kept until they are answered
+
+    def put_token(self, watch_id: str, token: str, now: float) -> None:
+        """Remembers a token that the terminal event is to answer."""
+        item = {
+            **_key(watch_id, f"token#{derived_id('tok', token)}"),
+            "token": token,
+            "ttl": self._event_ttl(now) + 365 * DAY,
+        }
+        self._client.put_item(TableName=self.table, Item=_pack(item))
+
+    def tokens(self, watch_id: str) -> list[str]:
+        """The tokens still to be answered."""
+        return [item["token"] for item in self._story(watch_id, "token#")]
+
+    def remove_token(self, watch_id: str, token: str) -> None:
+        """Forgets an answered token."""
+        key = _key(watch_id, f"token#{derived_id('tok', token)}")
+        self._client.delete_item(TableName=self.table, Key=_pack(key))
+
+    # Subscribers
+
+    def put_subscriber(self, subscriber: Subscriber) -> None:
+        """Adds or replaces a subscriber as a whole."""
+        item = {**_subscriber_key(subscriber.id), **_plain(subscriber)}
+        self._client.put_item(TableName=self.table, Item=_pack(item))
+
+    def subscriber(self, subscriber_id: str) -> Subscriber:
+        """Raises NotFound."""
+        key = _subscriber_key(subscriber_id)
+        return _facts(Subscriber, self._get(key["pk"], key["sk"], f"subscriber {subscriber_id}"))
+
+    def subscribers(self) -> list[Subscriber]:
+        """All subscribers, oldest first; the callback_urls of single tasks are not among them."""
+        found = [_facts(Subscriber, item) for item in self._story("subscribers")]
+        return sorted(found, key=lambda subscriber: subscriber.created_at)
+
+    def callback(self, subscriber: Subscriber) -> Subscriber:
+        """A callback_url as it is known from earlier tasks, or as given the first time."""
+        item = {**_subscriber_key(subscriber.id), **_plain(subscriber), "ttl": self._event_ttl(subscriber.created_at)}
+        return subscriber if self._put_new(item) else self.subscriber(subscriber.id)
+
+    def put_state(self, subscriber_id: str, state: str, reason: str | None, *, draining: bool = False) -> None:
+        """Makes a subscriber active, paused or disabled. Raises NotFound when it was removed."""
+        values: Item = {"state": state, "reason": reason, "draining": draining}
+        if state == "active":
+            values |= {"failing_since": None, "last_failure": None, "failing_told": False, "hold_until": 0.0}
+        try:
+            self._update(_subscriber_key(subscriber_id), values)
+        except LostRace:
+            raise NotFound(f"subscriber {subscriber_id} is not in the ledger") from None
+
+    def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber | None:
+        """Remembers a failed attempt; answers the subscriber as it now stands, None when it was removed.
+
+        Many deliveries to one subscriber fail at once, so the first failure is set by whoever comes first.
+        """
+        expression = "SET failing_since = if_not_exists(failing_since, :at), last_failure = :at"
+        values: Item = {":at": at}
+        if hold_until is not None:
+            expression += ", hold_until = :hold"
+            values[":hold"] = hold_until
+        try:
+            answer = self._client.update_item(
+                TableName=self.table,
+                Key=_pack(_subscriber_key(subscriber.id)),
+                UpdateExpression=expression,
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues=_pack(values),
+                ReturnValues="ALL_NEW",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return None
+        return _facts(Subscriber, _unpack(answer["Attributes"]))
+
+    def note_success(self, subscriber: Subscriber) -> None:
+        """Forgets the failures before a success."""
+        with suppress(LostRace):
+            self._update(
+                _subscriber_key(subscriber.id), {"failing_since": None, "last_failure": None, "failing_told": False}
+            )
+
+    def note_failing_told(self, subscriber: Subscriber) -> bool:
+        """Marks that operators were told of this streak of failures; True for the one who is to tell them."""
+        try:
+            self._update(
+                _subscriber_key(subscriber.id),
+                {"failing_told": True},
+                "attribute_exists(pk) AND failing_told <> :failing_told",
+            )
+        except LostRace:
+            return False
+        return True
+
+    def remove_subscriber(self, subscriber_id: str) -> None:
+        """Forgets a subscriber; what is on its way to it is cancelled at its next attempt."""
+        self._client.delete_item(TableName=self.table, Key=_pack(_subscriber_key(subscriber_id)))
+
+    # Provider files
+
+    def put_provider_file(self, name: str, text: str) -> None:
+        """Keeps a provider's TOML text; it wins over the bundled file of that name."""
+        self._client.put_item(TableName=self.table, Item=_pack({**_key("providers", name), "text": text}))
+
+    def provider(self, name: str) -> Provider:
+        """The provider of this name: the file kept here, else the bundled one. Raises NotFound naming the nearest."""
+        text = self.provider_file(name)
+        if text is not None:
+            return _parsed(text, name)
+        known = bundled()
+        if name in known:
+            return known[name]
+        near = get_close_matches(name, [*known, *self.provider_files()], n=1)
+        raise NotFound(f'no provider file is named "{name}"' + (f'; did you mean "{near[0]}"?' if near else ""))
+
+    def provider_file(self, name: str) -> str | None:
+        """The text kept for this provider, or None."""
+        try:
+            item = self._get("providers", name, f"provider {name}")
+        except NotFound:
+            return None
+        return str(item["text"])
+
+    def provider_files(self) -> dict[str, str]:
+        """All kept provider files by name."""
+        return {item["sk"]: item["text"] for item in self._story("providers")}
+
+    def remove_provider_file(self, name: str) -> bool:
+        """Whether there was one."""
+        answer = self._client.delete_item(
+            TableName=self.table, Key=_pack(_key("providers", name)), ReturnValues="ALL_OLD"
+        )
+        return "Attributes" in answer
+
+    # The table
+
+    def _event_ttl(self, now: float) -> int:
+        return int(now) + self.event_days * DAY
+
+    def _get(self, pk: str, sk: str, what: str) -> Item:
+        answer = self._client.get_item(TableName=self.table, Key=_pack(_key(pk, sk)), ConsistentRead=True)
+        if "Item" not in answer:
+            raise NotFound(f"{what} is not in the ledger")
+        return _unpack(answer["Item"])
+
+    def _put_new(self, item: Item) -> bool:
+        try:
+            self._client.put_item(
+                TableName=self.table, Item=_pack(item), ConditionExpression="attribute_not_exists(pk)"
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _update(self, key: Item, values: Item, condition: str = "attribute_exists(pk)") -> None:
+        try:
+            self._client.update_item(TableName=self.table, **_update_arguments(key, values, condition))
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+                raise LostRace from error
+            raise
+
+    def _story(self, pk: str, prefix: str = "") -> Iterator[Item]:
+        condition = "pk = :pk" + (" AND begins_with(sk, :sk)" if prefix else "")
+        values: Item = {":pk": pk, **({":sk": prefix} if prefix else {})}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=_pack(values),
+            ConsistentRead=True,
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield _unpack(item)
+
+    def _listed(self, name: str, *, since: float = 0.0, newest_first: bool = False) -> Iterator[Item]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName="listed",
+            KeyConditionExpression="#list = :list AND listed_at >= :since",
+            ExpressionAttributeNames={"#list": "list"},
+            ExpressionAttributeValues=_pack({":list": name, ":since": _sortable(since, "")}),
+            ScanIndexForward=not newest_first,
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield _unpack(item)
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str, name: str) -> Provider:
+    return parse(text, name)
+
+
+class LostRace(Exception):  # noqa: N818 - it is not an error: somebody else was first
+    """A condition did not hold: another execution wrote first."""
+
+
+def _key(pk: str, sk: str) -> Item:
+    return {"pk": pk, "sk": sk}
+
+
+def _subscriber_key(subscriber_id: str) -> Item:
+    return _key("callbacks" if subscriber_id.startswith("cb_") else "subscribers", subscriber_id)
+
+
+def _delivery_key(delivery: Delivery) -> Item:
+    return _key(delivery.watch_id, f"delivery#{delivery.event_id}#{delivery.subscriber_id}")
+
+
+def _sortable(instant: float, tie: str) -> str:
+    return f"{instant:017.6f}#{tie}"
+
+
+def _update_arguments(key: Item, values: Item, condition: str) -> dict[str, Any]:
+    """SET for what has a value, REMOVE for None."""
+    kept = {name: value for name, value in values.items() if value is not None}
+    gone = [name for name, value in values.items() if value is None]
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in kept) if kept else ""
+    if gone:
+        expression += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+    return {
+        "Key": _pack(key),
+        "UpdateExpression": expression.strip(),
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {f"#{name}": name for name in values},
+        **({"ExpressionAttributeValues": _pack({f":{name}": value for name, value in kept.items()})} if kept else {}),
+    }
+
+
+def _pack(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values as DynamoDB's: text, numbers and booleans; None is left out; anything nested is JSON text."""
+    packed: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, bool):
+            packed[name] = {"BOOL": value}
+        elif isinstance(value, (int, float)):
+            packed[name] = {"N": repr(value)}
+        elif isinstance(value, str):
+            packed[name] = {"S": value}
+        elif value is not None:
+            packed[name] = {"S": serialize(value)}
+    return packed
+
+
+def _unpack(item: Mapping[str, Any]) -> Item:
+    return {name: _number(value["N"]) if "N" in value else next(iter(value.values())) for name, value in item.items()}
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+def _plain(fact: Any) -> Item:
+    """A fact's fields, each as `_pack` takes it; `_facts` turns them back."""
+    return asdict(fact)
+
+
+def _facts(kind: type[Fact], item: Item) -> Fact:
+    values: Item = {}
+    for entry in fields(kind):  # type: ignore[arg-type]
+        if entry.name not in item:
+            continue
+        value = item[entry.name]
+        if entry.type in (dict[str, Any], dict[str, float]):
+            value = json.loads(value)
+        elif entry.type == tuple[str, ...]:
+            value = tuple(json.loads(value))
+        values[entry.name] = value
+    return kind(**values)
+
+
+def _event_values(event: Event) -> Item:
+    return {name: value for name, value in _plain(event).items() if name != "watch_id"}
+
+
+def _event(item: Item) -> Event:
+    return _facts(Event, {**item, "watch_id": item["pk"]})
+
+
+def _watch(item: Item) -> Watch:
+    return Watch(
+        submission=Submission(**json.loads(item["submission"])),
+        submitted_at=item["submitted_at"],
+        polls=item["polls"],
+        paused=item["paused"],
+        copies=item.get("copies", 0),
+        history=tuple(Poll(**entry) for entry in json.loads(item.get("history", "[]"))),
+        snapshot=_snapshot(item.get("snapshot")),
+        detected_at=item.get("detected_at"),
+        event_id=item.get("event_id"),
+        progress_told=Poll(**json.loads(item["progress_told"])) if "progress_told" in item else None,
+    )
+
+
+def _snapshot_text(snapshot: Snapshot | None) -> str | None:
+    return None if snapshot is None else serialize(asdict(snapshot))
+
+
+def _snapshot(text: str | None) -> Snapshot | None:
+    if text is None:
+        return None
+    values = json.loads(text)
+    values["status"] = Status(values["status"])
+    values["sources"] = tuple(Source(**source) for source in values["sources"])
+    if values["error"] is not None:
+        values["error"] = TaskError(**{**values["error"], "category": Category(values["error"]["category"])})
+    return Snapshot(**values)

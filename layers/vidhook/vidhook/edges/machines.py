@@ -1,0 +1,47 @@
+"""Step Functions: starting executions under names of our own, answering those that wait for a task."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from vidhook.event import serialize
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from vidhook.event import Event
+
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html
+CAUSE_LIMIT = 32_768
+
+
+class Machines:
+    """Starts state machines. A name that is taken means the execution was started before: that is success."""
+
+    def __init__(self, *, client: "SFNClient | None" = None) -> None:
+        self._client = client or boto3.client("stepfunctions")
+
+    def start(self, machine_arn: str, name: str, argument: dict[str, Any]) -> bool:
+        """Starts one execution; False when one of that name was started before."""
+        try:
+            self._client.start_execution(stateMachineArn=machine_arn, name=name, input=serialize(argument))
+        except self._client.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
+
+    def answer(self, task_token: str, event: "Event") -> None:
+        """Ends the wait of an execution: with the event, or with the failed task's category and message.
+
+        An execution that waits no more (timed out, stopped, answered before) is nobody's problem.
+        """
+        data = event.data["data"]
+        gone = self._client.exceptions
+        with suppress(gone.TaskTimedOut, gone.TaskDoesNotExist, gone.InvalidToken):
+            if data["error"] is None:
+                self._client.send_task_success(taskToken=task_token, output=event.body)
+            else:
+                error = data["error"]
+                self._client.send_task_failure(
+                    taskToken=task_token, error=error["category"], cause=error["message"][:CAUSE_LIMIT]
+                )

@@ -1,0 +1,107 @@
+"""Secrets Manager: the providers' keys and the subscribers' signing secrets. Nothing here is ever logged."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+
+from vidhook.signature import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+    from vidhook.task import Subscriber
+
+CACHE_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSecret:
+    """One `whsec_...`; it signs until `expires_at` (unix seconds), or for good."""
+
+    secret: str
+    expires_at: float | None = None
+
+
+class Secrets:
+    """Reads secrets, remembering them for a few minutes; a subscriber's are remembered by version, so never stale."""
+
+    def __init__(
+        self,
+        *,
+        provider_secret: str = "",
+        default_secret: str = "",
+        client: "SecretsManagerClient | None" = None,
+        clock: "Callable[[], float]" = time.time,
+    ) -> None:
+        self._provider_secret = provider_secret
+        self._default_secret = default_secret
+        self._client = client or boto3.client("secretsmanager")
+        self._clock = clock
+        self._texts: dict[tuple[str, str | None], tuple[float, str]] = {}
+
+    def provider_key(self, name: str, *, fresh: bool = False) -> str | None:
+        """The key for this provider, or None when the secret holds none. `fresh` reads it anew: it may be mended."""
+        try:
+            keys = json.loads(self._text(self._provider_secret, fresh=fresh))
+        except ValueError:
+            keys = None
+        key = keys.get(name) if isinstance(keys, dict) else None
+        return key.strip() if isinstance(key, str) and key.strip() else None
+
+    def signing(self, subscriber: "Subscriber", now: float) -> tuple[str, ...]:
+        """The secrets that sign for this subscriber now, newest first."""
+        if subscriber.secret_name == self._default_secret:
+            return (self.default(),)
+        text = self._text(subscriber.secret_name, version=subscriber.secret_version)
+        live = [SigningSecret(**entry) for entry in json.loads(text)["secrets"]]
+        return tuple(entry.secret for entry in live if entry.expires_at is None or now < entry.expires_at)
+
+    def default(self) -> str:
+        """The stack's own signing secret, for callback_urls."""
+        return PREFIX + self._text(self._default_secret).strip().removeprefix(PREFIX)
+
+    @property
+    def default_name(self) -> str:
+        """What Secrets Manager calls the stack's own signing secret."""
+        return self._default_secret
+
+    def put_signing(self, name: str, secrets: "tuple[SigningSecret, ...]") -> str:
+        """Writes a subscriber's secrets, making the entry when there is none. Answers the version."""
+        text = json.dumps({"secrets": [asdict(entry) for entry in secrets]})
+        try:
+            answer = self._client.put_secret_value(SecretId=name, SecretString=text)
+        except self._client.exceptions.ResourceNotFoundException:
+            created = self._client.create_secret(
+                Name=name, SecretString=text, Description="Signing secrets of a vidhook subscriber"
+            )
+            return created["VersionId"]
+        return answer["VersionId"]
+
+    def read_signing(self, name: str) -> tuple[SigningSecret, ...]:
+        """All secrets of a subscriber, expired ones too."""
+        return tuple(SigningSecret(**entry) for entry in json.loads(self._text(name, fresh=True))["secrets"])
+
+    def delete_signing(self, name: str) -> None:
+        """Deletes a subscriber's secrets at once. One that is gone already is fine."""
+        try:
+            self._client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+        except self._client.exceptions.ResourceNotFoundException:
+            return
+
+    def _text(self, name: str, *, version: str | None = None, fresh: bool = False) -> str:
+        now = self._clock()
+        known = self._texts.get((name, version))
+        if known and not fresh and (version is not None or now - known[0] < CACHE_SECONDS):
+            return known[1]
+        if version is None:
+            answer = self._client.get_secret_value(SecretId=name)
+        else:
+            answer = self._client.get_secret_value(SecretId=name, VersionId=version)
+        text = answer["SecretString"]
+        self._texts[name, version] = (now, text)
+        return text

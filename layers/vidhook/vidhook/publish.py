@@ -1,0 +1,214 @@
+"""The end of a watch: keep the video, write the one event, tell everybody who wants it."""
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from vidhook.deliver import deliver
+from vidhook.event import Event, Kept, failed, progress_event, terminal_event
+from vidhook.keep import COPY_PAUSES, Copies, keep
+from vidhook.poll import ask
+from vidhook.providers.file import request
+from vidhook.redeliver import hand_on
+from vidhook.subscribers import callback_subscriber, wants
+from vidhook.task import Attempt, Category, Delivery, Snapshot, Status, Subscriber, TaskError, Watch
+
+if TYPE_CHECKING:
+    from vidhook.edges.bucket import Bucket
+    from vidhook.edges.bus import Bus
+    from vidhook.edges.http import Http
+    from vidhook.edges.ledger import Ledger
+    from vidhook.edges.machines import Machines
+    from vidhook.edges.secrets import Secrets
+
+# Measured on two cores: more threads deliver no faster.
+THREADS = 64
+COPY_SECONDS = 600.0
+# A state's output ends at 256 KiB; those beyond are due in the ledger, where the sweeper finds them.
+MOST_UNREACHED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A subscriber that could not be told yet, and the pause before its first redelivery."""
+
+    delivery: Delivery
+    pause: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing led to. With no event yet, publish again after `pause` seconds."""
+
+    event: Event | None = None
+    pause: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    unreached: tuple[Unreached, ...] = ()
+    copies: Copies | None = None
+    watch: Watch | None = None
+
+
+def publish(
+    watch_id: str,
+    *,
+    problem: str | None = None,
+    keep_video: bool = True,
+    ledger: "Ledger",
+    bucket: "Bucket",
+    http: "Http",
+    secrets: "Secrets",
+    bus: "Bus",
+    machines: "Machines",
+    link: Callable[[str], str],
+    now: Callable[[], float],
+    jitter: Callable[[], float],
+) -> Published:
+    """Ends a watch in its one event, then tells it. Every step may be repeated after a crash: nothing is told anew.
+
+    `problem` says why the watch ends when no poll settled it. Without `keep_video` a finished video stays where the
+    provider has it. Raises NotFound for no such watch.
+    """
+    watch = ledger.watch(watch_id)
+    copies: Copies | None = None
+    if watch.event_id is not None:
+        event = ledger.event(watch_id)
+    else:
+        snapshot = _final_snapshot(watch, problem)
+        kept: dict[str, Kept] = {}
+        if snapshot.sources and keep_video:
+            copies = keep(
+                watch,
+                snapshot.sources,
+                bucket=bucket,
+                http=http,
+                headers=_key_headers(watch, snapshot, ledger, secrets),
+                link=link,
+                deadline=COPY_SECONDS,
+            )
+            kept = copies.kept
+            if copies.failures and watch.copies < len(COPY_PAUSES):
+                fresher, _ = ask(watch, ledger=ledger, http=http, secrets=secrets, now=now)
+                if fresher and fresher.snapshot and fresher.snapshot.status is Status.COMPLETED:
+                    snapshot = fresher.snapshot
+                ledger.note_failed_copy(watch, snapshot)
+                return Published(pause=COPY_PAUSES[watch.copies], copies=copies, watch=watch)
+        event = ledger.put_event(terminal_event(watch, snapshot, kept, now()))
+    attempts, unreached = tell(event, watch, ledger=ledger, http=http, secrets=secrets, bus=bus, now=now, jitter=jitter)
+    bus.tell(event)
+    answer_tokens(event, ledger=ledger, machines=machines)
+    return Published(event, 0, attempts, unreached, copies, watch)
+
+
+def answer_tokens(event: Event, *, ledger: "Ledger", machines: "Machines") -> None:
+    """Answers every execution that waits for this task with a task token, and forgets the token."""
+    for token in ledger.tokens(event.watch_id):
+        machines.answer(token, event)
+        ledger.remove_token(event.watch_id, token)
+
+
+def publish_progress(
+    watch_id: str,
+    *,
+    ledger: "Ledger",
+    http: "Http",
+    secrets: "Secrets",
+    bus: "Bus",
+    now: Callable[[], float],
+    jitter: Callable[[], float],
+) -> Published:
+    """Tells news on the way, once and with no second try: the next news, or the end, will say more."""
+    watch = ledger.watch(watch_id)
+    if watch.settled or watch.snapshot is None:
+        return Published(watch=watch)
+    event = progress_event(watch, watch.snapshot, now())
+    attempts, unreached = tell(event, watch, ledger=ledger, http=http, secrets=secrets, bus=bus, now=now, jitter=jitter)
+    for late in unreached:
+        ledger.change_delivery(replace(late.delivery, state="failed", next_at=None))
+    bus.tell(event)
+    return Published(event, attempts=attempts, watch=watch)
+
+
+def tell(
+    event: Event,
+    watch: Watch,
+    *,
+    ledger: "Ledger",
+    http: "Http",
+    secrets: "Secrets",
+    bus: "Bus",
+    now: Callable[[], float],
+    jitter: Callable[[], float],
+) -> tuple[tuple[Attempt, ...], tuple[Unreached, ...]]:
+    """POSTs an event to all who want it at once. Answers the attempts, and who is still to be told.
+
+    Each delivery is in the ledger before its first attempt, so whoever is not reached now is not forgotten. Nothing
+    is sent to a subscriber that is paused, disabled or asked for quiet: its deliveries wait, its progress is dropped.
+    """
+    subscribers = [subscriber for subscriber in ledger.subscribers() if wants(subscriber, event)]
+    own = callback_subscriber(watch, secrets.default_name)
+    if own is not None and wants(own, event):
+        subscribers.append(ledger.callback(own))
+    if not event.terminal:
+        subscribers = [each for each in subscribers if each.active and each.hold_until <= now()]
+
+    def tell_one(subscriber: Subscriber) -> tuple[Attempt | None, Unreached | None]:
+        delivery = ledger.open_delivery(event, subscriber, now())
+        if delivery.state != "due":
+            return None, None
+        if not subscriber.active:
+            ledger.change_delivery(replace(delivery, state="held", next_at=None))
+            return None, None
+        wait = max(delivery.next_at or 0.0, subscriber.hold_until) - now()
+        if delivery.attempts or wait > 0:
+            return None, Unreached(delivery, max(1, math.ceil(wait)))
+        delivery, attempt = deliver(
+            event,
+            delivery,
+            subscriber,
+            ledger=ledger,
+            http=http,
+            secrets=secrets,
+            bus=bus,
+            now=now(),
+            jitter=jitter(),
+        )
+        return attempt, Unreached(delivery, attempt.pause) if attempt.pause is not None else None
+
+    with ThreadPoolExecutor(max_workers=min(THREADS, len(subscribers)) or 1) as pool:
+        told = list(pool.map(tell_one, subscribers))
+    return (
+        tuple(attempt for attempt, _ in told if attempt is not None),
+        tuple(unreached for _, unreached in told if unreached is not None),
+    )
+
+
+def _final_snapshot(watch: Watch, problem: str | None) -> Snapshot:
+    if watch.snapshot is not None and watch.snapshot.status.final:
+        return watch.snapshot
+    message = problem or "the watch was ended from outside"
+    error = TaskError(
+        Category.PROVIDER, "WATCH_FAILED", f"vidhook stopped following the task: {message}", retryable=True
+    )
+    return failed(watch.snapshot, error)
+
+
+def _key_headers(watch: Watch, snapshot: Snapshot, ledger: "Ledger", secrets: "Secrets") -> dict[str, str]:
+    if not any(source.needs_key for source in snapshot.sources):
+        return {}
+    name = watch.submission.provider
+    _, _, headers, _ = request(ledger.provider(name), watch.submission.task_id, secrets.provider_key(name))
+    return headers
+
+
+def output(published: Published) -> dict[str, Any]:
+    """What the state machine needs to know of it: ids, seconds and, once there is one, the event."""
+    return {
+        "event": published.event.data if published.event else None,
+        "pause": published.pause,
+        "unreached": [
+            {"name": late.delivery.execution_name, **hand_on(late.delivery, late.pause)}
+            for late in published.unreached[:MOST_UNREACHED]
+        ],
+    }

@@ -1,0 +1,100 @@
+"""One more attempt at one subscriber that was not reached at once, and new runs for what was held or given up."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from vidhook.deliver import deliver
+from vidhook.errors import NotFound
+from vidhook.task import Attempt, Delivery
+
+if TYPE_CHECKING:
+    from vidhook.edges.bus import Bus
+    from vidhook.edges.http import Http
+    from vidhook.edges.ledger import Ledger
+    from vidhook.edges.machines import Machines
+    from vidhook.edges.secrets import Secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivered:
+    """What one round led to. `waited_for` is the hold (unix seconds) that the pause before the next round waits out."""
+
+    settled: bool
+    pause: int = 0
+    waited_for: float = 0.0
+    attempt: Attempt | None = None
+    state: str = ""
+
+
+def redeliver(
+    watch_id: str,
+    event_id: str,
+    subscriber_id: str,
+    run: int,
+    *,
+    waited_for: float = 0.0,
+    ledger: "Ledger",
+    http: "Http",
+    secrets: "Secrets",
+    bus: "Bus",
+    now: float,
+    jitter: float,
+) -> Redelivered:
+    """Tries a delivery once more, as the subscriber stands at this moment: a changed URL or secret is used.
+
+    A removed subscriber cancels it, a paused or disabled one holds it, and one that asked for quiet is waited for;
+    `waited_for` says up to when this execution has waited already. A newer run of the delivery ends this one.
+    """
+    try:
+        delivery = ledger.delivery(watch_id, event_id, subscriber_id)
+        event = ledger.event(watch_id)
+    except NotFound:
+        return Redelivered(True, state="forgotten")
+    if delivery.state != "due" or delivery.run != run or event.id != event_id:
+        return Redelivered(True, state=delivery.state)
+    try:
+        subscriber = ledger.subscriber(subscriber_id)
+    except NotFound:
+        return _end(delivery, "cancelled", ledger)
+    if not subscriber.active:
+        return _end(delivery, "held", ledger)
+    if subscriber.hold_until > max(now, waited_for):
+        pause = int(subscriber.hold_until - now) + 1
+        ledger.change_delivery(replace(delivery, next_at=now + pause))
+        return Redelivered(False, pause, subscriber.hold_until, state="due")
+    delivery, attempt = deliver(
+        event, delivery, subscriber, ledger=ledger, http=http, secrets=secrets, bus=bus, now=now, jitter=jitter
+    )
+    return Redelivered(attempt.pause is None, attempt.pause or 0, now + (attempt.pause or 0), attempt, delivery.state)
+
+
+def hand_on(delivery: Delivery, pause: int) -> dict[str, Any]:
+    """The input of a redelivery execution: ids and seconds only."""
+    return {
+        "watch": delivery.watch_id,
+        "event": delivery.event_id,
+        "subscriber": delivery.subscriber_id,
+        "run": delivery.run,
+        "pause": pause,
+    }
+
+
+def start_run(
+    delivery: Delivery,
+    *,
+    pause: int,
+    afresh: bool,
+    ledger: "Ledger",
+    machines: "Machines",
+    redeliver_arn: str,
+    now: float,
+) -> Delivery:
+    """Starts a delivery's next run; `afresh` gives it the whole schedule again, as a replay wants."""
+    delivery = ledger.start_run(delivery, pause=pause, now=now, afresh=afresh)
+    machines.start(redeliver_arn, delivery.execution_name, hand_on(delivery, pause))
+    return delivery
+
+
+def _end(delivery: Delivery, state: str, ledger: "Ledger") -> Redelivered:
+    ledger.change_delivery(replace(delivery, state=state, next_at=None))
+    return Redelivered(True, state=state)

@@ -1,0 +1,127 @@
+"""Taking a task in: check the submission, remember the watch, start it."""
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import fastjsonschema
+
+from vidhook.errors import BadSubmission, Blocked, NotFound
+from vidhook.event import serialize
+from vidhook.publish import answer_tokens
+from vidhook.schedule import Known, next_pause
+from vidhook.task import Submission, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vidhook.edges.http import Http
+    from vidhook.edges.ledger import Ledger
+    from vidhook.edges.machines import Machines
+
+METADATA_BYTES = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The watch of a task, whether this submission made it, and the pause before its first poll."""
+
+    watch: Watch
+    created: bool
+    pause: int
+
+
+def submit(
+    raw: Any,
+    *,
+    ledger: "Ledger",
+    http: "Http",
+    machines: "Machines | None",
+    watch_arn: str,
+    default_deadline: int,
+    now: float,
+    jitter: float,
+) -> Submitted:
+    """Checks a submission and starts its watch, once, however often the same task is submitted.
+
+    `machines` is None when the caller is itself the watch's execution. Starting is repeated for a watch that is not
+    settled, since a crash may have come between remembering and starting. Raises BadSubmission.
+    """
+    submission, token = check(raw, default_deadline)
+    if token is not None and machines is None:
+        problem = "cannot be given to the watch itself, whose input anybody may read"
+        raise BadSubmission("task_token", problem, "submit through the function, the queue or the event bus")
+    try:
+        ledger.provider(submission.provider)
+    except NotFound as error:
+        raise BadSubmission("provider", str(error), "`vidhook providers list` shows all") from error
+    if submission.callback_url is not None:
+        try:
+            http.check(submission.callback_url)
+        except Blocked as error:
+            raise BadSubmission("callback_url", str(error), "give a public https URL") from error
+    pause = next_pause(
+        Known(age=0.0, deadline=submission.deadline_seconds, expected=submission.expected_seconds), jitter
+    )
+    watch, created = ledger.claim(submission, pause, now)
+    if machines is not None:
+        if token is not None:
+            ledger.put_token(watch.id, token, now)
+            # Read after the token is written: either we see the event, or whoever writes the event sees the token.
+            watch = ledger.watch(watch.id)
+        if watch.event_id is not None:
+            answer_tokens(ledger.event(watch.id), ledger=ledger, machines=machines)
+        elif not watch.settled:
+            machines.start(watch_arn, watch.id, {"watch": watch.id, "pause": pause})
+    return Submitted(watch, created, pause)
+
+
+def check(raw: Any, default_deadline: int) -> tuple[Submission, str | None]:
+    """A raw submission as a fact, and the task token apart: it is a credential.
+
+    Raises BadSubmission naming the field, the value's problem and the mend.
+    """
+    validate, schema = _validator()
+    try:
+        validate(raw)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise _explained(error, raw, schema) from None
+    if len(serialize(raw.get("metadata", {}))) > METADATA_BYTES:
+        raise BadSubmission("metadata", "is over 16 KiB as JSON", "keep a reference to your own record in it instead")
+    fields = {"deadline_seconds": default_deadline, **raw}
+    token = fields.pop("task_token", None)
+    return Submission(**fields), token
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a submission, which is its documentation too."""
+    loaded: dict[str, Any] = json.loads(files("vidhook").joinpath("submission.schema.json").read_text("utf-8"))
+    return loaded
+
+
+@functools.cache
+def _validator() -> "tuple[Callable[[Any], Any], dict[str, Any]]":
+    loaded = schema()
+    return fastjsonschema.compile(loaded), loaded
+
+
+def _explained(error: fastjsonschema.JsonSchemaValueException, raw: Any, schema: Mapping[str, Any]) -> BadSubmission:
+    known = schema["properties"]
+    if not isinstance(raw, dict):
+        return BadSubmission("submission", f"is {type(raw).__name__}, not a JSON object", "give provider and task_id")
+    if error.rule == "required":
+        field = next(name for name in schema["required"] if name not in raw)
+        return BadSubmission(field, "is missing", f"give {known[field]['description']}")
+    if error.rule == "additionalProperties":
+        field = next(name for name in raw if name not in known)
+        near = get_close_matches(str(field), known, n=1)
+        mend = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
+        return BadSubmission(str(field), "is not a field of a submission", mend)
+    name = str(error.name)
+    field = name.removeprefix("data.").partition(".")[0]
+    value = "the value" if field == "task_token" else serialize(error.value)[:80]
+    return BadSubmission(field, f"{value} {error.message.removeprefix(name).strip()}", known[field]["description"])
