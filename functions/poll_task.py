@@ -12,7 +12,7 @@ from vidhook.poll import Polled, poll
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answers whether the task is settled and, if not, how many whole seconds to pause, and whether there is news to tell."""
+    """Answers whether the task is settled and, if not, the whole seconds to pause and whether there is news to tell."""
     polled = poll(
         event["watch"],
         ledger=environment.ledger(),

@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
 from botocore.exceptions import ClientError
@@ -137,7 +137,7 @@ class Ledger:
     def put_event(self, event: Event) -> Event:
         """Writes a watch's terminal event and closes the watch, once; answers the one that was first."""
         item = {**_key(event.watch_id, "event"), **_event_values(event), "ttl": self._event_ttl(event.at)}
-        close: Any = _update_arguments(
+        close = _update_arguments(
             _key(event.watch_id, "watch"), {"event_id": event.id, "due": None, "due_at": None}, "attribute_exists(pk)"
         )
         try:
@@ -150,7 +150,7 @@ class Ledger:
                             "ConditionExpression": "attribute_not_exists(pk)",
                         }
                     },
-                    {"Update": {"TableName": self.table, **close}},
+                    cast("Any", {"Update": {"TableName": self.table, **close}}),
                 ]
             )
         except self._client.exceptions.TransactionCanceledException:

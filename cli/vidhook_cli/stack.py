@@ -1,0 +1,51 @@
+"""The deployed stack that the commands act on: on AWS or in the sandbox, found with ordinary boto3 settings."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import boto3
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from vidhook.edges.ledger import Ledger
+from vidhook.edges.machines import Machines
+from vidhook.edges.secrets import Secrets
+
+DEFAULT_NAME = "vidhook"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One deployed stack: its name, its outputs, and the edges that reach into it."""
+
+    name: str
+    outputs: Mapping[str, str]
+    ledger: Ledger
+    secrets: Secrets
+    machines: Machines
+
+
+@cache
+def stack() -> Stack:
+    """The stack named by VIDHOOK_STACK (`vidhook` when unset) in the account and region of boto3's usual settings.
+
+    AWS_ENDPOINT_URL points it at a sandbox. Ends the command with one clear line when there is no such stack.
+    """
+    name = os.environ.get("VIDHOOK_STACK", DEFAULT_NAME)
+    try:
+        answer = boto3.client("cloudformation").describe_stacks(StackName=name)
+    except (ClientError, BotoCoreError) as error:
+        hint = "set VIDHOOK_STACK, AWS_REGION and credentials, or AWS_ENDPOINT_URL for a sandbox"
+        raise click.ClickException(f'the stack "{name}" cannot be read: {error}; {hint}') from error
+    outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in answer["Stacks"][0].get("Outputs", [])}
+    if "Table" not in outputs:
+        raise click.ClickException(f'the stack "{name}" is not a vidhook stack: it has no output named Table')
+    return Stack(
+        name,
+        outputs,
+        Ledger(outputs["Table"], event_days=int(outputs.get("EventDays", "30"))),
+        Secrets(provider_secret=outputs["ProviderSecret"], default_secret=outputs["DefaultSecret"]),
+        Machines(),
+    )
