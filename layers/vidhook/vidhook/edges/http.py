@@ -42,8 +42,9 @@ from vidhook.errors import (
     TooLarge,
 )
 
-# IANA's special-purpose registries, and what clouds answer on public-looking addresses. An IPv6 address is public only
-# inside 2000::/3, which leaves out loopback, link-local, unique local, mapped IPv4 and NAT64 without naming them.
+# What IANA's special-purpose registries (RFC 6890) call not globally reachable, multicast, and what clouds answer on
+# public-looking addresses. An IPv6 address is public only inside 2000::/3, which leaves out loopback, link-local, unique
+# local, mapped IPv4 and NAT64 without naming them.
 _GLOBAL_IPV6 = ip_network("2000::/3")
 _NOT_PUBLIC = tuple(
     ip_network(network)
@@ -57,11 +58,8 @@ _NOT_PUBLIC = tuple(
         "172.16.0.0/12",
         "192.0.0.0/24",  # IETF protocol assignments; Oracle Cloud's metadata
         "192.0.2.0/24",  # documentation
-        "192.31.196.0/24",  # AS112
-        "192.52.193.0/24",  # AMT
         "192.88.99.0/24",  # 6to4 relays
         "192.168.0.0/16",
-        "192.175.48.0/24",  # AS112
         "198.18.0.0/15",  # benchmarking
         "198.51.100.0/24",  # documentation
         "203.0.113.0/24",  # documentation
@@ -70,8 +68,6 @@ _NOT_PUBLIC = tuple(
         "2001::/23",  # IETF protocol assignments: Teredo, benchmarking, ORCHID
         "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4
-        "2620:4f:8000::/48",  # AS112
-        "3ffe::/16",  # 6bone, handed back
         "3fff::/20",  # documentation
     )
 )
