@@ -1,0 +1,82 @@
+"""`vidhook providers`: checks provider files and keeps them in the deployed stack, where they win over the bundled ones."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from vidhook.errors import BadProviderFile, NotFound
+from vidhook.providers.file import bundled, bundled_text, parse
+
+TOML = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def providers() -> None:
+    """The providers' TOML files: check, put, list, show, remove."""
+
+
+@providers.command()
+@click.argument("files", nargs=-1, required=True, type=TOML)
+def check(files: tuple[Path, ...]) -> None:
+    """Says of each of FILES whether it can be used, and what to mend."""
+    failed = False
+    for file in files:
+        try:
+            click.echo(f"{file}: ok, {parse(_text(file)).name}")
+        except BadProviderFile as error:
+            failed = True
+            click.echo(f"{file}: {error}")
+    sys.exit(failed)
+
+
+@providers.command()
+@click.argument("file", type=TOML)
+def put(file: Path) -> None:
+    """Keeps FILE in the stack under the name it bears; running watches use it from their next poll on."""
+    from vidhook_cli.stack import stack
+
+    text = _text(file)
+    name = parse(text).name
+    stack().ledger.put_provider_file(name, text)
+    click.echo(f"{name} is kept" + (" and wins over the bundled file" if name in bundled() else ""))
+
+
+@providers.command("list")
+def list_() -> None:
+    """Lists all providers: name, base URL and where the file comes from."""
+    from vidhook_cli.stack import stack
+
+    kept = {name: parse(text, name) for name, text in stack().ledger.provider_files().items()}
+    for name, provider in sorted({**bundled(), **kept}.items()):
+        click.echo(f"{name:<20} {provider.base_url:<44} {'kept in the stack' if name in kept else 'bundled'}")
+
+
+@providers.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Prints the file in use for the provider NAME: a start for one's own."""
+    from vidhook_cli.stack import stack
+
+    text = stack().ledger.provider_file(name)
+    if text is None and name not in bundled():
+        raise NotFound(f'there is no provider "{name}"; `vidhook providers list` shows them')
+    click.echo(bundled_text(name) if text is None else text, nl=False)
+
+
+@providers.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Removes the stack's own file of the provider NAME; a bundled one is in use again."""
+    from vidhook_cli.stack import stack
+
+    if not stack().ledger.remove_provider_file(name):
+        raise NotFound(f'the stack keeps no file for "{name}"; `vidhook providers list` shows them')
+    click.echo(f"{name} is removed" + ("; the bundled file is in use again" if name in bundled() else ""))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadProviderFile(str(file), f"it is not UTF-8: {error.reason} at byte {error.start}") from None

@@ -1,0 +1,143 @@
+"""`vidhook read`: what the engine reads in recorded answers. It is how a new provider file is tried out."""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import click
+from vidhook.errors import BadInput
+from vidhook.event import iso
+from vidhook.providers.file import Provider, bundled, parse
+from vidhook.providers.reading import Reading
+from vidhook.providers.reading import read as read_answer
+from vidhook.providers.values import instant, link, number, text
+
+PLAIN = (
+    "provider_status",
+    "object",
+    "model",
+    "prompt",
+    "progress",
+    "queue_position",
+    "usage",
+    "upstream_id",
+    "known_status",
+)
+TIMES = ("created_at", "started_at", "completed_at", "estimated_completion")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.File("rb"))
+@click.option(
+    "--provider-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read with this TOML."
+)
+def read(files: tuple[Any, ...], provider_file: Path | None) -> None:
+    """Prints what is read in each recorded exchange of FILES (- is stdin), one JSON line each.
+
+    A file holds one exchange, JSON lines, a JSON array, or a sample of events/providers. An exchange is
+    {"provider", "status", "headers", "body" or "text", "url", "task_age_seconds", "now"}.
+    """
+    tried = parse(provider_file.read_text("utf-8")) if provider_file else None
+    known = bundled()
+    failed = False
+    for file in files:
+        for place, recorded in _recorded(file.read().decode("utf-8-sig", "replace")):
+            try:
+                line = reading_of(_exchange(recorded), tried, known)
+            except BadInput as error:
+                failed = True
+                click.echo(f"{file.name}, {place}: {error}", err=True)
+            else:
+                click.echo(json.dumps(line, allow_nan=False))
+    sys.exit(failed)
+
+
+def reading_of(exchange: dict[str, Any], tried: Provider | None, known: Mapping[str, Provider]) -> dict[str, Any]:
+    """What the engine reads in one exchange, as the line to print. Raises BadInput for an unknown provider."""
+    name = str(exchange.get("provider") or "").strip().casefold()
+    provider = tried or known.get(name)
+    if provider is None:
+        problem = f'there is no "{name}"' if name else "it is missing"
+        raise BadInput("provider", problem, f"use one of {', '.join(known)}, or --provider-file")
+    provider, task_id = _asked(provider, str(exchange.get("url") or ""))
+    status = number(exchange.get("status", 200))
+    if status is None:
+        raise BadInput("status", f"{exchange['status']!r} is not an HTTP status", "write it as a number, like 200")
+    headers = exchange.get("headers")
+    now = exchange.get("now")
+    at = instant(now) or number(now)
+    reading = read_answer(
+        provider,
+        status=int(status),
+        headers=headers if isinstance(headers, dict) else {},
+        body=_body(exchange),
+        task_id=text(exchange.get("task_id")) or task_id,
+        age_seconds=number(exchange.get("task_age_seconds")),
+        now=time.time() if at is None else at,
+    )
+    return _line(reading)
+
+
+def _recorded(written: str) -> Iterator[tuple[str, Any]]:
+    """The exchanges in a file with the place of each: one JSON value, an array of them, or one a line."""
+    try:
+        whole = json.loads(written)
+    except (ValueError, RecursionError):
+        for number_, line in enumerate(written.splitlines(), 1):
+            if line.strip():
+                try:
+                    yield f"line {number_}", json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    yield f"line {number_}", BadInput("exchange", f"this is not JSON: {error}")
+    else:
+        for number_, item in enumerate(whole if isinstance(whole, list) else [whole], 1):
+            yield f"exchange {number_}", item
+
+
+def _exchange(recorded: Any) -> dict[str, Any]:
+    if isinstance(recorded, BadInput):
+        raise recorded
+    exchange = recorded.get("exchange", recorded) if isinstance(recorded, dict) else recorded
+    if not isinstance(exchange, dict):
+        raise BadInput("exchange", "this is not an object", 'write {"provider": ..., "status": ..., "body": ...}')
+    return exchange
+
+
+def _body(exchange: dict[str, Any]) -> bytes:
+    body = exchange["body"] if exchange.get("body") is not None else exchange.get("text", "")
+    return (body if isinstance(body, str) else json.dumps(body)).encode("utf-8", "surrogatepass")
+
+
+def _asked(provider: Provider, url: str) -> tuple[Provider, str | None]:
+    """The provider at the host that was asked, which may be another deployment, and the task's id in the URL."""
+    path = re.escape(provider.path).replace(re.escape("{task_id}"), "([^/?#]+)", 1)
+    asked = re.search(rf"{path}/?(?:[?#].*)?$", url)
+    if asked is None or not provider.path.count("{task_id}"):
+        return provider, None
+    base = link(url[: asked.start()])
+    return replace(provider, base_url=base or provider.base_url), unquote(asked[1])
+
+
+def _line(reading: Reading) -> dict[str, Any]:
+    snapshot, error = reading.snapshot, reading.error
+    sources = snapshot.sources if snapshot else ()
+    told = {} if snapshot is None else {name: getattr(snapshot, name) for name in PLAIN}
+    times = {} if snapshot is None else {name: iso(getattr(snapshot, name)) for name in TIMES}
+    return {
+        "outcome": reading.outcome,
+        "status": snapshot and snapshot.status,
+        **{name: told.get(name) for name in PLAIN},
+        "url": sources[0].url if sources else None,
+        "urls": [asdict(source) | {"expires_at": iso(source.expires_at)} for source in sources],
+        "error": asdict(error) if error else None,
+        **{name: times.get(name) for name in TIMES},
+        "expires_at": iso(sources[0].expires_at) if sources else None,
+        "retry_after_seconds": reading.retry_after_seconds,
+        "key_refused": reading.key_refused,
+    }

@@ -1,0 +1,269 @@
+"""A provider as data: its TOML file, checked, and the request that asks it about a task.
+
+docs/providers.md explains every key.
+"""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import jmespath
+from jmespath.exceptions import (
+    ArityError,
+    EmptyExpressionError,
+    IncompleteExpressionError,
+    JMESPathTypeError,
+    LexerError,
+    ParseError,
+    UnknownFunctionError,
+)
+from jmespath.parser import ParsedResult
+
+from vidhook.errors import BadInput, BadProviderFile
+from vidhook.task import Category, Status
+
+ANSWER_KEYS = (
+    *("task", "id", "status", "object", "model", "prompt", "progress", "error", "usage", "upstream_id"),
+    *(
+        "created_at",
+        "started_at",
+        "completed_at",
+        "expires_at",
+        "estimated_completion",
+        "queue_position",
+        "retry_after",
+    ),
+)
+TABLES = ("auth", "headers", "body", "answer", "assets", "status", "errors")
+TOP_KEYS = ("name", "base_url", "path", "method", "content_path", "link_lives_seconds", "expected_seconds", *TABLES)
+NOT_YOURS = "not_yours"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider's file, checked. Durations are seconds; words and codes are folded."""
+
+    name: str
+    base_url: str
+    path: str
+    method: str
+    body: Mapping[str, str] | None
+    headers: Mapping[str, str]
+    auth_header: str
+    auth_value: str
+    content_path: str | None
+    link_lives_seconds: float | None
+    expected_seconds: float | None
+    answer: Mapping[str, tuple[ParsedResult, ...]]
+    assets: Mapping[str, tuple[ParsedResult, ...]]  # by role; the first is the result
+    statuses: Mapping[str, Status]
+    codes: Mapping[str, Category]
+    not_yours: frozenset[str]  # codes that refuse this task only, not the key
+
+
+def fold(word: str) -> str:
+    """One spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`."""
+    return re.sub(r"[\s_.-]+", "", word).casefold()
+
+
+def request(provider: Provider, task_id: str, key: str | None) -> tuple[str, str, dict[str, str], bytes | None]:
+    """The request that asks about a task: method, URL, headers and body. Without a key the auth header is left out.
+
+    Raises BadInput for a task id that cannot stand in a path.
+    """
+    headers = {"accept": "application/json", **provider.headers}
+    if key is not None:
+        headers[provider.auth_header] = provider.auth_value.replace("{key}", key)
+    url = _fill(provider, provider.path, task_id)
+    if provider.body is None:
+        return provider.method, url, headers, None
+    body = {field: text.replace("{task_id}", task_id) for field, text in provider.body.items()}
+    return provider.method, url, headers | {"content-type": "application/json"}, json.dumps(body).encode()
+
+
+def content_url(provider: Provider, task_id: str) -> str | None:
+    """Where a finished file is downloaded with the key, or None when the provider has no such place."""
+    return _fill(provider, provider.content_path, task_id) if provider.content_path else None
+
+
+def _fill(provider: Provider, path: str, task_id: str) -> str:
+    # Percent-encoding does not save dots: HTTP clients decode %2E and then walk up the path.
+    if task_id.strip(".") == "":
+        raise BadInput("task_id", f"{task_id!r} cannot be part of a URL", "give the id the provider answered with")
+    quoted = quote(task_id.encode("utf-8", "surrogatepass"), safe="")
+    return provider.base_url + path.replace("{task_id}", quoted)
+
+
+def bundled() -> dict[str, Provider]:
+    """The providers that ship with vidhook, by name."""
+    names = (file.name.removesuffix(".toml") for file in files(__package__).iterdir() if file.name.endswith(".toml"))
+    return {name: parse(bundled_text(name), name) for name in sorted(names)}
+
+
+def bundled_text(name: str) -> str:
+    """The TOML of a bundled provider; a start for one's own. Raises FileNotFoundError for another name."""
+    return files(__package__).joinpath(f"{name}.toml").read_text("utf-8")
+
+
+def parse(text: str, name: str | None = None) -> Provider:
+    """A provider from its TOML. `name` is the name it must bear, when that is known.
+
+    Raises BadProviderFile naming the provider, the section, the key, the problem and the mend.
+    """
+    where = f'provider "{name}"' if name else "provider file"
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadProviderFile(where, f"this is not TOML: {error}") from None
+    if isinstance(data.get("name"), str):
+        where = f'provider "{data["name"]}"'
+    top = _Table(where, "", data, TOP_KEYS)
+    own_name = top.text("name", r"[a-z0-9][a-z0-9_-]{0,39}", "use 1 to 40 of a-z, 0-9, - and _")
+    if name is not None and own_name != name:
+        raise top.bad("name", f'"{own_name}" is not "{name}"', "a file is kept under the name it bears")
+    answer = top.table("answer", ANSWER_KEYS)
+    assets = top.table("assets")
+    body = top.table("body") if "body" in data else None
+    auth = top.table("auth", ("header", "value"))
+    statuses, errors, headers = top.table("status"), top.table("errors"), top.table("headers")
+    answer.need("status")
+    assets.need("result")
+    path = top.text("path", r"/\S*", "start it with /, without spaces")
+    if body is None and "{task_id}" not in path:
+        raise top.bad("path", f'"{path}" does not say which task', "put {task_id} where the task's id belongs")
+    return Provider(
+        name=own_name,
+        base_url=_base_url(top),
+        path=path,
+        method=top.choice("method", ("GET", "POST"), "GET"),
+        body={key: body.text(key) for key in body.data} if body else None,
+        headers={key: headers.text(key) for key in headers.data},
+        auth_header=auth.text("header", r"[A-Za-z0-9-]+", "use a header's name", default="Authorization"),
+        auth_value=auth.text("value", r".*\{key\}.*", "put {key} where the key belongs", default="Bearer {key}"),
+        content_path=top.text("content_path", r"/\S*\{task_id\}\S*", "start it with / and put {task_id} in it")
+        if "content_path" in data
+        else None,
+        link_lives_seconds=top.seconds("link_lives_seconds"),
+        expected_seconds=top.seconds("expected_seconds"),
+        answer={key: answer.expressions(key) for key in answer.data},
+        assets={"result": assets.expressions("result")} | {role: assets.expressions(role) for role in assets.data},
+        statuses={fold(word): Status(statuses.choice(word, list(Status))) for word in statuses.data},
+        codes={
+            fold(code): Category.AUTH if told == NOT_YOURS else Category(told)
+            for code in errors.data
+            for told in [errors.choice(code, [*Category, NOT_YOURS])]
+        },
+        not_yours=frozenset(fold(code) for code, told in errors.data.items() if told == NOT_YOURS),
+    )
+
+
+def _base_url(top: "_Table") -> str:
+    url = top.text("base_url")
+    mend = "write it like https://api.example.com"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise top.bad("base_url", f'"{url}" is not a URL: {error}', mend) from None
+    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", url):
+        raise top.bad("base_url", f'"{url}" is not an http(s) URL', mend)
+    if parts.username or parts.password or "?" in url or "#" in url:
+        raise top.bad("base_url", "it has a user, a query or a fragment", f"{mend}; keys belong in the secret")
+    return url.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One TOML table being checked: every complaint names the provider, the table and the key."""
+
+    where: str
+    name: str
+    data: dict[str, Any]
+    keys: Iterable[str] | None = None  # None: the keys are the provider's own words
+
+    def __post_init__(self) -> None:
+        for key in self.data:
+            if self.keys is not None and key not in self.keys:
+                near = difflib.get_close_matches(key, self.keys, 1)
+                mend = f'did you mean "{near[0]}"?' if near else f"the keys are {', '.join(self.keys)}"
+                raise self.bad(key, "there is no such key", mend)
+
+    def bad(self, key: str, problem: str, mend: str = "") -> BadProviderFile:
+        place = f"[{self.name}].{key}" if self.name else key
+        return BadProviderFile(f"{self.where}: {place}", problem, mend)
+
+    def need(self, key: str) -> Any:
+        if key not in self.data:
+            raise self.bad(key, "it is missing", "add it")
+        return self.data[key]
+
+    def table(self, key: str, keys: Iterable[str] | None = None) -> "_Table":
+        value = self.data.get(key, {})
+        if not isinstance(value, dict):
+            raise self.bad(key, f"it is {_kind(value)}, not a table", f"write it under [{key}]")
+        return _Table(self.where, key, value, keys)
+
+    def text(self, key: str, pattern: str = r"(?s).+", mend: str = "", default: str | None = None) -> str:
+        value = self.data.get(key, default) if default is not None else self.need(key)
+        if not isinstance(value, str):
+            raise self.bad(key, f"it is {_kind(value)}, not text", "put it in quotes")
+        if not re.fullmatch(pattern, value):
+            raise self.bad(key, f'"{value}" will not do' if value else "it is empty", mend or "say what it is")
+        return value
+
+    def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
+        value = self.text(key, default=default)
+        if value not in choices:
+            raise self.bad(key, f'"{value}" is not one of them', f"use one of {', '.join(choices)}")
+        return value
+
+    def seconds(self, key: str) -> float | None:
+        value = self.data.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+            raise self.bad(key, f"{value!r} is not a number of seconds", "write a positive number")
+        return float(value)
+
+    def expressions(self, key: str) -> tuple[ParsedResult, ...]:
+        """One JMESPath or a list of them: the first that finds something usable wins."""
+        value = self.data[key]
+        paths = value if isinstance(value, list) else [value]
+        if not paths or not all(isinstance(path, str) for path in paths):
+            raise self.bad(key, "it is neither JMESPath text nor a list of such", "put each path in quotes")
+        return tuple(self._expression(key, path) for path in paths)
+
+    def _expression(self, key: str, path: str) -> ParsedResult:
+        try:
+            compiled = jmespath.compile(path)
+            compiled.search({})  # unknown functions and wrong numbers of arguments show only now
+        except JMESPathTypeError:  # a function that wants what an empty object lacks; an answer may have it
+            return compiled
+        except (ArityError, UnknownFunctionError, EmptyExpressionError) as error:
+            problem = str(error)
+        except IncompleteExpressionError as error:
+            problem = f"unexpected end, column {error.lex_position + 1}"
+        except LexerError as error:
+            problem = f"{error.message}, column {error.lex_position + 1}"
+        except ParseError as error:
+            problem = f"{error.msg}, column {error.lex_position + 1}"
+        else:
+            return compiled
+        raise self.bad(key, f'"{path}" is not valid JMESPath: {problem}')
+
+
+def _kind(value: object) -> str:
+    return {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+        str: "text",
+    }.get(type(value), "a date")

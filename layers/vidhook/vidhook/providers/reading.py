@@ -1,0 +1,311 @@
+"""The one engine that reads a provider's answer, whatever the provider: hard rules here, places and words in its file.
+
+HTTP comes first, then the status word, and the word gates the rest: a URL counts only when the task is completed, an
+error only when it failed. What makes no sense is null or asked again; nothing a provider sends raises an error here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Literal, TypeVar
+
+from jmespath.exceptions import JMESPathError
+from jmespath.parser import ParsedResult
+
+from vidhook.errors import BadInput
+from vidhook.providers.file import Provider, content_url, fold
+from vidhook.providers.reasons import Told, category, task_error, told
+from vidhook.providers.values import (
+    count,
+    document,
+    instant,
+    link,
+    link_expiry,
+    number,
+    origin,
+    percent,
+    seconds_until,
+    text,
+)
+from vidhook.task import Category, Snapshot, Source, Status, TaskError
+
+YOUNG_SECONDS = 120  # so long a provider may not know yet of a task that it has just accepted
+TRANSIENT = {408, 409, 423, 425, 429}
+REFUSED = {401: Category.AUTH, 402: Category.QUOTA, 403: Category.AUTH}
+GONE = {404, 410}
+AS_HTTP: dict[Category | None, int] = {
+    Category.AUTH: 401,
+    Category.QUOTA: 402,
+    Category.NOT_FOUND: 404,
+    Category.CONTENT_POLICY: 400,
+    Category.INVALID_INPUT: 400,
+}
+WORDS = {
+    Status.PENDING: """pending queued queue queueing queuing enqueued inqueue waiting wait awaiting notstart notstarted
+        submitted submit created accepted received scheduled new init initializing initialized preparing starting
+        throttled delayed standby todo notready""",
+    Status.PROCESSING: """processing process inprogress inprocess progress ongoing running run generating rendering
+        working active started executing doing dreaming loading encoding transcoding upscaling uploading saving
+        finalizing preprocessing postprocessing retrying""",
+    Status.COMPLETED: """completed complete success successful succeeded succeed successed done finished finish ready
+        generated""",
+    Status.FAILED: """failed failure fail error errored rejected refused aborted exception crashed terminated killed
+        unsuccessful""",
+}
+# Words that say failed, and why.
+FINAL_WORDS = {
+    Category.CANCELLED: "canceled cancelled cancel revoked stopped",
+    Category.EXPIRED: "expired expire",
+    Category.TIMEOUT: "timeout timedout",
+    Category.CONTENT_POLICY: """blocked moderated moderation contentmoderated requestmoderated contentblocked nsfw
+        flagged filtered contentfiltered sensitive policyviolation contentpolicyviolation""",
+}
+STATUSES = {word: status for status, words in WORDS.items() for word in words.split()}
+WHY = {word: why for why, words in FINAL_WORDS.items() for word in words.split()}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one answer says. `retry_after_seconds` is the provider's own wish, whatever the outcome.
+
+    snapshot         the task's state; `error` is the snapshot's own
+    retry            no news; `error` says why
+    permanent_error  asking again the same way will not help; `key_refused` when a mended key or a paid bill would
+    """
+
+    outcome: Literal["snapshot", "retry", "permanent_error"]
+    snapshot: Snapshot | None = None
+    error: TaskError | None = None
+    retry_after_seconds: int | None = None
+    key_refused: bool = False
+
+
+def read(
+    provider: Provider,
+    *,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    task_id: str | None = None,
+    age_seconds: float | None = None,
+    now: float,
+) -> Reading:
+    """An HTTP answer as a snapshot, a retry or a permanent error. `now` is unix seconds.
+
+    `age_seconds` is how long the task is followed; unknown counts as young. `task_id` is for the content URL, should
+    the answer not repeat the id. Never raises, whatever the bytes.
+    """
+    answer = document(body)
+    task, word = _task(provider, answer) if answer is not None and 200 <= status < 300 else ({}, None)
+    if word is not None:
+        snapshot = _snapshot(provider, answer or {}, task, word, task_id, now)
+        reading = Reading("snapshot", snapshot, snapshot.error)
+    else:
+        young = age_seconds is None or age_seconds < YOUNG_SECONDS
+        reading = _without_status(provider, status, answer, young)
+    return replace(reading, retry_after_seconds=_wait(provider, status, headers, answer, now))
+
+
+def _task(provider: Provider, answer: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The part of the answer that is the task, and its status word: the first candidate that has one."""
+    for found in [_search(path, answer) for path in provider.answer.get("task", ())] or [answer]:
+        task = found[0] if isinstance(found, list) and len(found) == 1 else found
+        word = _first(provider, "status", task, text) if isinstance(task, dict) else None
+        # A bare number is an HTTP status out of place, unless the provider's file knows it.
+        if word is not None and (not word.isdecimal() or word in provider.statuses):
+            return task, word
+    return {}, None
+
+
+# Rule 1: an answer without a task's status is judged by HTTP.
+
+
+def _without_status(provider: Provider, status: int, answer: dict[str, Any] | None, young: bool) -> Reading:
+    found = told(answer)
+    kind = category(provider, found)
+    code = fold(found.code) if found and found.code else ""
+    if code in provider.codes and _ends_the_task(status, kind):
+        error = task_error(found, provider.codes[code], "")
+        return Reading("snapshot", Snapshot(Status.FAILED, error=error), error)
+    meant = _meant(status, answer, kind)
+    retry = meant not in REFUSED and (
+        young if meant in GONE else answer is None or meant in TRANSIENT or not 400 <= meant < 500
+    )
+    error = _refusal(provider, status, meant, answer is not None, found, kind, retry)
+    if retry:
+        return Reading("retry", error=error)
+    key_refused = (
+        meant in REFUSED and error.category in (Category.AUTH, Category.QUOTA) and code not in provider.not_yours
+    )
+    return Reading("permanent_error", error=error, key_refused=key_refused)
+
+
+def _ends_the_task(status: int, kind: Category | None) -> bool:
+    """Whether a code from the provider's own table tells the task's end, where its status is missing."""
+    if kind is Category.NO_RESULT:
+        return status < 500
+    return status < 300 and kind not in (Category.AUTH, Category.QUOTA, Category.NOT_FOUND)
+
+
+def _meant(status: int, answer: dict[str, Any] | None, kind: Category | None) -> int:
+    """The HTTP status that was meant: many an envelope says "no" inside a 200, and "not found" inside a 400."""
+    if answer is not None and 200 <= status < 300 and _says_failure(answer):
+        numbers = [number(answer.get(key)) or 0 for key in ("code", "status", "statusCode", "status_code")]
+        status = int(next((code for code in numbers if 400 <= code < 600), AS_HTTP.get(kind, 500)))
+    if kind is Category.NOT_FOUND and 400 <= status < 500 and status not in REFUSED and status not in TRANSIENT:
+        return 404
+    return status
+
+
+def _says_failure(answer: dict[str, Any]) -> bool:
+    flags, errors = ("success", "ok"), ("error", "errors", "code", "error_code", "errcode", "detail")
+    return any(answer.get(key) is False for key in flags) or any(told(answer.get(key)) for key in errors)
+
+
+def _refusal(
+    provider: Provider, status: int, meant: int, readable: bool, found: Told | None, kind: Category | None, retry: bool
+) -> TaskError:
+    if meant in REFUSED and kind not in (Category.QUOTA, Category.CONTENT_POLICY):
+        kind = REFUSED[meant]
+    elif meant in GONE:
+        kind = Category.NOT_FOUND
+    try:
+        phrase, name = f" {HTTPStatus(status).phrase}", HTTPStatus(status).name
+    except ValueError:
+        phrase, name = "", f"HTTP_{status}"
+    lacks = ("a status" if status < 300 else "a reason") if readable else "a JSON object"
+    return task_error(
+        found,
+        kind or (Category.PROVIDER if retry else Category.INVALID_INPUT),
+        f"{provider.name} answered HTTP {status}{phrase}, without {lacks}",
+        code=name if status >= 300 else None if found else "UNREADABLE_ANSWER",
+        retryable=retry,
+    )
+
+
+# Rules 2, 3 and 4: the status word, and what it lets through.
+
+
+def _snapshot(
+    provider: Provider, answer: dict[str, Any], task: dict[str, Any], word: str, task_id: str | None, now: float
+) -> Snapshot:
+    def first(field: str, parse: Callable[[Any], T | None]) -> T | None:
+        return _first(provider, field, task, parse)
+
+    status, known, why = _status(provider, word)
+    snapshot = Snapshot(
+        status=status,
+        provider_status=word,
+        object=first("object", _object) or "video",
+        model=first("model", text),
+        prompt=first("prompt", text),
+        progress=first("progress", percent),
+        created_at=first("created_at", instant),
+        started_at=first("started_at", instant),
+        completed_at=first("completed_at", instant),
+        estimated_completion=first("estimated_completion", instant),
+        queue_position=first("queue_position", count),
+        usage=first("usage", lambda value: value if isinstance(value, dict) and value else None),
+        upstream_id=first("upstream_id", text),
+        known_status=known,
+    )
+    if status is Status.FAILED:
+        found = first("error", told) or _envelope_error(answer)
+        kind = why or category(provider, found) or Category.PROVIDER
+        silence = f'{provider.name} says "{word}" and gives no reason'
+        return replace(snapshot, error=task_error(found, kind, silence))
+    if status is Status.COMPLETED:
+        sources = _sources(provider, task, snapshot, task_id or first("id", text), now)
+        if sources:
+            return replace(snapshot, sources=sources)
+        silence = f'{provider.name} says "{word}" and gives no link to a result'
+        return replace(snapshot, status=Status.FAILED, error=task_error(None, Category.NO_RESULT, silence))
+    return snapshot
+
+
+def _status(provider: Provider, word: str) -> tuple[Status, bool, Category | None]:
+    """Our status for the provider's word, whether the word is known, and why it failed when the word itself says so."""
+    spelled = fold(word)
+    bare = spelled.rpartition("status")[2]  # TASK_STATUS_SUCCEED
+    for key in (spelled, bare):
+        if key in provider.statuses:
+            return provider.statuses[key], True, WHY.get(key)
+        if key in WHY:
+            return Status.FAILED, True, WHY[key]
+        if key in STATUSES:
+            return STATUSES[key], True, None
+    return Status.PROCESSING, False, None
+
+
+def _object(value: Any) -> str | None:
+    kind = (text(value) or "").casefold()
+    return "video" if "video" in kind else "image" if "image" in kind else None
+
+
+def _envelope_error(answer: dict[str, Any]) -> Told | None:
+    """What the envelope tells of a failed task that tells nothing itself; a mere message may be a greeting."""
+    found = told(answer)
+    return found if found and _says_failure(answer) else None
+
+
+def _sources(
+    provider: Provider, task: dict[str, Any], snapshot: Snapshot, task_id: str | None, now: float
+) -> tuple[Source, ...]:
+    """The finished files: the result, and what else the provider's file names, each link once."""
+    told_expiry = _first(provider, "expires_at", task, instant)
+    links: dict[str, str] = {}
+    for role, paths in provider.assets.items():
+        url = next((url for path in paths if (url := link(_search(path, task)))), None)
+        if role == "result" and url is None:
+            url = _content(provider, task_id)
+        if url is None and role == "result":
+            return ()
+        if url is not None and url not in links.values():
+            links[role] = url
+
+    def source(role: str, url: str) -> Source:
+        lives = provider.link_lives_seconds
+        expires = told_expiry or link_expiry(url) or (lives and (snapshot.completed_at or now) + lives)
+        # A link on the provider's own host is its API speaking; the key has been there already and goes nowhere else.
+        return Source(role, snapshot.object, url, expires, needs_key=origin(url) == origin(provider.base_url))
+
+    return tuple(source(role, url) for role, url in links.items())
+
+
+def _content(provider: Provider, task_id: str | None) -> str | None:
+    try:
+        return content_url(provider, task_id) if task_id is not None else None
+    except BadInput:
+        return None
+
+
+# Rule 7: when the provider wants to be asked again.
+
+
+def _wait(
+    provider: Provider, status: int, headers: Mapping[str, str], answer: dict[str, Any] | None, now: float
+) -> int | None:
+    head = {str(name).casefold(): value for name, value in headers.items()}
+    asked = seconds_until(head.get("retry-after"), now)
+    if asked is None and status >= 400 and answer is not None:
+        asked = _first(provider, "retry_after", answer, lambda value: seconds_until(value, now))
+    for limit in ("x-ratelimit-", "ratelimit-", "x-rate-limit-"):
+        spent = status == 429 or number(head.get(f"{limit}remaining")) == 0
+        if asked is None and spent:
+            asked = seconds_until(head.get(f"{limit}reset"), now)
+    return asked
+
+
+def _search(path: ParsedResult, data: Any) -> Any:
+    try:
+        return path.search(data)
+    except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError):
+        return None  # a path that does not fit this answer finds nothing in it
+
+
+def _first(provider: Provider, field: str, task: dict[str, Any], parse: Callable[[Any], T | None]) -> T | None:
+    """The first of a field's candidates that makes sense."""
+    values = (parse(_search(path, task)) for path in provider.answer.get(field, ()))
+    return next((value for value in values if value is not None), None)

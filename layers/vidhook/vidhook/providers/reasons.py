@@ -1,0 +1,166 @@
+"""Why a provider says no: the code and the message in errors of every shape, and the category they belong to."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vidhook.providers.file import Provider, fold
+from vidhook.providers.values import document, link, number
+from vidhook.task import Category, TaskError
+
+MESSAGE_LIMIT = 2_000
+RETRYABLE = (Category.PROVIDER, Category.TIMEOUT, Category.EXPIRED, Category.NO_RESULT)
+FILLERS = {"", "0", "200", "none", "null", "nil", "undefined", "ok", "success", "succeeded", "true", "false", "error"}
+CODE_KEYS = ("code", "error_code", "errorCode", "err_code", "errcode", "statusCode")
+KIND_KEYS = ("type", "error_type", "key", "name")  # where there is no code; "invalid_request_error" tells nothing
+NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason")
+MESSAGE_KEYS = (
+    *("message", "msg", "error_message", "errorMessage", "error_msg", "err_msg", "errmsg", "error_description"),
+    *("detail", "details", "description", "reason", "fail_reason", "failure_reason", "error", "err", "title"),
+)
+# The first category that fits wins, so the unmistakable ones stand first and the vague "invalid" last.
+CATEGORIES = {
+    Category.CONTENT_POLICY: (
+        r"moderat|nsfw|sensitiv|safety|unsafe|polic(y|ies)\b|violat|violen|prohibit|inappropriate|offensive|\bnud|sexual|porn"
+        r"|copyright|infring|trademark|likeness|celebrit|real person|censor|flagged|content filter|guideline|harmful"
+        r"|risk control|(prompt|content|input|output|image|video|generation|request) (was |is |has been )?blocked"
+        r"|审核|敏感|违规|侵权|色情"
+    ),
+    Category.PROVIDER: (
+        r"rate.?limit|too many requests|throttl|concurren|overload|\bbusy\b|capacity|internal|server.?error|unavailable"
+        r"|maintenance|invalid response|try again"
+    ),
+    Category.QUOTA: (
+        r"insufficient (?!permission|privilege|scope|resolution)|insufficient$|not enough (points|funds|tokens)"
+        r"|\bbalance\b|\bcredits?\b|quota|billing|payment|arrear|overdue|recharge|余额|额度|欠费"
+    ),
+    Category.TIMEOUT: r"time.?out|timed.?out|deadline|took too long|超时",
+    Category.CANCELLED: r"cancel|取消",
+    Category.AUTH: (
+        r"unauthori|unauthenticat|authenticat|api.?key|access.?denied|permission|forbidden|credential"
+        r"|(invalid|expired|missing).token|token.(is.)?(invalid|expired|missing)|令牌"
+    ),
+    Category.NOT_FOUND: (
+        r"\b(task|job|generation|prediction|resource|video)s?\b.{0,80}(not.?found|not.?exist|n.t exist|no longer exist)"
+        r"|^not.?found$|no such (task|job|video)|任务不存在"
+    ),
+    Category.EXPIRED: r"\bexpired?\b|过期",
+    Category.NO_RESULT: r"\bno (result|output|video|image)s?\b|empty (result|output)",
+    Category.INVALID_INPUT: (
+        r"invalid|unsupported|not (supported|allowed|valid)|too (large|long|small|short|big|many|few|low|high)|must\b"
+        r"|required|missing|malformed|bad request|out of range|exceed|validation|parameter|argument|unprocessable"
+        r"|corrupt|(read|decode|download|fetch|load).{0,20} (image|input|reference)|could not be (read|decoded)"
+        r"|resolution|aspect ratio|dimension|参数|无效"
+    ),
+}
+CODE_AND_MESSAGE = re.compile(r"\bcode\s*[:=]\s*\"?([\w.-]+)\"?\s*[,;]?\s*\b(?:message|msg)\s*[:=]\s*(.+)", re.DOTALL)
+# Codes that only say "something is wrong with the request": the message knows better.
+VAGUE = re.compile(
+    r"(invalid|bad) (request|parameter|argument|input)( error)?|.* api error|api error|upstream error|.*failed?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a provider tells of an error, untouched. At least one of the two is there."""
+
+    code: str | None
+    message: str | None
+
+
+def told(value: object, depth: int = 8) -> Told | None:
+    """The code and message in a string, an object, nested objects, a list or JSON inside a string.
+
+    None when nothing is told: null, empty, zero-filled, "success", or a mere URL where a reason belongs.
+    """
+    if depth == 0 or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return _told_in_text(value.strip(), depth)
+    if isinstance(value, list):
+        return next((found for item in value if (found := told(item, depth - 1))), None)
+    if isinstance(value, dict):
+        return _told_in_object(value, depth)
+    code = _code(value)
+    return Told(code, None) if code else None
+
+
+def _told_in_object(value: Mapping[str, object], depth: int) -> Told | None:
+    nested = [told(value[key], depth - 1) for key in NESTED_KEYS if isinstance(value.get(key), dict | list)]
+    texts = [told(value[key], depth - 1) for key in MESSAGE_KEYS if isinstance(value.get(key), str)]
+    own = [_code(value.get(key)) for key in CODE_KEYS]
+    kinds = [kind for key in KIND_KEYS if (kind := _code(value.get(key))) and not VAGUE.fullmatch(_words(kind))]
+    codes = [*(part.code for part in nested if part), *own, *kinds, *(part.code for part in texts if part)]
+    given = [code for code in codes if code]
+    code = next((code for code in given if number(code) is None), given[0] if given else None)  # a word beats a number
+    message = next((part.message for part in (*nested, *texts) if part and part.message), None)
+    return Told(code, message) if code or message else None
+
+
+def _told_in_text(said: str, depth: int) -> Told | None:
+    if said.casefold() in FILLERS or link(said):
+        return None
+    brace = said.find("{")
+    if brace >= 0 and said.endswith("}") and (inner := told(document(said[brace:].encode()), depth - 1)):
+        return inner
+    if pair := CODE_AND_MESSAGE.search(said):
+        inner = told(pair[2], depth - 1)
+        return Told(_code(pair[1]) or (inner.code if inner else None), inner.message if inner else None)
+    is_code = re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([_.][A-Za-z0-9]+)+|([A-Z][a-z0-9]+){2,}|[A-Z]{3,}", said)
+    return Told(said if is_code else None, said)
+
+
+def _code(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    code = str(value).strip()
+    return None if code.casefold() in FILLERS | {"generic"} or len(code) > 200 else code
+
+
+def category(provider: Provider, found: Told | None) -> Category | None:
+    """What kind of error this is: by the provider's own table, else by its words. None when nothing gives it away."""
+    if found is None:
+        return None
+    if found.code and fold(found.code) in provider.codes:
+        return provider.codes[fold(found.code)]
+    code = _words(found.code or "")
+    message = (found.message or "")[:MESSAGE_LIMIT].lower()
+    # Moderation often hides behind "invalid request", so its words count wherever they stand.
+    if re.search(CATEGORIES[Category.CONTENT_POLICY], f"{code}\n{message}"):
+        return Category.CONTENT_POLICY
+    for said in (message, code) if VAGUE.fullmatch(code) else (code, message):
+        for kind, pattern in CATEGORIES.items():
+            if re.search(pattern, said):
+                return kind
+    return None
+
+
+def task_error(
+    found: Told | None, kind: Category, silence: str, code: str | None = None, retryable: bool | None = None
+) -> TaskError:
+    """The error in our words. `silence` is the message, and `code` the code, when the provider gave none."""
+    own = screaming(found.code) if found and found.code else ""
+    message = (found and found.message) or _words(own).capitalize() or silence
+    return TaskError(
+        category=kind,
+        code=own or code or kind.upper(),
+        message=_discreet(message),
+        provider_code=found.code if found else None,
+        retryable=kind in RETRYABLE if retryable is None else retryable,
+    )
+
+
+def _words(code: str) -> str:
+    return screaming(code).replace("_", " ").lower()
+
+
+def screaming(code: str) -> str:
+    """`InvalidParameter` as INVALID_PARAMETER; empty when there is no letter in it to branch on."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", code)
+    return re.sub(r"[^A-Z0-9]+", "_", words.upper()).strip("_") if re.search(r"[A-Za-z]", code) else ""
+
+
+def _discreet(message: str) -> str:
+    # A signed URL in a message would hand its signature to every log and subscriber.
+    message = re.sub(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1?...", message)
+    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 3] + "..."

@@ -1,0 +1,139 @@
+"""Plain values out of whatever a provider writes: None for what makes no sense, and never an error."""
+
+import json
+import math
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+# No answer about a video is from outside this century; a figure that is, is no time.
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+DEPTH = 40  # far below Python's recursion limit, far above any answer
+LINK_KEYS = ("url", "video_url", "videoUrl", "download_url", "downloadUrl", "uri")
+LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
+
+
+def document(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in a body. Broken UTF-8 and lone surrogates become U+FFFD, NaN and the infinities null."""
+    try:
+        text = body.decode("utf-8-sig", "replace")
+        parsed = json.loads(text, parse_int=_integer, parse_float=number, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+    return _clean(parsed, DEPTH) if isinstance(parsed, dict) else None
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) < 40 else None  # int() refuses very long ones with an error
+
+
+def _clean(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if not isinstance(value, dict | list):
+        return value
+    if depth == 0:
+        return None
+    if isinstance(value, list):
+        return [_clean(item, depth - 1) for item in value]
+    return {_clean(key, depth): _clean(item, depth - 1) for key, item in value.items()}
+
+
+def text(value: object) -> str | None:
+    """Text that says something, untouched; a whole number as its digits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def number(value: object) -> float | None:
+    """A finite number, also from a string of digits. True and false are none."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,40}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?\s*", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def count(value: object) -> int | None:
+    """A whole number from 0 on: a position in a queue."""
+    amount = number(value)
+    return int(amount) if amount is not None and amount >= 0 and amount.is_integer() else None
+
+
+def percent(value: object) -> int | None:
+    """Progress 0..100 from 50, "50", "50%", 0.5 or "0.5"; what lies outside is clamped.
+
+    A number up to 1 that is written with a decimal point is a fraction: 1.0 is 100 %, but 1 is 1 %.
+    """
+    told = value.strip() if isinstance(value, str) else value
+    marked = isinstance(told, str) and told.endswith("%")
+    amount = number(told[:-1] if marked and isinstance(told, str) else told)
+    if amount is None:
+        return None
+    fraction = not marked and 0 < amount <= 1 and "." in str(told)
+    return round(min(max(amount * 100 if fraction else amount, 0), 100))
+
+
+def instant(value: object) -> float | None:
+    """Unix seconds from s, ms, us or ns (by magnitude), ISO 8601 with or without a zone (UTC then), or an HTTP date."""
+    amount = number(value)
+    if amount is not None:
+        for unit in (1, 1e3, 1e6, 1e9):
+            if FIRST <= amount / unit < LAST:
+                return amount / unit
+    at = _calendar(value.strip()) if isinstance(value, str) else None
+    return at if at is not None and FIRST <= at < LAST else None
+
+
+def _calendar(written: str) -> float | None:
+    iso = re.sub(r"\s*(UTC|GMT)$", "", written.upper()).replace("/", "-")
+    iso = re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", iso)  # Go writes "2026-01-04 12:30:00 +0000 UTC"
+    for parse, form in ((datetime.fromisoformat, iso), (parsedate_to_datetime, written)):
+        try:
+            at = parse(form)
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+    return None
+
+
+def link(value: object) -> str | None:
+    """The first http(s) URL without spaces in a string, a list, or an object that holds one under a usual name."""
+    if isinstance(value, str):
+        return value.strip() if LINK.fullmatch(value.strip()) and origin(value.strip()) else None
+    if isinstance(value, dict):
+        value = [value.get(key) for key in LINK_KEYS]
+    found = (link(item) for item in value) if isinstance(value, list) else ()
+    return next((url for url in found if url), None)
+
+
+def origin(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of a URL, or None when it has no host or a bad port."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname else None
+
+
+def link_expiry(url: str) -> float | None:
+    """When a signed URL dies, where it says so: X-Amz-Date with X-Amz-Expires and its kin, Expires, or Azure's se."""
+    query = {key.casefold(): value for key, value in parse_qsl(urlsplit(url).query)}
+    for key, value in query.items():
+        if key.endswith("expires"):
+            since, lives = instant(query.get(key.removesuffix("expires") + "date")), number(value)
+            return instant(since + lives if since is not None and lives is not None else value)
+    return instant(query.get("se")) if "sig" in query else None
+
+
+def seconds_until(value: object, now: float) -> int | None:
+    """Whole seconds to wait, from a number of seconds or a date (RFC 9110 10.2.3); a date in the past is 0."""
+    at = instant(value)
+    wait = at - now if at is not None else number(value)
+    if wait is None or (at is None and wait < 0):
+        return None
+    return math.ceil(max(wait, 0))
