@@ -9,12 +9,17 @@ from aws_lambda_powertools.metrics import MetricUnit
 from vidhook.edges import environment
 from vidhook.edges.telemetry import count, logger
 from vidhook.links import video_link
-from vidhook.publish import Published, output, publish, publish_progress
+from vidhook.publish import Published, ended_from_outside, output, publish, publish_progress, watch_failed
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answers the event and who is still to be told, or how many whole seconds to pause before publishing again."""
+    watch_id, problem = event.get("watch", ""), None
+    if event.get("detail-type"):
+        watch_id, problem = ended_from_outside(event["detail"])
+    elif event.get("problem"):
+        problem = watch_failed(event["problem"])
     secrets = environment.secrets()
     telling = {
         "ledger": environment.ledger(),
@@ -25,11 +30,11 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "jitter": random.random,
     }
     if event.get("progress"):
-        published = publish_progress(event["watch"], **telling)
+        published = publish_progress(watch_id, **telling)
     else:
         published = publish(
-            event["watch"],
-            problem=event.get("problem"),
+            watch_id,
+            problem=problem,
             keep_video=event.get("keep_video", True),
             bucket=environment.bucket(),
             machines=environment.machines(),

@@ -19,8 +19,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         raw,
         ledger=environment.ledger(),
         http=environment.http(),
-        machines=None if by_execution else environment.machines(),
+        machines=environment.machines(),
         watch_arn=os.environ.get("WATCH_ARN", ""),
+        execution=event["execution"] if by_execution else None,
         default_deadline=int(os.environ["DEFAULT_DEADLINE_SECONDS"]),
         now=time.time(),
         jitter=random.random(),  # noqa: S311 - jitter is no secret

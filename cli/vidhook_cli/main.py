@@ -3,7 +3,6 @@
 import importlib
 
 import click
-
 from vidhook import __version__
 from vidhook.errors import VidhookError
 

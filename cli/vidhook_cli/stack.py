@@ -8,7 +8,8 @@ from functools import cache
 import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
-
+from vidhook import __version__
+from vidhook.edges.http import Http
 from vidhook.edges.ledger import Ledger
 from vidhook.edges.machines import Machines
 from vidhook.edges.secrets import Secrets
@@ -25,6 +26,7 @@ class Stack:
     ledger: Ledger
     secrets: Secrets
     machines: Machines
+    http: Http
 
 
 @cache
@@ -48,4 +50,10 @@ def stack() -> Stack:
         Ledger(outputs["Table"], event_days=int(outputs.get("EventDays", "30"))),
         Secrets(provider_secret=outputs["ProviderSecret"], default_secret=outputs["DefaultSecret"]),
         Machines(),
+        Http(allowed_networks=_networks(outputs), user_agent=f"vidhook/{__version__}"),
     )
+
+
+def _networks(outputs: Mapping[str, str]) -> tuple[str, ...]:
+    text = outputs.get("AllowedNetworks", "none")
+    return () if text == "none" else tuple(text.split(","))

@@ -1,7 +1,8 @@
 """The end of a watch: keep the video, write the one event, tell everybody who wants it."""
 
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,9 @@ from vidhook.event import Event, Kept, failed, progress_event, terminal_event
 from vidhook.keep import COPY_PAUSES, Copies, keep
 from vidhook.poll import ask
 from vidhook.providers.file import request
-from vidhook.redeliver import hand_on
+from vidhook.redeliver import hand_on, hold
 from vidhook.subscribers import callback_subscriber, wants
-from vidhook.task import Attempt, Category, Delivery, Snapshot, Status, Subscriber, TaskError, Watch
+from vidhook.task import Attempt, Category, Delivery, Snapshot, Status, Subscriber, TaskError, Watch, watch_id
 
 if TYPE_CHECKING:
     from vidhook.edges.bucket import Bucket
@@ -53,7 +54,7 @@ class Published:
 def publish(
     watch_id: str,
     *,
-    problem: str | None = None,
+    problem: TaskError | None = None,
     keep_video: bool = True,
     ledger: "Ledger",
     bucket: "Bucket",
@@ -158,7 +159,7 @@ def tell(
         if delivery.state != "due":
             return None, None
         if not subscriber.active:
-            ledger.change_delivery(replace(delivery, state="held", next_at=None))
+            hold(delivery, ledger)
             return None, None
         wait = max(delivery.next_at or 0.0, subscriber.hold_until) - now()
         if delivery.attempts or wait > 0:
@@ -184,14 +185,27 @@ def tell(
     )
 
 
-def _final_snapshot(watch: Watch, problem: str | None) -> Snapshot:
+def watch_failed(reason: str) -> TaskError:
+    """The error of a task that we could follow no further, though it may still finish at its provider."""
+    return TaskError(Category.PROVIDER, "WATCH_FAILED", f"vidhook stopped following the task: {reason}", retryable=True)
+
+
+def ended_from_outside(detail: Mapping[str, Any]) -> tuple[str, TaskError]:
+    """The watch, and the error to tell, of an execution that failed, timed out or was aborted.
+
+    `detail` is that of EventBridge's "Step Functions Execution Status Change".
+    """
+    given = json.loads(detail["input"])
+    watch = given["watch"] if "watch" in given else watch_id(str(given.get("provider")), str(given.get("task_id")))
+    if detail["status"] == "ABORTED":
+        return watch, TaskError(Category.CANCELLED, "WATCH_ABORTED", "an operator stopped the watch of this task")
+    return watch, watch_failed(f"its execution ended as {detail['status']}")
+
+
+def _final_snapshot(watch: Watch, problem: TaskError | None) -> Snapshot:
     if watch.snapshot is not None and watch.snapshot.status.final:
         return watch.snapshot
-    message = problem or "the watch was ended from outside"
-    error = TaskError(
-        Category.PROVIDER, "WATCH_FAILED", f"vidhook stopped following the task: {message}", retryable=True
-    )
-    return failed(watch.snapshot, error)
+    return failed(watch.snapshot, problem or watch_failed("it was published before it was settled"))
 
 
 def _key_headers(watch: Watch, snapshot: Snapshot, ledger: "Ledger", secrets: "Secrets") -> dict[str, str]:

@@ -55,9 +55,11 @@ def redeliver(
     try:
         subscriber = ledger.subscriber(subscriber_id)
     except NotFound:
-        return _end(delivery, "cancelled", ledger)
+        ledger.change_delivery(replace(delivery, state="cancelled", next_at=None))
+        return Redelivered(True, state="cancelled")
     if not subscriber.active:
-        return _end(delivery, "held", ledger)
+        hold(delivery, ledger)
+        return Redelivered(True, state="held")
     if subscriber.hold_until > max(now, waited_for):
         pause = int(subscriber.hold_until - now) + 1
         ledger.change_delivery(replace(delivery, next_at=now + pause))
@@ -95,6 +97,11 @@ def start_run(
     return delivery
 
 
-def _end(delivery: Delivery, state: str, ledger: "Ledger") -> Redelivered:
-    ledger.change_delivery(replace(delivery, state=state, next_at=None))
-    return Redelivered(True, state=state)
+def hold(delivery: Delivery, ledger: "Ledger") -> None:
+    """Keeps a delivery for a subscriber that is paused or disabled until it comes back.
+
+    It may come back, and drain what is held, while we write: then it is told to drain once more.
+    """
+    ledger.change_delivery(replace(delivery, state="held", next_at=None))
+    if ledger.subscriber(delivery.subscriber_id).active:
+        ledger.change_subscriber(delivery.subscriber_id, {"draining": True})

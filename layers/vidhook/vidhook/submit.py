@@ -40,19 +40,20 @@ def submit(
     *,
     ledger: "Ledger",
     http: "Http",
-    machines: "Machines | None",
+    machines: "Machines",
     watch_arn: str,
+    execution: str | None = None,
     default_deadline: int,
     now: float,
     jitter: float,
 ) -> Submitted:
     """Checks a submission and starts its watch, once, however often the same task is submitted.
 
-    `machines` is None when the caller is itself the watch's execution. Starting is repeated for a watch that is not
-    settled, since a crash may have come between remembering and starting. Raises BadSubmission.
+    `execution` is the caller's name when it is itself an execution of the watch machine. Starting is repeated for a
+    watch that is not settled, since a crash may have come between remembering and starting. Raises BadSubmission.
     """
     submission, token = check(raw, default_deadline)
-    if token is not None and machines is None:
+    if token is not None and execution is not None:
         problem = "cannot be given to the watch itself, whose input anybody may read"
         raise BadSubmission("task_token", problem, "submit through the function, the queue or the event bus")
     try:
@@ -67,8 +68,8 @@ def submit(
     pause = next_pause(
         Known(age=0.0, deadline=submission.deadline_seconds, expected=submission.expected_seconds), jitter
     )
-    watch, created = ledger.claim(submission, pause, now)
-    if machines is not None:
+    watch, created = ledger.claim(submission, execution or submission.id, pause, now)
+    if execution is None:
         if token is not None:
             ledger.put_token(watch.id, token, now)
             # Read after the token is written: either we see the event, or whoever writes the event sees the token.

@@ -1,20 +1,49 @@
-"""Who is told what, and the life of a subscriber."""
+"""Who is told what, and the life of a subscriber: added, changed, paused, resumed, rotated, tested, removed."""
 
+import base64
+import binascii
+import secrets as randomness
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vidhook.task import Subscriber, Watch, derived_id
+from vidhook.deliver import attempt
+from vidhook.errors import BadSubscriber, Blocked
+from vidhook.event import Event, iso, serialize
+from vidhook.redeliver import start_run
+from vidhook.signature import PREFIX, new_secret
+from vidhook.task import (
+    EVENT_TYPES,
+    TERMINAL_TYPES,
+    Attempt,
+    Delivery,
+    SigningSecret,
+    Subscriber,
+    Watch,
+    derived_id,
+)
 
 if TYPE_CHECKING:
-    from vidhook.event import Event
+    from vidhook.edges.http import Http
+    from vidhook.edges.ledger import Ledger
+    from vidhook.edges.machines import Machines
+    from vidhook.edges.secrets import Secrets
+
+# How many held deliveries a second go out to a subscriber that came back.
+DRAIN_RATE = 10
+ROTATION_SECONDS = 86_400
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
+SECRET_BYTES = range(24, 65)
 
 
-def wants(subscriber: Subscriber, event: "Event") -> bool:
+def wants(subscriber: Subscriber, event: Event) -> bool:
     """Whether the event passes the subscriber's filter: its type, its provider and its task's metadata."""
     return (
         any(fnmatchcase(event.type, pattern) for pattern in subscriber.events)
         and any(fnmatchcase(event.provider, pattern) for pattern in subscriber.providers)
-        and all(event.metadata.get(key) == value for key, value in subscriber.metadata.items())
+        and all(name in event.metadata and event.metadata[name] == value for name, value in subscriber.metadata.items())
     )
 
 
@@ -31,3 +60,183 @@ def callback_subscriber(watch: Watch, default_secret_name: str) -> Subscriber | 
         events=("*.completed", "*.failed", *progress),
         created_at=watch.submitted_at,
     )
+
+
+def add(
+    url: str,
+    *,
+    events: tuple[str, ...] = TERMINAL_TYPES,
+    providers: tuple[str, ...] = ("*",),
+    metadata: Mapping[str, Any] | None = None,
+    description: str = "",
+    secret: str | None = None,
+    stack: str,
+    ledger: "Ledger",
+    secrets: "Secrets",
+    http: "Http",
+    now: float,
+) -> tuple[Subscriber, str]:
+    """Adds a subscriber and answers it with its secret, which is shown this once. Raises BadSubscriber.
+
+    `secret` brings one from elsewhere. The secret is kept before the subscriber: nobody is ever told unsigned.
+    """
+    subscriber_id = derived_id("sub", randomness.token_hex(32))
+    subscriber = Subscriber(
+        subscriber_id,
+        url,
+        f"{stack}/subscriber/{subscriber_id}",
+        events=events,
+        providers=providers,
+        metadata=dict(metadata or {}),
+        description=description,
+        created_at=now,
+    )
+    check(subscriber, http)
+    secret = new_secret() if secret is None else checked_secret(secret)
+    version = secrets.put_signing(subscriber.secret_name, (SigningSecret(secret),))
+    subscriber = replace(subscriber, secret_version=version)
+    ledger.put_subscriber(subscriber)
+    return subscriber, secret
+
+
+def change(subscriber_id: str, changes: Mapping[str, Any], *, ledger: "Ledger", http: "Http") -> Subscriber:
+    """Changes url, events, providers, metadata or description. Raises NotFound, BadSubscriber."""
+    subscriber = replace(ledger.subscriber(subscriber_id), **changes)
+    check(subscriber, http)
+    ledger.change_subscriber(subscriber_id, changes)
+    return ledger.subscriber(subscriber_id)
+
+
+def check(subscriber: Subscriber, http: "Http") -> None:
+    """Raises BadSubscriber naming the field, the value's problem and the mend."""
+    try:
+        http.check(subscriber.url)
+    except Blocked as error:
+        raise BadSubscriber("url", str(error), "give a public https URL") from error
+    if not subscriber.events:
+        raise BadSubscriber("events", "is empty", "give at least one event type, or * for all")
+    for pattern in subscriber.events:
+        if not any(fnmatchcase(known, pattern) for known in EVENT_TYPES):
+            near = get_close_matches(pattern, EVENT_TYPES, n=1, cutoff=0.3)
+            mend = f"did you mean {near[0]}?" if near else f"the types are {', '.join(EVENT_TYPES)}"
+            raise BadSubscriber("events", f'"{pattern}" matches no event type', mend)
+    if not subscriber.providers:
+        raise BadSubscriber("providers", "is empty", "give at least one provider's name, or * for all")
+    if len(serialize(subscriber.metadata)) > 4_096:
+        raise BadSubscriber("metadata", "is over 4 KiB as JSON", "filter by fewer keys")
+    if len(subscriber.description) > 512:
+        raise BadSubscriber("description", "is longer than 512 characters", "shorten it")
+
+
+def checked_secret(secret: str) -> str:
+    """A signing secret brought from elsewhere. Raises BadSubscriber, without repeating the secret."""
+    try:
+        size = len(base64.b64decode(secret.removeprefix(PREFIX), validate=True))
+    except binascii.Error:
+        size = 0
+    if not secret.startswith(PREFIX) or size not in SECRET_BYTES:
+        raise BadSubscriber("secret", "is not whsec_ and 24 to 64 bytes in base64", "leave it out to get a new one")
+    return secret
+
+
+def pause(subscriber_id: str, *, ledger: "Ledger") -> Subscriber:
+    """Holds back all that is for this subscriber until it is resumed; nothing is lost. Raises NotFound."""
+    ledger.put_state(subscriber_id, "paused", "paused by its owner")
+    return ledger.subscriber(subscriber_id)
+
+
+def resume(
+    subscriber_id: str, *, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
+) -> tuple[Subscriber, int]:
+    """Makes a paused or disabled subscriber active and sends what was held. Answers how many that are."""
+    ledger.put_state(subscriber_id, "active", None, draining=True)
+    drained = drain(subscriber_id, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
+    return ledger.subscriber(subscriber_id), drained
+
+
+def drain(subscriber_id: str, *, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float) -> int:
+    """Starts every held delivery of a subscriber, oldest first, ten a second. Whoever stops half-way starts again."""
+    held = (each for each in ledger.deliveries_to(subscriber_id) if each.state == "held")
+    started = _send_anew(held, ledger, machines, redeliver_arn, now)
+    ledger.change_subscriber(subscriber_id, {"draining": False})
+    return started
+
+
+def remove(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets") -> Subscriber:
+    """Forgets a subscriber and its secrets; what is on its way to it is cancelled. Raises NotFound."""
+    subscriber = ledger.subscriber(subscriber_id)
+    ledger.remove_subscriber(subscriber_id)
+    secrets.delete_signing(subscriber.secret_name)
+    return subscriber
+
+
+def rotate(
+    subscriber_id: str,
+    *,
+    keep_seconds: int = ROTATION_SECONDS,
+    secret: str | None = None,
+    ledger: "Ledger",
+    secrets: "Secrets",
+    now: float,
+) -> str:
+    """Gives a subscriber a new secret, shown this once; the old ones sign along for `keep_seconds` (0: not at all)."""
+    subscriber = ledger.subscriber(subscriber_id)
+    fresh = new_secret() if secret is None else checked_secret(secret)
+    ends = now + keep_seconds
+    old = tuple(
+        replace(entry, expires_at=min(ends, entry.expires_at or ends))
+        for entry in secrets.read_signing(subscriber.secret_name)
+        if entry.signs(now) and entry.secret != fresh
+    )
+    kept = old if keep_seconds > 0 else ()
+    version = secrets.put_signing(subscriber.secret_name, (SigningSecret(fresh), *kept))
+    ledger.change_subscriber(subscriber_id, {"secret_version": version})
+    return fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A test event and the attempt at sending it."""
+
+    event: Event
+    attempt: Attempt
+
+
+def send_test(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", http: "Http", now: float) -> Tested:
+    """Sends `endpoint.test` to a subscriber, whatever its state and filter; once, and outside the delivery log."""
+    subscriber = ledger.subscriber(subscriber_id)
+    event = test_event(subscriber.id, now)
+    delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
+    made = attempt(event, delivery, subscriber, secrets.signing(subscriber, now), http=http, now=now, jitter=0.0)
+    return Tested(event, replace(made, pause=None))
+
+
+def test_event(subscriber_id: str, now: float) -> Event:
+    """An `endpoint.test` event: it says nothing about any task."""
+    event_id = derived_id("evt", "test", randomness.token_hex(16))
+    data = {"object": "endpoint", "id": subscriber_id, "message": "This is a test from vidhook; nothing happened."}
+    body = {"id": event_id, "type": "endpoint.test", "timestamp": iso(now), "data": data}
+    return Event(event_id, "endpoint.test", "tsk_test", "", now, serialize(body))
+
+
+def recover(
+    subscriber_id: str, *, since: float, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
+) -> int:
+    """Sends anew all that failed for this subscriber since an instant, oldest first; says how many. Raises NotFound."""
+    ledger.subscriber(subscriber_id)
+    lost = (each for each in ledger.deliveries_to(subscriber_id, since=since) if each.state in ("failed", "cancelled"))
+    return _send_anew(lost, ledger, machines, redeliver_arn, now)
+
+
+def _send_anew(
+    deliveries: Iterable[Delivery], ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
+) -> int:
+    """Starts a fresh run of each delivery, ten a second, so that nobody who comes back is run over."""
+    started = 0
+    for delivery in deliveries:
+        pause = 1 + started // DRAIN_RATE
+        start_run(
+            delivery, pause=pause, afresh=True, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now
+        )
+        started += 1
+    return started

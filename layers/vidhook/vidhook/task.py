@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 TERMINAL_TYPES = ("video.completed", "video.failed", "image.completed", "image.failed")
+EVENT_TYPES = (*TERMINAL_TYPES, "video.progress", "image.progress")
 
 
 class Status(StrEnum):
@@ -113,12 +114,14 @@ class Poll:
 class Watch:
     """Our following of one task.
 
-    paused: the sum of all pauses asked for. history: the latest polls, oldest first. copies: tries at keeping the
-    video that failed. detected_at: when a poll found the task settled. progress_told: the poll whose news was told.
+    execution: the name of the state machine's execution that follows it. paused: the sum of all pauses asked for.
+    history: the latest polls, oldest first. copies: tries at keeping the video that failed. detected_at: when a poll
+    found the task settled. progress_told: the poll whose news was told last.
     """
 
     submission: Submission
     submitted_at: float
+    execution: str = ""
     polls: int = 0
     paused: int = 0
     copies: int = 0
@@ -234,3 +237,14 @@ class Delivery:
     def execution_name(self) -> str:
         """The name of the redelivery execution of the current run: one run is started once."""
         return f"{self.event_id}-{self.subscriber_id}-{self.run}"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSecret:
+    """One `whsec_...` of a subscriber; it signs until `expires_at` (unix seconds), or for good."""
+
+    secret: str = field(repr=False)
+    expires_at: float | None = None
+
+    def signs(self, now: float) -> bool:
+        return self.expires_at is None or now < self.expires_at

@@ -69,16 +69,17 @@ class Ledger:
 
     # Watches
 
-    def claim(self, submission: Submission, pause: int, now: float) -> tuple[Watch, bool]:
+    def claim(self, submission: Submission, execution: str, pause: int, now: float) -> tuple[Watch, bool]:
         """The watch of this task, and whether this call made it: a task submitted twice has one watch.
 
-        `pause` is the one before the first poll.
+        `execution` is to follow it, beginning with `pause`.
         """
-        watch = Watch(submission, submitted_at=now, paused=pause)
+        watch = Watch(submission, submitted_at=now, execution=execution, paused=pause)
         item = {
             **_key(watch.id, "watch"),
             "submission": serialize(asdict(submission)),
             "submitted_at": now,
+            "execution": execution,
             "polls": 0,
             "paused": pause,
             "list": "watches",
@@ -131,6 +132,21 @@ class Ledger:
     def note_failed_copy(self, watch: Watch, snapshot: Snapshot) -> None:
         """Counts a copy that did not work, and keeps the snapshot whose link is fresher."""
         self._update(_key(watch.id, "watch"), {"copies": watch.copies + 1, "snapshot": _snapshot_text(snapshot)})
+
+    def note_execution(self, watch: Watch, execution: str, now: float) -> None:
+        """Remembers who follows a watch now, and gives it time to move. A watch that was told meanwhile is left alone."""
+        values = {"execution": execution, "due_at": now + GRACE_SECONDS}
+        with suppress(LostRace):
+            self._update(_key(watch.id, "watch"), values, "attribute_exists(due)")
+
+    def overdue_watches(self, now: float, most: int) -> list[str]:
+        """Watches with no event that should have moved before now, the longest overdue first."""
+        return [item["pk"] for item in self._overdue("watch", now, most)]
+
+    def watches(self, *, since: float = 0.0) -> Iterator[Watch]:
+        """All watches, newest first."""
+        for item in self._listed("watches", since=since, newest_first=True):
+            yield _watch(item)
 
     # Events
 
@@ -241,6 +257,11 @@ class Ledger:
         for item in self._listed(subscriber_id, since=since, newest_first=newest_first):
             yield _facts(Delivery, item)
 
+    def overdue_deliveries(self, now: float, most: int) -> list[Delivery]:
+        """Due deliveries that should have moved before now, the longest overdue first."""
+        keys = self._overdue("delivery", now, most)
+        return [_facts(Delivery, self._get(key["pk"], key["sk"], "delivery")) for key in keys]
+
     # Task tokens: credentials of waiting executions, kept until they are answered
 
     def put_token(self, watch_id: str, token: str, now: float) -> None:
@@ -283,15 +304,19 @@ class Ledger:
         item = {**_subscriber_key(subscriber.id), **_plain(subscriber), "ttl": self._event_ttl(subscriber.created_at)}
         return subscriber if self._put_new(item) else self.subscriber(subscriber.id)
 
+    def change_subscriber(self, subscriber_id: str, changes: Mapping[str, Any]) -> None:
+        """Changes some fields of a subscriber and leaves the others as they are. Raises NotFound."""
+        try:
+            self._update(_subscriber_key(subscriber_id), dict(changes))
+        except LostRace:
+            raise NotFound(f"subscriber {subscriber_id} is not in the ledger") from None
+
     def put_state(self, subscriber_id: str, state: str, reason: str | None, *, draining: bool = False) -> None:
         """Makes a subscriber active, paused or disabled. Raises NotFound when it was removed."""
         values: Item = {"state": state, "reason": reason, "draining": draining}
         if state == "active":
             values |= {"failing_since": None, "last_failure": None, "failing_told": False, "hold_until": 0.0}
-        try:
-            self._update(_subscriber_key(subscriber_id), values)
-        except LostRace:
-            raise NotFound(f"subscriber {subscriber_id} is not in the ledger") from None
+        self.change_subscriber(subscriber_id, values)
 
     def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber | None:
         """Remembers a failed attempt; answers the subscriber as it now stands, None when it was removed.
@@ -416,6 +441,16 @@ class Ledger:
             for item in page["Items"]:
                 yield _unpack(item)
 
+    def _overdue(self, kind: str, now: float, most: int) -> list[Item]:
+        answer = self._client.query(
+            TableName=self.table,
+            IndexName="due",
+            KeyConditionExpression="due = :due AND due_at < :now",
+            ExpressionAttributeValues=_pack({":due": kind, ":now": now}),
+            Limit=most,
+        )
+        return [_unpack(item) for item in answer["Items"]]
+
     def _listed(self, name: str, *, since: float = 0.0, newest_first: bool = False) -> Iterator[Item]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self.table,
@@ -525,6 +560,7 @@ def _watch(item: Item) -> Watch:
     return Watch(
         submission=Submission(**json.loads(item["submission"])),
         submitted_at=item["submitted_at"],
+        execution=item["execution"],
         polls=item["polls"],
         paused=item["paused"],
         copies=item.get("copies", 0),

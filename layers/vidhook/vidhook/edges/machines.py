@@ -30,6 +30,15 @@ class Machines:
             return False
         return True
 
+    def is_running(self, machine_arn: str, name: str) -> bool:
+        """Whether an execution of this name is under way; one that never was is not."""
+        arn = machine_arn.replace(":stateMachine:", ":execution:") + f":{name}"
+        try:
+            answer = self._client.describe_execution(executionArn=arn)
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return False
+        return answer["status"] == "RUNNING"
+
     def answer(self, task_token: str, event: "Event") -> None:
         """Ends the wait of an execution: with the event, or with the failed task's category and message.
 

@@ -2,12 +2,13 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import boto3
 
 from vidhook.signature import PREFIX
+from vidhook.task import SigningSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from vidhook.task import Subscriber
 
 CACHE_SECONDS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class SigningSecret:
-    """One `whsec_...`; it signs until `expires_at` (unix seconds), or for good."""
-
-    secret: str
-    expires_at: float | None = None
 
 
 class Secrets:
@@ -59,7 +52,7 @@ class Secrets:
             return (self.default(),)
         text = self._text(subscriber.secret_name, version=subscriber.secret_version)
         live = [SigningSecret(**entry) for entry in json.loads(text)["secrets"]]
-        return tuple(entry.secret for entry in live if entry.expires_at is None or now < entry.expires_at)
+        return tuple(entry.secret for entry in live if entry.signs(now))
 
     def default(self) -> str:
         """The stack's own signing secret, for callback_urls."""

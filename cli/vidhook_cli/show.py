@@ -1,0 +1,51 @@
+"""How commands show facts: tables and sentences for a person, one JSON line each for a program."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+as_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON line each; the default when the output is not a terminal."
+)
+
+
+def wants_json(as_json: bool) -> bool:
+    """Whether to print for a program: asked for, or not on a terminal."""
+    return as_json or not sys.stdout.isatty()
+
+
+def lines(rows: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON line a row."""
+    for row in rows:
+        click.echo(json.dumps(row, ensure_ascii=False, default=str))
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, nothing: str) -> None:
+    """Rows as a table of these columns, or one sentence when there are none."""
+    if not rows:
+        click.echo(nothing)
+        return
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        drawn.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        drawn.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
+    Console().print(drawn)
+
+
+def instant(text: str, now: float) -> float:
+    """Unix seconds from `2026-04-27T11:20:12Z`, or from an age such as `90m`, `36h` or `5d`."""
+    units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+    if text[:-1].isdigit() and text[-1:] in units:
+        return now - timedelta(seconds=int(text[:-1]) * units[text[-1]]).total_seconds()
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f'"{text}" is neither an instant (2026-04-27T11:20:12Z) nor an age (36h)') from None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()

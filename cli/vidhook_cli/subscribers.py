@@ -1,0 +1,248 @@
+"""`vidhook subscribers`: who is told."""
+
+import json
+import time
+from typing import Any
+
+import click
+from vidhook import subscribers as life
+from vidhook.errors import BadSubscriber
+from vidhook.event import iso
+from vidhook.task import TERMINAL_TYPES, Subscriber
+
+from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
+from vidhook_cli.stack import stack
+
+COLUMNS = ("id", "url", "state", "events", "providers", "failing_since")
+
+
+@click.group()
+def subscribers() -> None:
+    """Who is told: add, list, change, pause, rotate, test and remove subscribers."""
+
+
+@subscribers.command()
+@click.argument("url")
+@click.option("--events", default=",".join(TERMINAL_TYPES), show_default=True, help="Event types, * for any part.")
+@click.option("--providers", default="*", show_default=True, help="Names of providers.")
+@click.option("--metadata", default="{}", help="JSON object; only tasks whose metadata has these values are told.")
+@click.option("--description", default="")
+@click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
+@as_json_option
+def add(
+    url: str, events: str, providers: str, metadata: str, description: str, secret: str | None, as_json: bool
+) -> None:
+    """Add URL as a subscriber and show its signing secret, this once."""
+    here = stack()
+    subscriber, shown = life.add(
+        url,
+        events=_words(events),
+        providers=_words(providers),
+        metadata=_object(metadata),
+        description=description,
+        secret=secret,
+        stack=here.name,
+        ledger=here.ledger,
+        secrets=here.secrets,
+        http=here.http,
+        now=time.time(),
+    )
+    if wants_json(as_json):
+        lines([{**row(subscriber), "secret": shown}])
+        return
+    click.echo(f"{subscriber.id} is told of {', '.join(subscriber.events)} at {subscriber.url}")
+    click.echo(f"signing secret, shown this once: {click.style(shown, bold=True)}")
+    click.echo(f"try it: vidhook subscribers test {subscriber.id}")
+
+
+@subscribers.command("list")
+@as_json_option
+def list_all(as_json: bool) -> None:
+    """All subscribers, oldest first."""
+    rows = [row(each) for each in stack().ledger.subscribers()]
+    if wants_json(as_json):
+        lines(rows)
+    else:
+        table(rows, COLUMNS, nothing="nobody is told yet: vidhook subscribers add URL")
+
+
+@subscribers.command()
+@click.argument("subscriber_id", metavar="ID")
+def show(subscriber_id: str) -> None:
+    """One subscriber, whole."""
+    click.echo(json.dumps(row(stack().ledger.subscriber(subscriber_id)), indent=2))
+
+
+@subscribers.command()
+@click.argument("subscriber_id", metavar="ID")
+@click.option("--url")
+@click.option("--events")
+@click.option("--providers")
+@click.option("--metadata")
+@click.option("--description")
+def update(
+    subscriber_id: str,
+    url: str | None,
+    events: str | None,
+    providers: str | None,
+    metadata: str | None,
+    description: str | None,
+) -> None:
+    """Change what is given and leave the rest; deliveries on their way use the change at their next attempt."""
+    changes: dict[str, Any] = {
+        "url": url,
+        "events": None if events is None else _words(events),
+        "providers": None if providers is None else _words(providers),
+        "metadata": None if metadata is None else _object(metadata),
+        "description": description,
+    }
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if not changes:
+        raise click.UsageError("nothing to change: give --url, --events, --providers, --metadata or --description")
+    here = stack()
+    click.echo(json.dumps(row(life.change(subscriber_id, changes, ledger=here.ledger, http=here.http)), indent=2))
+
+
+@subscribers.command()
+@click.argument("subscriber_id", metavar="ID")
+def pause(subscriber_id: str) -> None:
+    """Hold back all that is for this subscriber; nothing is lost."""
+    life.pause(subscriber_id, ledger=stack().ledger)
+    click.echo(f"{subscriber_id} is paused; its events are held until: vidhook subscribers resume {subscriber_id}")
+
+
+@subscribers.command()
+@click.argument("subscriber_id", metavar="ID")
+def resume(subscriber_id: str) -> None:
+    """Make a paused or disabled subscriber active and send what was held, oldest first."""
+    here = stack()
+    _, drained = life.resume(
+        subscriber_id,
+        ledger=here.ledger,
+        machines=here.machines,
+        redeliver_arn=here.outputs["RedeliverArn"],
+        now=time.time(),
+    )
+    click.echo(f"{subscriber_id} is active; {drained} held deliveries are on their way")
+
+
+@subscribers.command()
+@click.argument("subscriber_id", metavar="ID")
+def remove(subscriber_id: str) -> None:
+    """Forget a subscriber and its secret; what is on its way to it is cancelled."""
+    here = stack()
+    life.remove(subscriber_id, ledger=here.ledger, secrets=here.secrets)
+    click.echo(f"{subscriber_id} is removed")
+
+
+@subscribers.command()
+@click.argument("subscriber_id", metavar="ID")
+@click.option("--keep", "keep_hours", default=24.0, show_default=True, help="Hours the old secret signs along.")
+@click.option("--now", "immediately", is_flag=True, help="The old secret ends at once: it leaked.")
+@click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
+@as_json_option
+def rotate(subscriber_id: str, keep_hours: float, immediately: bool, secret: str | None, as_json: bool) -> None:
+    """Give a subscriber a new signing secret and show it, this once."""
+    here = stack()
+    keep_seconds = 0 if immediately else int(keep_hours * 3_600)
+    shown = life.rotate(
+        subscriber_id,
+        keep_seconds=keep_seconds,
+        secret=secret,
+        ledger=here.ledger,
+        secrets=here.secrets,
+        now=time.time(),
+    )
+    if wants_json(as_json):
+        lines([{"id": subscriber_id, "secret": shown, "old_secret_ends_in_seconds": keep_seconds}])
+        return
+    click.echo(f"new signing secret, shown this once: {click.style(shown, bold=True)}")
+    click.echo("the old one ended" if keep_seconds == 0 else f"the old one signs along for {keep_hours:g} hours")
+
+
+@subscribers.command()
+@click.argument("subscriber_id", metavar="ID")
+@as_json_option
+def test(subscriber_id: str, as_json: bool) -> None:
+    """Send endpoint.test and show the whole exchange. Exits with 1 when it was not accepted."""
+    here = stack()
+    tested = life.send_test(subscriber_id, ledger=here.ledger, secrets=here.secrets, http=here.http, now=time.time())
+    made = tested.attempt
+    if wants_json(as_json):
+        lines([{"event": tested.event.data, **attempt_row(made)}])
+    else:
+        click.echo(f"> POST {here.ledger.subscriber(subscriber_id).url}")
+        click.echo(f"> {tested.event.body}\n")
+        click.echo(f"< {made.status or made.kind}: {made.outcome} {made.detail}")
+        if made.answer:
+            click.echo(f"< {made.answer}")
+        click.echo("  " + ", ".join(f"{phase} {ms:.0f} ms" for phase, ms in made.timings.items()))
+    if made.outcome != "delivered":
+        raise SystemExit(1)
+
+
+@subscribers.command()
+@click.argument("subscriber_id", metavar="ID")
+@click.option("--since", required=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
+def recover(subscriber_id: str, since: str) -> None:
+    """Send anew all that failed for this subscriber since then, oldest first."""
+    here = stack()
+    now = time.time()
+    started = life.recover(
+        subscriber_id,
+        since=instant(since, now),
+        ledger=here.ledger,
+        machines=here.machines,
+        redeliver_arn=here.outputs["RedeliverArn"],
+        now=now,
+    )
+    click.echo(f"{started} deliveries are on their way again")
+
+
+def row(subscriber: Subscriber) -> dict[str, Any]:
+    """A subscriber as commands show it; its secret is not in it."""
+    return {
+        "id": subscriber.id,
+        "url": subscriber.url,
+        "state": subscriber.state,
+        "reason": subscriber.reason,
+        "events": ",".join(subscriber.events),
+        "providers": ",".join(subscriber.providers),
+        "metadata": subscriber.metadata,
+        "description": subscriber.description,
+        "created_at": iso(subscriber.created_at),
+        "failing_since": iso(subscriber.failing_since),
+        "last_failure": iso(subscriber.last_failure),
+        "quiet_until": iso(subscriber.hold_until or None),
+    }
+
+
+def attempt_row(made: Any) -> dict[str, Any]:
+    """An attempt as commands show it."""
+    return {
+        "attempt": made.number,
+        "at": iso(made.at),
+        "outcome": made.outcome,
+        "kind": made.kind,
+        "status": made.status,
+        "detail": made.detail,
+        "answer": made.answer,
+        "address": made.address,
+        "tls": made.tls_version,
+        "timings_ms": {phase: round(ms, 1) for phase, ms in made.timings.items()},
+        "next_at": iso(made.at + made.pause) if made.pause is not None else None,
+    }
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise BadSubscriber("metadata", "is not a JSON object", """give one such as '{"tenant": "acme"}'""")
+    return parsed
