@@ -43,8 +43,8 @@ from vidhook.errors import (
 )
 
 # What IANA's special-purpose registries (RFC 6890) call not globally reachable, multicast, and what clouds answer on
-# public-looking addresses. An IPv6 address is public only inside 2000::/3, which leaves out loopback, link-local, unique
-# local, mapped IPv4 and NAT64 without naming them.
+# public-looking addresses. An IPv6 address is public only inside 2000::/3, which leaves out loopback, link-local,
+# unique local, mapped IPv4 and NAT64 without naming them.
 _GLOBAL_IPV6 = ip_network("2000::/3")
 _NOT_PUBLIC = tuple(
     ip_network(network)
@@ -147,8 +147,9 @@ class Http:
         A body above `max_bytes` raises TooLarge or is cut, as `on_excess` says. Raises the RequestFailed that names
         what broke.
         """
+        parts = self._split(url)
         with closing(_Trip(self, monotonic() + deadline)) as trip:
-            answer = trip.start(method, url, headers or {}, body)
+            answer = trip.start(method, parts, headers or {}, body)
             if on_excess == "error" and (_announced(answer) or 0) > max_bytes:
                 raise trip.told(TooLarge(f"the answer announces more than {max_bytes} bytes"))
             content = bytearray()
@@ -176,10 +177,10 @@ class Http:
         Redirects are followed, each checked anew; `headers` go no further than the origin they were meant for. Raises
         as `send` does, and BadRedirect for a redirect that leads nowhere or one too many.
         """
-        headers, ends = headers or {}, monotonic() + deadline
+        parts, headers, ends = self._split(url), headers or {}, monotonic() + deadline
         for hop in range(max_redirects + 1):
             with closing(_Trip(self, ends)) as trip:
-                answer = trip.start("GET", url, headers, b"")
+                answer = trip.start("GET", parts, headers, b"")
                 if answer.status_code not in (301, 302, 303, 307, 308):
                     yield Download(answer, trip)
                     return
@@ -188,9 +189,9 @@ class Http:
                 target = _redirect_target(answer)
                 if target is None:
                     raise trip.told(BadRedirect("a redirect whose Location is missing or cannot be read"))
-            if _origin(target) != _origin(url):
+            came_from, parts = parts, self._split(target)
+            if _origin(parts) != _origin(came_from):
                 headers = {}
-            url = target
 
     def _split(self, url: str) -> SplitResult:
         """The URL in its normal form, once nothing in it is forbidden."""
@@ -245,7 +246,10 @@ class Download:
 
     def read(self, size: int) -> bytes:
         """The next `size` bytes, fewer only at the end, then b"". A body that ends too early raises ProtocolBroken."""
-        return self._trip.read(self._answer, size)
+        piece = self._trip.read(self._answer, size)
+        if not piece and self._trip.torn:
+            raise self._trip.told(ConnectionReset("the connection was cut, and no length tells whether all had come"))
+        return piece
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(lambda: self.read(_PIECE), b"")
@@ -262,6 +266,7 @@ class _Trip(HTTPAdapter):
         super().__init__()
         self.address: str | None = None
         self.tls_version: str | None = None
+        self.torn = False  # TLS ended without saying so: nobody vouches that this was the end
         self._http, self._ends, self._started = http, ends, monotonic()
         self._phases: dict[str, float] = {}
         self._socket: socket.socket | None = None
@@ -280,10 +285,9 @@ class _Trip(HTTPAdapter):
         failure.address, failure.tls_version, failure.timings = self.address, self.tls_version, self.timings()
         return failure
 
-    def start(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> requests.Response:
+    def start(self, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes) -> requests.Response:
         """Send the request and read the answer's head."""
         with self._telling():
-            parts = self._http._split(url)
             _check_headers(headers)
             request = requests.Request(method, parts.geturl(), headers=headers, data=body).prepare()
             request.headers.setdefault("User-Agent", self._http._user_agent)
@@ -299,7 +303,7 @@ class _Trip(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
         parts = urlsplit(cast(str, request.url))
-        line = self._open(parts.scheme, cast(str, parts.hostname), parts.port or _DEFAULT_PORT[parts.scheme])
+        line = self._open(parts.scheme, cast(str, parts.hostname), _port(parts))
         connection = HTTPConnection(cast(str, parts.hostname))
         connection.response_class = _Answer
         connection.sock = cast(socket.socket, line)
@@ -325,7 +329,9 @@ class _Trip(HTTPAdapter):
         if scheme == "https":
             with self.phase("tls", "greeting over TLS"):
                 self._socket.settimeout(self.left())
-                tls = self._http._ssl_context.wrap_socket(self._socket, server_hostname=host.rstrip("."))
+                tls = self._http._ssl_context.wrap_socket(
+                    self._socket, server_hostname=host.rstrip("."), suppress_ragged_eofs=False
+                )
                 self._socket, self.tls_version = tls, tls.version()
         return _Line(self, self._socket)
 
@@ -436,13 +442,17 @@ class _Line(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         with self._trip.phase(None, "waiting for the answer"):
             self._socket.settimeout(self._trip.left())
-            count = self._socket.recv_into(buffer)
+            try:
+                count = self._socket.recv_into(buffer)
+            except ssl.SSLEOFError:
+                # Python's own servers leave TLS without a goodbye: the end of an answer, if nothing more was announced.
+                self._trip.torn, count = True, 0
         if count:
             self._trip.first_byte(self._since)
         return count
 
-    def makefile(self, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(self)
+    def makefile(self, *_: object) -> "_Reader":
+        return _Reader(self)
 
     def readable(self) -> bool:
         return True
@@ -458,10 +468,8 @@ class _Answer(HTTPResponse):
     """http.client's answer, with its leniencies that hide a broken or hostile sender taken back."""
 
     def begin(self) -> None:
-        whole = self.fp
-        self.fp = cast(io.BufferedReader, _Head(whole))
         super().begin()
-        self.fp = whole
+        cast(_Reader, self.fp).in_head = False
         try:
             assert_header_parsing(self.headers)  # here, because urllib3 only logs it, with the URL's query string
         except urllib3.exceptions.HeaderParsingError:
@@ -487,20 +495,22 @@ class _Answer(HTTPResponse):
         return int(match[1], 16)
 
 
-class _Head:
-    """The head of an answer: an end inside it is an error, and so is one that never ends."""
+class _Reader(io.BufferedReader):
+    """What arrives on a line. While in the head of an answer, an end is an error, and so is a head that never ends."""
 
-    def __init__(self, file: io.BufferedReader) -> None:
-        self._file, self._left = file, _HEAD_BYTES
+    def __init__(self, line: _Line) -> None:
+        super().__init__(line)
+        self.in_head, self._left = True, _HEAD_BYTES
 
-    def readline(self, limit: int) -> bytes:
-        line = self._file.readline(min(limit, self._left + 1))
-        nothing_yet = self._left == _HEAD_BYTES
-        self._left -= len(line)
-        if self._left < 0:
-            raise ProtocolBroken(f"the answer's headers are longer than {_HEAD_BYTES} bytes")
-        if not line.endswith(b"\n") and (line or not nothing_yet):
-            raise ProtocolBroken("the answer ended inside its headers")
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(size)
+        if self.in_head:
+            nothing_yet = self._left == _HEAD_BYTES
+            self._left -= len(line)
+            if self._left < 0:
+                raise ProtocolBroken(f"the answer's headers are longer than {_HEAD_BYTES} bytes")
+            if not line.endswith(b"\n") and (line or not nothing_yet):
+                raise ProtocolBroken("the answer ended inside its headers")
         return line
 
 
@@ -543,9 +553,12 @@ def _announced(answer: requests.Response) -> int | None:
     return int(answer.headers["content-length"].partition(",")[0])  # repeated ones are equal: _Answer saw to it
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORT.get(parts.scheme)
+def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
+    return parts.scheme, parts.hostname, _port(parts)
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or _DEFAULT_PORT[parts.scheme]
 
 
 def _redirect_target(answer: requests.Response) -> str | None:

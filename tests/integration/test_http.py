@@ -1,0 +1,680 @@
+"""The only way out, against receivers, resolvers and redirects that mean harm."""
+
+import datetime
+import gzip
+import hashlib
+import logging
+import socket
+import ssl
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from hostile import (
+    Receiver,
+    Script,
+    answers,
+    floods,
+    greets_slowly,
+    is_silent,
+    read_request,
+    receiver,
+    redirects,
+    resets_after,
+    says,
+    sips,
+    trickles,
+)
+from vidhook.edges.http import Http
+from vidhook.errors import (
+    BadRedirect,
+    Blocked,
+    ConnectFailed,
+    ConnectionReset,
+    DnsFailed,
+    ProtocolBroken,
+    RequestFailed,
+    TimedOut,
+    TlsFailed,
+    TooLarge,
+)
+
+DEADLINE = 0.3  # for what never ends; the others have all the time a busy machine may need
+GRACE = 0.4  # what a busy machine may add; a deadline that is not kept costs seconds
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+LINES = (Path(__file__).parents[1] / "forbidden_urls.txt").read_text().splitlines()
+FORBIDDEN_URLS = [line for line in LINES if line and not line.startswith("#")]
+
+
+def places(port: int, *addresses: str) -> list[tuple[Any, ...]]:
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+
+def resolve_to_loopback(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
+    return places(port, "127.0.0.1")
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority of the test's own, and a client context that trusts it alone."""
+
+    ca: trustme.CA
+    client: ssl.SSLContext
+
+    def server(self, *names: str, **options: Any) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert(*names, **options).configure_cert(context)
+        return context
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    ca, client = trustme.CA(), ssl.create_default_context()
+    ca.configure_trust(client)
+    return Authority(ca, client)
+
+
+@pytest.fixture(scope="session")
+def http(authority: Authority) -> Http:
+    return Http(allowed_networks=("127.0.0.0/8",), ssl_context=authority.client, resolve=resolve_to_loopback)
+
+
+# --- Receivers that misbehave in plain HTTP: each with the class its failure must have ---
+
+MISBEHAVIOUR: dict[str, tuple[Script, type[RequestFailed]]] = {
+    # time
+    "says nothing": (is_silent, TimedOut),
+    "trickles its status line": (trickles(b"HTTP/1.1 200 ", b"O"), TimedOut),
+    "trickles one header": (trickles(OK + b"X-Slow: ", b"a"), TimedOut),
+    "trickles whole headers": (trickles(OK, b"X-A: b\r\n"), TimedOut),
+    "trickles its body": (trickles(OK + b"Content-Length: 9999\r\n\r\n", b"a"), TimedOut),
+    "trickles a body without length": (trickles(OK + b"\r\n", b"a"), TimedOut),
+    "trickles chunks": (trickles(CHUNKED, b"1\r\na\r\n"), TimedOut),
+    "trickles a chunk's size": (trickles(CHUNKED, b"0"), TimedOut),
+    "trickles trailers": (trickles(CHUNKED + b"0\r\n", b"X-A: b\r\n"), TimedOut),
+    "floods trailers": (floods(CHUNKED + b"0\r\n", b"X-A: b\r\n" * 8192), TimedOut),
+    "trickles 100 Continue": (trickles(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), TimedOut),
+    "announces a body and stops": (trickles(OK + b"Content-Length: 5\r\n\r\n", b""), TimedOut),
+    # not HTTP
+    "speaks SSH": (says(b"SSH-2.0-OpenSSH_9.6\r\n"), ProtocolBroken),
+    "speaks HTTP/0.9": (says(b"<html>hello</html>"), ProtocolBroken),
+    "claims HTTP/0.9": (says(b"HTTP/0.9 200 OK\r\n\r\n"), ProtocolBroken),
+    "claims HTTP/2": (says(b"HTTP/2 200 OK\r\n\r\n"), ProtocolBroken),
+    "claims HTTP/1.9": (says(b"HTTP/1.9 200 OK\r\n\r\n"), ProtocolBroken),
+    "speaks HTTP/2 frames": (says(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18)), ProtocolBroken),
+    "has a word for a status": (says(b"HTTP/1.1 OK 200\r\n\r\n"), ProtocolBroken),
+    "has a status of two digits": (says(b"HTTP/1.1 20 OK\r\n\r\n"), ProtocolBroken),
+    "has a status of four digits": (says(b"HTTP/1.1 2000 OK\r\n\r\n"), ProtocolBroken),
+    "sends zeros": (says(bytes(1000)), ProtocolBroken),
+    # heads
+    "ends inside its status line": (says(b"HTTP/1.1 200"), ProtocolBroken),
+    "ends after its status line": (says(OK), ProtocolBroken),
+    "ends inside a header": (says(OK + b"Content-Type: text"), ProtocolBroken),
+    "ends between headers": (says(OK + b"Content-Type: text/plain\r\n"), ProtocolBroken),
+    "ends inside 100 Continue": (says(b"HTTP/1.1 100 Continue\r\n"), ProtocolBroken),
+    "ends after 100 Continue": (says(b"HTTP/1.1 100 Continue\r\n\r\n"), ProtocolBroken),
+    "repeats 100 Continue for ever": (floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), ProtocolBroken),
+    "repeats 103 Early Hints for ever": (floods(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), ProtocolBroken),
+    "has a header without an end": (floods(OK + b"X-Long: ", b"a" * 65_536), ProtocolBroken),
+    "has a status line without an end": (floods(b"HTTP/1.1 200 ", b"a" * 65_536), ProtocolBroken),
+    "has thousands of headers": (says(OK + b"X-A: b\r\n" * 5000 + b"\r\n"), ProtocolBroken),
+    "has a header of 70 KB": (says(OK + b"X-Long: " + b"a" * 70_000 + b"\r\n\r\n"), ProtocolBroken),
+    "has a header without a colon": (says(OK + b"what is this\r\nContent-Length: 0\r\n\r\n"), ProtocolBroken),
+    # bodies
+    "sends a short body": (says(OK + b"Content-Length: 100\r\n\r\nshort"), ProtocolBroken),
+    "has a negative length": (says(OK + b"Content-Length: -1\r\n\r\nbody"), ProtocolBroken),
+    "has a length with a plus": (says(OK + b"Content-Length: +4\r\n\r\nbody"), ProtocolBroken),
+    "has a length with an underscore": (says(OK + b"Content-Length: 1_0\r\n\r\nbodybodybo"), ProtocolBroken),
+    "has a hexadecimal length": (says(OK + b"Content-Length: 0x4\r\n\r\nbody"), ProtocolBroken),
+    "has an empty length": (says(OK + b"Content-Length:\r\n\r\nbody"), ProtocolBroken),
+    "has a list of lengths": (says(OK + b"Content-Length: 4, 5\r\n\r\nbody"), ProtocolBroken),
+    "has two lengths": (says(OK + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nbody"), ProtocolBroken),
+    "has an astronomical length": (says(OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"), ProtocolBroken),
+    "zips its transfer": (says(OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), ProtocolBroken),
+    "cuts a chunk": (says(CHUNKED + b"a\r\nshort"), ProtocolBroken),
+    "forgets the last chunk": (says(CHUNKED + b"5\r\nwhole\r\n"), ProtocolBroken),
+    "has words for chunk sizes": (says(CHUNKED + b"five\r\nwhole\r\n0\r\n\r\n"), ProtocolBroken),
+    "has a chunk of 0x5": (says(CHUNKED + b"0x5\r\nwhole\r\n0\r\n\r\n"), ProtocolBroken),
+    "has a chunk of -1 and floods": (floods(CHUNKED + b"-1\r\n", b"a" * 65_536), ProtocolBroken),
+    "has a chunk size without an end": (floods(CHUNKED, b"0" * 65_536), ProtocolBroken),
+    # size
+    "announces 1 GB": (floods(OK + b"Content-Length: 1073741824\r\n\r\n", b"a" * 65_536), TooLarge),
+    "sends 1 GB without a word": (floods(OK + b"\r\n", b"a" * 65_536), TooLarge),
+    "sends 1 GB in chunks": (floods(CHUNKED, b"10000\r\n" + b"a" * 65_536 + b"\r\n"), TooLarge),
+    "sends one chunk of 1 GB": (floods(CHUNKED + b"40000000\r\n", b"a" * 65_536), TooLarge),
+    "sends a gzip bomb above the limit": (
+        answers(gzip.compress(bytes(100 * 2**20)), "Content-Encoding: gzip"),
+        TooLarge,
+    ),
+    # resets
+    "closes without a word": (says(b""), ConnectionReset),
+    "resets without a word": (resets_after(b""), ConnectionReset),
+    "resets inside its headers": (resets_after(OK + b"X-A"), ConnectionReset),
+    "resets inside its body": (resets_after(OK + b"Content-Length: 100\r\n\r\nshort"), ConnectionReset),
+    "resets inside a chunk": (resets_after(CHUNKED + b"a\r\nshort"), ConnectionReset),
+}
+
+
+@pytest.mark.parametrize("how", MISBEHAVIOUR)
+def test_a_misbehaving_receiver_costs_no_more_than_the_deadline_and_is_named(
+    http: Http, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One receiver must not hold or kill the Lambda of the others, and its owner must learn what is wrong with it."""
+    caplog.set_level(logging.DEBUG)
+    script, expected = MISBEHAVIOUR[how]
+    with receiver(script) as there:
+        began = time.monotonic()
+        with pytest.raises(RequestFailed) as caught:
+            http.send(
+                "POST",
+                there.url(path="/hook?token=canary"),
+                headers={"authorization": "Bearer canary"},
+                body=b"{}",
+                deadline=DEADLINE if expected is TimedOut else 5,
+            )
+        assert expected is not TimedOut or time.monotonic() - began < DEADLINE + GRACE
+    assert type(caught.value) is expected, caught.value
+    assert caught.value.address == "127.0.0.1"
+    assert caught.value.timings["total"] >= caught.value.timings["connect"] > 0
+    assert "canary" not in "".join(traceback.format_exception(caught.value)) + caught.value.detail + caplog.text
+
+
+@pytest.mark.parametrize("how", MISBEHAVIOUR)
+def test_it_is_named_the_same_over_tls(http: Http, authority: Authority, how: str) -> None:
+    """Deadlines and limits are kept by the socket, and TLS is another socket."""
+    script, expected = MISBEHAVIOUR[how]
+    with receiver(script, tls=authority.server("hook.example")) as there:
+        began, url = time.monotonic(), there.url("hook.example", "https")
+        with pytest.raises(RequestFailed) as caught:
+            http.send("POST", url, body=b"{}", deadline=DEADLINE if expected is TimedOut else 5)
+        assert expected is not TimedOut or time.monotonic() - began < DEADLINE + GRACE
+    # Before 3.13 Python reports a reset inside TLS as an unexpected end (python/cpython#115627).
+    like_an_end = (ConnectionReset, ProtocolBroken) if how.startswith("resets inside") else (expected,)
+    assert type(caught.value) in like_an_end, caught.value
+    assert caught.value.tls_version in ("TLSv1.2", "TLSv1.3")
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("script", [is_silent, sips], ids=["reads nothing", "reads a byte at a time"])
+def test_a_receiver_that_will_not_read_costs_no_more_than_the_deadline(
+    http: Http, authority: Authority, script: Script, over_tls: bool
+) -> None:
+    """Sending is a wait like any other, once the buffers between are full."""
+    tls = authority.server("hook.example") if over_tls else None
+    with receiver(script, tls=tls, reads=False) as there:
+        began = time.monotonic()
+        url = there.url("hook.example", "https" if over_tls else "http")
+        with pytest.raises(TimedOut, match="while sending"):
+            http.send("POST", url, body=bytes(64 * 2**20), deadline=DEADLINE)
+        assert time.monotonic() - began < DEADLINE + GRACE
+
+
+# --- TLS ---
+
+
+def expired(authority: Authority) -> ssl.SSLContext:
+    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    return authority.server("hook.example", not_after=yesterday)
+
+
+def of_another_authority(authority: Authority) -> ssl.SSLContext:
+    return Authority(trustme.CA(), authority.client).server("hook.example")
+
+
+def of_another_name(authority: Authority) -> ssl.SSLContext:
+    return authority.server("other.example")
+
+
+def of_the_address_alone(authority: Authority) -> ssl.SSLContext:
+    return authority.server("127.0.0.1")
+
+
+def of_a_name_in_the_common_name_alone(authority: Authority) -> ssl.SSLContext:
+    return authority.server("other.example", common_name="hook.example")
+
+
+@pytest.mark.parametrize(
+    "server",
+    [expired, of_another_authority, of_another_name, of_the_address_alone, of_a_name_in_the_common_name_alone],
+)
+def test_a_certificate_that_does_not_prove_the_name_is_refused(http: Http, authority: Authority, server: Any) -> None:
+    """We connect to an address, but it is the name that the subscriber gave us."""
+    with receiver(answers(b""), tls=server(authority)) as there:
+        with pytest.raises(TlsFailed, match="the certificate is not to be trusted") as caught:
+            http.send("POST", there.url("hook.example", "https"), body=b"secret", deadline=2)
+        assert there.requests in ([], [b"\r\n\r\n"])
+    assert caught.value.timings["tls"] > 0
+
+
+TLS_MISBEHAVIOUR: dict[str, tuple[Script, type[RequestFailed]]] = {
+    "says nothing": (is_silent, TimedOut),
+    "greets a byte at a time": (greets_slowly, TimedOut),
+    "speaks plain HTTP": (says(OK + b"\r\n"), TlsFailed),
+    "sends zeros": (says(bytes(1000)), TlsFailed),
+    "refuses with an alert": (says(b"\x15\x03\x03\x00\x02\x02\x28"), TlsFailed),
+    "hangs up": (says(b""), TlsFailed),
+    "resets": (resets_after(b""), ConnectionReset),
+    "resets inside its greeting": (resets_after(b"\x16\x03\x03\x40\x00\x02"), ConnectionReset),
+}
+
+
+@pytest.mark.parametrize("how", TLS_MISBEHAVIOUR)
+def test_a_broken_tls_handshake_is_named_within_the_deadline(http: Http, how: str) -> None:
+    """The handshake is where an unkind server can wait before it has said who it is."""
+    script, expected = TLS_MISBEHAVIOUR[how]
+
+    def after_the_hello(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        script(connection)
+
+    with receiver(after_the_hello, reads=False) as there:
+        began = time.monotonic()
+        with pytest.raises(RequestFailed) as caught:
+            http.send("POST", there.url("hook.example", "https"), deadline=DEADLINE if expected is TimedOut else 5)
+        assert expected is not TimedOut or time.monotonic() - began < DEADLINE + GRACE
+    assert type(caught.value) is expected, caught.value
+
+
+def test_the_default_context_trusts_only_public_authorities(authority: Authority) -> None:
+    """The tests' own authority must be a stranger to what runs in production."""
+    stock = Http(allowed_networks=("127.0.0.0/8",), resolve=resolve_to_loopback)
+    with (
+        receiver(answers(b""), tls=authority.server("hook.example")) as there,
+        pytest.raises(TlsFailed, match="certificate"),
+    ):
+        stock.send("POST", there.url("hook.example", "https"), deadline=2)
+
+
+def test_tls_is_asked_for_the_name_and_its_version_is_told(http: Http, authority: Authority) -> None:
+    """A host with many certificates chooses by SNI; the delivery log shows the version."""
+    asked: list[str | None] = []
+    server = authority.server("hook.example")
+    server.sni_callback = lambda _socket, name, _context: asked.append(name)
+    with receiver(answers(b"thanks"), tls=server) as there:
+        answer = http.send("POST", there.url("hook.example.", "https"), body=b"{}", deadline=2)
+    assert (answer.body, answer.tls_version, asked) == (b"thanks", "TLSv1.3", ["hook.example"])
+    assert set(answer.timings) == {"dns", "connect", "tls", "first_byte", "total"}
+    assert sum(answer.timings.values()) <= 2 * answer.timings["total"] + 0.01
+
+
+# --- Names and addresses ---
+
+
+def sending(resolve: Any, allowed: tuple[str, ...] = ("127.0.0.0/8",)) -> Http:
+    return Http(allowed_networks=allowed, ssl_context=ssl.create_default_context(), resolve=resolve)
+
+
+def test_a_resolver_that_hangs_costs_no_more_than_the_deadline() -> None:
+    """getaddrinfo knows no timeout; a hostile name server does."""
+
+    def resolve(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        time.sleep(2)
+        return []
+
+    began = time.monotonic()
+    with pytest.raises(TimedOut, match="looking up the name") as caught:
+        sending(resolve).send("POST", "https://hook.example/", deadline=0.3)
+    assert time.monotonic() - began < 0.3 + GRACE
+    assert caught.value.timings["dns"] == pytest.approx(300, abs=GRACE * 1000)
+
+
+@pytest.mark.parametrize(
+    "error", [socket.gaierror(-2, "Name or service not known"), OSError(5, "x"), UnicodeError("x")]
+)
+def test_a_name_that_does_not_resolve_is_a_dns_failure(error: Exception) -> None:
+    """The owner mistyped the host, or the zone is down: it is neither their server nor ours."""
+
+    def resolve(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        raise error
+
+    with pytest.raises(DnsFailed, match=r"hook\.example does not resolve"):
+        sending(resolve).send("POST", "https://hook.example/", deadline=1)
+
+
+def test_a_dead_address_costs_a_try_and_not_the_request() -> None:
+    """Hosts publish several addresses so that one may be down."""
+    with receiver(answers(b"alive"), host="127.0.0.3") as there:
+        http = sending(lambda *_, **__: places(there.port, "127.0.0.2", "127.0.0.3"))
+        answer = http.send("POST", there.url("hook.example"), deadline=2)
+    assert (answer.body, answer.address) == (b"alive", "127.0.0.3")
+
+
+def test_an_address_that_drops_packets_costs_its_share_of_the_deadline() -> None:
+    """The first address must leave time for the second."""
+    with ExitStack() as stack:
+        there = stack.enter_context(receiver(answers(b"alive"), host="127.0.0.3"))
+        deaf = stack.enter_context(socket.create_server(("127.0.0.2", there.port), backlog=0))
+        for _ in range(8):  # fill its queue: what comes then is dropped
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        http = sending(lambda *_, **__: places(there.port, "127.0.0.2", "127.0.0.3"))
+        answer = http.send("POST", there.url("hook.example"), deadline=1)
+    assert answer.body == b"alive"
+    assert 500 <= answer.timings["connect"] < 1000
+
+
+def test_nobody_listening_is_a_connect_failure(http: Http) -> None:
+    """Told apart from a receiver that accepts and breaks: here nothing of ours was sent."""
+    with receiver(answers(b"")) as there:
+        pass
+    with pytest.raises(ConnectFailed, match="connection refused") as caught:
+        http.send("POST", there.url(), deadline=1)
+    assert caught.value.address == "127.0.0.1"
+
+
+def test_a_name_is_looked_up_once_for_the_check_and_the_connection() -> None:
+    """A name server that answers differently the second time (DNS rebinding) is never asked a second time."""
+    with ExitStack() as stack:
+        public = stack.enter_context(receiver(answers(b"public"), host="127.0.0.1"))
+        inside = stack.enter_context(receiver(answers(b"inside"), host="127.0.0.2", port=public.port))
+        turns = iter(["127.0.0.1", "127.0.0.2", "127.0.0.1"])
+        http = sending(lambda *_, **__: places(public.port, next(turns)), allowed=("127.0.0.1/32",))
+        http.check(public.url("hook.example"))
+        assert http.send("POST", public.url("hook.example"), deadline=1).body == b"public"
+        with pytest.raises(Blocked):
+            http.send("POST", public.url("hook.example"), deadline=1)
+        assert http.send("POST", public.url("hook.example"), deadline=1).body == b"public"
+        assert inside.requests == []
+
+
+# --- What is sent ---
+
+
+def test_a_request_carries_what_was_given_and_nothing_of_the_machine(
+    http: Http, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A proxy, a netrc password or a cookie of an earlier answer would go to whoever names a URL."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine hook.example login me password canary")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for proxy in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+    with receiver(answers(b"", "Set-Cookie: session=canary; Path=/")) as there:
+        for _ in range(2):
+            http.send("POST", there.url("hook.example", path="/a?b=c#d"), headers={"webhook-id": "evt_1"}, body=b"{}")
+        head, _, body = there.requests[1].partition(b"\r\n\r\n")
+    request, *headers = head.decode().split("\r\n")
+    assert request == "POST /a?b=c HTTP/1.1"
+    assert body == b"{}"
+    assert {line.lower() for line in headers} == {
+        f"host: hook.example:{there.port}",
+        "user-agent: vidhook/0.1.0",
+        "accept-encoding: identity",
+        "connection: close",
+        "content-length: 2",
+        "webhook-id: evt_1",
+    }
+
+
+def test_a_default_port_is_left_out_of_the_host_header(authority: Authority) -> None:
+    """Presigned URLs sign the host as browsers send it."""
+    with receiver(answers(b""), tls=authority.server("hook.example")) as there:
+        http = Http(
+            allowed_networks=("127.0.0.0/8",),
+            ssl_context=authority.client,
+            resolve=lambda *_, **__: places(there.port, "127.0.0.1"),
+        )
+        http.send("GET", "https://hook.example:443/")
+        http.send("GET", "https://hook.example/")
+        assert all(b"\r\nHost: hook.example\r\n" in request for request in there.requests)
+        assert len(there.requests) == 2
+
+
+# --- Answers that are odd and yet whole ---
+
+WHOLE: dict[str, tuple[bytes, int, bytes]] = {
+    "no body": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+    "no reason phrase": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", 200, b"ok"),
+    "lines that end in LF": (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", 200, b"ok"),
+    "HTTP/1.0 until the end": (b"HTTP/1.0 200 OK\r\n\r\nok", 200, b"ok"),
+    "the same length twice": (OK + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok", 200, b"ok"),
+    "more than it announced": (OK + b"Content-Length: 2\r\n\r\nok and more", 200, b"ok"),
+    "chunks with extensions and trailers": (CHUNKED + b"2;a=b\r\nok\r\n0\r\nX-A: b\r\n\r\n", 200, b"ok"),
+    "100 Continue first": (b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"\r\nok", 200, b"ok"),
+    "103 Early Hints first": (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK + b"\r\nok", 200, b"ok"),
+    "a multipart body": (OK + b"Content-Type: multipart/mixed; boundary=a\r\n\r\nok", 200, b"ok"),
+    "Latin-1 in a header": (OK + b"X-A: caf\xe9\r\n\r\nok", 200, b"ok"),
+    "a redirect": (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", 302, b""),
+    "a switch of protocols": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", 101, b""),
+    "an unassigned status": (b"HTTP/1.1 799 Odd\r\n\r\nok", 799, b"ok"),
+}
+
+
+@pytest.mark.parametrize("what", WHOLE)
+def test_an_answer_that_is_odd_but_whole_is_read(http: Http, what: str) -> None:
+    """Strict with what could hide harm, patient with what is only unusual."""
+    sent, status, body = WHOLE[what]
+    with receiver(says(sent)) as there:
+        answer = http.send("POST", there.url(), body=b"{}", deadline=2)
+    assert (answer.status, answer.body, answer.truncated) == (status, body, False)
+
+
+def test_a_compressed_body_is_not_decompressed(http: Http) -> None:
+    """A kilobyte that unpacks to a gigabyte stays a kilobyte."""
+    bomb = gzip.compress(bytes(50 * 2**20))
+    with receiver(answers(bomb, "Content-Encoding: gzip")) as there:
+        answer = http.send("POST", there.url(), deadline=2, max_bytes=len(bomb))
+    assert answer.body == bomb
+
+
+def test_a_body_of_exactly_the_limit_is_whole(http: Http) -> None:
+    """The limit is what may be read, not what may not."""
+    for script in (answers(b"a" * 1000), says(OK + b"\r\n" + b"a" * 1000)):
+        with receiver(script) as there:
+            assert http.send("GET", there.url(), max_bytes=1000).body == b"a" * 1000
+
+
+@pytest.mark.parametrize("start", [OK + b"\r\n", OK + b"Content-Length: 1073741824\r\n\r\n", CHUNKED + b"40000000\r\n"])
+def test_a_long_answer_is_cut_when_only_its_beginning_is_wanted(http: Http, start: bytes) -> None:
+    """A subscriber that answers 200 with a gigabyte has taken the event; its first words are for the log."""
+    with receiver(floods(start, b"a" * 65_536)) as there:
+        answer = http.send("POST", there.url(), deadline=2, max_bytes=4096, on_excess="truncate")
+    assert (answer.status, answer.body, answer.truncated) == (200, b"a" * 4096, True)
+
+
+def test_a_receiver_that_answers_before_it_has_read_is_heard(http: Http) -> None:
+    """413 and 401 come early, and the connection breaks while we still send."""
+    with receiver(answers(b"too much", status="413 Content Too Large"), reads=False) as there:
+        answer = http.send("POST", there.url(), body=bytes(16 * 2**20), deadline=2)
+    assert (answer.status, answer.body) == (413, b"too much")
+
+
+def test_repeated_headers_are_joined_and_a_repr_shows_no_query(http: Http) -> None:
+    """A log line with a response in it must not hold a credential."""
+    with receiver(answers(b"canary", "X-A: 1", "x-a: 2", "Location: /?canary")) as there:
+        answer = http.send("GET", there.url(path="/?token=canary"))
+    assert answer.headers["x-a"] == "1, 2"
+    assert answer.url.endswith("?token=canary")
+    assert "canary" not in repr(answer)
+
+
+def test_many_threads_share_one_http(http: Http, authority: Authority) -> None:
+    """Each answer belongs to its own request, over one TLS context."""
+
+    def echo(connection: socket.socket) -> None:
+        answers(read_request(connection)[-4:])(connection)
+
+    with receiver(echo, tls=authority.server("hook.example"), reads=False) as there, ThreadPoolExecutor(16) as pool:
+        url, bodies = there.url("hook.example", "https"), [b"%04d" % number for number in range(64)]
+        assert list(pool.map(lambda body: http.send("POST", url, body=body).body, bodies)) == bodies
+
+
+# --- Downloads ---
+
+VIDEO = bytes(range(256)) * 4096 * 5
+
+
+@pytest.fixture
+def video() -> Iterator[Receiver]:
+    with receiver(answers(VIDEO, "Content-Type: video/mp4")) as there:
+        yield there
+
+
+def test_a_download_is_read_piece_by_piece(http: Http, video: Receiver) -> None:
+    """A film does not fit a Lambda's memory."""
+    with http.download(video.url(), deadline=5) as film:
+        digest, pieces = hashlib.sha256(film.read(1000)), 0
+        for piece in film:
+            digest.update(piece)
+            pieces += 1
+        assert film.read(10) == b""
+    assert (film.status, film.length, film.content_type) == (200, len(VIDEO), "video/mp4")
+    assert digest.digest() == hashlib.sha256(VIDEO).digest()
+    assert pieces > 1
+
+
+def test_a_download_without_a_length_says_so(http: Http) -> None:
+    """The bucket needs a length, or another way of uploading."""
+    with receiver(says(CHUNKED + b"2\r\nok\r\n0\r\n\r\n")) as there, http.download(there.url(), deadline=2) as film:
+        assert (film.length, b"".join(film)) == (None, b"ok")
+
+
+@pytest.mark.parametrize("script", [says(OK + b"Content-Length: 100\r\n\r\nshort"), says(CHUNKED + b"64\r\nshort")])
+def test_a_download_that_ends_too_early_is_an_error(http: Http, script: Script) -> None:
+    """Half a film must never be kept as a whole one."""
+    with receiver(script) as there, http.download(there.url(), deadline=2) as film:
+        with pytest.raises(ProtocolBroken) as caught:
+            b"".join(film)
+        assert caught.value.address == "127.0.0.1"
+
+
+def test_an_end_of_tls_without_a_goodbye_is_an_end_only_where_nothing_can_be_missing(
+    http: Http, authority: Authority
+) -> None:
+    """Simple receivers say 200 and drop the line, which delivers the event; half a film could end the same way."""
+    with receiver(says(OK + b"\r\nok"), tls=authority.server("hook.example")) as there:
+        url = there.url("hook.example", "https")
+        assert http.send("POST", url, deadline=2).body == b"ok"
+        with http.download(url, deadline=2) as film, pytest.raises(ConnectionReset, match="no length"):
+            b"".join(film)
+    with (
+        receiver(answers(b"film"), tls=authority.server("hook.example")) as there,
+        http.download(there.url("hook.example", "https"), deadline=2) as film,
+    ):
+        assert b"".join(film) == b"film"
+
+
+def test_a_download_that_trickles_ends_at_its_deadline(http: Http) -> None:
+    """The deadline spans the redirects before and every read after."""
+    with ExitStack() as stack:
+        slow = stack.enter_context(receiver(trickles(OK + b"\r\n", b"a")))
+        began = time.monotonic()
+        with http.download(slow.url(), deadline=DEADLINE) as film, pytest.raises(TimedOut):
+            b"".join(film)
+        assert time.monotonic() - began < DEADLINE + GRACE
+
+
+def test_an_error_of_the_reader_is_not_taken_for_ours(http: Http, video: Receiver) -> None:
+    """What breaks while the film is put into the bucket has its own name."""
+    with pytest.raises(OSError, match="bucket"), http.download(video.url(), deadline=2) as film:  # noqa: PT012
+        film.read(1)
+        raise OSError("bucket")
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+def test_a_download_follows_a_redirect(http: Http, video: Receiver, status: str) -> None:
+    """Providers keep their videos at a CDN."""
+    with receiver(redirects(video.url(path="/a%20film.mp4"), status)) as there:
+        with http.download(there.url(), deadline=2) as film:
+            assert film.read(4) == VIDEO[:4]
+        assert film.url == video.url(path="/a%20film.mp4")
+
+
+def test_a_relative_redirect_in_utf8_is_followed(http: Http) -> None:
+    """Location may be a path, and some hosts write it in raw UTF-8."""
+
+    def script(connection: socket.socket) -> None:
+        first = b"GET /hook " in there.requests[-1]
+        (redirects("/影片.mp4") if first else answers(b"film"))(connection)
+
+    with receiver(script) as there:
+        with http.download(there.url(), deadline=2) as film:
+            assert film.read(9) == b"film"
+        assert there.requests[-1].startswith(b"GET /%E5%BD%B1%E7%89%87.mp4 HTTP/1.1\r\n")
+
+
+def test_three_redirects_are_followed_and_a_fourth_is_not(http: Http, video: Receiver) -> None:
+    """A loop costs four requests."""
+    with ExitStack() as stack:
+        hops = [video]
+        for _ in range(4):
+            hops.append(stack.enter_context(receiver(redirects(hops[-1].url()))))
+        with http.download(hops[3].url(), deadline=2) as film:
+            assert film.status == 200
+        with pytest.raises(BadRedirect, match="more than 3"), http.download(hops[4].url(), deadline=2):
+            pass
+
+
+def test_a_redirect_to_itself_ends(http: Http) -> None:
+    """A loop costs four requests."""
+    with receiver(redirects("/hook")) as there:
+        with pytest.raises(BadRedirect), http.download(there.url(), deadline=2):
+            pass
+        assert len(there.requests) == 4
+
+
+def test_a_redirect_that_leads_nowhere_is_an_error(http: Http) -> None:
+    """A 302 without a Location is not a film."""
+    with (
+        receiver(answers(b"", status="302 Found")) as there,
+        pytest.raises(BadRedirect),
+        http.download(there.url(), deadline=2),
+    ):
+        pass
+
+
+def test_headers_go_no_further_than_the_origin_they_were_meant_for(http: Http, video: Receiver) -> None:
+    """The provider's key is for the provider: another port, host or scheme is somebody else."""
+
+    def script(connection: socket.socket) -> None:
+        first = b"GET /hook " in there.requests[-1]
+        redirects("/same" if first else video.url())(connection)
+
+    with receiver(script) as there:
+        headers = {"Authorization": "Bearer canary", "x-api-key": "canary"}
+        with http.download(there.url(), headers=headers, deadline=2) as film:
+            film.read(1)
+    assert [request.count(b"canary") for request in there.requests] == [2, 2]
+    assert [request.count(b"canary") for request in video.requests] == [0]
+
+
+@pytest.mark.parametrize("url", FORBIDDEN_URLS)
+def test_a_redirect_to_a_forbidden_url_is_refused(authority: Authority, url: str) -> None:
+    """The check of the first URL is worth nothing if a 302 leads around it."""
+    http = Http(allowed_networks=("127.0.0.2/32",), ssl_context=authority.client, resolve=resolve_to_loopback)
+    with (
+        receiver(redirects(url), host="127.0.0.2") as there,
+        pytest.raises((Blocked, BadRedirect)),
+        http.download(there.url(), deadline=2),
+    ):
+        pass
+
+
+def test_a_redirect_to_a_name_inside_is_refused(authority: Authority) -> None:
+    """Each hop is looked up and checked anew."""
+    http = Http(allowed_networks=("127.0.0.2/32",), ssl_context=authority.client, resolve=resolve_to_loopback)
+    with (
+        receiver(redirects("https://inside.example/"), host="127.0.0.2") as there,
+        pytest.raises(Blocked),
+        http.download(there.url(), deadline=2),
+    ):
+        pass
+
+
+def test_a_redirects_body_is_never_read(http: Http, video: Receiver) -> None:
+    """It may be endless, and nobody wants it."""
+    endless = floods(f"HTTP/1.1 302 Found\r\nLocation: {video.url()}\r\n\r\n".encode(), b"a" * 65_536)
+    with receiver(endless) as there, http.download(there.url(), deadline=2) as film:
+        assert film.length == len(VIDEO)
+    with receiver(endless) as there, pytest.raises(TooLarge):
+        http.send("GET", there.url(), deadline=2, max_bytes=1000)
