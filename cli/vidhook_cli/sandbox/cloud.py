@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,15 @@ import boto3
 import click
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from vidhook.edges.ledger import Ledger
+from vidhook.edges.secrets import Secrets, SigningSecret
+from vidhook.signature import new_secret
+from vidhook.task import Subscriber, derived_id
 
 from vidhook_cli.sandbox import ROOT, leave_when_told
 from vidhook_cli.sandbox.package import Package, pack
-from vidhook_cli.sandbox.provider import KEYS
+from vidhook_cli.sandbox.provider import KEYS, SampleProvider, provider_files
+from vidhook_cli.sandbox.subscriber import SampleSubscriber
 
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
 # The one thing that differs from a deployment in AWS: providers and subscribers live on this machine.
@@ -46,6 +52,43 @@ class Cloud:
     def client(self, service: str) -> Any:
         """A boto3 client with the root key of the local cloud."""
         return _client(self.endpoint, service)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.outputs["table"], client=self.client("dynamodb"))
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return Secrets(
+            provider_secret=self.outputs["provider_secret"],
+            default_secret=self.outputs["default_secret"],
+            client=self.client("secretsmanager"),
+        )
+
+    def use(self, provider: SampleProvider) -> None:
+        """Points the four bundled providers at the sample one."""
+        for name, text in provider_files(provider).items():
+            self.ledger.put_provider_file(name, text)
+
+    def subscribe(self, subscriber: SampleSubscriber, **terms: Any) -> Subscriber:
+        """Adds the sample subscriber, with a secret of its own; `terms` are fields of Subscriber, such as `events`."""
+        secret, subscriber_id = new_secret(), derived_id("sub", subscriber.url)
+        name = f"{STACK}/subscriber/{subscriber_id}"
+        version = self.secrets.put_signing(name, (SigningSecret(secret),))
+        added = Subscriber(subscriber_id, subscriber.url, name, version, created_at=time.time(), **terms)
+        self.ledger.put_subscriber(added)
+        subscriber.secrets.append(secret)
+        return added
+
+    def submit(self, **submission: Any) -> dict[str, Any]:
+        """Invokes the submit function and answers what it answers; RuntimeError with its message when it refuses."""
+        answer = self.client("lambda").invoke(
+            FunctionName=self.outputs["submit_function"], Payload=json.dumps(submission)
+        )
+        body: dict[str, Any] = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise RuntimeError(body["errorMessage"])
+        return body
 
     def facts(self) -> dict[str, str]:
         """What a program needs to know to use it: what `vidhook sandbox` prints."""
@@ -144,6 +187,7 @@ def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[s
         **mine,
         "AUTH": str(auth).lower(),
         "BIND_HOST": "127.0.0.1",
+        "BOTO_DISABLE_CRT": "true",  # as in AWS's runtime, whose boto3 has no awscrt beside it
         "GATEWAY_PORT": str(port),
         "LOG_LEVEL": "WARNING",
         "SFN_WAIT_SCALE": str(wait_scale),

@@ -60,8 +60,8 @@ def _layer(source: Path, name: str, kept: Path) -> bytes:
         with tempfile.TemporaryDirectory(dir=kept) as folder:
             artifacts = Path(folder, "artifacts")
             artifacts.mkdir()
-            made = subprocess.run(  # noqa: S603 -- our own Makefile
-                ["make", "-C", str(source), f"build-{name}", f"ARTIFACTS_DIR={artifacts}"],  # noqa: S607 -- PATH's make
+            made = subprocess.run(  # noqa: S603 -- the layer's own Makefile, by the make on PATH
+                ["make", "-C", str(source), f"build-{name}", f"ARTIFACTS_DIR={artifacts}", f"PYTHON={sys.executable}"],  # noqa: S607
                 capture_output=True,
                 text=True,
             )

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import click
-from vidhook import providers
+from vidhook.providers.file import bundled_text
 from vidhook.task import Status
 
 from vidhook_cli.sandbox import ROOT, leave_when_told
@@ -363,7 +363,7 @@ class _Handler(Handler):
 def provider_files(provider: SampleProvider) -> dict[str, str]:
     """The bundled provider files by name, as TOML text, pointed at the sample provider."""
     return {
-        name: re.sub(r"(?m)^base_url\s*=.*$", f'base_url = "{provider.base_url(name)}"', providers.bundled_text(name))
+        name: re.sub(r"(?m)^base_url\s*=.*$", f'base_url = "{provider.base_url(name)}"', bundled_text(name))
         for name in DIALECTS
     }
 

@@ -134,7 +134,7 @@ class Ledger:
         self._update(_key(watch.id, "watch"), {"copies": watch.copies + 1, "snapshot": _snapshot_text(snapshot)})
 
     def note_execution(self, watch: Watch, execution: str, now: float) -> None:
-        """Remembers who follows a watch now, and gives it time to move. A watch that was told meanwhile is left alone."""
+        """Remembers who follows a watch now, and gives it time to move. One that was told meanwhile is left alone."""
         values = {"execution": execution, "due_at": now + GRACE_SECONDS}
         with suppress(LostRace):
             self._update(_key(watch.id, "watch"), values, "attribute_exists(due)")
