@@ -268,7 +268,7 @@ class _Trip(HTTPAdapter):
         self.tls_version: str | None = None
         self.torn = False  # TLS ended without saying so: nobody vouches that this was the end
         self._http, self._ends, self._started = http, ends, monotonic()
-        self._phases: dict[str, float] = {}
+        self.phases: dict[str, float] = {}  # seconds
         self._socket: socket.socket | None = None
 
     def close(self) -> None:
@@ -277,7 +277,7 @@ class _Trip(HTTPAdapter):
 
     def timings(self) -> dict[str, float]:
         """Milliseconds of each phase so far, and in total."""
-        phases = self._phases | {"total": monotonic() - self._started}
+        phases = self.phases | {"total": monotonic() - self._started}
         return {phase: round(seconds * 1000, 3) for phase, seconds in phases.items()}
 
     def told(self, failure: RequestFailed) -> RequestFailed:
@@ -324,16 +324,15 @@ class _Trip(HTTPAdapter):
             places = self._look_up(host, port)
         self._http._admit(scheme, [ip_address(place[0]) for _, place in places], host)
         with self.phase("connect", "connecting"):
-            self._socket = self._connect(places)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connected = self._connect(places)
         if scheme == "https":
             with self.phase("tls", "greeting over TLS"):
-                self._socket.settimeout(self.left())
-                tls = self._http._ssl_context.wrap_socket(
-                    self._socket, server_hostname=host.rstrip("."), suppress_ragged_eofs=False
+                connected.settimeout(self.left())
+                self._socket = connected = self._http._ssl_context.wrap_socket(
+                    connected, server_hostname=host.rstrip("."), suppress_ragged_eofs=False
                 )
-                self._socket, self.tls_version = tls, tls.version()
-        return _Line(self, self._socket)
+                self.tls_version = connected.version()
+        return _Line(self, connected)
 
     def _look_up(self, host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
         """Every (family, socket address) of the host, from one lookup; a literal address needs none."""
@@ -362,25 +361,22 @@ class _Trip(HTTPAdapter):
 
     def _connect(self, places: list[tuple[int, tuple[Any, ...]]]) -> socket.socket:
         """A connection to the first address that takes one; a dead one costs its share of the time left."""
+        failure: OSError = TimeoutError()
         for later, (family, place) in zip(reversed(range(len(places))), places, strict=True):
             self.address = place[0]
-            candidate = socket.socket(family, socket.SOCK_STREAM)
             try:
-                candidate.settimeout(min(self.left() / (later + 1), _CONNECT_SECONDS) if later else self.left())
-                candidate.connect(place)
+                self._socket = socket.socket(family, socket.SOCK_STREAM)
+                self._socket.settimeout(min(self.left() / (later + 1), _CONNECT_SECONDS) if later else self.left())
+                self._socket.connect(place)
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return self._socket
             except OSError as error:
-                candidate.close()
-                if later:
-                    continue
-                if isinstance(error, TimeoutError):
-                    raise
-                reason = error.strerror or type(error).__name__
-                raise ConnectFailed(f"no connection: {reason.lower()}", detail=f"{place[0]}: {error}") from None
-            except BaseException:
-                candidate.close()
-                raise
-            return candidate
-        raise AssertionError("a lookup without addresses is refused before")
+                failure = error
+                self.close()
+        if isinstance(failure, TimeoutError):
+            raise failure
+        reason = (failure.strerror or type(failure).__name__).lower()
+        raise ConnectFailed(f"no connection: {reason}", detail=f"{self.address}: {failure}")
 
     def left(self) -> float:
         """Seconds until the deadline; raises TimeoutError when it has passed."""
@@ -388,10 +384,6 @@ class _Trip(HTTPAdapter):
         if seconds <= 0:
             raise TimeoutError
         return seconds
-
-    def first_byte(self, since: float) -> None:
-        """Note when the first byte of the answer came."""
-        self._phases.setdefault("first_byte", monotonic() - since)
 
     @contextmanager
     def phase(self, name: str | None, doing: str) -> Iterator[None]:
@@ -409,7 +401,7 @@ class _Trip(HTTPAdapter):
             raise ConnectionReset(f"the connection broke while {doing}", detail=str(error)) from None
         finally:
             if name:
-                self._phases[name] = monotonic() - began
+                self.phases[name] = monotonic() - began
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -417,7 +409,8 @@ class _Trip(HTTPAdapter):
         try:
             yield
         except RequestFailed as failure:
-            raise self.told(failure) from failure.__cause__
+            self.told(failure)
+            raise
         except ConnectionError:
             raise self.told(ConnectionReset("the connection was closed before an answer")) from None
         except (HTTPException, urllib3.exceptions.HTTPError) as error:
@@ -448,7 +441,7 @@ class _Line(io.RawIOBase):
                 # Python's own servers leave TLS without a goodbye: the end of an answer, if nothing more was announced.
                 self._trip.torn, count = True, 0
         if count:
-            self._trip.first_byte(self._since)
+            self._trip.phases.setdefault("first_byte", monotonic() - self._since)
         return count
 
     def makefile(self, *_: object) -> "_Reader":
