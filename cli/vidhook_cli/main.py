@@ -14,6 +14,13 @@ COMMANDS = {
     "read": "vidhook_cli.read:read",
     "providers": "vidhook_cli.providers:providers",
     "subscribers": "vidhook_cli.subscribers:subscribers",
+    "submit": "vidhook_cli.tasks:submit",
+    "tasks": "vidhook_cli.tasks:tasks",
+    "task": "vidhook_cli.tasks:task",
+    "deliveries": "vidhook_cli.deliveries:deliveries",
+    "replay": "vidhook_cli.deliveries:replay",
+    "events": "vidhook_cli.events:events",
+    "status": "vidhook_cli.status:status",
 }
 
 

@@ -1,0 +1,132 @@
+"""`vidhook deliveries` and `vidhook replay`: why a webhook did not arrive, and sending it again."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+from vidhook.edges.ledger import Ledger
+from vidhook.errors import NotFound
+from vidhook.event import iso
+from vidhook.redeliver import start_run
+from vidhook.task import Attempt, Delivery
+
+from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
+from vidhook_cli.stack import stack
+from vidhook_cli.subscribers import attempt_row
+from vidhook_cli.tasks import find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+COLUMNS = ("task", "subscriber", "event_type", "state", "attempts", "last", "next_at", "created_at")
+ATTEMPT_COLUMNS = ("attempt", "at", "outcome", "status", "kind", "address", "ms", "next_at", "detail")
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("--subscriber", "subscriber_id", metavar="ID", help="All that is for one subscriber, newest first.")
+@click.option("--failed", is_flag=True, help="Only what was given up.")
+@click.option("--since", default="30d", show_default=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
+@as_json_option
+def deliveries(task: str | None, subscriber_id: str | None, failed: bool, since: str, as_json: bool) -> None:
+    """Each attempt at telling TASK (tsk_..., provider/task_id, or the provider's id), and when the next one is."""
+    ledger = stack().ledger
+    if task is not None:
+        watch_id = find(task, ledger)
+        found = [each for each in ledger.deliveries(watch_id) if not failed or each.state == "failed"]
+        _show_with_attempts(found, ledger, wants_json(as_json))
+        return
+    start = instant(since, time.time())
+    if subscriber_id is not None:
+        chosen: Iterable[Delivery] = ledger.deliveries_to(subscriber_id, since=start, newest_first=True)
+    elif failed:
+        everyone = ledger.subscribers()
+        chosen = (one for each in everyone for one in ledger.deliveries_to(each.id, since=start, newest_first=True))
+    else:
+        raise click.UsageError("name a TASK, a --subscriber, or ask for all that --failed")
+    rows = [delivery_row(each) for each in chosen if not failed or each.state == "failed"]
+    if wants_json(as_json):
+        lines(rows)
+    else:
+        table(rows, COLUMNS, nothing="no such deliveries")
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("--subscriber", "subscriber_id", metavar="ID", help="Only to this subscriber.")
+@click.option("--since", help="All since an instant (2026-04-27T11:20:12Z) or an age (36h); needs --subscriber.")
+def replay(task: str | None, subscriber_id: str | None, since: str | None) -> None:
+    """Send TASK's event again under the same id and with the same bytes, or all that a subscriber got since a time."""
+    here = stack()
+    now = time.time()
+    if task is not None:
+        everything = here.ledger.deliveries(find(task, here.ledger))
+        chosen = [each for each in everything if subscriber_id in (None, each.subscriber_id)]
+    elif subscriber_id is not None and since is not None:
+        chosen = list(here.ledger.deliveries_to(subscriber_id, since=instant(since, now)))
+    else:
+        raise click.UsageError("name a TASK, or a --subscriber with --since")
+    chosen = [each for each in chosen if not each.event_type.endswith(".progress")]
+    for number, each in enumerate(chosen):
+        start_run(
+            each,
+            pause=1 + number // 10,
+            afresh=True,
+            ledger=here.ledger,
+            machines=here.machines,
+            redeliver_arn=here.outputs["RedeliverArn"],
+            now=now,
+        )
+    click.echo(f"{len(chosen)} deliveries are on their way again")
+    if not chosen:
+        raise NotFound("there is nothing to replay; `vidhook deliveries` shows what there is")
+
+
+def delivery_row(delivery: Delivery) -> dict[str, Any]:
+    """A delivery as commands show it."""
+    return {
+        "task": delivery.watch_id,
+        "event": delivery.event_id,
+        "event_type": delivery.event_type,
+        "subscriber": delivery.subscriber_id,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "last": delivery.last,
+        "next_at": iso(delivery.next_at) if delivery.state == "due" else None,
+        "created_at": iso(delivery.created_at),
+    }
+
+
+def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool) -> None:
+    log: dict[tuple[str, str], list[Attempt]] = {}
+    for watch_id in {each.watch_id for each in found}:
+        for event_id, subscriber_id, made in ledger.attempts(watch_id):
+            log.setdefault((event_id, subscriber_id), []).append(made)
+    if for_program:
+        lines(
+            {
+                **delivery_row(each),
+                "log": [attempt_row(made) for made in log.get((each.event_id, each.subscriber_id), [])],
+            }
+            for each in found
+        )
+        return
+    if not found:
+        click.echo("nobody was to be told of this task (yet)")
+    for each in found:
+        click.echo(f"{each.event_type} {each.event_id} to {_whom(each, ledger)}: {click.style(each.state, bold=True)}")
+        rows = [attempt_row(made) for made in log.get((each.event_id, each.subscriber_id), [])]
+        rows = [{**row, "ms": round(row["timings_ms"].get("total", 0)), "next_at": row["next_at"]} for row in rows]
+        table(rows, ATTEMPT_COLUMNS, nothing="  no attempt yet")
+        if each.state == "due" and each.next_at:
+            click.echo(f"  next attempt at {iso(each.next_at)}")
+        click.echo("")
+
+
+def _whom(delivery: Delivery, ledger: Ledger) -> str:
+    try:
+        subscriber = ledger.subscriber(delivery.subscriber_id)
+    except NotFound:
+        return f"{delivery.subscriber_id} (removed)"
+    state = "" if subscriber.active else f", {subscriber.state}: {subscriber.reason}"
+    return f"{subscriber.id} ({subscriber.url.partition('?')[0]}{state})"

@@ -1,0 +1,78 @@
+"""`vidhook events tail`: what the event bus tells, as it is told."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import boto3
+import click
+
+from vidhook_cli.show import as_json_option, lines, wants_json
+from vidhook_cli.stack import stack
+
+WAIT_SECONDS = 5
+
+
+@click.group()
+def events() -> None:
+    """What the event bus tells."""
+
+
+@events.command()
+@click.option("--seconds", type=float, help="Stop after so long; by default when interrupted.")
+@as_json_option
+def tail(seconds: float | None, as_json: bool) -> None:
+    """Print every event as it is told, through a queue of its own that is removed at the end."""
+    ends = time.monotonic() + seconds if seconds is not None else float("inf")
+    for_program = wants_json(as_json)
+    try:
+        with _queue(stack().outputs["Bus"]) as url:
+            client = boto3.client("sqs")
+            while time.monotonic() < ends:
+                wait = max(0, min(WAIT_SECONDS, int(ends - time.monotonic())))
+                answer = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait)
+                for message in answer.get("Messages", []):
+                    event = json.loads(message["Body"])
+                    client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                    if for_program:
+                        lines([event["detail"]])
+                    else:
+                        data = event["detail"].get("data", event["detail"])
+                        click.echo(f"{event['time']}  {event['detail-type']:18}  {data.get('id', '')}  {_gist(data)}")
+    except KeyboardInterrupt:
+        return
+
+
+def _gist(data: dict[str, object]) -> str:
+    return " ".join(str(data[name]) for name in ("provider", "task_id", "subscriber", "reason") if data.get(name))
+
+
+@contextmanager
+def _queue(bus: str) -> Iterator[str]:
+    name = f"{stack().name}-tail-{uuid4().hex[:8]}"
+    sqs, bridge = boto3.client("sqs"), boto3.client("events")
+    url = sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "300"})["QueueUrl"]
+    try:
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        rule = bridge.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps({"source": ["vidhook"]}))["RuleArn"]
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "events.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": arn,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
+                }
+            ],
+        }
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        bridge.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "tail", "Arn": arn}])
+        yield url
+    finally:
+        bridge.remove_targets(Rule=name, EventBusName=bus, Ids=["tail"])
+        bridge.delete_rule(Name=name, EventBusName=bus)
+        sqs.delete_queue(QueueUrl=url)

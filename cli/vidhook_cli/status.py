@@ -1,0 +1,76 @@
+"""`vidhook status`: is the stack well."""
+
+from typing import Any
+
+import boto3
+import click
+from botocore.exceptions import ClientError
+
+from vidhook_cli.show import as_json_option, lines, table, wants_json
+from vidhook_cli.stack import stack
+
+MOST = 1_000
+
+
+@click.command()
+@as_json_option
+def status(as_json: bool) -> None:
+    """Executions under way and failed, dead-letter queues, alarms that ring, subscribers in trouble."""
+    here = stack()
+    rows = [
+        *_executions("watches", here.outputs["WatchArn"]),
+        *_executions("redeliveries", here.outputs["RedeliverArn"]),
+        *(_queue(name, url) for name, url in here.outputs.items() if name.endswith("Queue")),
+        *_alarms(here.name),
+        *(
+            {"what": f"subscriber {each.id}", "value": each.state, "well": each.active, "detail": each.reason}
+            for each in here.ledger.subscribers()
+            if not each.active or each.failing_since is not None
+        ),
+    ]
+    if wants_json(as_json):
+        lines(rows)
+    else:
+        shown = [{**row, "well": "ok" if row["well"] else "LOOK"} for row in rows]
+        table(shown, ("well", "what", "value", "detail"), nothing="")
+
+
+def _executions(what: str, machine_arn: str) -> list[dict[str, Any]]:
+    client = boto3.client("stepfunctions")
+    rows = []
+    for state in ("RUNNING", "FAILED", "TIMED_OUT", "ABORTED"):
+        found = client.list_executions(stateMachineArn=machine_arn, statusFilter=state, maxResults=MOST)["executions"]
+        count = f"{len(found)}{'+' if len(found) == MOST else ''}"
+        names = ", ".join(execution["name"] for execution in found[:3]) if state != "RUNNING" else ""
+        rows.append(
+            {
+                "what": f"{what} {state.lower()}",
+                "value": count,
+                "well": state == "RUNNING" or not found,
+                "detail": names,
+            }
+        )
+    return rows
+
+
+def _queue(name: str, url: str) -> dict[str, Any]:
+    attributes = boto3.client("sqs").get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    )["Attributes"]
+    waiting = int(attributes["ApproximateNumberOfMessages"])
+    dead = "DeadLetter" in name
+    detail = "see what and why: docs/operating.md" if dead and waiting else ""
+    return {"what": name, "value": str(waiting), "well": not (dead and waiting), "detail": detail}
+
+
+def _alarms(prefix: str) -> list[dict[str, Any]]:
+    try:
+        alarms = boto3.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{prefix}-")["MetricAlarms"]
+    except ClientError as error:
+        return [{"what": "alarms", "value": "?", "well": False, "detail": str(error)}]
+    ringing = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
+    rows = [{"what": "alarms", "value": f"{len(ringing)} of {len(alarms)}", "well": not ringing, "detail": ""}]
+    for alarm in ringing:
+        detail = alarm.get("AlarmDescription", "")
+        rows.append({"what": alarm["AlarmName"], "value": "ALARM", "well": False, "detail": detail})
+    return rows

@@ -1,0 +1,137 @@
+"""`vidhook submit`, `vidhook tasks` and `vidhook task`: what is followed, and what became of it."""
+
+import json
+import time
+from itertools import islice
+from typing import Any
+
+import boto3
+import click
+from vidhook.edges.ledger import Ledger
+from vidhook.errors import NotFound
+from vidhook.event import iso
+from vidhook.task import Watch, watch_id
+
+from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
+from vidhook_cli.stack import stack
+
+COLUMNS = ("id", "provider", "task_id", "status", "progress", "polls", "submitted_at", "settled_at")
+
+
+@click.command()
+@click.argument("provider")
+@click.argument("task_id")
+@click.option("--metadata", help="JSON object that every event carries back.")
+@click.option("--callback-url", help="Tell this URL too, of this task alone.")
+@click.option("--expected-seconds", type=float, help="How long the task should take.")
+@click.option("--deadline-seconds", type=int, help="Give up after so long.")
+@click.option("--progress", is_flag=True, help="Tell changes on the way too.")
+def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **others: Any) -> None:
+    """Follow TASK_ID of PROVIDER until it is done."""
+    submission: dict[str, Any] = {"provider": provider, "task_id": task_id}
+    submission |= {name: value for name, value in others.items() if value is not None}
+    if metadata is not None:
+        try:
+            submission["metadata"] = json.loads(metadata)
+        except ValueError:
+            raise click.BadParameter("is not JSON", param_hint="--metadata") from None
+    if progress:
+        submission["progress"] = True
+    answer = boto3.client("lambda").invoke(
+        FunctionName=stack().outputs["SubmitFunction"], Payload=json.dumps(submission).encode()
+    )
+    result = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise click.ClickException(result.get("errorMessage", "the function failed without a word"))
+    lines([result])
+
+
+@click.command()
+@click.option("--provider", help="Only of this provider.")
+@click.option("--status", help="Only pending, processing, completed or failed ones.")
+@click.option("--since", default="7d", show_default=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
+@click.option("--limit", default=50, show_default=True)
+@as_json_option
+def tasks(provider: str | None, status: str | None, since: str, limit: int, as_json: bool) -> None:
+    """What is and was followed, newest first."""
+    watches = stack().ledger.watches(since=instant(since, time.time()))
+    rows = (watch_row(watch) for watch in watches)
+    chosen = (row for row in rows if provider in (None, row["provider"]) and status in (None, row["status"]))
+    found = list(islice(chosen, limit))
+    if wants_json(as_json):
+        lines(found)
+    else:
+        table(found, COLUMNS, nothing="nothing is followed: vidhook submit PROVIDER TASK_ID")
+
+
+@click.command()
+@click.argument("task")
+@as_json_option
+def task(task: str, as_json: bool) -> None:
+    """The timeline of TASK (tsk_..., provider/task_id, or the provider's id): polls, pauses, video, deliveries."""
+    ledger = stack().ledger
+    watch = ledger.watch(find(task, ledger))
+    rows = timeline(watch, ledger)
+    if wants_json(as_json):
+        lines(rows)
+        return
+    row = watch_row(watch)
+    click.echo(f"{row['id']}  {row['provider']}/{row['task_id']}  {click.style(row['status'], bold=True)}")
+    table(rows, ("at", "what", "detail"), nothing="")
+
+
+def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
+    """All that happened to a task as rows of at, what and detail, oldest first."""
+    start = watch.history[0].at if watch.history else watch.submitted_at
+    rows: list[tuple[float, str, str]] = [(watch.submitted_at, "submitted", watch.execution)]
+    if watch.polls > len(watch.history):
+        rows.append((start - 0.001, "polls", f"{watch.polls - len(watch.history)} earlier ones are not shown"))
+    for poll in watch.history:
+        progress = f" {poll.progress} %" if poll.progress is not None else ""
+        pause = f", pause {poll.pause} s" if poll.pause else ""
+        rows.append((poll.at, "poll", f"{poll.answer}{progress}{pause}"))
+    if watch.event_id is not None:
+        event = ledger.event(watch.id)
+        data = event.data["data"]
+        for asset in data["assets"]:
+            where = (
+                f"s3://{asset['bucket']}/{asset['key']} ({asset['bytes']} bytes)" if asset["stored"] else "not stored"
+            )
+            rows.append((event.at - 0.0005, "video", f"{asset['role']}: {where}"))
+        because = f": {data['error']['category']}, {data['error']['message']}" if data["error"] else ""
+        rows.append((event.at, "event", f"{event.type} {event.id}{because}"))
+    for event_id, subscriber_id, made in ledger.attempts(watch.id):
+        then = f", next in {made.pause} s" if made.pause is not None else ""
+        detail = f"{event_id[:10]}... to {subscriber_id}: {made.outcome} ({made.status or made.kind}){then}"
+        rows.append((made.at, f"attempt {made.number}", detail))
+    return [{"at": iso(at), "what": what, "detail": detail} for at, what, detail in sorted(rows)]
+
+
+def find(task: str, ledger: Ledger) -> str:
+    """The watch a person means: its id, `provider/task_id`, or the provider's id alone. Raises NotFound."""
+    if task.startswith("tsk_"):
+        return task
+    provider, slash, task_id = task.partition("/")
+    if slash:
+        return ledger.watch(watch_id(provider, task_id)).id
+    for watch in ledger.watches():
+        if watch.submission.task_id == task:
+            return watch.id
+    raise NotFound(f'no task is known as "{task}"; give tsk_... or provider/task_id')
+
+
+def watch_row(watch: Watch) -> dict[str, Any]:
+    """A watch as commands show it."""
+    snapshot = watch.snapshot
+    return {
+        "id": watch.id,
+        "provider": watch.submission.provider,
+        "task_id": watch.submission.task_id,
+        "status": str(snapshot.status) if snapshot else "pending",
+        "progress": snapshot.progress if snapshot else None,
+        "polls": watch.polls,
+        "submitted_at": iso(watch.submitted_at),
+        "settled_at": iso(watch.detected_at),
+        "event": watch.event_id,
+        "metadata": watch.submission.metadata,
+    }
