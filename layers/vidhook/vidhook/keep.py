@@ -129,7 +129,8 @@ class _Peeked:
         self._left = self.head
 
     def read(self, size: int = -1) -> bytes:
-        if not self._left:
-            return self._download.read(size)
-        taken, self._left = (self._left, b"") if size < 0 else (self._left[:size], self._left[size:])
-        return taken
+        if size < 0:
+            taken, self._left = self._left, b""
+            return taken + self._download.read(size)
+        taken, self._left = self._left[:size], self._left[size:]
+        return taken or self._download.read(size)

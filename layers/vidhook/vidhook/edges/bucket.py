@@ -1,13 +1,15 @@
 """The S3 bucket that keeps the videos."""
 
 import hashlib
+import io
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
 from vidhook.errors import BrokenCopy
 
@@ -74,7 +76,7 @@ class Bucket:
         Without, or above 5 GiB, it goes up in parts of 32 MiB. Raises BrokenCopy when `length` is not kept or the
         body is empty, and whatever the source raises.
         """
-        body = _Hashing(source)
+        body = _Hashing(source, length)
         about: dict[str, Any] = {
             "Bucket": self.name,
             "Key": key,
@@ -84,11 +86,16 @@ class Bucket:
         if length is not None and length <= SINGLE_PUT_LIMIT:
             if length == 0:
                 raise BrokenCopy("the source is empty")
-            self._client.put_object(**about, Body=cast("IO[bytes]", body), ContentLength=length)
+            try:
+                self._client.put_object(**about, Body=cast("IO[bytes]", body), ContentLength=length)
+            except HTTPClientError:
+                # What a body raises while it is sent comes back wrapped, as a fault of the connection to S3.
+                if body.failure is not None:
+                    raise body.failure from None
+                raise
+            body.check_end()
         else:
             self._store_parts(about, body)
-        if length is not None and body.count != length:
-            raise BrokenCopy(f"{body.count} bytes came of {length} announced")
         return Stored(key, content_type, body.count, body.hexdigest())
 
     def _store_parts(self, about: dict[str, Any], body: "_Hashing") -> None:
@@ -104,7 +111,8 @@ class Bucket:
                 raise BrokenCopy("the source is empty")
             self._client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
         except BaseException:
-            self._client.abort_multipart_upload(**place, UploadId=upload)
+            with suppress(ClientError):  # the bucket's lifecycle aborts what we cannot
+                self._client.abort_multipart_upload(**place, UploadId=upload)
             raise
 
     def presigned(self, key: str, *, seconds: int, filename: str | None = None) -> str:
@@ -116,18 +124,35 @@ class Bucket:
 
 
 class _Hashing:
-    """A stream that counts and hashes what is read from it. It has no seek, so nobody tries to rewind it."""
+    """A stream that counts and hashes what is read from it, and breaks when not `length` bytes come, if that is given."""
 
-    def __init__(self, source: Readable) -> None:
+    def __init__(self, source: Readable, length: int | None = None) -> None:
         self._source = source
+        self._length = length
         self._sha256 = hashlib.sha256()
         self.count = 0
+        self.failure: Exception | None = None
 
     def read(self, size: int = -1) -> bytes:
-        chunk = self._source.read(size)
+        try:
+            chunk = self._source.read(size)
+            self.count += len(chunk)
+            if not chunk or (self._length is not None and self.count > self._length):
+                self.check_end()
+        except Exception as failure:
+            self.failure = failure
+            raise
         self._sha256.update(chunk)
-        self.count += len(chunk)
         return chunk
+
+    def check_end(self) -> None:
+        """Raises BrokenCopy unless the whole length has come."""
+        if self._length is not None and self.count != self._length:
+            raise BrokenCopy(f"{self.count} bytes came of {self._length} announced")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Never possible; it is here because botocore's signer takes no stream without it where awscrt is installed."""
+        raise io.UnsupportedOperation("a download cannot be rewound")
 
     def hexdigest(self) -> str:
         return self._sha256.hexdigest()
