@@ -1,10 +1,9 @@
-"""`vidhook providers`: checks provider files and keeps them in the deployed stack, where they win over the bundled ones."""
+"""`vidhook providers`: checks provider files and keeps them in the stack, where they win over the bundled ones."""
 
 import sys
 from pathlib import Path
 
 import click
-
 from vidhook.errors import BadProviderFile, NotFound
 from vidhook.providers.file import bundled, bundled_text, parse
 

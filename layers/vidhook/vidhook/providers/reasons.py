@@ -34,7 +34,7 @@ CATEGORIES = {
         r"insufficient (?!permission|privilege|scope|resolution)|insufficient$|not enough (points|funds|tokens)"
         r"|\bbalance\b|\bcredits?\b|quota|billing|payment|arrear|overdue|recharge|余额|额度|欠费"
     ),
-    Category.TIMEOUT: r"time.?out|timed.?out|deadline|took too long|超时",
+    Category.TIMEOUT: r"time.?out|timed.?out|deadline|took too long|max(imum)? (wait|time)|超时",
     Category.CANCELLED: r"cancel|取消",
     Category.AUTH: (
         r"unauthori|unauthenticat|authenticat|api.?key|access.?denied|permission|forbidden|credential"

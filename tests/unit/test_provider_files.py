@@ -1,0 +1,215 @@
+"""What a provider's TOML file may say, what a mistake in it is told, and the request it describes."""
+
+import json
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from vidhook.errors import BadInput, BadProviderFile
+from vidhook.providers.file import bundled, bundled_text, content_url, parse, request
+from vidhook.task import Category, Status
+
+KLING = """
+name = "kling"
+base_url = "https://api.kling.example/"
+path = "/v1/videos/{task_id}"
+
+[answer]
+status = "data.task_status"
+
+[assets]
+result = ["data.task_result.videos", "data.url"]
+"""
+
+
+def edited(old: str, new: str) -> str:
+    assert old in KLING
+    return KLING.replace(old, new)
+
+
+class TestGoodFiles:
+    @pytest.mark.parametrize("name", ["alad", "infinityblue", "vibepeak", "vicsee"])
+    def test_every_bundled_file_is_good_and_bears_its_name(self, name: str) -> None:
+        """They are the examples people start from."""
+        assert bundled()[name] == parse(bundled_text(name), name)
+        assert bundled()[name].name == name
+
+    def test_a_short_file_is_enough(self) -> None:
+        """Where to ask, the status and the result; the rest has defaults."""
+        kling = parse(KLING)
+        assert (kling.name, kling.base_url, kling.method) == ("kling", "https://api.kling.example", "GET")
+        assert (kling.auth_header, kling.auth_value) == ("Authorization", "Bearer {key}")
+        assert (kling.link_lives_seconds, kling.expected_seconds, kling.content_path) == (None, None, None)
+
+    def test_own_words_and_codes_are_folded(self) -> None:
+        """The file's author need not think of casings either."""
+        kling = parse(
+            KLING + '[status]\nWaiting-Room = "pending"\n[errors]\n1301 = "content_policy"\nNotYours = "not_yours"'
+        )
+        assert kling.statuses == {"waitingroom": Status.PENDING}
+        assert kling.codes == {"1301": Category.CONTENT_POLICY, "notyours": Category.AUTH}
+        assert kling.not_yours == {"notyours"}
+
+    def test_a_function_that_needs_a_real_answer_is_allowed(self) -> None:
+        """On an empty object join() has nothing to join; on an answer it may."""
+        assert parse(edited('"data.url"', "\"join('', data.parts)\""))
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            (
+                edited('"data.task_status"', '"data.task_status["'),
+                'provider "kling": [answer].status: '
+                '"data.task_status[" is not valid JMESPath: unexpected end, column 18',
+            ),
+            (edited('"data.task_status"', '"a..b"'), '[answer].status: "a..b" is not valid JMESPath: Expecting: ['),
+            (edited('"data.task_status"', '"a..b"'), "column 3"),
+            (
+                edited('"data.url"', '"nope(@)"'),
+                '[assets].result: "nope(@)" is not valid JMESPath: Unknown function: nope()',
+            ),
+            (edited('"data.url"', '"length(a, b)"'), "Expected 1 argument for function length(), received 2"),
+            (edited('"data.url"', '"a.\'x"'), "Unclosed ' delimiter, column 3"),
+            (edited('"data.url"', '""'), "cannot be empty"),
+            (
+                edited('"data.url"', "7"),
+                "[assets].result: it is neither JMESPath text nor a list of such; put each path",
+            ),
+            (edited('status = "data.task_status"', "status = []"), "[answer].status: it is neither JMESPath text nor"),
+            (
+                edited("status =", "statos ="),
+                'provider "kling": [answer].statos: there is no such key; did you mean "status"?',
+            ),
+            (
+                edited("base_url", "base_ulr"),
+                'provider "kling": base_ulr: there is no such key; did you mean "base_url"?',
+            ),
+            (KLING + '[auth]\nkey = "x"', "[auth].key: there is no such key; the keys are header, value"),
+            (edited('status = "data.task_status"', 'model = "m"'), "[answer].status: it is missing; add it"),
+            (edited("result =", "original ="), "[assets].result: it is missing; add it"),
+            (edited('name = "kling"', ""), "provider file: name: it is missing; add it"),
+            (edited('"kling"', '"Kling AI"'), 'name: "Kling AI" will not do; use 1 to 40 of a-z, 0-9, - and _'),
+            (edited('"kling"', "7"), "provider file: name: it is a number, not text; put it in quotes"),
+            (edited("/v1/videos/{task_id}", "v1/{task_id}"), 'path: "v1/{task_id}" will not do; start it with /'),
+            (edited("/{task_id}", ""), 'path: "/v1/videos" does not say which task; put {task_id} where'),
+            (
+                edited("https://api.kling.example/", "api.kling.example"),
+                'base_url: "api.kling.example" is not an http(s) URL',
+            ),
+            (edited("https://api.kling.example/", "https://[::1"), 'base_url: "https://[::1" is not a URL'),
+            (
+                edited("https://api.kling.example/", "https://a:99999"),
+                'base_url: "https://a:99999" is not a URL: Port out of',
+            ),
+            (
+                edited("https://api.kling.example/", "https://k:s3cret@a"),
+                "base_url: it has a user, a query or a fragment",
+            ),
+            (
+                edited("https://api.kling.example/", "https://a?key=s3cret"),
+                "base_url: it has a user, a query or a fragment",
+            ),
+            (
+                KLING.replace("[answer]", 'method = "PUT"\n[answer]'),
+                'method: "PUT" is not one of them; use one of GET, POST',
+            ),
+            (
+                KLING.replace("[answer]", "expected_seconds = -1\n[answer]"),
+                "expected_seconds: -1 is not a number of seconds",
+            ),
+            (
+                KLING.replace("[answer]", 'link_lives_seconds = "1d"\n[answer]'),
+                "link_lives_seconds: '1d' is not a number",
+            ),
+            (
+                KLING.replace("[answer]", 'content_path = "/x"\n[answer]'),
+                'content_path: "/x" will not do; start it with / and',
+            ),
+            (
+                KLING.replace("[answer]", 'auth = "Bearer"\n[answer]'),
+                "auth: it is text, not a table; write it under [auth]",
+            ),
+            (KLING + '[auth]\nvalue = "Bearer"', '[auth].value: "Bearer" will not do; put {key} where the key belongs'),
+            (KLING + '[auth]\nheader = "X Key"', '[auth].header: "X Key" will not do; use a header\'s name'),
+            (KLING + "[headers]\nX-Version = 3", "[headers].X-Version: it is a number, not text; put it in quotes"),
+            (
+                KLING + '[status]\nqueued = "waiting"',
+                '[status].queued: "waiting" is not one of them; use one of pending, ',
+            ),
+            (KLING + '[errors]\nE1 = "oops"', '[errors].E1: "oops" is not one of them; use one of content_policy, '),
+            ("name = =", "provider file: this is not TOML: Invalid value (at line 1, column 8)"),
+        ],
+    )
+    def test_a_mistake_is_told_with_its_place_and_mend(self, text: str, told: str) -> None:
+        """Whoever writes a file should never have to read our code."""
+        with pytest.raises(BadProviderFile) as caught:
+            parse(text)
+        assert told in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+
+    def test_a_file_is_kept_under_the_name_it_bears(self) -> None:
+        """Or a task would be asked about at somebody else's API."""
+        with pytest.raises(BadProviderFile, match='"kling" is not "veo"'):
+            parse(KLING, "veo")
+
+
+class TestRequests:
+    def test_the_key_goes_where_the_file_says(self) -> None:
+        """Bearer by default, any header else."""
+        own = parse(KLING + '[auth]\nheader = "x-api-key"\nvalue = "{key}"\n[headers]\nX-Version = "2026-01-01"')
+        method, url, headers, body = request(own, "t1", "s3cret")
+        assert (method, url, body) == ("GET", "https://api.kling.example/v1/videos/t1", None)
+        assert headers == {"accept": "application/json", "X-Version": "2026-01-01", "x-api-key": "s3cret"}
+        assert request(parse(KLING), "t1", "k")[2]["Authorization"] == "Bearer k"
+
+    def test_without_a_key_there_is_no_auth_header(self) -> None:
+        """An empty one would be a wrong key."""
+        assert "Authorization" not in request(parse(KLING), "t1", None)[2]
+
+    def test_a_task_may_be_asked_about_with_post(self) -> None:
+        """Some APIs take the id in a JSON body."""
+        text = edited(
+            'path = "/v1/videos/{task_id}"',
+            'path = "/query"\nmethod = "POST"\nbody = {id = "{task_id}", kind = "video"}',
+        )
+        method, url, headers, body = request(parse(text), 'a"b', "k")
+        assert (method, url, headers["content-type"]) == ("POST", "https://api.kling.example/query", "application/json")
+        assert json.loads(body or b"") == {"id": 'a"b', "kind": "video"}
+
+    @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.strip(".")))
+    def test_a_task_id_is_one_segment_of_the_path(self, task_id: str) -> None:
+        """It comes from outside: no slash, query or fragment of it may reach the URL's structure."""
+        infinityblue = bundled()["infinityblue"]
+        for url, tail in (
+            (request(infinityblue, task_id, None)[1], ""),
+            (content_url(infinityblue, task_id), "/content"),
+        ):
+            parts = urlsplit(str(url))
+            assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == (
+                "https",
+                "api.getinfinityblue.com",
+                "",
+                "",
+            )
+            assert parts.path.count("/") == 3 + bool(tail)
+            assert unquote(parts.path) == f"/v1/videos/{task_id}{tail}"
+            assert str(url).isascii()
+
+    @pytest.mark.parametrize("task_id", ["", ".", "..", "..."])
+    def test_dots_alone_are_no_task_id(self, task_id: str) -> None:
+        """HTTP clients decode them and walk up the path, to another endpoint with our key."""
+        with pytest.raises(BadInput, match="task_id"):
+            request(bundled()["vicsee"], task_id, None)
+        with pytest.raises(BadInput, match="task_id"):
+            content_url(bundled()["infinityblue"], task_id)
+
+    def test_a_lone_surrogate_in_a_task_id_is_quoted(self) -> None:
+        """JSON can carry one; the URL must still be ASCII."""
+        assert request(bundled()["vicsee"], "\ud800", None)[1].endswith("/%ED%A0%80")
+
+    def test_no_content_path_means_no_content_url(self) -> None:
+        """Only providers that name one have it."""
+        assert content_url(bundled()["alad"], "t1") is None

@@ -1,0 +1,154 @@
+"""`vidhook read` and `vidhook providers check`, as a person or a script runs them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from vidhook.providers.file import bundled_text
+from vidhook_cli.main import main
+
+RUNNING = {"id": "video_1", "object": "video", "status": "in_progress", "progress": 40}
+DONE = RUNNING | {"status": "completed"}
+
+
+def run(*arguments: object, stdin: str | None = None) -> Result:
+    return CliRunner(mix_stderr=False).invoke(main, [str(argument) for argument in arguments], input=stdin)
+
+
+def exchange(body: object = RUNNING, **more: Any) -> dict[str, Any]:
+    return {"provider": "infinityblue", "status": 200, "body": body} | more
+
+
+def one(recorded: object) -> dict[str, Any]:
+    result = run("read", "-", stdin=json.dumps(recorded))
+    assert result.exit_code == 0, result.output
+    line: dict[str, Any] = json.loads(result.stdout)
+    return line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([exchange(), exchange(DONE)]),
+        json.dumps([exchange(), exchange(DONE)], indent=2),
+        json.dumps(exchange()) + "\n\n" + json.dumps(exchange(DONE)) + "\n",
+        "\ufeff" + json.dumps({"exchange": exchange(), "reading": {}}) + "\r\n" + json.dumps(exchange(DONE)),
+    ],
+    ids=["array", "pretty array", "lines", "sample and line"],
+)
+def test_a_file_may_be_an_array_or_lines(text: str) -> None:
+    """One JSON line is printed for each exchange, in order, in ASCII."""
+    result = run("read", "-", stdin=text)
+    assert result.exit_code == 0
+    assert [json.loads(line)["status"] for line in result.stdout.splitlines()] == ["processing", "completed"]
+    assert result.stdout.isascii()
+
+
+def test_several_files_are_read_in_order(tmp_path: Path) -> None:
+    """A shell's * works."""
+    for name, body in (("a", RUNNING), ("b", DONE)):
+        (tmp_path / name).write_text(json.dumps(exchange(body), indent=2), "utf-8")
+    result = run("read", tmp_path / "b", tmp_path / "a")
+    assert [json.loads(line)["status"] for line in result.stdout.splitlines()] == ["completed", "processing"]
+
+
+def test_every_line_has_the_same_keys() -> None:
+    """A script need not ask what is there."""
+    keys = {"outcome", "status", "provider_status", "object", "url", "urls", "error", "progress", "model", "prompt"} | {
+        *("created_at", "started_at", "completed_at", "expires_at", "estimated_completion", "queue_position"),
+        *("usage", "upstream_id", "retry_after_seconds", "known_status", "key_refused"),
+    }
+    for recorded in (
+        exchange(),
+        exchange(DONE),
+        exchange(status=429),
+        exchange(status=401),
+        exchange({"status": "failed"}),
+    ):
+        assert set(one(recorded)) == keys
+
+
+@pytest.mark.parametrize("more", [{"body": json.dumps(RUNNING)}, {"body": None, "text": json.dumps(RUNNING)}])
+def test_a_body_may_be_json_or_text(more: dict[str, Any]) -> None:
+    """Recorders differ."""
+    assert one(exchange(**more))["progress"] == 40
+
+
+def test_only_the_provider_and_the_body_are_needed() -> None:
+    """A body pasted from a terminal has no headers, clock or age."""
+    assert one({"provider": "InfinityBlue", "body": RUNNING})["status"] == "processing"
+    assert one({"provider": "alad", "status": 502, "text": "<html>", "headers": None})["outcome"] == "retry"
+
+
+def test_headers_age_and_clock_are_used() -> None:
+    """Headers in any case; the clock in ISO or unix seconds."""
+    dated = {"RETRY-AFTER": "Mon, 27 Apr 2026 11:22:00 GMT"}
+    for now in ("2026-04-27T11:21:00Z", 1777288860, 1777288860000):
+        assert one(exchange(status=429, headers=dated, now=now))["retry_after_seconds"] == 60
+    assert one(exchange(status=404, task_age_seconds=5))["outcome"] == "retry"
+    assert one(exchange(status=404, task_age_seconds=500))["outcome"] == "permanent_error"
+
+
+def test_the_url_says_which_deployment_was_asked() -> None:
+    """The same format at another host serves /content there, under the id in the URL."""
+    body = {"status": "completed"}
+    read = one(exchange(body, url="https://relay.example/api/v1/videos/v%2F1?x=1"))
+    assert read["url"] == "https://relay.example/api/v1/videos/v%2F1/content"
+    assert one(exchange(body, url="https://elsewhere.example/x"))["status"] == "failed"
+
+
+def test_a_bad_exchange_is_told_and_the_others_are_read() -> None:
+    """One clear line each on stderr, and exit code 1."""
+    lines = [
+        json.dumps(exchange(provider="nobody")),
+        "{oops",
+        "[]",
+        json.dumps(exchange(status="x")),
+        json.dumps(exchange()),
+    ]
+    result = run("read", "-", stdin="\n".join(lines))
+    assert result.exit_code == 1
+    assert [json.loads(line)["outcome"] for line in result.stdout.splitlines()] == ["snapshot"]
+    errors = result.stderr.splitlines()
+    assert len(errors) == 4
+    assert 'line 1: provider: there is no "nobody"; use one of alad, infinityblue, vibepeak, vicsee' in errors[0]
+    assert "line 2: exchange: this is not JSON" in errors[1]
+    assert "line 3: exchange: this is not an object" in errors[2]
+    assert "line 4: status: 'x' is not an HTTP status" in errors[3]
+
+
+def test_a_new_file_is_tried_on_recorded_answers(tmp_path: Path) -> None:
+    """Before anything is deployed."""
+    file = tmp_path / "kling.toml"
+    file.write_text(
+        'name = "kling"\nbase_url = "https://k.example"\npath = "/{task_id}"\n'
+        '[answer]\nstatus = "data.task_status"\n[assets]\nresult = "data.task_result.videos"\n',
+        "utf-8",
+    )
+    body = {
+        "code": 0,
+        "data": {"task_status": "succeed", "task_result": {"videos": [{"url": "https://c.example/v.mp4"}]}},
+    }
+    result = run("read", "--provider-file", file, "-", stdin=json.dumps({"provider": "kling", "body": body}))
+    assert json.loads(result.stdout)["url"] == "https://c.example/v.mp4"
+    file.write_text("name = 1", "utf-8")
+    result = run("read", "--provider-file", file, "-", stdin="{}")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "name: it is a number, not text" in result.stderr
+
+
+def test_check_says_ok_or_what_to_mend(tmp_path: Path) -> None:
+    """One line a file; the exit code is for scripts."""
+    good, bad, binary = tmp_path / "good.toml", tmp_path / "bad.toml", tmp_path / "binary.toml"
+    good.write_text(bundled_text("alad"), "utf-8")
+    bad.write_text(bundled_text("alad").replace("base_url", "base_ulr"), "utf-8")
+    binary.write_bytes(b"\xff\xfe")
+    assert run("providers", "check", good).stdout == f"{good}: ok, alad\n"
+    result = run("providers", "check", good, bad, binary)
+    assert result.exit_code == 1
+    first, second, third = result.stdout.splitlines()
+    assert first.endswith("ok, alad")
+    assert second == f'{bad}: provider "alad": base_ulr: there is no such key; did you mean "base_url"?'
+    assert "it is not UTF-8" in third

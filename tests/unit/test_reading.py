@@ -1,0 +1,826 @@
+"""What is read in a provider's answer, rule by rule; docs/providers.md states the same rules for people."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from vidhook.providers.file import bundled
+from vidhook.providers.reading import Reading, read
+from vidhook.task import Category, Snapshot, Status
+from vidhook_cli.read import reading_of
+
+PROVIDERS = bundled()
+SAMPLES = sorted((Path(__file__).parents[2] / "events" / "providers").glob("*/*.json"))
+NOW = 1_777_288_860.0  # 2026-04-27T11:21:00Z
+OLD = 3_600.0
+
+
+def answer(body: object, name: str = "infinityblue", status: int = 200, **more: Any) -> Reading:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    known = {"headers": {}, "age_seconds": OLD, "now": NOW, "task_id": "video_1"} | more
+    return read(PROVIDERS[name], status=status, body=raw, **known)
+
+
+def snapshot(body: object, name: str = "infinityblue", **more: Any) -> Snapshot:
+    reading = answer(body, name, **more)
+    assert reading.snapshot is not None, reading
+    return reading.snapshot
+
+
+def video(**fields: Any) -> dict[str, Any]:
+    return {"id": "video_1", "object": "video", "status": "in_progress"} | fields
+
+
+def relay(**fields: Any) -> dict[str, Any]:
+    return {"code": "success", "message": "", "data": {"task_id": "asyntask_1", "status": "IN_PROGRESS"} | fields}
+
+
+def done(**fields: Any) -> dict[str, Any]:
+    return video(status="completed") | fields
+
+
+def failed(error: object, **fields: Any) -> dict[str, Any]:
+    return video(status="failed", error=error) | fields
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_recorded_answer_reads_as_written(path: Path) -> None:
+    """events/providers is what users, docs and the sample provider go by."""
+    sample = json.loads(path.read_text("utf-8"))
+    assert json.loads(json.dumps(reading_of(sample["exchange"], None, PROVIDERS))) == sample["reading"]
+
+
+class TestHttpComesFirst:
+    @pytest.mark.parametrize("status", [400, 405, 413, 422, 451])
+    def test_other_4xx_with_an_error_is_permanent(self, status: int) -> None:
+        """The request itself is refused: the same request will be refused again."""
+        reading = answer({"error": {"code": "invalid_request", "message": "task_id is malformed"}}, status=status)
+        assert (reading.outcome, reading.key_refused) == ("permanent_error", False)
+        assert reading.error is not None
+        assert not reading.error.retryable
+
+    @pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", b'{"error": "Forbidden"}'])
+    @pytest.mark.parametrize("status", [401, 402, 403])
+    def test_a_refused_key_is_permanent_and_says_so(self, status: int, body: bytes) -> None:
+        """A mended key or a paid bill lets the same task go on, so it must not be given up like a bad request."""
+        reading = answer(body, status=status)
+        assert (reading.outcome, reading.key_refused) == ("permanent_error", True)
+        assert reading.error is not None
+        assert reading.error.category == (Category.QUOTA if status == 402 else Category.AUTH)
+
+    def test_a_task_that_is_not_ours_refuses_the_task_and_not_the_key(self) -> None:
+        """VicSee says FORBIDDEN for another user's task: no mended key brings it."""
+        body = {"success": False, "error": {"code": "FORBIDDEN", "message": "Task belongs to another user"}}
+        for status in (200, 403):
+            reading = answer(body, "vicsee", status=status)
+            assert (reading.outcome, reading.key_refused) == ("permanent_error", False), status
+
+    def test_refused_content_is_no_refused_key(self) -> None:
+        """Some providers answer 403 for moderation."""
+        reading = answer({"error": {"code": "content_policy_violation", "message": "x"}}, status=403)
+        assert (reading.outcome, reading.key_refused) == ("permanent_error", False)
+
+    @pytest.mark.parametrize("status", [301, 302, 307, 408, 409, 423, 425, 429, 500, 502, 503, 504, 520, 529, 599, 999])
+    @pytest.mark.parametrize("body", [b"", b"<html>", b'{"error": {"message": "no"}}', b'{"status": "failed"}'])
+    def test_what_may_pass_is_asked_again(self, status: int, body: bytes) -> None:
+        """A provider that is down or busy costs a pause, never the task, whatever its body says."""
+        reading = answer(body, status=status)
+        assert reading.outcome == "retry"
+        assert reading.error is not None
+        assert reading.error.retryable
+
+    @pytest.mark.parametrize("status", [200, 202, 204, 206, 400, 422])
+    @pytest.mark.parametrize(
+        "body", [b"", b" ", b"<html>oops</html>", b"[]", b"null", b'"completed"', b"7", b"{", b"\xff"]
+    )
+    def test_what_is_no_object_is_asked_again(self, status: int, body: bytes) -> None:
+        """Gateways and captive portals answer in the provider's name; they know nothing of the task."""
+        assert answer(body, status=status).outcome == "retry"
+
+    @pytest.mark.parametrize(
+        ("name", "status", "body"),
+        [
+            ("vibepeak", 404, {"error": {"code": "TASK_NOT_FOUND", "message": "no"}}),
+            ("alad", 400, {"code": "task_not_exist", "message": "task_not_exist", "data": None}),
+            ("vicsee", 400, {"success": False, "error": {"code": "TASK_NOT_FOUND"}}),
+            ("vicsee", 200, {"success": False, "error": {"code": "TASK_NOT_FOUND"}}),
+            ("vicsee", 200, {"success": False, "data": None, "error": {"code": "TaskNotFound", "message": ""}}),
+            ("alad", 200, {"code": 404, "message": "no such thing", "data": None}),
+            ("alad", 200, {"code": 400, "message": "task not exist", "data": None}),
+            ("infinityblue", 200, {"status": 404, "error": "Not Found"}),
+            (
+                "infinityblue",
+                400,
+                {"error": {"message": "The video 'v' does not exist", "type": "invalid_request_error"}},
+            ),
+            ("infinityblue", 404, {"detail": "Not Found"}),
+            ("infinityblue", 410, {}),
+        ],
+    )
+    def test_not_found_is_asked_again_while_the_task_is_young(self, name: str, status: int, body: object) -> None:
+        """A provider may accept a task before all of its servers know it."""
+        for age, outcome in ((None, "retry"), (119.9, "retry"), (120.0, "permanent_error")):
+            reading = answer(body, name, status=status, age_seconds=age)
+            assert reading.outcome == outcome
+            assert reading.error is not None
+            assert (reading.error.category, reading.key_refused) == (Category.NOT_FOUND, False)
+
+    @pytest.mark.parametrize("code", ["IMAGE_NOT_FOUND", "model_not_found"])
+    def test_another_thing_not_found_is_no_missing_task(self, code: str) -> None:
+        """A 400 about an input is about the request."""
+        assert answer({"error": {"code": code}}, status=400, age_seconds=1).outcome == "permanent_error"
+
+
+class TestEnvelopes:
+    @pytest.mark.parametrize(
+        ("body", "outcome", "key_refused"),
+        [
+            (
+                {"success": False, "error": {"code": "UNAUTHORIZED", "message": "Invalid API key"}},
+                "permanent_error",
+                True,
+            ),
+            ({"code": 401, "message": "who are you"}, "permanent_error", True),
+            ({"code": "insufficient_user_quota", "message": "pay"}, "permanent_error", True),
+            ({"error": {"code": "InvalidParameter", "message": "bad"}}, "permanent_error", False),
+            ({"success": False, "error": {"code": "INTERNAL_ERROR", "message": "oops"}}, "retry", False),
+            ({"code": 429, "message": "slow down"}, "retry", False),
+            ({"code": "fail_to_fetch_task", "message": "connection reset", "data": None}, "retry", False),
+            ({"success": False}, "retry", False),
+            ({"code": "success", "message": "", "data": None}, "retry", False),
+            ({"message": "some parameter is invalid, we think"}, "retry", False),
+            ({"name": "Copyright", "type": "moderation"}, "retry", False),
+            ({}, "retry", False),
+        ],
+    )
+    def test_a_refusal_inside_a_200_is_what_it_would_be_outside(
+        self, body: object, outcome: str, key_refused: bool
+    ) -> None:
+        """Without a status there is no news, unless the envelope itself says no."""
+        reading = answer(body, "alad")
+        assert (reading.outcome, reading.key_refused) == (outcome, key_refused)
+
+    def test_no_result_ends_the_task(self) -> None:
+        """VicSee's NO_RESULT means completed without a result, whatever HTTP status carries it."""
+        body = {"success": False, "error": {"code": "NO_RESULT", "message": "Task completed but no result available"}}
+        for status in (200, 400, 404, 409):
+            got = snapshot(body, "vicsee", status=status)
+            assert got.status == Status.FAILED
+            assert got.error is not None
+            assert (got.error.category, got.error.code) == (Category.NO_RESULT, "NO_RESULT")
+
+    def test_a_status_inside_outweighs_the_envelope(self) -> None:
+        """success: false around a failed task is the task's failure; around a running one it is noise."""
+        body = {
+            "success": False,
+            "data": {"status": "failed"},
+            "error": {"code": "GENERATION_FAILED", "message": "why"},
+        }
+        got = snapshot(body, "vicsee")
+        assert got.error is not None
+        assert (got.status, got.error.message) == (Status.FAILED, "why")
+        assert snapshot({"success": False, "data": {"status": "processing"}}, "vicsee").status == Status.PROCESSING
+
+    def test_the_task_is_found_in_and_out_of_its_envelope(self) -> None:
+        """Deployments of one format differ in the wrapping: bare, in data, in a list of one."""
+        bare = {"task_id": "asyntask_1", "id": "asyntask_1", "status": "processing", "progress": 40}
+        for name in PROVIDERS:
+            for body in (bare, {"data": bare}, {"code": 0, "data": [bare]}, {"status": 200, "data": bare}):
+                assert snapshot(body, name) == snapshot(bare, name), (name, body)
+
+    def test_the_envelopes_word_is_not_the_tasks(self) -> None:
+        """{"status": "success"} around a running task must not complete it."""
+        body = {"status": "success", "data": {"id": "v", "status": "running"}}
+        assert snapshot(body).status == Status.PROCESSING
+
+
+WORDS = {
+    Status.PENDING: "pending queued NOT_START SUBMITTED created waiting starting preparing in_queue TASK_STATUS_QUEUED",
+    Status.PROCESSING: "processing in_progress IN-PROGRESS InProgress running generating rendering unknown banana 7up",
+    Status.COMPLETED: "completed complete SUCCESS Succeeded succeed done finished TASK_STATUS_SUCCEED",
+    Status.FAILED: "failed FAILURE fail error rejected cancelled canceled expired timeout blocked moderated nsfw",
+}
+
+
+class TestStatusWords:
+    @pytest.mark.parametrize(("status", "word"), [(status, word) for status in WORDS for word in WORDS[status].split()])
+    def test_every_spelling_is_understood(self, status: Status, word: str) -> None:
+        """The formats are spoken by many deployments, each with words of its own."""
+        body = video(status=word, metadata={"url": "https://cdn.example/v.mp4"})
+        got = snapshot(body)
+        assert (got.status, got.provider_status) == (status, word)
+
+    @pytest.mark.parametrize("word", ["unknown", "UNKNOWN", "banana", "in retrograde"])
+    def test_an_unknown_word_is_processing_and_counted(self, word: str) -> None:
+        """A new word must not end a task that may still succeed, and must not go unseen."""
+        got = snapshot(video(status=word))
+        assert (got.status, got.known_status) == (Status.PROCESSING, False)
+        assert snapshot(video(status="queued")).known_status
+
+    @pytest.mark.parametrize(
+        ("word", "category"),
+        [
+            *(("cancelled", Category.CANCELLED), ("CANCELED", Category.CANCELLED), ("expired", Category.EXPIRED)),
+            *(("timed_out", Category.TIMEOUT), ("moderated", Category.CONTENT_POLICY), ("failed", Category.PROVIDER)),
+        ],
+    )
+    def test_a_word_may_say_why_it_failed(self, word: str, category: Category) -> None:
+        """Cancelled and expired tasks come without an error object."""
+        got = snapshot(video(status=word))
+        assert got.error is not None
+        assert (got.error.category, got.error.code) == (category, category.upper())
+        assert word in got.error.message
+
+    def test_a_files_own_words_come_first(self) -> None:
+        """A provider may mean by "ready" that it is about to start, or number its states."""
+        own = replace(PROVIDERS["infinityblue"], statuses={"ready": Status.PENDING, "3": Status.PROCESSING})
+        for word, status in (("Ready", Status.PENDING), (3, Status.PROCESSING)):
+            got = read(own, status=200, headers={}, body=json.dumps(video(status=word)).encode(), now=NOW).snapshot
+            assert got is not None
+            assert (got.status, got.known_status) == (status, True)
+
+    @pytest.mark.parametrize("word", [None, "", "  ", 200, True, [], {}, 1.5])
+    def test_what_is_no_word_is_no_status(self, word: object) -> None:
+        """Without a status there is nothing to tell."""
+        assert answer(video(status=word)).outcome == "retry"
+
+
+class TestTheStatusGatesTheRest:
+    LINK = "https://cdn.example/v.mp4?sig=1"
+
+    @pytest.mark.parametrize("word", ["queued", "in_progress", "unknown"])
+    def test_a_link_or_an_error_of_a_running_task_is_ignored(self, word: str) -> None:
+        """Links of unfinished files and errors of inner retries are no news."""
+        got = snapshot(
+            video(status=word, url=self.LINK, metadata={"url": self.LINK}, error={"code": "x", "message": "y"})
+        )
+        assert (got.sources, got.error) == ((), None)
+
+    def test_a_failed_task_with_a_link_stays_failed(self) -> None:
+        """A preview is no result."""
+        got = snapshot(failed({"code": "X", "message": "broken"}, metadata={"url": self.LINK}))
+        assert (got.status, got.sources) == (Status.FAILED, ())
+
+    def test_a_completed_task_with_an_error_stays_completed(self) -> None:
+        """Alad repeats the link in fail_reason, others leave zero-filled errors behind."""
+        got = snapshot(relay(status="SUCCESS", result_url=self.LINK, fail_reason=self.LINK), "alad")
+        assert (got.status, got.error, got.sources[0].url) == (Status.COMPLETED, None, self.LINK)
+
+    def test_a_link_is_no_reason(self) -> None:
+        """fail_reason of a failed task may hold the link that never worked."""
+        got = snapshot(relay(status="FAILURE", fail_reason=self.LINK), "alad")
+        assert got.error is not None
+        assert "http" not in got.error.message
+
+    @pytest.mark.parametrize("name", ["vicsee", "vibepeak", "alad"])
+    def test_completed_without_a_result_is_failed(self, name: str) -> None:
+        """Nobody can be told "completed" with nothing to show."""
+        empty: tuple[object, ...] = (None, "", {}, [], {"url": None}, {"url": ""}, {"url": "not a link"}, 7)
+        for result in empty:
+            got = snapshot({"task_id": "t", "status": "completed", "result": result}, name)
+            assert got.error is not None
+            assert (got.status, got.error.category, got.error.code) == (Status.FAILED, Category.NO_RESULT, "NO_RESULT")
+            assert got.provider_status == "completed"
+
+    def test_completed_without_a_link_is_fetched_from_the_content_place(self) -> None:
+        """InfinityBlue serves every finished video at /content, with the key."""
+        source = snapshot(done(), task_id="a/b").sources[0]
+        assert source.url == "https://api.getinfinityblue.com/v1/videos/a%2Fb/content"
+        assert source.needs_key
+        assert snapshot(done(id="v_9"), task_id=None).sources[0].url.endswith("/v1/videos/v_9/content")
+        assert snapshot(done(id=".."), task_id=None).status == Status.FAILED
+
+
+class TestLinks:
+    GOOD = "https://cdn.example/v.mp4"
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            *({"metadata": {"url": GOOD}}, {"metadata": {"urls": [GOOD]}}, {"url": GOOD}, {"video_url": GOOD}),
+            *(
+                {"urls": [GOOD, "https://b.example"]},
+                {"output": [GOOD]},
+                {"output": {"url": GOOD}},
+                {"data": [{"url": GOOD}]},
+            ),
+            *({"result": {"video_url": GOOD}}, {"task_result": {"videos": [{"id": "1", "url": GOOD}]}}),
+            *(
+                {"metadata": {"url": ""}, "url": GOOD},
+                {"metadata": None, "video_url": f" {GOOD}\n"},
+                {"result_url": GOOD},
+            ),
+            *({"content": {"video_url": GOOD}}, {"metadata": {"url": "/v1/videos/x/content"}, "url": GOOD}),
+        ],
+        ids=str,
+    )
+    def test_a_link_is_found_where_deployments_put_it(self, fields: dict[str, Any]) -> None:
+        """One format, many places."""
+        assert [source.url for source in snapshot(done(**fields)).sources] == [self.GOOD]
+
+    @pytest.mark.parametrize(
+        "junk",
+        [
+            *(
+                "",
+                " ",
+                "x",
+                "ftp://a/b",
+                "s3://a/b",
+                "//a/b",
+                "/a/b",
+                "data:video/mp4;base64,AA",
+                "https://",
+                "http:/a",
+            ),
+            *(
+                "https://a b/c",
+                "https://a/b c",
+                "https://a/\nb",
+                "https:///c",
+                "https://[bad/c",
+                "https://a:99999999/c",
+            ),
+            *("javascript:alert(1)", "https://a\\b", 5, True, None, [], {}, [[]], {"url": {"url": None}}),
+        ],
+        ids=repr,
+    )
+    def test_what_is_no_link_is_passed_over(self, junk: object) -> None:
+        """The next candidate may be right."""
+        assert snapshot(done(metadata={"url": junk}, url=self.GOOD)).sources[0].url == self.GOOD
+
+    def test_an_input_image_is_no_result(self) -> None:
+        """Answers repeat what was asked for; only links under a result's name count."""
+        got = snapshot(
+            {"task_id": "t", "status": "completed", "result": {"image_url": self.GOOD, "thumbnail": self.GOOD}}, "alad"
+        )
+        assert got.status == Status.FAILED
+
+    def test_the_key_goes_to_the_providers_own_host_only(self) -> None:
+        """A link that leads back to the API is served with the key; any other host must never see it."""
+        for url, needs_key in {
+            "https://api.getinfinityblue.com/v1/videos/v/content": True,
+            "https://API.getinfinityblue.com:443/v1/videos/v/content": True,
+            "http://api.getinfinityblue.com/v1/videos/v/content": False,
+            "https://api.getinfinityblue.com.evil.example/v": False,
+            "https://api.getinfinityblue.com@evil.example/v": False,
+            "https://cdn.getinfinityblue.com/v": False,
+        }.items():
+            assert snapshot(done(url=url)).sources[0].needs_key is needs_key, url
+
+    def test_super_resolution_gives_the_original_too(self) -> None:
+        """Two files were paid for. A link that is told twice is one file."""
+        fields = {"status": "SUCCESS", "result_url": self.GOOD, "original_result_url": "https://cdn.example/low.mp4"}
+        roles = [(source.role, source.url) for source in snapshot(relay(**fields), "alad").sources]
+        assert roles == [("result", self.GOOD), ("original", "https://cdn.example/low.mp4")]
+        assert len(snapshot(relay(**fields | {"original_result_url": self.GOOD}), "alad").sources) == 1
+
+    def test_older_relays_tell_the_link_in_fail_reason_alone(self) -> None:
+        """new-api put it there before result_url existed; Alad's document calls it legacy."""
+        assert snapshot(relay(status="SUCCESS", fail_reason=self.GOOD), "alad").sources[0].url == self.GOOD
+
+    @pytest.mark.parametrize(
+        ("word", "object_"), [("image", "image"), ("IMAGE", "image"), ("video", "video"), (None, "video"), (7, "video")]
+    )
+    def test_images_are_told_from_videos(self, word: object, object_: str) -> None:
+        """VicSee makes both."""
+        task = {"status": "completed", "mediaType": word, "result": {"url": self.GOOD}}
+        got = snapshot({"success": True, "data": task}, "vicsee")
+        assert (got.object, got.sources[0].type) == (object_, object_)
+
+
+class TestExpiry:
+    @pytest.mark.parametrize(
+        ("query", "expires"),
+        [
+            ("X-Amz-Date=20260427T112000Z&X-Amz-Expires=3600", 1777292400),
+            ("X-Tos-Date=20260427T112000Z&X-Tos-Expires=86400", 1777375200),
+            ("x-goog-date=20260427T112000Z&x-goog-expires=60", 1777288860),
+            ("Expires=1777292400&Signature=x", 1777292400),
+            ("se=2026-04-27T12%3A20%3A00Z&sig=x", 1777292400),
+        ],
+    )
+    def test_a_signed_link_says_when_it_dies(self, query: str, expires: float) -> None:
+        """The copy must be made before."""
+        assert snapshot(done(url=f"https://cdn.example/v?{query}")).sources[0].expires_at == expires
+
+    @pytest.mark.parametrize("query", ["", "expires=never", "X-Amz-Date=x&X-Amz-Expires=y", "se=1", "Expires="])
+    def test_an_unreadable_signature_says_nothing(self, query: str) -> None:
+        """A date is told or null, never guessed."""
+        assert snapshot(done(url=f"https://cdn.example/v?{query}")).sources[0].expires_at is None
+
+    def test_what_is_told_goes_before_what_is_signed_and_what_is_usual(self) -> None:
+        """expires_at, then the link's own figures, then the file's link_lives_seconds after completion or now."""
+        signed = "https://cdn.example/v?Expires=1777292400"
+        task = {"task_id": "t", "status": "completed", "completed_at": "2026-04-27T11:00:00Z"}
+        told = task | {"result": {"video_url": signed, "expires_at": "2026-05-01T00:00:00Z"}}
+        assert snapshot(told, "vibepeak").sources[0].expires_at == 1777593600
+        assert snapshot(task | {"result": {"video_url": signed}}, "vibepeak").sources[0].expires_at == 1777292400
+        plain = {"result": {"video_url": "https://cdn.example/v"}}
+        assert snapshot(task | plain, "vibepeak").sources[0].expires_at == 1777287600 + 604_800
+        assert snapshot(task | plain | {"completed_at": None}, "vibepeak").sources[0].expires_at == NOW + 604_800
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("error", "code", "message"),
+        [
+            ("out of luck", None, "out of luck"),
+            (
+                "task failed, code: InvalidParameter, message: img_url must be set",
+                "InvalidParameter",
+                "img_url must be set",
+            ),
+            ("code=1301; msg=sensitive", "1301", "sensitive"),
+            ({"code": "X_1", "message": "why"}, "X_1", "why"),
+            ({"code": "X_1", "message": None}, "X_1", "X 1"),
+            ({"code": "GENERATION_FAILED", "key": "generic"}, "GENERATION_FAILED", "Generation failed"),
+            ({"key": "image_too_large"}, "image_too_large", "Image too large"),
+            ({"code": 0, "message": "why"}, None, "why"),
+            ({"code": 1301, "message": "why"}, "1301", "why"),
+            ({"error_code": "X_1", "error_message": "why"}, "X_1", "why"),
+            ({"errorCode": "X_1", "errorMessage": "why"}, "X_1", "why"),
+            ({"type": "server_error", "code": None, "message": "why"}, "server_error", "why"),
+            ({"type": "invalid_request_error", "code": None, "message": "why"}, None, "why"),
+            ({"error": {"code": "X_1", "message": "why"}}, "X_1", "why"),
+            ({"code": 400, "message": "Bad", "error": {"code": "X_1", "message": "why"}}, "X_1", "why"),
+            ({"code": "X_1", "message": {"text": 1, "message": "why"}}, "X_1", "why"),
+            ({"code": "X_1", "message": '{"error": {"code": "Y_2", "message": "why"}}'}, "X_1", "why"),
+            ({"message": 'upstream 400: {"error": {"code": "Y_2", "message": "why"}}'}, "Y_2", "why"),
+            ('{"code": "X_1", "message": "why"}', "X_1", "why"),
+            ({"error": "invalid_scope", "error_description": "why"}, "invalid_scope", "why"),
+            ([{"code": "X_1", "message": "why"}], "X_1", "why"),
+            ([None, "", "why"], None, "why"),
+            ({"detail": [{"loc": ["path"], "msg": "why", "type": "missing"}]}, "missing", "why"),
+            ("CONTENT_BLOCKED", "CONTENT_BLOCKED", "CONTENT_BLOCKED"),
+            ("  why  ", None, "why"),
+        ],
+        ids=str,
+    )
+    def test_every_shape_of_error_is_read(self, error: object, code: str | None, message: str) -> None:
+        """Strings, objects, nested objects, lists and JSON inside strings: all of them occur."""
+        got = snapshot(failed(error)).error
+        assert got is not None
+        assert (got.provider_code, got.message) == (code, message)
+
+    NOTHING: tuple[object, ...] = (
+        None,
+        "",
+        " ",
+        {},
+        [],
+        0,
+        False,
+        True,
+        "null",
+        {"code": "", "message": "", "param": None},
+        {"code": 0},
+        "0",
+    )
+
+    @pytest.mark.parametrize(
+        "error", [*NOTHING, {"code": 0, "message": "success"}, {"code": "generic"}, [{}], [[]]], ids=repr
+    )
+    def test_an_empty_error_still_gives_a_message(self, error: object) -> None:
+        """The subscriber must have something to show."""
+        got = snapshot(failed(error)).error
+        assert got is not None
+        assert (got.category, got.code, got.provider_code) == (Category.PROVIDER, "PROVIDER", None)
+        assert got.message == 'infinityblue says "failed" and gives no reason'
+
+    @pytest.mark.parametrize(
+        ("code", "ours"),
+        [
+            ("InvalidParameter", "INVALID_PARAMETER"),
+            (
+                "InputTextSensitiveContentDetected.PolicyViolation",
+                "INPUT_TEXT_SENSITIVE_CONTENT_DETECTED_POLICY_VIOLATION",
+            ),
+            ("HTTPError", "HTTP_ERROR"),
+            ("image-too large", "IMAGE_TOO_LARGE"),
+            ("IMAGE_TOO_LARGE", "IMAGE_TOO_LARGE"),
+            ("1301", "PROVIDER"),
+            ("参数", "PROVIDER"),
+        ],
+    )
+    def test_the_code_is_screaming_snake(self, code: str, ours: str) -> None:
+        """One style to branch on; the provider's own stands beside it, untouched."""
+        got = snapshot(failed({"code": code, "message": "?"})).error
+        assert got is not None
+        assert (got.code, got.provider_code) == (ours, code)
+
+    @pytest.mark.parametrize(
+        ("category", "code", "message"),
+        [
+            ("content_policy", "moderation_blocked", "Your request was blocked by our moderation system."),
+            ("content_policy", "invalid_request_error", "The prompt violates our content policy"),
+            ("content_policy", "", "Potential copyright infringement"),
+            ("content_policy", "OutputVideoSensitiveContentDetected", "x"),
+            ("content_policy", "NSFW_CONTENT", ""),
+            ("content_policy", "1301", "输入内容包含敏感信息"),
+            ("invalid_input", "InvalidParameter", "img_url must be set for image to video method"),
+            ("invalid_input", "IMAGE_TOO_LARGE", "Please resize"),
+            ("invalid_input", "", "Unsupported aspect ratio"),
+            ("quota", "InsufficientBalance", "x"),
+            ("quota", "invalid_request", "You do not have enough credits"),
+            ("quota", "insufficient_user_quota", ""),
+            ("auth", "", "Invalid API key"),
+            ("timeout", "", "The upstream timed out"),
+            ("timeout", "TaskTimeout", ""),
+            ("cancelled", "", "Cancelled by user"),
+            ("expired", "TASK_EXPIRED", ""),
+            ("provider", "InternalServiceError", "The request is invalid somehow"),
+            ("provider", "RateLimitExceeded", "quota of requests"),
+            ("provider", "GENERATION_FAILED", "Something went wrong"),
+            ("provider", "", "out of luck"),
+        ],
+    )
+    def test_the_category_follows_from_the_words(self, category: str, code: str, message: str) -> None:
+        """Subscribers branch on it whatever the provider."""
+        got = snapshot(failed({"code": code, "message": message})).error
+        assert got is not None
+        assert got.category == category
+        assert got.retryable == (category in ("provider", "timeout", "expired", "no_result"))
+
+    def test_a_files_own_codes_come_first(self) -> None:
+        """Numbers say nothing by themselves."""
+        own = replace(PROVIDERS["infinityblue"], codes={"1301": Category.QUOTA})
+        body = json.dumps(failed({"code": 1301, "message": "sensitive"})).encode()
+        got = read(own, status=200, headers={}, body=body, now=NOW).error
+        assert got is not None
+        assert got.category == Category.QUOTA
+
+    def test_a_message_never_carries_a_signature(self) -> None:
+        """Messages go to logs and subscribers; a URL's query may be a credential."""
+        got = snapshot(failed("cannot load https://cdn.example/a.png?X-Amz-Signature=secret, sorry")).error
+        assert got is not None
+        assert got.message == "cannot load https://cdn.example/a.png?... sorry"
+
+    def test_a_message_has_an_end(self) -> None:
+        """An upstream's whole HTML page may be in it."""
+        got = snapshot(failed("why " * 100_000)).error
+        assert got is not None
+        assert len(got.message) == 2_000
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("told", "read_"),
+        [
+            *(
+                (50, 50),
+                ("50", 50),
+                ("50%", 50),
+                ("50 %", 50),
+                (0.5, 50),
+                ("0.5", 50),
+                (0.29, 29),
+                (50.4, 50),
+                ("0%", 0),
+                (0, 0),
+            ),
+            *((1, 1), ("1", 1), (1.0, 100), ("1.0", 100), ("1%", 1), ("0.5%", 0), (100, 100), ("100%", 100)),
+            *((150, 100), ("150%", 100), (-1, 0), ("-3%", 0), (10**30, 100), (True, None), (False, None), ("", None)),
+            *(
+                ("half", None),
+                (None, None),
+                ([], None),
+                ({}, None),
+                ("NaN", None),
+                ("\u0661", None),
+                ("1_0", None),
+                ("%", None),
+            ),
+        ],
+        ids=repr,
+    )
+    def test_progress_is_percent_or_null(self, told: object, read_: int | None) -> None:
+        """A number with a decimal point up to 1.0 is a fraction, any other is percent; what makes no sense is null."""
+        assert snapshot(video(progress=told)).progress == read_
+
+    def test_progress_is_never_invented(self) -> None:
+        """Completed is no 100 and failed keeps what was told: the schedule learns from these figures."""
+        assert snapshot(done()).progress is None
+        assert snapshot(done(progress=99)).progress == 99
+        assert snapshot(relay(status="FAILURE", progress="100%"), "alad").progress == 100
+
+    @pytest.mark.parametrize(
+        "told", [1764347090, 1764347090000, 1764347090000000, 1764347090000000000, "1764347090", 1764347090.0]
+    )
+    def test_the_unit_of_a_time_shows_in_its_magnitude(self, told: object) -> None:
+        """InfinityBlue sends milliseconds where OpenAI sends seconds, in the same format."""
+        assert snapshot(video(created_at=told)).created_at == 1764347090
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            *("2025-11-28T16:24:50Z", "2025-11-28T16:24:50", "2025-11-28 16:24:50", "2025-11-28T16:24:50.000Z"),
+            *(
+                "2025-11-28T16:24:50.000000000Z",
+                "2025-11-28T18:24:50+02:00",
+                "2025-11-28T10:54:50-0530",
+                "20251128T162450Z",
+            ),
+            *(
+                "2025-11-28 16:24:50 +0000 UTC",
+                "2025-11-28t16:24:50z",
+                "2025/11/28 16:24:50",
+                "Fri, 28 Nov 2025 16:24:50 GMT",
+            ),
+            *("2025-11-28 16:24:50 UTC", " 2025-11-28T16:24:50Z "),
+        ],
+    )
+    def test_a_written_time_is_read_in_every_usual_form(self, told: str) -> None:
+        """Without a zone it is UTC."""
+        assert snapshot(video(created_at=told)).created_at == 1764347090
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            0,
+            "0",
+            "",
+            None,
+            False,
+            True,
+            "soon",
+            -5,
+            7,
+            10**11,
+            10**30,
+            "0001-01-01T00:00:00Z",
+            "9999-12-31",
+            [],
+            {},
+            1e300,
+        ],
+    )
+    def test_a_time_that_makes_no_sense_is_null(self, told: object) -> None:
+        """0 means "not yet", year 1 is Go's empty time."""
+        assert snapshot(video(created_at=told)).created_at is None
+
+    def test_fractions_of_a_second_stay(self) -> None:
+        """The schedule measures with them."""
+        assert snapshot(video(created_at=1764347090922)).created_at == pytest.approx(1764347090.922)
+
+    @pytest.mark.parametrize(
+        ("told", "position"), [(2, 2), ("2", 2), (0, 0), (2.0, 2), (-1, None), (1.5, None), (True, None)]
+    )
+    def test_a_place_in_the_queue_is_a_whole_number(self, told: object, position: int | None) -> None:
+        """Anything else is null."""
+        assert snapshot(video(status="queued", queue_position=told)).queue_position == position
+
+
+class TestWhenToAskAgain:
+    @pytest.mark.parametrize(
+        ("headers", "seconds"),
+        [
+            ({"Retry-After": "7"}, 7),
+            ({"RETRY-AFTER": " 7 "}, 7),
+            ({"retry-after": "1.2"}, 2),
+            ({"retry-after": "Mon, 27 Apr 2026 11:22:00 GMT"}, 60),
+            ({"retry-after": "Mon, 27 Apr 2026 11:00:00 GMT"}, 0),
+            *(({"retry-after": junk}, None) for junk in ("-5", "soon", "", "NaN", "1e999", "9" * 5000)),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1777288890"}, 30),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1777288890000"}, 30),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}, 30),
+            ({"RateLimit-Remaining": "0", "RateLimit-Reset": "30"}, 30),
+            ({"X-RateLimit-Remaining": "3", "X-RateLimit-Reset": "30"}, None),
+            ({"X-RateLimit-Reset": "30"}, None),
+            ({"Retry-After": "7", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}, 7),
+        ],
+        ids=lambda value: str(value)[:60],
+    )
+    def test_the_provider_says_when(self, headers: dict[str, str], seconds: int | None) -> None:
+        """Both forms of Retry-After, and the reset of a limit of which nothing remains."""
+        assert answer(video(), headers=headers).retry_after_seconds == seconds
+
+    def test_a_429_has_nothing_remaining(self) -> None:
+        """It need not say so in a header."""
+        assert answer({}, status=429, headers={"x-ratelimit-reset": "30"}).retry_after_seconds == 30
+
+    def test_a_refusal_may_say_when_in_its_body(self) -> None:
+        """Where the provider's file names the place."""
+        assert answer({"error": {"retry_after": 9}}, status=429).retry_after_seconds == 9
+
+
+class TestHostileBytes:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'\xef\xbb\xbf{"id": "v", "status": "in_progress"}',
+            b'{"id": "v", "status": "in_progress", "x": NaN, "y": -Infinity, "z": 1e999}',
+            b'{"id": "v", "status": "in_progress", "progress": ' + b"9" * 6000 + b"}",
+            b'{"id": "v", "status": "failed", "status": "in_progress"}',
+            b'{"id": "v", "status": "in_progress", "x": ' + b'{"a":' * 200 + b"1" + b"}" * 201,
+            b'{"id": "v", "status": "in_progress", "x": "\xff\xfe"}',
+        ],
+        ids=["byte order mark", "not a number", "huge integer", "key twice", "deep", "broken UTF-8"],
+    )
+    def test_odd_json_around_the_status_does_not_matter(self, body: bytes) -> None:
+        """The task goes on whatever its answer is decorated with."""
+        assert snapshot(body).status == Status.PROCESSING
+
+    @pytest.mark.parametrize(
+        "body", [b"[" * 100_000, b'{"a":' * 100_000, b'{"status": "in_progress"', b"\x00", b"\xff\xfe{"]
+    )
+    def test_what_cannot_be_parsed_is_asked_again(self, body: bytes) -> None:
+        """A RecursionError would be a poller that dies at every poll of that task."""
+        assert answer(body).outcome == "retry"
+
+    def test_a_chain_of_wrapped_errors_ends(self) -> None:
+        """Each level of nesting is somebody else's text."""
+        got = snapshot(failed("code: a, message: " * 50_000 + "end")).error
+        assert got is not None
+        assert got.message
+
+    def test_lone_surrogates_are_replaced(self) -> None:
+        """Every text we hand on can be encoded."""
+        got = snapshot(b'{"id": "v", "status": "failed", "error": "\\ud800 why \\ud83d\\ude00"}')
+        assert got.error is not None
+        assert got.error.message == "\ufffd why 😀"
+
+
+NAMES = st.sampled_from(sorted(PROVIDERS))
+WORD = st.sampled_from([word for words in WORDS.values() for word in words.split()])
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from(["https://a.example/v", "0"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+# Real field names with junk in them find more than random names would.
+FIELDS = (
+    *(
+        "data",
+        "status",
+        "error",
+        "result",
+        "metadata",
+        "url",
+        "result_url",
+        "fail_reason",
+        "progress",
+        "created_at",
+        "id",
+    ),
+    *("code", "message", "success", "task_id", "usage", "expires_at", "queue_position", "mediaType", "retry_after"),
+)
+TASKS = st.dictionaries(st.sampled_from(FIELDS), JUNK | WORD, max_size=10)
+BODIES = TASKS | TASKS.map(lambda task: {"code": "success", "data": task}) | JUNK
+HEADERS = st.dictionaries(
+    st.sampled_from(["Retry-After", "X-RateLimit-Remaining", "X-RateLimit-Reset"]), st.text(max_size=20)
+)
+
+
+def check(reading: Reading) -> None:
+    """What must hold of every reading."""
+    assert (reading.outcome == "snapshot") == (reading.snapshot is not None)
+    assert reading.snapshot is not None or reading.error is not None
+    assert reading.retry_after_seconds is None or reading.retry_after_seconds >= 0
+    if reading.snapshot is not None:
+        got = reading.snapshot
+        assert (got.status == Status.COMPLETED) == bool(got.sources)
+        assert (got.status == Status.FAILED) == (got.error is not None)
+        assert got.error == reading.error
+        assert got.progress is None or 0 <= got.progress <= 100
+    if reading.error is not None:
+        assert reading.error.message.strip()
+        assert reading.error.code == reading.error.code.upper()
+    json.dumps(asdict(reading), allow_nan=False, ensure_ascii=False).encode()
+
+
+class TestProperties:
+    @given(NAMES, st.integers(100, 600), HEADERS, BODIES)
+    def test_any_json_is_read(self, name: str, status: int, headers: dict[str, str], body: object) -> None:
+        """Completed exactly with files, failed exactly with a message, and never an exception."""
+        check(answer(body, name, status=status, headers=headers))
+
+    @given(NAMES, st.integers(100, 600), st.binary(max_size=60))
+    def test_any_bytes_are_read(self, name: str, status: int, body: bytes) -> None:
+        """The network may hand us anything."""
+        check(answer(body, name, status=status))
+
+    @given(
+        NAMES, TASKS, st.dictionaries(st.text(min_size=1, max_size=8).map(lambda key: f"new_{key}"), JUNK, max_size=4)
+    )
+    def test_unknown_fields_change_nothing(self, name: str, task: dict[str, Any], more: dict[str, Any]) -> None:
+        """Providers add fields without notice."""
+        assert answer(more | task, name) == answer(task, name)
+
+    @given(NAMES, WORD, st.lists(st.booleans(), min_size=30, max_size=30), st.sampled_from(["_", "-", " "]))
+    def test_the_case_and_joints_of_a_status_change_nothing(
+        self, name: str, word: str, upper: list[bool], joint: str
+    ) -> None:
+        """IN_PROGRESS, in-progress and "In Progress" are one word."""
+        other = "".join(c.upper() if up else c.lower() for c, up in zip(word, upper, strict=False)).replace("_", joint)
+        task = {"id": "t", "task_id": "t", "url": "https://a.example/v"}
+        assert snapshot(task | {"status": other}, name).status == snapshot(task | {"status": word}, name).status
