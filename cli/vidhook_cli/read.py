@@ -33,11 +33,11 @@ TIMES = ("created_at", "started_at", "completed_at", "estimated_completion")
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.File("rb"))
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
     "--provider-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read with this TOML."
 )
-def read(files: tuple[Any, ...], provider_file: Path | None) -> None:
+def read(files: tuple[str, ...], provider_file: Path | None) -> None:
     """Prints what is read in each recorded exchange of FILES (- is stdin), one JSON line each.
 
     A file holds one exchange, JSON lines, a JSON array, or a sample of events/providers. An exchange is
@@ -47,12 +47,14 @@ def read(files: tuple[Any, ...], provider_file: Path | None) -> None:
     known = bundled()
     failed = False
     for file in files:
-        for place, recorded in _recorded(file.read().decode("utf-8-sig", "replace")):
+        with click.open_file(file, "rb") as opened:
+            written = opened.read().decode("utf-8-sig", "replace")
+        for place, recorded in _recorded(written):
             try:
                 line = reading_of(_exchange(recorded), tried, known)
             except BadInput as error:
                 failed = True
-                click.echo(f"{file.name}, {place}: {error}", err=True)
+                click.echo(f"{file}, {place}: {error}", err=True)
             else:
                 click.echo(json.dumps(line, allow_nan=False))
     sys.exit(failed)

@@ -21,7 +21,7 @@ OLD = 3_600.0
 
 def answer(body: object, name: str = "infinityblue", status: int = 200, **more: Any) -> Reading:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    known = {"headers": {}, "age_seconds": OLD, "now": NOW, "task_id": "video_1"} | more
+    known: dict[str, Any] = {"headers": {}, "age_seconds": OLD, "now": NOW, "task_id": "video_1"} | more
     return read(PROVIDERS[name], status=status, body=raw, **known)
 
 
