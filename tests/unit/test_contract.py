@@ -5,13 +5,19 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import botocore.session
+import jmespath
 import pytest
+from botocore.validate import ParamValidator
+from cfnlint.api import lint
+from jsonata import Jsonata
 from standardwebhooks import Webhook
 from vidhook import __version__, subscribers
 from vidhook.deliver import attempt
@@ -22,10 +28,12 @@ from vidhook.links import video_link
 from vidhook.providers.file import bundled
 from vidhook.providers.reading import read
 from vidhook.providers.values import instant
+from vidhook.submit import check
 from vidhook.task import Delivery, Poll, Snapshot, Source, Submission, Subscriber, Watch
 
 ROOT = Path(__file__).parents[2]
 WEBHOOKS = ROOT / "events" / "webhooks"
+SUBMIT = ROOT / "events" / "submit"
 
 # "vidhook sample secret (32 bytes)" and "vidhook sample secret, before it" in base64: nobody's.
 SECRET = "whsec_dmlkaG9vayBzYW1wbGUgc2VjcmV0ICgzMiBieXRlcyk="
@@ -91,7 +99,7 @@ def on_the_way(provider: str, answer: str) -> Event:
 
 
 def endpoint_test() -> Event:
-    with mock.patch.object(subscribers.randomness, "token_hex", lambda _: "a sample"):
+    with mock.patch.object(subscribers.randomness, "token_hex", return_value="a sample"):
         return subscribers.test_event("sub_7q3w5e", 1_777_288_000)
 
 
@@ -181,6 +189,176 @@ class TestWebhooks:
     def test_there_is_a_finished_video_of_every_provider(self) -> None:
         """A receiver's author looks for the provider in use."""
         assert {event.provider for event, _ in SAMPLES.values() if event.type == "video.completed"} == set(bundled())
+
+
+# ---------------------------------------------------------------------------------------------- events/submit
+
+
+def sample(name: str) -> Any:
+    return json.loads((SUBMIT / name).read_text())
+
+
+def filled(template: str, event: Mapping[str, Any], paths: Mapping[str, str] | None = None) -> Any:
+    """What EventBridge makes of an input template: values go in as JSON, where <name> or <$.path> stands."""
+    return json.loads(
+        re.sub(
+            "<([^>]+)>",
+            lambda match: json.dumps(jmespath.search((paths or {}).get(match[1], match[1]).removeprefix("$."), event)),
+            template,
+        )
+    )
+
+
+def evaluated(value: Any, states: Mapping[str, Any]) -> Any:
+    """A state's Arguments with every {% JSONata %} in them replaced by what it gives."""
+    if isinstance(value, dict):
+        return {key: evaluated(item, states) for key, item in value.items()}
+    if isinstance(value, list):
+        return [evaluated(item, states) for item in value]
+    if isinstance(value, str) and value.startswith("{%"):
+        expression = Jsonata(value.removeprefix("{%").removesuffix("%}"))
+        frame = expression.create_frame()
+        frame.bind("states", states)
+        return expression.evaluate(None, frame)
+    return value
+
+
+def arguments(name: str) -> Any:
+    """What the first state of a sample machine hands over, for an order with a task."""
+    machine = sample(name)
+    states = {
+        "input": {"provider": "alad", "task_id": "asyntask_1", "order": "17"},
+        "context": {"Task": {"Token": "AQCEAAAAKgAAAAMAAAAA"}},
+    }
+    return evaluated(machine["States"][machine["StartAt"]]["Arguments"], states)
+
+
+def from_s3() -> Any:
+    template = sample("s3.template.json")
+    (target,) = template["Resources"]["Rule"]["Properties"]["Targets"]
+    transformer = target["InputTransformer"]
+    text = transformer["InputTemplate"]["Fn::Sub"].replace("${Provider}", template["Parameters"]["Provider"]["Default"])
+    event = {"detail": {"bucket": {"name": "tasks"}, "object": {"key": "asyntask_1", "size": 0}}}
+    return filled(text, event, transformer["InputPathsMap"])
+
+
+def from_pipe() -> Any:
+    image = {"id": {"S": "1"}, "order": {"S": "17"}, "provider": {"S": "alad"}, "task_id": {"S": "asyntask_1"}}
+    record = {"eventName": "INSERT", "dynamodb": {"NewImage": image}}
+    return filled(sample("pipes.json")["TargetParameters"]["InputTemplate"], record)
+
+
+def from_iot() -> Any:
+    """What the rule selects from a device's message; AWS IoT SQL knows more than these two forms."""
+    message = {"task_id": "asyntask_1", "metadata": {"device": "cam-4"}, "battery": 81}
+    selected = re.fullmatch("SELECT (.+) FROM '.+'", sample("iot-rule.json")["topicRulePayload"]["sql"])
+    assert selected
+    found = {}
+    for term in selected[1].split(", "):
+        literal = re.fullmatch("'(.+)' AS (.+)", term)
+        found |= {literal[2]: literal[1]} if literal else {term: message[term]}
+    return found
+
+
+def bodies(name: str) -> list[Any]:
+    return [json.loads(record["body"]) for record in sample(name)["Records"]]
+
+
+# Every way in, and the submissions that it brings.
+WAYS: Mapping[str, Callable[[], list[Any]]] = {
+    "direct.json": lambda: [sample("direct.json")],
+    "state-machine.json": lambda: [sample("state-machine.json")["submission"]],
+    "eventbridge.json": lambda: [sample("eventbridge.json")["detail"]],
+    "eventbridge-entry.json": lambda: [json.loads(entry["Detail"]) for entry in sample("eventbridge-entry.json")],
+    "sqs.json": lambda: bodies("sqs.json"),
+    "sqs-from-sns.json": lambda: [json.loads(body["Message"]) for body in bodies("sqs-from-sns.json")],
+    "s3.template.json": lambda: [from_s3()],
+    "iot-rule.json": lambda: [from_iot()],
+    "scheduler.json": lambda: [json.loads(sample("scheduler.json")["Target"]["Input"])],
+    "pipes.json": lambda: [from_pipe()],
+    "http.json": lambda: [json.loads(sample("http.json")["body"])],
+    "step-functions-nested.asl.json": lambda: [arguments("step-functions-nested.asl.json")["Input"]],
+    "step-functions-callback-queue.asl.json": lambda: [
+        arguments("step-functions-callback-queue.asl.json")["MessageBody"]
+    ],
+    "step-functions-callback-bus.asl.json": lambda: [
+        entry["Detail"] for entry in arguments("step-functions-callback-bus.asl.json")["Entries"]
+    ],
+    "step-functions-callback-function.asl.json": lambda: [
+        arguments("step-functions-callback-function.asl.json")["Payload"]
+    ],
+}
+MACHINES = [name for name in WAYS if name.endswith(".asl.json")]
+
+
+class TestWaysIn:
+    @pytest.mark.parametrize("name", WAYS)
+    def test_every_submission_inside_is_accepted(self, name: str) -> None:
+        """A sample that is refused when it is pasted teaches the wrong thing."""
+        submissions = WAYS[name]()
+        assert submissions
+        for raw in submissions:
+            submission, _ = check(raw, 86_400)
+            assert submission.provider in bundled()
+
+    def test_there_is_no_sample_that_nobody_checks(self) -> None:
+        """A new way in brings its submission here."""
+        assert {path.name for path in SUBMIT.iterdir()} == set(WAYS)
+
+    @pytest.mark.parametrize("name", [name for name in MACHINES if "callback" in name])
+    def test_a_callback_hands_over_its_token_and_outwaits_the_deadline(self, name: str) -> None:
+        """Without the token nobody answers; with a shorter wait the answer comes too late."""
+        (raw,) = WAYS[name]()
+        _, token = check(raw, 86_400)
+        assert token == "AQCEAAAAKgAAAAMAAAAA"
+        assert sample(name)["States"]["Wait for video"]["TimeoutSeconds"] > 86_400
+
+    @pytest.mark.parametrize("name", MACHINES)
+    def test_a_machine_reads_the_event_that_it_gets(self, name: str) -> None:
+        """The state after the wait takes the video's link from the terminal event."""
+        event = json.loads((WEBHOOKS / "video.completed-alad" / "body.json").read_bytes())
+        output = evaluated(sample(name)["States"]["Use video"]["Output"], {"input": event})
+        assert output == {"video": event["data"]["assets"][0]["url"]}
+
+    def test_the_nested_machine_branches_on_the_event(self) -> None:
+        """A watch that ends in a failed event has succeeded as an execution."""
+        states = sample("step-functions-nested.asl.json")["States"]
+        failed = json.loads((WEBHOOKS / "video.failed" / "body.json").read_bytes())
+        (choice,) = states["Completed?"]["Choices"]
+        assert evaluated(choice["Condition"], {"input": failed}) is False
+        assert evaluated(states["No video"]["Error"], {"input": failed}) == "content_policy"
+
+    @pytest.mark.parametrize(
+        ("name", "service", "operation"),
+        [
+            ("eventbridge-entry.json", "events", "PutEvents"),
+            ("iot-rule.json", "iot", "CreateTopicRule"),
+            ("scheduler.json", "scheduler", "CreateSchedule"),
+            ("pipes.json", "pipes", "CreatePipe"),
+        ],
+    )
+    def test_what_is_pasted_into_the_aws_cli_is_what_its_command_takes(
+        self, name: str, service: str, operation: str
+    ) -> None:
+        """`aws <service> <command> --cli-input-json file://...` checks against this very model."""
+        given = {"Entries": sample(name)} if name == "eventbridge-entry.json" else sample(name)
+        shape = botocore.session.get_session().get_service_model(service).operation_model(operation).input_shape
+        assert shape is not None
+        assert not set(given) - set(shape.members)
+        assert ParamValidator().validate(given, shape).generate_report() == ""
+
+    def test_templates_and_machines_pass_cfn_lint(self) -> None:
+        """Names of states, their fields and the resources around them are what CloudFormation takes."""
+        machines = {
+            f"Machine{number}": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {"RoleArn": "arn:aws:iam::123456789012:role/orders", "Definition": sample(name)},
+            }
+            for number, name in enumerate(MACHINES)
+        }
+        template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": machines}
+        for text in (json.dumps(template), (SUBMIT / "s3.template.json").read_text()):
+            assert [f"{match.rule.id} {match.message}" for match in lint(text, regions=["us-east-1"])] == []
 
 
 if __name__ == "__main__":
