@@ -3,9 +3,10 @@
 import email.utils
 import math
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from vidhook.errors import RequestFailed
+from vidhook.errors import NotFound, RequestFailed
 from vidhook.event import iso
 from vidhook.signature import webhook_headers
 from vidhook.task import Attempt, Delivery, Subscriber
@@ -26,8 +27,6 @@ JITTER = 0.2
 LONGEST_RETRY_AFTER = 86_400
 ATTEMPT_SECONDS = 15.0
 ANSWER_BYTES = 4_096
-
-
 # A subscriber is disabled by time and evidence, never by a burst: no success for so long, seen over so long.
 DISABLE_AFTER = 5 * 86_400
 DISABLE_EVIDENCE = 12 * 3_600
@@ -52,7 +51,12 @@ def deliver(
     The log is written before anything follows from it, so a crash repeats an attempt but never forgets one. An
     attempt that finds its subscriber to be gone (410) or failing for too long disables it.
     """
-    made = attempt(event, delivery, subscriber, secrets.signing(subscriber, now), http=http, now=now, jitter=jitter)
+    try:
+        signing = secrets.signing(subscriber, now)
+        made = attempt(event, delivery, subscriber, signing, http=http, now=now, jitter=jitter)
+    except (NotFound, ValueError) as error:  # its secret is gone or no secret: that must hold up nobody else
+        unsigned = Attempt(delivery.attempts + 1, now, "retry", "secret", detail=str(error))
+        made = _with_pause(unsigned, delivery.base, jitter)
     state = {"delivered": "delivered", "retry": "due", "gone": "held", "failed": "failed"}[made.outcome]
     delivery = ledger.note_attempt(delivery, made, state)
     _judge_subscriber(subscriber, made, made.number - delivery.base, ledger=ledger, bus=bus)
@@ -70,7 +74,7 @@ def _judge_subscriber(subscriber: Subscriber, made: Attempt, tries: int, *, ledg
     seen = ledger.note_failure(subscriber, made.at, hold_until)
     if seen is None or not seen.active:
         return
-    reason = disable_reason(seen, made)
+    reason = disable_reason(subscriber, made)
     if reason is not None:
         ledger.put_state(seen.id, "disabled", reason)
         bus.report("endpoint.disabled", {**_report(seen, made), "reason": reason}, made.at)
@@ -79,7 +83,7 @@ def _judge_subscriber(subscriber: Subscriber, made: Attempt, tries: int, *, ledg
 
 
 def disable_reason(subscriber: Subscriber, made: Attempt) -> str | None:
-    """Why a subscriber is to be disabled after this attempt, or None."""
+    """Why a subscriber, as it stood before this failed attempt, is to be disabled after it, or None."""
     if made.outcome == "gone":
         return "it answered 410 Gone"
     since, last = subscriber.failing_since, subscriber.last_failure
@@ -165,7 +169,9 @@ def retry_after(status: int, headers: "Mapping[str, str]", now: float) -> int | 
     if text.isascii() and text.isdigit():
         return min(int(text[:12]), LONGEST_RETRY_AFTER)
     try:
-        wanted = email.utils.parsedate_to_datetime(text).timestamp() - now
+        date = email.utils.parsedate_to_datetime(text)
+        # A date without a zone (the obsolete asctime form) is in UTC.
+        wanted = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
     except (TypeError, ValueError, OverflowError):
         return None
     return min(max(0, math.ceil(wanted)), LONGEST_RETRY_AFTER)

@@ -3,15 +3,19 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from vidhook.task import Snapshot, Source, Status, Watch, derived_id
+from vidhook.task import Snapshot, Source, Status, TaskError, Watch, derived_id
 
 PROGRESS = "progress"
-# EventBridge entries and Step Functions outputs end at 256 KiB; what a provider said may not push an event over it.
-TEXT_LIMIT = 16_384
+# EventBridge entries and Step Functions outputs end at 256 KiB, DynamoDB items at 400 KB: what a provider says may not
+# push an event or a watch over them. Bytes of JSON.
+LONG_TEXT = 16_384
+SHORT_TEXT = 1_024
+
+Text = TypeVar("Text", str, str | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,8 @@ def _event(watch: Watch, snapshot: Snapshot, suffix: str, kept: Mapping[str, Kep
 def _data(watch: Watch, snapshot: Snapshot, kept: Mapping[str, Kept], now: float) -> dict[str, Any]:
     error = None
     if snapshot.error is not None:
-        error = {**asdict(snapshot.error), "message": snapshot.error.message[:TEXT_LIMIT]}
-        error = {key: error[key] for key in ("category", "code", "provider_code", "message", "retryable")}
+        told = asdict(snapshot.error)
+        error = {key: told[key] for key in ("category", "code", "provider_code", "message", "retryable")}
     detected = watch.detected_at if watch.detected_at is not None else now
     return {
         "id": watch.id,
@@ -101,7 +105,7 @@ def _data(watch: Watch, snapshot: Snapshot, kept: Mapping[str, Kept], now: float
         "status": str(snapshot.status),
         "provider_status": snapshot.provider_status,
         "progress": snapshot.progress,
-        "prompt": snapshot.prompt[:TEXT_LIMIT] if snapshot.prompt else snapshot.prompt,
+        "prompt": snapshot.prompt,
         "created_at": iso(snapshot.created_at),
         "started_at": iso(snapshot.started_at),
         "completed_at": iso(snapshot.completed_at),
@@ -139,8 +143,33 @@ def _blind_seconds(watch: Watch, detected: float) -> int:
     return max(0, math.ceil(detected - (earlier[-1] if earlier else watch.submitted_at)))
 
 
-def failed(snapshot: Snapshot | None, error: Any) -> Snapshot:
+def failed(snapshot: Snapshot | None, error: TaskError | None) -> Snapshot:
     """A failed snapshot for a task that will tell us no more, keeping what it told last."""
-    known = snapshot or Snapshot(Status.FAILED)
-    fields = {name: getattr(known, name) for name in Snapshot.__slots__}
-    return Snapshot(**{**fields, "status": Status.FAILED, "sources": (), "error": error})
+    return fitted(replace(snapshot or Snapshot(Status.FAILED), status=Status.FAILED, sources=(), error=error))
+
+
+def fitted(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with every text cut, and its usage left out, where they would make an event too large to send."""
+    error = snapshot.error
+    if error is not None:
+        error = replace(
+            error,
+            code=_cut(error.code, SHORT_TEXT),
+            message=_cut(error.message, LONG_TEXT),
+            provider_code=_cut(error.provider_code, SHORT_TEXT),
+        )
+    return replace(
+        snapshot,
+        provider_status=_cut(snapshot.provider_status, SHORT_TEXT),
+        model=_cut(snapshot.model, SHORT_TEXT),
+        prompt=_cut(snapshot.prompt, LONG_TEXT),
+        upstream_id=_cut(snapshot.upstream_id, SHORT_TEXT),
+        usage=snapshot.usage if len(serialize(snapshot.usage)) <= LONG_TEXT else None,
+        error=error,
+    )
+
+
+def _cut(text: Text, limit: int) -> Text:
+    while text is not None and (size := len(serialize(text))) > limit:
+        text = text[: len(text) * limit // size]
+    return text

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vidhook.errors import RequestFailed
-from vidhook.event import failed
+from vidhook.event import failed, fitted
 from vidhook.providers.file import request
 from vidhook.providers.reading import Reading, read
 from vidhook.schedule import Known, next_pause
-from vidhook.task import Category, Poll, Snapshot, TaskError, Watch
+from vidhook.task import Category, Poll, Snapshot, Status, TaskError, Watch
 
 if TYPE_CHECKING:
     from vidhook.edges.http import Http
@@ -72,11 +72,12 @@ def poll(
     snapshot = reading.snapshot if reading else None
     progress = snapshot is not None and news_on_the_way(watch, snapshot, at)
     watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress)
-    return Polled(watch, False, pause, progress, reading, broken)
+    # Another execution may have settled it meanwhile.
+    return Polled(watch, watch.settled, pause, progress and not watch.settled, reading, broken)
 
 
 def news_on_the_way(watch: Watch, snapshot: Snapshot, at: float) -> bool:
-    """Whether this snapshot is worth a progress event: another status, or at least 10 points, 15 s after the last."""
+    """Whether this snapshot is worth a progress event: it has begun, or is 10 points on, 15 s after the last."""
     if not watch.submission.progress:
         return False
     told = watch.progress_told
@@ -84,7 +85,9 @@ def news_on_the_way(watch: Watch, snapshot: Snapshot, at: float) -> bool:
         return True
     if at - told.at < PROGRESS_SECONDS:
         return False
-    return told.answer != snapshot.status or (snapshot.progress or 0) - (told.progress or 0) >= PROGRESS_POINTS
+    # Forward only: a provider that goes back and forth would make news, and history events, without end.
+    begun = told.answer == Status.PENDING and snapshot.status is Status.PROCESSING
+    return begun or (snapshot.progress or 0) - (told.progress or 0) >= PROGRESS_POINTS
 
 
 def ask(
@@ -120,6 +123,8 @@ def ask(
             age_seconds=watch.age(now()),
             now=now(),
         )
+        if reading.snapshot is not None:
+            reading = replace(reading, snapshot=fitted(reading.snapshot))
         mended = secrets.provider_key(name, fresh=True) if reading.key_refused else key
         if mended == key:
             break

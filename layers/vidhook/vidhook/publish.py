@@ -150,7 +150,7 @@ def tell(
     subscribers = [subscriber for subscriber in ledger.subscribers() if wants(subscriber, event)]
     own = callback_subscriber(watch, secrets.default_name)
     if own is not None and wants(own, event):
-        subscribers.append(ledger.callback(own))
+        subscribers.append(ledger.callback(own, now()))
     if not event.terminal:
         subscribers = [each for each in subscribers if each.active and each.hold_until <= now()]
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import fastjsonschema
 
-from vidhook.errors import BadSubmission, Blocked, NotFound
+from vidhook.errors import BadInput, BadSubmission, Blocked, NotFound
 from vidhook.event import serialize
+from vidhook.providers.file import request
 from vidhook.publish import answer_tokens
 from vidhook.schedule import Known, next_pause
 from vidhook.task import Submission, Watch
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from vidhook.edges.machines import Machines
 
 METADATA_BYTES = 16_384
+METADATA_LEVELS = 32
+# What their values hold is nobody else's business.
+CREDENTIALS = ("task_token", "callback_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,11 @@ def submit(
         problem = "cannot be given to the watch itself, whose input anybody may read"
         raise BadSubmission("task_token", problem, "submit through the function, the queue or the event bus")
     try:
-        ledger.provider(submission.provider)
+        request(ledger.provider(submission.provider), submission.task_id, None)
     except NotFound as error:
         raise BadSubmission("provider", str(error), "`vidhook providers list` shows all") from error
+    except BadInput as error:
+        raise BadSubmission(error.field, error.problem, error.mend) from error
     if submission.callback_url is not None:
         try:
             http.check(submission.callback_url)
@@ -88,12 +94,19 @@ def check(raw: Any, default_deadline: int) -> tuple[Submission, str | None]:
     """
     validate, schema = _validator()
     try:
+        serialize(raw)
+    except (ValueError, RecursionError):
+        raise BadSubmission("submission", "holds NaN, an infinity or too many levels", "give plain JSON") from None
+    try:
         validate(raw)
     except fastjsonschema.JsonSchemaValueException as error:
         raise _explained(error, raw, schema) from None
-    if len(serialize(raw.get("metadata", {}))) > METADATA_BYTES:
+    metadata = raw.get("metadata", {})
+    if _levels(metadata) > METADATA_LEVELS:
+        raise BadSubmission("metadata", f"is nested over {METADATA_LEVELS} levels deep", "make it flatter")
+    if len(serialize(metadata)) > METADATA_BYTES:
         raise BadSubmission("metadata", "is over 16 KiB as JSON", "keep a reference to your own record in it instead")
-    fields = {"deadline_seconds": default_deadline, **raw}
+    fields = {**raw, "deadline_seconds": int(raw.get("deadline_seconds", default_deadline))}
     token = fields.pop("task_token", None)
     return Submission(**fields), token
 
@@ -110,6 +123,19 @@ def _validator() -> "tuple[Callable[[Any], Any], dict[str, Any]]":
     return fastjsonschema.compile(loaded), loaded
 
 
+def _levels(value: Any) -> int:
+    levels, row = 0, [value]
+    while row:
+        levels += 1
+        row = [
+            inner
+            for outer in row
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return levels
+
+
 def _explained(error: fastjsonschema.JsonSchemaValueException, raw: Any, schema: Mapping[str, Any]) -> BadSubmission:
     known = schema["properties"]
     if not isinstance(raw, dict):
@@ -124,5 +150,5 @@ def _explained(error: fastjsonschema.JsonSchemaValueException, raw: Any, schema:
         return BadSubmission(str(field), "is not a field of a submission", mend)
     name = str(error.name)
     field = name.removeprefix("data.").partition(".")[0]
-    value = "the value" if field == "task_token" else serialize(error.value)[:80]
+    value = "the value" if field in CREDENTIALS else serialize(error.value)[:80]
     return BadSubmission(field, f"{value} {error.message.removeprefix(name).strip()}", known[field]["description"])

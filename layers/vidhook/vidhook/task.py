@@ -191,8 +191,9 @@ class Subscriber:
 class Attempt:
     """One try at one delivery, as the delivery log shows it.
 
-    outcome: delivered, retry, gone (410) or failed. kind: `http` when the subscriber answered, else the class of what
-    broke (dns, connect, timeout, tls, reset, protocol, blocked, too_large, redirect). timings: milliseconds a phase.
+    outcome: delivered, retry, gone (410) or failed. kind: `http` when the subscriber answered, `secret` when there was
+    none to sign with, else the class of what broke (dns, connect, timeout, tls, reset, protocol, blocked, too_large,
+    redirect). timings: milliseconds a phase.
     """
 
     number: int

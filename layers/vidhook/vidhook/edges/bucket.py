@@ -124,7 +124,7 @@ class Bucket:
 
 
 class _Hashing:
-    """A stream that counts and hashes what is read from it, and breaks when not `length` bytes come, if that is given."""
+    """A stream that counts and hashes what is read from it, and breaks unless `length` bytes come, if given."""
 
     def __init__(self, source: Readable, length: int | None = None) -> None:
         self._source = source

@@ -124,7 +124,7 @@ class Ledger:
             "snapshot": _snapshot_text(changed.snapshot),
         }
         try:
-            self._update(_key(watch.id, "watch"), values, condition="attribute_not_exists(detected_at)")
+            self._update(_key(watch.id, "watch"), values, "attribute_exists(pk) AND attribute_not_exists(detected_at)")
         except LostRace:
             return self.watch(watch.id)
         return changed
@@ -299,10 +299,14 @@ class Ledger:
         found = [_facts(Subscriber, item) for item in self._story("subscribers")]
         return sorted(found, key=lambda subscriber: subscriber.created_at)
 
-    def callback(self, subscriber: Subscriber) -> Subscriber:
-        """A callback_url as it is known from earlier tasks, or as given the first time."""
-        item = {**_subscriber_key(subscriber.id), **_plain(subscriber), "ttl": self._event_ttl(subscriber.created_at)}
-        return subscriber if self._put_new(item) else self.subscriber(subscriber.id)
+    def callback(self, subscriber: Subscriber, now: float) -> Subscriber:
+        """A callback_url as it is known from earlier tasks, or as given the first time; kept as long as its events."""
+        kept = {"ttl": self._event_ttl(now)}
+        key = _subscriber_key(subscriber.id)
+        if self._put_new({**key, **_plain(subscriber), **kept}):
+            return subscriber
+        self._update(key, kept)
+        return self.subscriber(subscriber.id)
 
     def change_subscriber(self, subscriber_id: str, changes: Mapping[str, Any]) -> None:
         """Changes some fields of a subscriber and leaves the others as they are. Raises NotFound."""

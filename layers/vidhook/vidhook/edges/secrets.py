@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from vidhook.errors import NotFound
 from vidhook.signature import PREFIX
 from vidhook.task import SigningSecret
 
@@ -47,10 +48,14 @@ class Secrets:
         return key.strip() if isinstance(key, str) and key.strip() else None
 
     def signing(self, subscriber: "Subscriber", now: float) -> tuple[str, ...]:
-        """The secrets that sign for this subscriber now, newest first."""
+        """The secrets that sign for this subscriber now, newest first. Raises NotFound when they were deleted."""
         if subscriber.secret_name == self._default_secret:
             return (self.default(),)
-        text = self._text(subscriber.secret_name, version=subscriber.secret_version)
+        gone = self._client.exceptions
+        try:
+            text = self._text(subscriber.secret_name, version=subscriber.secret_version)
+        except (gone.ResourceNotFoundException, gone.InvalidRequestException):
+            raise NotFound(f"the signing secret of {subscriber.id} is not in Secrets Manager") from None
         live = [SigningSecret(**entry) for entry in json.loads(text)["secrets"]]
         return tuple(entry.secret for entry in live if entry.signs(now))
 
