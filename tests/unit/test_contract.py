@@ -314,6 +314,13 @@ class TestWaysIn:
         assert sample(name)["States"]["Wait for video"]["TimeoutSeconds"] > 86_400
 
     @pytest.mark.parametrize("name", MACHINES)
+    def test_every_state_of_a_machine_is_reached_and_none_is_missing(self, name: str) -> None:
+        """A misspelt name of a state is found by AWS only when the machine is made."""
+        machine = sample(name)
+        named = re.findall('"(?:StartAt|Next|Default)": "(.+?)"', json.dumps(machine))
+        assert set(named) == set(machine["States"])
+
+    @pytest.mark.parametrize("name", MACHINES)
     def test_a_machine_reads_the_event_that_it_gets(self, name: str) -> None:
         """The state after the wait takes the video's link from the terminal event."""
         event = json.loads((WEBHOOKS / "video.completed-alad" / "body.json").read_bytes())
