@@ -18,8 +18,7 @@ from vidhook_cli.tasks import find
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-COLUMNS = ("task", "subscriber", "event_type", "state", "attempts", "last", "next_at", "created_at")
-ATTEMPT_COLUMNS = ("attempt", "at", "outcome", "status", "kind", "address", "ms", "next_at", "detail")
+COLUMNS = ("task", "event_type", "state", "attempts", "last", "next_at")
 
 
 @click.command()
@@ -115,12 +114,19 @@ def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool
         click.echo("nobody was to be told of this task (yet)")
     for each in found:
         click.echo(f"{each.event_type} {each.event_id} to {_whom(each, ledger)}: {click.style(each.state, bold=True)}")
-        rows = [attempt_row(made) for made in log.get((each.event_id, each.subscriber_id), [])]
-        rows = [{**row, "ms": round(row["timings_ms"].get("total", 0)), "next_at": row["next_at"]} for row in rows]
-        table(rows, ATTEMPT_COLUMNS, nothing="  no attempt yet")
-        if each.state == "due" and each.next_at:
-            click.echo(f"  next attempt at {iso(each.next_at)}")
+        for made in log.get((each.event_id, each.subscriber_id), []):
+            click.echo(f"  {made.number:>3}  {iso(made.at)}  {_sentence(made)}")
+        if each.state == "due":
+            click.echo(f"       {iso(each.next_at or each.created_at)}  next attempt")
         click.echo("")
+
+
+def _sentence(made: Attempt) -> str:
+    answer = f"answered {made.status}" if made.status is not None else f"{made.kind}: {made.detail}"
+    first_line = made.answer.strip().partition("\n")[0][:60]
+    said = f" {first_line!r}" if first_line and made.outcome != "delivered" else ""
+    wish = f", asked for {made.retry_after} s" if made.retry_after is not None else ""
+    return f"{made.outcome}: {answer}{said}{wish} after {made.timings.get('total', 0):.0f} ms"
 
 
 def _whom(delivery: Delivery, ledger: Ledger) -> str:

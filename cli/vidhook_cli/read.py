@@ -72,12 +72,13 @@ def reading_of(exchange: dict[str, Any], tried: Provider | None, known: Mapping[
     if status is None:
         raise BadInput("status", f"{exchange['status']!r} is not an HTTP status", "write it as a number, like 200")
     headers = exchange.get("headers")
+    listed = headers.items() if isinstance(headers, dict) else ()
     now = exchange.get("now")
     at = instant(now) or number(now)
     reading = read_answer(
         provider,
         status=int(status),
-        headers=headers if isinstance(headers, dict) else {},
+        headers={name: value[0] if isinstance(value, list) and value else value for name, value in listed},
         body=_body(exchange),
         task_id=text(exchange.get("task_id")) or task_id,
         age_seconds=number(exchange.get("task_age_seconds")),

@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+FOLDED = ("task", "url", "detail", "events", "what")  # columns that may take several lines on a narrow terminal
+
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON line each; the default when the output is not a terminal."
 )
@@ -33,7 +35,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, nothing:
         return
     drawn = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        drawn.add_column(column.replace("_", " "), overflow="fold")
+        drawn.add_column(column.replace("_", " "), overflow="fold", no_wrap=column not in FOLDED)
     for row in rows:
         drawn.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
     Console().print(drawn)

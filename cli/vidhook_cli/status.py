@@ -6,6 +6,7 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
+from vidhook.event import iso
 from vidhook_cli.show import as_json_option, lines, table, wants_json
 from vidhook_cli.stack import stack
 
@@ -23,7 +24,12 @@ def status(as_json: bool) -> None:
         *(_queue(name, url) for name, url in here.outputs.items() if name.endswith("Queue")),
         *_alarms(here.name),
         *(
-            {"what": f"subscriber {each.id}", "value": each.state, "well": each.active, "detail": each.reason}
+            {
+                "what": f"subscriber {each.id}",
+                "value": each.state,
+                "well": False,
+                "detail": each.reason or f"failing since {iso(each.failing_since)}",
+            }
             for each in here.ledger.subscribers()
             if not each.active or each.failing_since is not None
         ),

@@ -13,7 +13,7 @@ from vidhook.task import TERMINAL_TYPES, Subscriber
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 
-COLUMNS = ("id", "url", "state", "events", "providers", "failing_since")
+COLUMNS = ("id", "state", "url", "events")
 
 
 @click.group()

@@ -15,7 +15,7 @@ from vidhook.task import Watch, watch_id
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 
-COLUMNS = ("id", "provider", "task_id", "status", "progress", "polls", "submitted_at", "settled_at")
+COLUMNS = ("task", "status", "progress", "polls", "submitted_at")
 
 
 @click.command()
@@ -55,13 +55,14 @@ def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **
 def tasks(provider: str | None, status: str | None, since: str, limit: int, as_json: bool) -> None:
     """What is and was followed, newest first."""
     watches = stack().ledger.watches(since=instant(since, time.time()))
-    rows = (watch_row(watch) for watch in watches)
-    chosen = (row for row in rows if provider in (None, row["provider"]) and status in (None, row["status"]))
+    every = (watch_row(watch) for watch in watches)
+    chosen = (row for row in every if provider in (None, row["provider"]) and status in (None, row["status"]))
     found = list(islice(chosen, limit))
     if wants_json(as_json):
         lines(found)
     else:
-        table(found, COLUMNS, nothing="nothing is followed: vidhook submit PROVIDER TASK_ID")
+        rows = [{**row, "task": f"{row['provider']}/{row['task_id']}"} for row in found]
+        table(rows, COLUMNS, nothing="nothing is followed: vidhook submit PROVIDER TASK_ID")
 
 
 @click.command()
