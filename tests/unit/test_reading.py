@@ -84,6 +84,11 @@ class TestHttpComesFirst:
         reading = answer({"error": {"code": "content_policy_violation", "message": "x"}}, status=403)
         assert (reading.outcome, reading.key_refused) == ("permanent_error", False)
 
+    def test_a_refused_key_may_hide_in_a_400(self) -> None:
+        """The code says it as clearly as the status would."""
+        reading = answer({"error": {"code": "INVALID_API_KEY"}}, "vibepeak", status=400)
+        assert (reading.outcome, reading.key_refused) == ("permanent_error", True)
+
     @pytest.mark.parametrize("status", [301, 302, 307, 408, 409, 423, 425, 429, 500, 502, 503, 504, 520, 529, 599, 999])
     @pytest.mark.parametrize("body", [b"", b"<html>", b'{"error": {"message": "no"}}', b'{"status": "failed"}'])
     def test_what_may_pass_is_asked_again(self, status: int, body: bytes) -> None:
@@ -146,6 +151,7 @@ class TestEnvelopes:
             ),
             ({"code": 401, "message": "who are you"}, "permanent_error", True),
             ({"code": "insufficient_user_quota", "message": "pay"}, "permanent_error", True),
+            ({"code": "error", "message": "Invalid API key", "data": None}, "permanent_error", True),
             ({"error": {"code": "InvalidParameter", "message": "bad"}}, "permanent_error", False),
             ({"success": False, "error": {"code": "INTERNAL_ERROR", "message": "oops"}}, "retry", False),
             ({"code": 429, "message": "slow down"}, "retry", False),
@@ -309,6 +315,7 @@ class TestLinks:
                 {"data": [{"url": GOOD}]},
             ),
             *({"result": {"video_url": GOOD}}, {"task_result": {"videos": [{"id": "1", "url": GOOD}]}}),
+            *({"video": {"url": GOOD}}, {"results": [{"video": GOOD}]}, {"metadata": {"video": {"url": GOOD}}}),
             *(
                 {"metadata": {"url": ""}, "url": GOOD},
                 {"metadata": None, "video_url": f" {GOOD}\n"},
@@ -450,6 +457,8 @@ class TestErrors:
             ({"code": 400, "message": "Bad", "error": {"code": "X_1", "message": "why"}}, "X_1", "why"),
             ({"code": "X_1", "message": {"text": 1, "message": "why"}}, "X_1", "why"),
             ({"code": "X_1", "message": '{"error": {"code": "Y_2", "message": "why"}}'}, "X_1", "why"),
+            ({"code": "upstream_error", "message": '{"error": {"code": "Y_2", "message": "why"}}'}, "Y_2", "why"),
+            ("task failed, code: , message: why", None, "why"),
             ({"message": 'upstream 400: {"error": {"code": "Y_2", "message": "why"}}'}, "Y_2", "why"),
             ('{"code": "X_1", "message": "why"}', "X_1", "why"),
             ({"error": "invalid_scope", "error_description": "why"}, "invalid_scope", "why"),
@@ -553,6 +562,19 @@ class TestErrors:
         got = read(own, status=200, headers={}, body=body, now=NOW).error
         assert got is not None
         assert got.category == Category.QUOTA
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            *({"error": {"code": "E1"}, "message": "why"}, {"error": "E1", "message": "why"}),
+            *({"error_code": "E1", "error_message": "why"}, {"error": {"code": "E1"}, "fail_reason": "why"}),
+        ],
+    )
+    def test_code_and_message_may_stand_apart(self, fields: dict[str, Any]) -> None:
+        """One place tells the code, another the message."""
+        got = snapshot(video(status="failed", **fields)).error
+        assert got is not None
+        assert (got.code, got.message) == ("E1", "why")
 
     def test_a_message_never_carries_a_signature(self) -> None:
         """Messages go to logs and subscribers; a URL's query may be a credential."""

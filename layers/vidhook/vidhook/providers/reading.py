@@ -14,7 +14,7 @@ from jmespath.parser import ParsedResult
 
 from vidhook.errors import BadInput
 from vidhook.providers.file import Provider, content_url, fold
-from vidhook.providers.reasons import Told, category, task_error, told
+from vidhook.providers.reasons import Told, category, merged, task_error, told
 from vidhook.providers.values import (
     count,
     document,
@@ -136,9 +136,7 @@ def _without_status(provider: Provider, status: int, answer: dict[str, Any] | No
     error = _refusal(provider, status, meant, answer is not None, found, kind, retry)
     if retry:
         return Reading("retry", error=error)
-    key_refused = (
-        meant in REFUSED and error.category in (Category.AUTH, Category.QUOTA) and code not in provider.not_yours
-    )
+    key_refused = error.category in (Category.AUTH, Category.QUOTA) and code not in provider.not_yours
     return Reading("permanent_error", error=error, key_refused=key_refused)
 
 
@@ -212,7 +210,7 @@ def _snapshot(
         known_status=known,
     )
     if status is Status.FAILED:
-        found = first("error", told) or _envelope_error(answer)
+        found = merged(_search(path, task) for path in provider.answer.get("error", ())) or _envelope_error(answer)
         kind = why or category(provider, found) or Category.PROVIDER
         silence = f'{provider.name} says "{word}" and gives no reason'
         return replace(snapshot, error=task_error(found, kind, silence))

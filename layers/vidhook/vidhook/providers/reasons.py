@@ -1,7 +1,7 @@
 """Why a provider says no: the code and the message in errors of every shape, and the category they belong to."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vidhook.providers.file import Provider, fold
@@ -10,7 +10,7 @@ from vidhook.task import Category, TaskError
 
 MESSAGE_LIMIT = 2_000
 RETRYABLE = (Category.PROVIDER, Category.TIMEOUT, Category.EXPIRED, Category.NO_RESULT)
-FILLERS = {"", "0", "200", "none", "null", "nil", "undefined", "ok", "success", "succeeded", "true", "false", "error"}
+FILLERS = {"", "0", "200", "none", "null", "nil", "undefined", "ok", "success", "succeeded", "true", "false"}
 CODE_KEYS = ("code", "error_code", "errorCode", "err_code", "errcode", "statusCode")
 KIND_KEYS = ("type", "error_type", "key", "name")  # where there is no code; "invalid_request_error" tells nothing
 NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason")
@@ -53,7 +53,7 @@ CATEGORIES = {
         r"|resolution|aspect ratio|dimension|参数|无效"
     ),
 }
-CODE_AND_MESSAGE = re.compile(r"\bcode\s*[:=]\s*\"?([\w.-]+)\"?\s*[,;]?\s*\b(?:message|msg)\s*[:=]\s*(.+)", re.DOTALL)
+CODE_AND_MESSAGE = re.compile(r"\bcode\s*[:=]\s*\"?([\w.-]*)\"?\s*[,;]?\s*\b(?:message|msg)\s*[:=]\s*(.+)", re.DOTALL)
 # Codes that only say "something is wrong with the request": the message knows better.
 VAGUE = re.compile(
     r"(invalid|bad) (request|parameter|argument|input)( error)?|.* api error|api error|upstream error|.*failed?"
@@ -85,15 +85,26 @@ def told(value: object, depth: int = 8) -> Told | None:
     return Told(code, None) if code else None
 
 
+def merged(values: Iterable[object], depth: int = 8) -> Told | None:
+    """What several places tell together: the most telling code and the most telling message."""
+    return _merge([], [told(value, depth) for value in values])
+
+
 def _told_in_object(value: Mapping[str, object], depth: int) -> Told | None:
     nested = [told(value[key], depth - 1) for key in NESTED_KEYS if isinstance(value.get(key), dict | list)]
     texts = [told(value[key], depth - 1) for key in MESSAGE_KEYS if isinstance(value.get(key), str)]
-    own = [_code(value.get(key)) for key in CODE_KEYS]
+    own = [code for key in CODE_KEYS if (code := _code(value.get(key)))]
     kinds = [kind for key in KIND_KEYS if (kind := _code(value.get(key))) and not VAGUE.fullmatch(_words(kind))]
-    codes = [*(part.code for part in nested if part), *own, *kinds, *(part.code for part in texts if part)]
-    given = [code for code in codes if code]
-    code = next((code for code in given if number(code) is None), given[0] if given else None)  # a word beats a number
-    message = next((part.message for part in (*nested, *texts) if part and part.message), None)
+    return _merge([part.code for part in nested if part and part.code] + (own or kinds), [*nested, *texts])
+
+
+def _merge(codes: list[str], parts: list[Told | None]) -> Told | None:
+    codes += [part.code for part in parts if part and part.code]
+    words = [code for code in codes if number(code) is None]
+    telling = [code for code in words if not VAGUE.fullmatch(_words(code))]
+    messages = [part.message for part in parts if part and part.message]
+    code = next(iter(telling or words or codes), None)
+    message = next(iter([text for text in messages if text not in codes] or messages), None)
     return Told(code, message) if code or message else None
 
 
@@ -106,7 +117,7 @@ def _told_in_text(said: str, depth: int) -> Told | None:
     if pair := CODE_AND_MESSAGE.search(said):
         inner = told(pair[2], depth - 1)
         return Told(_code(pair[1]) or (inner.code if inner else None), inner.message if inner else None)
-    is_code = re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([_.][A-Za-z0-9]+)+|([A-Z][a-z0-9]+){2,}|[A-Z]{3,}", said)
+    is_code = re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([_.][A-Za-z0-9]+)+|([A-Z][a-z0-9]+){2,}|[A-Z][A-Z0-9]+", said)
     return Told(said if is_code else None, said)
 
 

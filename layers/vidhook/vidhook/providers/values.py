@@ -11,7 +11,18 @@ from urllib.parse import parse_qsl, urlsplit
 # No answer about a video is from outside this century; a figure that is, is no time.
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 DEPTH = 40  # far below Python's recursion limit, far above any answer
-LINK_KEYS = ("url", "video_url", "videoUrl", "download_url", "downloadUrl", "uri")
+LINK_KEYS = (
+    "url",
+    "video_url",
+    "videoUrl",
+    "download_url",
+    "downloadUrl",
+    "file_url",
+    "uri",
+    "video",
+    "videos",
+    "urls",
+)
 LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
 
 
