@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
+
 from vidhook.edges import environment
 from vidhook.edges.telemetry import count, logger
 from vidhook.poll import Polled, poll

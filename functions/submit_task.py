@@ -1,27 +1,61 @@
-"""Any AWS service hands in a task: by invoking this function, or through the event bus."""
+"""Any AWS service hands in a task: by invoking this function, over the event bus, or through the queue."""
 
+import json
 import os
 import random
 import time
 from typing import Any
 
 from vidhook.edges import environment
-from vidhook.edges.telemetry import logger
-from vidhook.submit import submit
+from vidhook.edges.telemetry import count, logger
+from vidhook.errors import BadSubmission
+from vidhook.submit import Submitted, submit
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answers the watch of the submitted task. A bad submission is an error, so that the dead-letter queue gets it."""
-    by_execution = "submission" in event
-    raw = event["submission"] if by_execution else event["detail"] if "detail-type" in event else event
+    """Answers the watch of the submitted task; for a batch of messages, those to be tried again.
+
+    Who waits for the answer gets a bad submission as an error. From the bus and the queue nobody waits: it is put aside
+    with its reason, and its neighbours go on.
+    """
+    if "Records" in event:
+        failures = [record["messageId"] for record in event["Records"] if not _take_in(record["body"])]
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failures]}
+    if "detail-type" in event:
+        if not _take_in(json.dumps(event["detail"])):
+            raise RuntimeError("the submission could not be taken in now; it is tried again")
+        return {}
+    if "submission" in event:
+        return _answer(_submit(event["submission"], event["execution"]))
+    return _answer(_submit(event))
+
+
+def _take_in(text: str) -> bool:
+    """Whether this message is done with: taken in, or put aside for good."""
+    try:
+        raw = json.loads(text)
+        if isinstance(raw, dict) and raw.get("Type") == "Notification" and "TopicArn" in raw:
+            raw = json.loads(raw["Message"])  # Amazon SNS wraps what it brings
+        _submit(raw)
+    except (BadSubmission, ValueError) as error:
+        logger.warning("submission refused", reason=str(error))
+        count("SubmissionsRefused")
+        environment.dead_letters().put(text, str(error))
+    except Exception:
+        logger.exception("submission not taken in, to be tried again")
+        return False
+    return True
+
+
+def _submit(raw: Any, execution: str | None = None) -> Submitted:
     submitted = submit(
         raw,
+        execution=execution,
         ledger=environment.ledger(),
         http=environment.http(),
         machines=environment.machines(),
-        watch_arn=os.environ.get("WATCH_ARN", ""),
-        execution=event["execution"] if by_execution else None,
+        watch_arn=os.environ["WATCH_ARN"],
         default_deadline=int(os.environ["DEFAULT_DEADLINE_SECONDS"]),
         now=time.time(),
         jitter=random.random(),  # noqa: S311 - jitter is no secret
@@ -29,6 +63,11 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     watch = submitted.watch
     logger.set_correlation_id(watch.id)
     logger.info("task submitted", provider=watch.submission.provider, created=submitted.created)
+    return submitted
+
+
+def _answer(submitted: Submitted) -> dict[str, Any]:
+    watch = submitted.watch
     return {
         "id": watch.id,
         "provider": watch.submission.provider,

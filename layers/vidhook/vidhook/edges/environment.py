@@ -6,6 +6,7 @@ from functools import cache
 from vidhook import __version__
 from vidhook.edges.bucket import Bucket
 from vidhook.edges.bus import Bus
+from vidhook.edges.deadletters import DeadLetters
 from vidhook.edges.http import Http
 from vidhook.edges.ledger import Ledger
 from vidhook.edges.machines import Machines
@@ -43,3 +44,8 @@ def secrets() -> Secrets:
     return Secrets(
         provider_secret=os.environ.get("PROVIDER_SECRET", ""), default_secret=os.environ.get("DEFAULT_SECRET", "")
     )
+
+
+@cache
+def dead_letters() -> DeadLetters:
+    return DeadLetters(os.environ["DEAD_LETTER_QUEUE"])
