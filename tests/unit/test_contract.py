@@ -19,6 +19,7 @@ from botocore.validate import ParamValidator
 from cfnlint.api import lint
 from jsonata import Jsonata
 from standardwebhooks import Webhook
+
 from vidhook import __version__, subscribers
 from vidhook.deliver import attempt
 from vidhook.edges.http import Response

@@ -1,0 +1,265 @@
+"""`vidhook doctor` against real receivers: the good one is praised, and of every other its flaw is found."""
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+from click.testing import CliRunner, Result
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from vidhook.edges.http import Http
+from vidhook.signature import new_secret
+from vidhook_cli import doctor
+from vidhook_cli.main import main
+from vidhook_cli.sandbox.loopback import Handler, Loopback
+
+PROBES = {
+    *("signed", "redirect", "tls", "rotation", "duplicate", "unknown_type", "unknown_fields"),
+    *("unsigned", "forged", "tampered", "other_secret", "stale", "future", "speed"),
+}
+
+
+class Receiver:
+    """An endpoint that does everything right, except what `flaw` names."""
+
+    def __init__(self, secret: str, flaw: str = "") -> None:
+        self.secret, self.flaw = secret, flaw
+        self.asked = 0
+        self._seen: set[str] = set()
+        self._lock = threading.Lock()
+
+    def take(self, headers: dict[str, str], body: bytes) -> int:
+        """The status to answer with."""
+        with self._lock:
+            self.asked += 1
+        if self.flaw == "slow" and self.asked == 1:
+            time.sleep(0.1)
+        if self.flaw in STATUSES:
+            return STATUSES[self.flaw]
+        if not self._verified(headers, body):
+            return {"crashes on forgery": 500, "accepts anything": 200}.get(self.flaw, 401)
+        event = json.loads(body)
+        if self.flaw == "refuses duplicates" and event["id"] in self._seen:
+            return 409
+        self._seen.add(event["id"])
+        if self.flaw == "refuses unknown types" and event["type"] != "endpoint.test":
+            return 400
+        if self.flaw == "refuses unknown fields" and set(event) != {"id", "type", "timestamp", "data"}:
+            return 422
+        return 204
+
+    def _verified(self, headers: dict[str, str], body: bytes) -> bool:
+        if self.flaw == "takes the first signature only" and "webhook-signature" in headers:
+            headers = {**headers, "webhook-signature": headers["webhook-signature"].partition(" ")[0]}
+        if self.flaw == "signs without the body" and "webhook-signature" in headers:
+            return True
+        if self.flaw == "never looks at the time" and "webhook-timestamp" in headers:
+            at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+            signature = Webhook(self.secret).sign(headers["webhook-id"], at, body.decode())
+            return signature in headers.get("webhook-signature", "").split()
+        if self.flaw == "accepts the future" and int(headers.get("webhook-timestamp", 0)) > time.time() + 300:
+            return True
+        try:
+            Webhook(self.secret).verify(body, headers)
+        except (WebhookVerificationError, ValueError):
+            return False
+        return True
+
+
+STATUSES = {"redirects": 308, "is not there": 404, "is gone": 410, "breaks": 500, "refuses everything": 401}
+
+
+@contextmanager
+def served(receiver: Receiver, certificate: trustme.LeafCert | None = None) -> Iterator[str]:
+    """The receiver's URL, while it is up."""
+
+    class Post(Handler):
+        def do_POST(self) -> None:  # noqa: N802 -- the base class's name
+            body = self.read_body()
+            status = receiver.take({name.lower(): value for name, value in self.headers.items()}, body)
+            self.answer(status, headers={"location": "/elsewhere?key=s3cr3t"} if status == 308 else {})
+
+    server = Loopback(Post)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    try:
+        yield server.url.replace("http:", "https:" if certificate else "http:") + "/hooks?key=s3cr3t"
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def secret() -> str:
+    return new_secret()
+
+
+def run(url: str, secret: str, *options: str) -> Result:
+    return CliRunner().invoke(main, ["doctor", url, "--secret", secret, "--json", *options])
+
+
+def verdicts(result: Result) -> dict[str, str]:
+    findings = [json.loads(line) for line in result.output.splitlines()]
+    return {finding["probe"]: finding["verdict"] for finding in findings}
+
+
+def test_a_good_endpoint_hears_that_nothing_is_wrong(secret: str) -> None:
+    """Every probe has its line, and the exit code says that all is well."""
+    with served(Receiver(secret)) as url:
+        result = run(url, secret)
+    assert verdicts(result) == dict.fromkeys(PROBES, "ok") | {"tls": "warning"}
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("flaw", "wrong"),
+    [
+        ("accepts anything", {"unsigned", "forged", "tampered", "other_secret", "stale", "future"}),
+        ("signs without the body", {"forged", "tampered", "other_secret", "stale", "future"}),
+        ("never looks at the time", {"stale", "future"}),
+        ("accepts the future", {"future"}),
+        ("takes the first signature only", {"rotation"}),
+        ("refuses duplicates", {"duplicate"}),
+        ("refuses unknown types", {"unknown_type"}),
+        ("refuses unknown fields", {"unknown_fields"}),
+        ("redirects", {"signed", "redirect"}),
+        ("is not there", {"signed"}),
+        ("is gone", {"signed"}),
+        ("breaks", {"signed"}),
+        ("refuses everything", {"signed"}),
+    ],
+)
+def test_each_flaw_is_found_and_no_other(secret: str, flaw: str, wrong: set[str]) -> None:
+    """A finding that is not there, or a flaw that is not found, sends somebody the wrong way."""
+    with served(Receiver(secret, flaw)) as url:
+        result = run(url, secret)
+    assert {probe for probe, verdict in verdicts(result).items() if verdict == "wrong"} == wrong
+    assert result.exit_code == 1
+
+
+def test_every_wrong_comes_with_its_mend_and_every_ok_without(secret: str) -> None:
+    """To be told what is wrong is half of the help."""
+    with served(Receiver(secret, "accepts anything")) as url:
+        findings = [json.loads(line) for line in run(url, secret).output.splitlines()]
+    assert all(bool(finding["mend"]) == (finding["verdict"] != "ok") for finding in findings)
+
+
+def test_refusing_with_a_crash_is_a_warning(secret: str) -> None:
+    """Nothing was accepted, but a 500 is told to try again, and hides in the logs among real faults."""
+    with served(Receiver(secret, "crashes on forgery")) as url:
+        result = run(url, secret)
+    assert {verdicts(result)[probe] for probe in ("unsigned", "forged", "stale")} == {"warning"}
+    assert result.exit_code == 0
+
+
+def test_a_slow_endpoint_is_warned(secret: str) -> None:
+    """Past 15 s an attempt has failed; who needs a third of that is near it."""
+    context = ssl.create_default_context()
+    http = Http(allowed_networks=("127.0.0.0/8",), ssl_context=context)
+    with served(Receiver(secret, "slow")) as url:
+        *_, last = doctor.examine(url, secret, http=http, ssl_context=context, slow_seconds=0.09)
+    assert (last.probe, last.verdict) == ("speed", "warning")
+
+
+def test_a_dead_endpoint_is_one_finding(secret: str) -> None:
+    """Where nobody listens there is nothing more to try."""
+    with served(Receiver(secret)) as url:
+        pass
+    result = run(url, secret)
+    assert verdicts(result) == {"signed": "wrong"}
+    assert "connect:" in result.output
+    assert result.exit_code == 1
+
+
+def test_an_endpoint_that_takes_no_event_is_asked_nothing_more(secret: str) -> None:
+    """Who refuses the good ones proves nothing by refusing the bad ones."""
+    receiver = Receiver(secret, "refuses everything")
+    with served(receiver) as url:
+        run(url, secret)
+    assert receiver.asked == 1
+
+
+def test_a_private_network_must_be_allowed_by_name(secret: str) -> None:
+    """The address is judged as it would be on AWS; only this machine is free."""
+    result = run("https://10.255.0.1/hooks", secret)
+    assert verdicts(result) == {"signed": "wrong"}
+    assert "--allow" in result.output
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+class TestTls:
+    @pytest.mark.parametrize(("days", "verdict"), [(60, "ok"), (3, "warning")])
+    def test_the_days_left_of_the_certificate_are_told(
+        self, secret: str, authority: trustme.CA, ca_file: str, days: int, verdict: str
+    ) -> None:
+        """An expired certificate is the commonest way for an endpoint to fall silent."""
+        ends = datetime.now(UTC) + timedelta(days=days, hours=1)
+        with served(Receiver(secret), authority.issue_cert("127.0.0.1", not_after=ends)) as url:
+            result = run(url, secret, "--ca-file", ca_file)
+        assert verdicts(result)["tls"] == verdict
+        assert f"TLSv1.3, {days} days left" in result.output
+        assert result.exit_code == 0
+
+    def test_a_certificate_of_an_unknown_authority_is_wrong(self, secret: str, authority: trustme.CA) -> None:
+        """vidhook would not deliver to it either."""
+        with served(Receiver(secret), authority.issue_cert("127.0.0.1")) as url:
+            result = run(url, secret)
+        assert verdicts(result) == {"signed": "wrong"}
+        assert "tls:" in result.output
+
+    def test_a_certificate_for_another_name_is_wrong(self, secret: str, authority: trustme.CA, ca_file: str) -> None:
+        """The name is verified, not only the chain."""
+        with served(Receiver(secret), authority.issue_cert("hooks.example.com")) as url:
+            assert verdicts(run(url, secret, "--ca-file", ca_file)) == {"signed": "wrong"}
+
+
+@pytest.mark.parametrize("flaw", ["", "accepts anything", "redirects", "breaks"])
+def test_no_secret_and_no_query_string_is_shown(secret: str, flaw: str) -> None:
+    """What the doctor prints is pasted into tickets."""
+    with served(Receiver(secret, flaw)) as url:
+        result = run(url, secret)
+    assert secret.removeprefix("whsec_") not in result.output
+    assert "s3cr3t" not in result.output
+
+
+@pytest.mark.parametrize("bad", ["whsec_", "hunter2", "whsec_!!!!"])
+def test_what_is_no_secret_is_refused_before_anything_is_sent(bad: str) -> None:
+    """A truncated secret would make every probe look wrong; the text does not repeat it."""
+    receiver = Receiver(new_secret())
+    with served(receiver) as url:
+        result = run(url, bad)
+    assert result.exit_code == 2
+    assert "--secret" in result.output
+    assert bad.removeprefix("whsec_") not in result.output or bad == "whsec_"
+    assert receiver.asked == 0
+
+
+def test_a_person_reads_sentences(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal each finding is a line, its mend below it, and a summary ends the list."""
+    monkeypatch.setattr(doctor, "wants_json", lambda _: False)
+    with served(Receiver(secret, "never looks at the time")) as url:
+        result = CliRunner().invoke(main, ["doctor", url], input=f"{secret}\n")
+    assert "wrong   refuses an event signed 10 minutes ago: answered 204" in result.output
+    assert "\n        refuse a webhook-timestamp more than 300 seconds away" in result.output
+    assert result.output.endswith(f"2 of {len(PROBES)} wrong\n")
+    assert result.exit_code == 1
