@@ -3,6 +3,7 @@
 import importlib
 
 import click
+
 from vidhook import __version__
 from vidhook.errors import VidhookError
 
@@ -14,6 +15,7 @@ COMMANDS = {
     "read": "vidhook_cli.read:read",
     "providers": "vidhook_cli.providers:providers",
     "subscribers": "vidhook_cli.subscribers:subscribers",
+    "doctor": "vidhook_cli.doctor:doctor",
     "submit": "vidhook_cli.tasks:submit",
     "tasks": "vidhook_cli.tasks:tasks",
     "task": "vidhook_cli.tasks:task",
