@@ -127,7 +127,7 @@ def greets_slowly(connection: socket.socket) -> None:
 
 
 def sips(connection: socket.socket) -> None:
-    """Read the request one byte at a time."""
+    """Read the request so slowly that every write succeeds and the whole would take minutes."""
     for _ in range(100):
-        connection.recv(1)
+        connection.recv(16_384)
         time.sleep(0.03)

@@ -32,6 +32,7 @@ from hostile import (
     sips,
     trickles,
 )
+
 from vidhook.edges.http import Http
 from vidhook.errors import (
     BadRedirect,
@@ -47,7 +48,7 @@ from vidhook.errors import (
 )
 
 DEADLINE = 0.3  # for what never ends; the others have all the time a busy machine may need
-GRACE = 0.4  # what a busy machine may add; a deadline that is not kept costs seconds
+GRACE = 1.0  # what a busy machine may add; a deadline that is not kept costs seconds more
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 LINES = (Path(__file__).parents[1] / "forbidden_urls.txt").read_text().splitlines()
@@ -203,7 +204,7 @@ def test_it_is_named_the_same_over_tls(http: Http, authority: Authority, how: st
 
 
 @pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("script", [is_silent, sips], ids=["reads nothing", "reads a byte at a time"])
+@pytest.mark.parametrize("script", [is_silent, sips], ids=["reads nothing", "reads slowly"])
 def test_a_receiver_that_will_not_read_costs_no_more_than_the_deadline(
     http: Http, authority: Authority, script: Script, over_tls: bool
 ) -> None:
@@ -323,7 +324,7 @@ def test_a_resolver_that_hangs_costs_no_more_than_the_deadline() -> None:
     with pytest.raises(TimedOut, match="looking up the name") as caught:
         sending(resolve).send("POST", "https://hook.example/", deadline=0.3)
     assert time.monotonic() - began < 0.3 + GRACE
-    assert caught.value.timings["dns"] == pytest.approx(300, abs=GRACE * 1000)
+    assert 300 <= caught.value.timings["dns"] <= caught.value.timings["total"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from requests_hardened.ip_filter import InvalidIPAddress, get_ip_address
+
 from vidhook.edges.http import Http
 from vidhook.errors import BadInput, Blocked, DnsFailed
 

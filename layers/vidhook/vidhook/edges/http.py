@@ -426,10 +426,8 @@ class _Line(io.RawIOBase):
 
     def sendall(self, data: bytes) -> None:
         with self._trip.phase(None, "sending"):
-            view = memoryview(data)
-            while view:
-                self._socket.settimeout(self._trip.left())
-                view = view[self._socket.send(view) :]
+            self._socket.settimeout(self._trip.left())
+            self._socket.sendall(data)  # plain or TLS, its timeout is for all of the data
         self._since = monotonic()
 
     def readinto(self, buffer: Any) -> int:
@@ -467,8 +465,8 @@ class _Answer(HTTPResponse):
             assert_header_parsing(self.headers)  # here, because urllib3 only logs it, with the URL's query string
         except urllib3.exceptions.HeaderParsingError:
             raise ProtocolBroken("the answer holds a malformed header line") from None
-        lengths = set(self.headers.get_all("content-length", []))
-        if len(lengths) > 1 or not all(re.fullmatch("[0-9]{1,18}", length) for length in lengths):
+        # http.client takes what int() takes, and reads to the end when that is negative.
+        if not all(re.fullmatch("[0-9]{1,18}", length) for length in self.headers.get_all("content-length", [])):
             raise ProtocolBroken("the answer's Content-Length is not one number")
         if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
             raise ProtocolBroken("the answer's Transfer-Encoding is not chunked")
