@@ -12,6 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
+
 from vidhook.edges.bucket import Bucket
 from vidhook.edges.http import Http
 from vidhook.edges.ledger import Ledger
