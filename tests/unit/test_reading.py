@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vidhook.providers.file import bundled
 from vidhook.providers.reading import Reading, read
 from vidhook.task import Category, Snapshot, Status

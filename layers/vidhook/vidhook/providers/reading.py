@@ -130,13 +130,19 @@ def _without_status(provider: Provider, status: int, answer: dict[str, Any] | No
         error = task_error(found, provider.codes[code], "")
         return Reading("snapshot", Snapshot(Status.FAILED, error=error), error)
     meant = _meant(status, answer, kind)
-    retry = meant not in REFUSED and (
-        young if meant in GONE else answer is None or meant in TRANSIENT or not 400 <= meant < 500
-    )
-    error = _refusal(provider, status, meant, answer is not None, found, kind, retry)
+    if meant in REFUSED:
+        retry = False
+        kind = kind if kind in (Category.QUOTA, Category.CONTENT_POLICY) else REFUSED[meant]
+    elif meant in GONE:
+        retry = young
+        kind = Category.NOT_FOUND
+    else:
+        retry = answer is None or meant in TRANSIENT or not 400 <= meant < 500
+        kind = kind or (Category.PROVIDER if retry else Category.INVALID_INPUT)
+    error = task_error(found, kind, *_silence(provider, status, answer, found), retryable=retry)
     if retry:
         return Reading("retry", error=error)
-    key_refused = error.category in (Category.AUTH, Category.QUOTA) and code not in provider.not_yours
+    key_refused = kind in (Category.AUTH, Category.QUOTA) and code not in provider.not_yours
     return Reading("permanent_error", error=error, key_refused=key_refused)
 
 
@@ -162,25 +168,17 @@ def _says_failure(answer: dict[str, Any]) -> bool:
     return any(answer.get(key) is False for key in flags) or any(told(answer.get(key)) for key in errors)
 
 
-def _refusal(
-    provider: Provider, status: int, meant: int, readable: bool, found: Told | None, kind: Category | None, retry: bool
-) -> TaskError:
-    if meant in REFUSED and kind not in (Category.QUOTA, Category.CONTENT_POLICY):
-        kind = REFUSED[meant]
-    elif meant in GONE:
-        kind = Category.NOT_FOUND
+def _silence(
+    provider: Provider, status: int, answer: dict[str, Any] | None, found: Told | None
+) -> tuple[str, str | None]:
+    """The message and the code of an answer that has none of its own."""
     try:
-        phrase, name = f" {HTTPStatus(status).phrase}", HTTPStatus(status).name
+        name, phrase = HTTPStatus(status).name, f" {HTTPStatus(status).phrase}"
     except ValueError:
-        phrase, name = "", f"HTTP_{status}"
-    lacks = ("a status" if status < 300 else "a reason") if readable else "a JSON object"
-    return task_error(
-        found,
-        kind or (Category.PROVIDER if retry else Category.INVALID_INPUT),
-        f"{provider.name} answered HTTP {status}{phrase}, without {lacks}",
-        code=name if status >= 300 else None if found else "UNREADABLE_ANSWER",
-        retryable=retry,
-    )
+        name, phrase = f"HTTP_{status}", ""
+    lacks = "a JSON object" if answer is None else "a status" if status < 300 else "a reason"
+    code = name if status >= 300 else None if found else "UNREADABLE_ANSWER"
+    return f"{provider.name} answered HTTP {status}{phrase}, without {lacks}", code
 
 
 # Rules 2, 3 and 4: the status word, and what it lets through.
@@ -256,10 +254,10 @@ def _sources(
     links: dict[str, str] = {}
     for role, paths in provider.assets.items():
         url = next((url for path in paths if (url := link(_search(path, task)))), None)
-        if role == "result" and url is None:
-            url = _content(provider, task_id)
-        if url is None and role == "result":
-            return ()
+        if role == "result":
+            url = url or _content(provider, task_id)
+            if url is None:
+                return ()
         if url is not None and url not in links.values():
             links[role] = url
 
@@ -287,7 +285,7 @@ def _wait(
 ) -> int | None:
     head = {str(name).casefold(): value for name, value in headers.items()}
     asked = seconds_until(head.get("retry-after"), now)
-    if asked is None and status >= 400 and answer is not None:
+    if asked is None and answer is not None:
         asked = _first(provider, "retry_after", answer, lambda value: seconds_until(value, now))
     for limit in ("x-ratelimit-", "ratelimit-", "x-rate-limit-"):
         spent = status == 429 or number(head.get(f"{limit}remaining")) == 0
