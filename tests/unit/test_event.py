@@ -67,36 +67,12 @@ watches = st.builds(
 
 KEYS = ["id", "type", "timestamp", "data"]
 DATA_KEYS = [
-    "id",
-    "object",
-    "provider",
-    "task_id",
-    "model",
-    "status",
-    "provider_status",
-    "progress",
-    "prompt",
-    "created_at",
-    "started_at",
-    "completed_at",
-    "assets",
-    "error",
-    "usage",
-    "metadata",
-    "watch",
+    *("id", "object", "provider", "task_id", "model", "status", "provider_status", "progress", "prompt"),
+    *("created_at", "started_at", "completed_at", "assets", "error", "usage", "metadata", "watch"),
 ]
 ASSET_KEYS = [
-    "role",
-    "type",
-    "url",
-    "stored",
-    "bucket",
-    "key",
-    "content_type",
-    "bytes",
-    "sha256",
-    "source_url",
-    "source_expires_at",
+    *("role", "type", "url", "stored", "bucket", "key", "content_type", "bytes", "sha256"),
+    *("source_url", "source_expires_at"),
 ]
 ERROR_KEYS = ["category", "code", "provider_code", "message", "retryable"]
 WATCH_KEYS = ["polls", "detected_at", "detection_delay_seconds_max"]

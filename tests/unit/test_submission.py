@@ -1,0 +1,170 @@
+"""What may be submitted, and what is said of what may not."""
+
+import json
+import math
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from vidhook.errors import BadSubmission
+from vidhook.submit import METADATA_BYTES, METADATA_LEVELS, check, schema
+from vidhook.task import Submission
+
+GOOD: dict[str, Any] = {"provider": "alad", "task_id": "asyntask_1"}
+TOKEN = "AQCEAAAAKgAAAAMAAAAA-canary"
+FIELDS = list(schema()["properties"])
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(FIELDS), inner),
+)
+near_misses = st.fixed_dictionaries(
+    {"provider": st.just("alad") | anything, "task_id": st.text(min_size=1) | anything},
+    optional={name: anything for name in FIELDS if name not in GOOD},
+)
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+def refusal(**fields: Any) -> BadSubmission:
+    with pytest.raises(BadSubmission) as refused:
+        check({**GOOD, **fields}, 86_400)
+    return refused.value
+
+
+def test_the_least_is_a_provider_and_a_task() -> None:
+    """Everything else has a default."""
+    assert check(GOOD, 3_600) == (Submission("alad", "asyntask_1", deadline_seconds=3_600), None)
+
+
+def test_every_field_is_taken_over() -> None:
+    """And the token apart: it is a credential and no part of the watch."""
+    fields = {
+        "metadata": {"order": "17"},
+        "callback_url": "https://hooks.example/?t=1",
+        "expected_seconds": 90.5,
+        "deadline_seconds": 600,
+        "progress": True,
+    }
+    assert set(GOOD) | set(fields) | {"task_token"} == set(FIELDS)
+    assert check({**GOOD, **fields, "task_token": TOKEN}, 86_400) == (Submission(**GOOD, **fields), TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"provider": "Alad"}, "provider"),
+        ({"provider": ""}, "provider"),
+        ({"provider": 7}, "provider"),
+        ({"task_id": ""}, "task_id"),
+        ({"task_id": 7}, "task_id"),
+        ({"task_id": "a\nb"}, "task_id"),
+        ({"task_id": "x" * 513}, "task_id"),
+        ({"metadata": []}, "metadata"),
+        ({"metadata": {"note": "x" * METADATA_BYTES}}, "metadata"),
+        ({"metadata": nested(METADATA_LEVELS + 1)}, "metadata"),
+        ({"callback_url": ""}, "callback_url"),
+        ({"callback_url": None}, "callback_url"),
+        ({"expected_seconds": 0}, "expected_seconds"),
+        ({"expected_seconds": True}, "expected_seconds"),
+        ({"deadline_seconds": 604_801}, "deadline_seconds"),
+        ({"deadline_seconds": 1.5}, "deadline_seconds"),
+        ({"deadline_seconds": "60"}, "deadline_seconds"),
+        ({"progress": "yes"}, "progress"),
+        ({"task_token": ""}, "task_token"),
+        ({"deadline": 60}, "deadline"),
+        ({"taskid": "1"}, "taskid"),
+    ],
+)
+def test_a_bad_field_is_named_with_its_problem_and_the_mend(fields: dict[str, Any], field: str) -> None:
+    """Whoever reads the dead-letter queue must see what to change."""
+    refused = refusal(**fields)
+    assert refused.field == field
+    assert refused.problem
+    assert refused.mend
+    assert str(refused) == f"{field}: {refused.problem}; {refused.mend}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "field", "problem"),
+    [
+        ({}, "provider", "is missing"),
+        ({"provider": "alad"}, "task_id", "is missing"),
+        ({"task_id": "1"}, "provider", "is missing"),
+        (None, "submission", "is NoneType, not a JSON object"),
+        ([GOOD], "submission", "is list, not a JSON object"),
+        (json.dumps(GOOD), "submission", "is str, not a JSON object"),
+    ],
+)
+def test_what_is_missing_is_named(raw: Any, field: str, problem: str) -> None:
+    """A client in another language never saw the schema."""
+    with pytest.raises(BadSubmission) as refused:
+        check(raw, 86_400)
+    assert (refused.value.field, refused.value.problem) == (field, problem)
+
+
+def test_a_misspelled_field_is_told_its_nearest() -> None:
+    """A silently ignored `expected_second` would cost polls for years."""
+    assert "did you mean expected_seconds?" in refusal(expected_second=60).mend
+
+
+@given(raw=anything | near_misses)
+@example(raw={**GOOD, "metadata": nested(900)})
+@example(raw={**GOOD, "metadata": {"a": math.nan}})
+@example(raw={**GOOD, "expected_seconds": math.nan})
+@example(raw={**GOOD, "expected_seconds": math.inf})
+@example(raw={**GOOD, "deadline_seconds": 10**400})
+def test_whatever_comes_in_is_taken_or_refused(raw: Any) -> None:
+    """Any other error would be retried for hours and reach the dead-letter queue without a reason."""
+    try:
+        submission, _ = check(raw, 86_400)
+    except BadSubmission:
+        return
+    assert isinstance(submission.deadline_seconds, int)
+    assert submission.expected_seconds is None or math.isfinite(submission.expected_seconds)
+    jsonschema.Draft7Validator(schema()).validate(raw)
+
+
+@given(deadline=st.integers(1, 604_800))
+def test_a_whole_number_written_with_a_point_is_a_whole_number(deadline: int) -> None:
+    """Some languages know one kind of number only."""
+    submission, _ = check({**GOOD, "deadline_seconds": float(deadline)}, 86_400)
+    assert str(submission.deadline_seconds) == str(deadline)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {**GOOD, "task_token": TOKEN * 100},
+        {**GOOD, "task_token": [TOKEN]},
+        {**GOOD, "task_token": TOKEN, "provider": 1},
+        {**GOOD, "task_token": TOKEN, "nonsense": TOKEN},
+        {"task_token": TOKEN},
+        TOKEN,
+        [TOKEN],
+    ],
+)
+def test_a_task_token_is_never_in_an_error(raw: Any) -> None:
+    """Whoever holds it can answer for the execution that waits, and errors are logged."""
+    with pytest.raises(BadSubmission) as refused:
+        check(raw, 86_400)
+    assert TOKEN not in str(refused.value)
+
+
+def test_a_callback_urls_query_is_never_in_an_error() -> None:
+    """It often holds a secret of the receiver."""
+    assert "hunter2" not in str(refusal(callback_url="https://h.example/?k=hunter2" + "x" * 2_048))
+
+
+def test_the_schema_is_valid_and_explains_every_field() -> None:
+    """It is the documentation too."""
+    jsonschema.Draft7Validator.check_schema(schema())
+    assert all(field["description"] for field in schema()["properties"].values())

@@ -1,0 +1,90 @@
+"""Who is told what: a subscriber's filter."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidhook.event import Event
+from vidhook.subscribers import callback_subscriber, wants
+from vidhook.task import TERMINAL_TYPES, Submission, Subscriber, Watch
+
+types = st.sampled_from([*TERMINAL_TYPES, "video.progress", "image.progress", "endpoint.test"])
+
+
+def event(kind: str = "video.completed", provider: str = "alad", metadata: dict[str, Any] | None = None) -> Event:
+    return Event("evt_1", kind, "tsk_1", provider, 0.0, "{}", metadata or {})
+
+
+def subscriber(**fields: Any) -> Subscriber:
+    return Subscriber("sub_1", "https://hooks.example/", "name", **fields)
+
+
+@given(kind=types)
+def test_without_a_wish_a_subscriber_is_told_of_every_end(kind: str) -> None:
+    """Progress is for those who ask: it is many times as much."""
+    assert wants(subscriber(), event(kind)) is (kind in TERMINAL_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "kinds"),
+    [
+        (("*",), {"video.completed", "video.failed", "video.progress", "image.completed"}),
+        (("video.*",), {"video.completed", "video.failed", "video.progress"}),
+        (("*.completed",), {"video.completed", "image.completed"}),
+        (("video.failed", "image.completed"), {"video.failed", "image.completed"}),
+        ((), set()),
+        (("VIDEO.FAILED",), set()),
+    ],
+)
+def test_a_star_in_an_event_type_stands_for_anything(patterns: tuple[str, ...], kinds: set[str]) -> None:
+    """New types reach those who asked for all."""
+    every = ("video.completed", "video.failed", "video.progress", "image.completed")
+    assert {kind for kind in every if wants(subscriber(events=patterns), event(kind))} == kinds
+
+
+@pytest.mark.parametrize(
+    ("providers", "told"), [(("*",), True), (("alad",), True), (("vicsee", "al*"), True), (("vicsee",), False)]
+)
+def test_a_subscriber_may_want_some_providers_only(providers: tuple[str, ...], told: bool) -> None:
+    """Teams share a stack and not their tasks."""
+    assert wants(subscriber(providers=providers), event(provider="alad")) is told
+
+
+@pytest.mark.parametrize(
+    ("wanted", "metadata", "told"),
+    [
+        ({}, {}, True),
+        ({}, {"team": "a"}, True),
+        ({"team": "a"}, {"team": "a", "order": 1}, True),
+        ({"team": "a"}, {"team": "b"}, False),
+        ({"team": "a"}, {}, False),
+        ({"team": "a", "order": 1}, {"team": "a"}, False),
+        ({"team": None}, {}, False),
+        ({"team": {"id": [1]}}, {"team": {"id": [1]}}, True),
+    ],
+)
+def test_all_wanted_metadata_must_be_equal(wanted: dict[str, Any], metadata: dict[str, Any], told: bool) -> None:
+    """Equality needs no language to learn; a missing key equals nothing, not even null."""
+    assert wants(subscriber(metadata=wanted), event(metadata=metadata)) is told
+
+
+@given(kind=types, progress=st.booleans())
+def test_a_callback_url_is_told_of_the_end_and_of_progress_when_asked_for(kind: str, progress: bool) -> None:
+    """It belongs to one task, whatever its type."""
+    watch = Watch(Submission("alad", "1", callback_url="https://hooks.example/", progress=progress), 5.0)
+    own = callback_subscriber(watch, "default")
+    assert own is not None
+    assert wants(own, event(kind)) is (kind in TERMINAL_TYPES or (progress and kind.endswith(".progress")))
+    assert own.secret_name == "default"
+
+
+def test_one_callback_url_is_one_subscriber_for_all_its_tasks() -> None:
+    """So its Retry-After and its failures count for all of them."""
+    watches = [Watch(Submission("alad", task, callback_url="https://hooks.example/"), 5.0) for task in "12"]
+    one, other = (callback_subscriber(watch, "default") for watch in watches)
+    assert one is not None
+    assert other is not None
+    assert one.id == other.id
+    assert callback_subscriber(Watch(Submission("alad", "3"), 0.0), "default") is None
