@@ -1,5 +1,6 @@
 """Asks the provider once."""
 
+import os
 import random
 import time
 from typing import Any
@@ -21,6 +22,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         secrets=environment.secrets(),
         now=time.time,
         jitter=random.random(),  # noqa: S311 - jitter is no secret
+        pause_factor=float(os.environ.get("PAUSE_FACTOR", "1")),
     )
     _report(polled)
     return {"settled": polled.settled, "progress": polled.progress, "pause": polled.pause}
@@ -37,10 +39,12 @@ def _report(polled: Polled) -> None:
     elif reading is not None and reading.outcome != "snapshot":
         count("ProviderErrors", provider=provider, outcome="key_refused" if reading.key_refused else reading.outcome)
     if reading is not None and reading.key_refused:
-        count("KeyRefused", provider=provider)
+        count("KeyRefused")
     if reading is not None and reading.snapshot is not None and not reading.snapshot.known_status:
-        logger.warning("unknown status word, read as processing", word=reading.snapshot.provider_status)
-        count("UnknownStatusWords", provider=provider)
+        logger.warning(
+            "unknown status word, read as processing", provider=provider, word=reading.snapshot.provider_status
+        )
+        count("UnknownStatusWords")
     if polled.settled and reading is not None and watch.snapshot is not None and watch.detected_at is not None:
         seconds = watch.detected_at - watch.submitted_at
         count("SecondsToSettle", seconds, MetricUnit.Seconds, provider=provider, outcome=str(watch.snapshot.status))

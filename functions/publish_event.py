@@ -55,10 +55,10 @@ def _report(published: Published) -> None:
             count("BytesCopied", kept.bytes, MetricUnit.Bytes, provider=provider)
         for role, problem in copies.failures.items():
             logger.warning("video not kept", role=role, problem=problem)
-            count("FailedCopies", provider=provider)
+            count("FailedCopies")
     if published.event is None:
         return
     logger.info("event published", event_id=published.event.id, type=published.event.type)
     for attempt in published.attempts:
         logger.info("delivery attempted", outcome=attempt.outcome, kind=attempt.kind, status=attempt.status)
-        count("Deliveries", provider=provider, outcome=attempt.outcome)
+        count("Deliveries", outcome=attempt.outcome)

@@ -4,6 +4,8 @@ import random
 import time
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from vidhook.edges import environment
 from vidhook.edges.telemetry import count, logger
 from vidhook.redeliver import redeliver
@@ -30,4 +32,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         count("Deliveries", outcome=done.attempt.outcome)
     if done.state == "failed":
         count("DeliveriesGivenUp")
+    if done.state == "due":
+        count("UndeliveredSeconds", done.undelivered_seconds, MetricUnit.Seconds)
     return {"settled": done.settled, "pause": done.pause, "waited_for": done.waited_for}

@@ -59,6 +59,7 @@ def _submit(raw: Any, execution: str | None = None) -> Submitted:
         default_deadline=int(os.environ["DEFAULT_DEADLINE_SECONDS"]),
         now=time.time(),
         jitter=random.random(),  # noqa: S311 - jitter is no secret
+        pause_factor=float(os.environ.get("PAUSE_FACTOR", "1")),
     )
     watch = submitted.watch
     logger.set_correlation_id(watch.id)

@@ -4,12 +4,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
 from vidhook.event import iso
 from vidhook.redeliver import start_run
 from vidhook.task import Attempt, Delivery
-
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 from vidhook_cli.subscribers import attempt_row

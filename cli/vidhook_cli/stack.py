@@ -8,6 +8,7 @@ from functools import cache
 import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
+
 from vidhook import __version__
 from vidhook.edges.http import Http
 from vidhook.edges.ledger import Ledger

@@ -5,11 +5,11 @@ import time
 from typing import Any
 
 import click
+
 from vidhook import subscribers as life
 from vidhook.errors import BadSubscriber
 from vidhook.event import iso
 from vidhook.task import TERMINAL_TYPES, Subscriber
-
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import boto3
 import click
+
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
 from vidhook.event import iso
 from vidhook.task import Watch, watch_id
-
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 

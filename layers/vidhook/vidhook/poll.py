@@ -45,6 +45,7 @@ def poll(
     secrets: "Secrets",
     now: Callable[[], float],
     jitter: float,
+    pause_factor: float = 1.0,
 ) -> Polled:
     """Asks the provider once and writes down what it said.
 
@@ -66,6 +67,7 @@ def poll(
         expected=watch.submission.expected_seconds,
         retry_after=reading.retry_after_seconds if reading else None,
         key_refused=reading is not None and reading.key_refused,
+        factor=pause_factor,
     )
     pause = next_pause(known, jitter)
     entry = replace(_entry(at, reading, broken), pause=pause)

@@ -24,6 +24,7 @@ class Redelivered:
     waited_for: float = 0.0
     attempt: Attempt | None = None
     state: str = ""
+    undelivered_seconds: float = 0.0
 
 
 def redeliver(
@@ -60,14 +61,16 @@ def redeliver(
     if not subscriber.active:
         hold(delivery, ledger)
         return Redelivered(True, state="held")
+    waiting = now - delivery.created_at
     if subscriber.hold_until > max(now, waited_for):
         pause = int(subscriber.hold_until - now) + 1
         ledger.change_delivery(replace(delivery, next_at=now + pause))
-        return Redelivered(False, pause, subscriber.hold_until, state="due")
+        return Redelivered(False, pause, subscriber.hold_until, state="due", undelivered_seconds=waiting)
     delivery, attempt = deliver(
         event, delivery, subscriber, ledger=ledger, http=http, secrets=secrets, bus=bus, now=now, jitter=jitter
     )
-    return Redelivered(attempt.pause is None, attempt.pause or 0, now + (attempt.pause or 0), attempt, delivery.state)
+    pause = attempt.pause or 0
+    return Redelivered(attempt.pause is None, pause, now + pause, attempt, delivery.state, waiting)
 
 
 def hand_on(delivery: Delivery, pause: int) -> dict[str, Any]:

@@ -19,7 +19,8 @@ class Known:
     """What is known of a task when the next pause is chosen. All in seconds.
 
     age: since submission. deadline: age at which we give up. expected: how long such tasks take, as the submitter or
-    the provider's file says. retry_after: the provider's own wish. key_refused: only a mended key helps.
+    the provider's file says. retry_after: the provider's own wish. key_refused: only a mended key helps. factor: what
+    a poll costs against a second of delay; 2 asks about half as often, 0.5 twice as often.
     """
 
     age: float
@@ -27,6 +28,7 @@ class Known:
     expected: float | None = None
     retry_after: float | None = None
     key_refused: bool = False
+    factor: float = 1.0
 
 
 def next_pause(known: Known, jitter: float = 0.0) -> int:
@@ -35,21 +37,21 @@ def next_pause(known: Known, jitter: float = 0.0) -> int:
     Strongest first: the provider's Retry-After is never undercut unless the deadline comes first; the last poll
     falls on the deadline; then the growth.
     """
-    pause = KEY_REFUSED_PAUSE if known.key_refused else growing_pause(known.age, known.expected)
+    pause = KEY_REFUSED_PAUSE if known.key_refused else growing_pause(known.age, known.expected, known.factor)
     pause *= 1 + JITTER * jitter
     if known.retry_after is not None:
         pause = max(pause, known.retry_after)
     return max(1, math.ceil(min(pause, known.deadline - known.age)))
 
 
-def growing_pause(age: float, expected: float | None = None) -> float:
-    """About 20, 12, 12, 13 ... 22 s and on, a tenth of the age in the long run, never over 300 s.
+def growing_pause(age: float, expected: float | None = None, factor: float = 1.0) -> float:
+    """About 20, 12, 12, 13 ... 22 s and on, a tenth of the age in the long run, never over 300 s; all times `factor`.
 
     With an expected duration the first poll falls shortly before it, and the pauses after it stay fine around it.
     """
     if expected is not None and age < 0.8 * expected:
         return min(LONGEST_PAUSE, max(1.0, 0.8 * expected - age))
-    if age < FIRST_PAUSE / 2 and expected is None:
-        return FIRST_PAUSE - age
+    if expected is None and age < factor * FIRST_PAUSE / 2:
+        return factor * FIRST_PAUSE - age
     shortest = SHORTEST_PAUSE if expected is None else min(SHORTEST_PAUSE, max(2.0, 0.1 * expected))
-    return min(LONGEST_PAUSE, max(shortest, 0.1 * age + 0.6 * shortest))
+    return min(LONGEST_PAUSE, factor * max(shortest, 0.1 * age + 0.6 * shortest))

@@ -50,6 +50,7 @@ def submit(
     default_deadline: int,
     now: float,
     jitter: float,
+    pause_factor: float = 1.0,
 ) -> Submitted:
     """Checks a submission and starts its watch, once, however often the same task is submitted.
 
@@ -71,9 +72,8 @@ def submit(
             http.check(submission.callback_url)
         except Blocked as error:
             raise BadSubmission("callback_url", str(error), "give a public https URL") from error
-    pause = next_pause(
-        Known(age=0.0, deadline=submission.deadline_seconds, expected=submission.expected_seconds), jitter
-    )
+    deadline, expected = submission.deadline_seconds, submission.expected_seconds
+    pause = next_pause(Known(age=0.0, deadline=deadline, expected=expected, factor=pause_factor), jitter)
     watch, created = ledger.claim(submission, execution or submission.id, pause, now)
     if execution is None:
         if token is not None:

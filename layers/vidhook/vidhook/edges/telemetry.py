@@ -1,9 +1,11 @@
 """What operators see: JSON logs and CloudWatch metrics. Never a key, a secret or a URL's query string."""
 
+import os
+
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-NAMESPACE = "vidhook"
+NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "vidhook")
 
 logger = Logger(service="vidhook")
 
