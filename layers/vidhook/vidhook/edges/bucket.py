@@ -50,22 +50,21 @@ class Bucket:
             config=Config(
                 request_checksum_calculation="when_required",
                 retries={"total_max_attempts": 1},
+                # boto3 signs links the old way in the old regions, and S3 refuses those for what KMS encrypts.
+                signature_version="s3v4",
                 s3={"payload_signing_enabled": False},
             ),
         )
 
     def find(self, key: str) -> Stored | None:
         """What lies under this key, or None. Costs a HEAD, and one read of the object when it is there."""
-        try:
-            head = self._client.head_object(Bucket=self.name, Key=key)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NotFound"):
-                return None
-            raise
-        body = _Hashing(self._client.get_object(Bucket=self.name, Key=key)["Body"])
+        if not self.holds(key):
+            return None
+        answer = self._client.get_object(Bucket=self.name, Key=key)
+        body = _Hashing(answer["Body"])
         while body.read(READ_BYTES):
             pass
-        return Stored(key, head["ContentType"], body.count, body.hexdigest())
+        return Stored(key, answer["ContentType"], body.count, body.hexdigest())
 
     def store(
         self, key: str, source: Readable, *, length: int | None, content_type: str, metadata: Mapping[str, str]
@@ -115,12 +114,25 @@ class Bucket:
                 self._client.abort_multipart_upload(**place, UploadId=upload)
             raise
 
-    def presigned(self, key: str, *, seconds: int, filename: str | None = None) -> str:
-        """A link to the object that works without credentials for `seconds`, or as long as our own credentials do."""
-        parameters = {"Bucket": self.name, "Key": key}
-        if filename:
-            parameters["ResponseContentDisposition"] = f'inline; filename="{filename}"'
-        return self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
+    def holds(self, key: str) -> bool:
+        """Whether an object lies under this key."""
+        try:
+            self._client.head_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NotFound"):
+                return False
+            raise
+        return True
+
+    def presigned(self, key: str, *, seconds: int, method: str = "GET") -> str:
+        """A link to the object that works without credentials for `seconds`, or as long as our own credentials do.
+
+        It works for this `method` alone, GET or HEAD.
+        """
+        operation = "head_object" if method == "HEAD" else "get_object"
+        return self._client.generate_presigned_url(
+            operation, Params={"Bucket": self.name, "Key": key}, ExpiresIn=seconds
+        )
 
 
 class _Hashing:

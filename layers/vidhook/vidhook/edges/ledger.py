@@ -16,8 +16,10 @@ Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's 
 finds what should have moved by now: an open watch or an open delivery carries it, a finished one does not.
 """
 
+import base64
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from difflib import get_close_matches
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import boto3
 from botocore.exceptions import ClientError
 
-from vidhook.errors import NotFound
+from vidhook.errors import BadInput, NotFound
 from vidhook.event import Event, serialize
 from vidhook.providers.file import Provider, bundled, parse
 from vidhook.task import (
@@ -54,6 +56,9 @@ DAY = 86_400
 WATCH_DAYS = 100
 # A watch or delivery that did not move for so long after it should have is the sweeper's.
 GRACE_SECONDS = 900
+PAGE_LOOKS = 1_000  # watches read for one page, whatever its filter
+POSITION = re.compile(r"[0-9]{10}\.[0-9]{6}#tsk_[a-z2-7]{26}")
+LAST_POSITION = "~"  # sorts after every position
 
 Item = dict[str, Any]
 Fact = TypeVar("Fact")
@@ -147,6 +152,25 @@ class Ledger:
         """All watches, newest first."""
         for item in self._listed("watches", since=since, newest_first=True):
             yield _watch(item)
+
+    def watch_page(
+        self, wanted: Callable[[Watch], bool], *, most: int, since: float = 0.0, cursor: str | None = None
+    ) -> tuple[list[Watch], str | None]:
+        """The newest `most` watches that are wanted, and the cursor of those after them; None when there are none.
+
+        One call looks at no more than a thousand, so a page may be short, or empty, and have others after it. Raises
+        BadInput for a cursor that is not one of ours.
+        """
+        after = None if cursor is None else _position(cursor)
+        page: list[Watch] = []
+        looked_at: Watch | None = None
+        for number, item in enumerate(self._listed("watches", since=since, newest_first=True, after=after)):
+            if len(page) == most or number == PAGE_LOOKS:
+                return page, looked_at and _cursor(looked_at)
+            looked_at = _watch(item)
+            if wanted(looked_at):
+                page.append(looked_at)
+        return page, None
 
     # Events
 
@@ -455,18 +479,25 @@ class Ledger:
         )
         return [_unpack(item) for item in answer["Items"]]
 
-    def _listed(self, name: str, *, since: float = 0.0, newest_first: bool = False) -> Iterator[Item]:
+    def _listed(
+        self, name: str, *, since: float = 0.0, newest_first: bool = False, after: str | None = None
+    ) -> Iterator[Item]:
+        """By time; with `after`, newest first from the one that was listed before that position."""
+        first, last = _sortable(since, ""), after or LAST_POSITION
+        if last < first:
+            return
         pages = self._client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="listed",
-            KeyConditionExpression="#list = :list AND listed_at >= :since",
+            KeyConditionExpression="#list = :list AND listed_at BETWEEN :first AND :last",
             ExpressionAttributeNames={"#list": "list"},
-            ExpressionAttributeValues=_pack({":list": name, ":since": _sortable(since, "")}),
+            ExpressionAttributeValues=_pack({":list": name, ":first": first, ":last": last}),
             ScanIndexForward=not newest_first,
         )
         for page in pages:
             for item in page["Items"]:
-                yield _unpack(item)
+                if item["listed_at"]["S"] != after:
+                    yield _unpack(item)
 
 
 @lru_cache(maxsize=64)
@@ -492,6 +523,20 @@ def _delivery_key(delivery: Delivery) -> Item:
 
 def _sortable(instant: float, tie: str) -> str:
     return f"{instant:017.6f}#{tie}"
+
+
+def _cursor(watch: Watch) -> str:
+    return base64.urlsafe_b64encode(_sortable(watch.submitted_at, watch.id).encode()).decode().rstrip("=")
+
+
+def _position(cursor: str) -> str:
+    try:
+        position = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        position = ""
+    if not POSITION.fullmatch(position):
+        raise BadInput("cursor", "is not one of ours", "take it from `next` of the page before")
+    return position
 
 
 def _update_arguments(key: Item, values: Item, condition: str) -> dict[str, Any]:
