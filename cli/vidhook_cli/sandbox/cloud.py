@@ -23,11 +23,12 @@ import boto3
 import click
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from vidhook.edges.ledger import Ledger
-from vidhook.edges.secrets import Secrets, SigningSecret
-from vidhook.signature import new_secret
-from vidhook.task import Subscriber, derived_id
 
+from vidhook import __version__, subscribers
+from vidhook.edges.http import Http
+from vidhook.edges.ledger import Ledger
+from vidhook.edges.secrets import Secrets
+from vidhook.task import Subscriber
 from vidhook_cli.sandbox import ROOT, leave_when_told
 from vidhook_cli.sandbox.package import Package, pack
 from vidhook_cli.sandbox.provider import KEYS, SampleProvider, provider_files
@@ -35,7 +36,7 @@ from vidhook_cli.sandbox.subscriber import SampleSubscriber
 
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
 # The one thing that differs from a deployment in AWS: providers and subscribers live on this machine.
-PARAMETERS = {"AllowedNetworks": "127.0.0.0/8,::1/128"}
+NETWORKS = "127.0.0.0/8,::1/128"
 # Each invocation in flight is a process here. Above this many, as in an AWS account at its limit, Lambda answers 429.
 CONCURRENCY = "32"
 
@@ -65,18 +66,26 @@ class Cloud:
             client=self.client("secretsmanager"),
         )
 
+    @cached_property
+    def http(self) -> Http:
+        return Http(allowed_networks=tuple(NETWORKS.split(",")), user_agent=f"vidhook/{__version__}")
+
     def use(self, provider: SampleProvider) -> None:
         """Points the four bundled providers at the sample one."""
         for name, text in provider_files(provider).items():
             self.ledger.put_provider_file(name, text)
 
     def subscribe(self, subscriber: SampleSubscriber, **terms: Any) -> Subscriber:
-        """Adds the sample subscriber, with a secret of its own; `terms` are fields of Subscriber, such as `events`."""
-        secret, subscriber_id = new_secret(), derived_id("sub", subscriber.url)
-        name = f"{STACK}/subscriber/{subscriber_id}"
-        version = self.secrets.put_signing(name, (SigningSecret(secret),))
-        added = Subscriber(subscriber_id, subscriber.url, name, version, created_at=time.time(), **terms)
-        self.ledger.put_subscriber(added)
+        """Adds the sample subscriber and gives it its secret; `terms` are those of vidhook.subscribers.add."""
+        added, secret = subscribers.add(
+            subscriber.url,
+            stack=STACK,
+            ledger=self.ledger,
+            secrets=self.secrets,
+            http=self.http,
+            now=time.time(),
+            **terms,
+        )
         subscriber.secrets.append(secret)
         return added
 
@@ -147,7 +156,7 @@ def _deploy(endpoint: str, packaged: Package) -> dict[str, str]:
             StackName=STACK,
             TemplateURL=f"{endpoint}/{ARTIFACTS}/template.json",
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in PARAMETERS.items()],
+            Parameters=[{"ParameterKey": "AllowedNetworks", "ParameterValue": NETWORKS}],
         )
     except ClientError as error:
         raise click.ClickException(f"the template is refused: {error.response['Error']['Message']}") from error
@@ -189,6 +198,8 @@ def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[s
         "BIND_HOST": "127.0.0.1",
         "BOTO_DISABLE_CRT": "true",  # as in AWS's runtime, whose boto3 has no awscrt beside it
         "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "false",  # it would listen on every interface, as would SFTP
+        "SFTP_ENABLED": "false",
         "LOG_LEVEL": "WARNING",
         "SFN_WAIT_SCALE": str(wait_scale),
         "TMPDIR": str(home),

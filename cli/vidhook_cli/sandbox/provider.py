@@ -21,9 +21,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import click
+
 from vidhook.providers.file import bundled_text
 from vidhook.task import Status
-
 from vidhook_cli.sandbox import ROOT, leave_when_told
 from vidhook_cli.sandbox.loopback import Handler, Loopback
 from vidhook_cli.sandbox.media import Media, image, video
