@@ -97,6 +97,7 @@ def _tampered(pen: Pen) -> Letter:
 
 VERIFY = "compute HMAC-SHA256 over webhook-id.webhook-timestamp.raw-body, compare in constant time, answer 401"
 FRESH = "refuse a webhook-timestamp more than 300 seconds away from your clock, before anything else"
+NO_REDIRECT = "give the address that it redirects to: webhooks follow no redirects"
 
 PROBES = (
     Probe(
@@ -198,7 +199,7 @@ def examine(
         "wrong" if redirected else "ok",
         "answers where it is asked",
         _said(first) if redirected else "no redirect",
-        "give the address it redirects to: webhooks follow no redirects" if redirected else "",
+        NO_REDIRECT if redirected else "",
     )
     yield _encryption(url, first, ssl_context, now())
     if not 200 <= first.status < 300:
@@ -246,6 +247,8 @@ def _why_not(answer: Response | RequestFailed) -> str:
             "tls": "serve the whole chain of a certificate for this name (a private authority: --ca-file)",
             "blocked": "use a public https address, or allow its network with --allow CIDR",
         }.get(answer.kind, "answer every POST with one whole HTTP/1.1 answer")
+    if 300 <= answer.status < 400:
+        return NO_REDIRECT
     return {
         400: "parse nothing before it is verified, and verify the raw body, not JSON that was written anew",
         401: "is --secret this endpoint's secret? Verify the raw body, with the base64 after whsec_ decoded to bytes",
@@ -335,4 +338,4 @@ def _summary(found: list[Finding], wrong: int) -> str:
     if wrong:
         spared = "" if len(found) > len(PROBES) else "; mend this first, the other probes need it"
         return f"\n{wrong} of {len(found)} wrong{spared}"
-    return f"\nall {len(found)} well; that a duplicate is acted upon only once is for you to see"
+    return "\nnothing is wrong; that a duplicate is acted upon only once is for you to see"
