@@ -324,7 +324,7 @@ def test_a_resolver_that_hangs_costs_no_more_than_the_deadline() -> None:
     with pytest.raises(TimedOut, match="looking up the name") as caught:
         sending(resolve).send("POST", "https://hook.example/", deadline=0.3)
     assert time.monotonic() - began < 0.3 + GRACE
-    assert 300 <= caught.value.timings["dns"] <= caught.value.timings["total"]
+    assert 200 < caught.value.timings["dns"] <= caught.value.timings["total"]
 
 
 @pytest.mark.parametrize(
@@ -358,9 +358,9 @@ def test_an_address_that_drops_packets_costs_its_share_of_the_deadline() -> None
             waiting.setblocking(False)
             waiting.connect_ex(deaf.getsockname())
         http = sending(lambda *_, **__: places(there.port, "127.0.0.2", "127.0.0.3"))
-        answer = http.send("POST", there.url("hook.example"), deadline=1)
+        answer = http.send("POST", there.url("hook.example"), deadline=2)
     assert answer.body == b"alive"
-    assert 450 < answer.timings["connect"] < 950
+    assert 900 < answer.timings["connect"] < 2000
 
 
 def test_nobody_listening_is_a_connect_failure(http: Http) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests_hardened.ip_filter import InvalidIPAddress, get_ip_address
 
@@ -75,12 +75,14 @@ def test_a_url_with_a_space_or_control_character_is_refused(character: str) -> N
             http().check(url)
 
 
+@settings(deadline=None)  # the rule is not about time
 @given(st.text(max_size=60).map("https://".__add__) | st.text(max_size=60))
 def test_any_text_is_either_fine_or_blocked(url: str) -> None:
     """A subscriber's URL is anybody's text: nothing but Blocked may come of it."""
     allows(url)
 
 
+@settings(deadline=None)  # the rule is not about time
 @given(st.ip_addresses())
 def test_what_requests_hardened_blocks_is_blocked(address: Any) -> None:
     """An independent list of forbidden addresses: ours may be longer, never shorter."""
@@ -127,6 +129,7 @@ def test_an_ordinary_url_is_fine(url: str) -> None:
     http().check(url)
 
 
+@settings(deadline=None)  # the rule is not about time
 @given(st.ip_addresses(v=6).filter(lambda address: address not in ip_network("2000::/3")))
 def test_no_ipv6_outside_global_unicast_is_allowed(address: IPv6Address) -> None:
     """Whatever IANA hands out next is refused until somebody thinks about it."""
