@@ -36,7 +36,7 @@ check: $(READY) ## ruff, mypy, import rules, cfn-lint, sam validate
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/sam validate --lint
 build: $(READY) ## what `make deploy` uploads
-	$(BIN)/sam build
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
 deploy: build ## to AWS, with samconfig.toml
 	$(BIN)/sam deploy
 sandbox: $(READY) ## the stack on this machine, until interrupted
