@@ -73,7 +73,7 @@ func main() {
 			return
 		}
 		if _, again := seen.LoadOrStore(event.ID, true); !again { // an event may come twice: its id is the same
-			fmt.Println(event.ID, event.Type) // in earnest: put it in a queue, and work after the answer
+			fmt.Println(event.ID, event.Type) // in earnest: queue it, and work after the answer
 		}
 		answer.WriteHeader(http.StatusNoContent)
 	})

@@ -32,7 +32,7 @@ const server = createServer(async (request, response) => {
   if (event === null) return answer(401);
   if (!seen.has(event.id)) { // an event may come twice: its id is the same
     seen.add(event.id);
-    console.log(event.id, event.type); // in earnest: put it in a queue, and work after the answer
+    console.log(event.id, event.type); // in earnest: queue it, and work after the answer
   }
   return answer(204);
 });

@@ -42,9 +42,7 @@ class Receiver(BaseHTTPRequestHandler):
             return self.answer(401)
         if event["id"] not in SEEN:  # an event may come twice: its id is the same
             SEEN.add(event["id"])
-            logging.info(
-                "%s %s", event["id"], event["type"]
-            )  # in earnest: put it in a queue, work after the answer
+            logging.info("%s %s", event["id"], event["type"])  # in earnest: queue it, and work after the answer
         return self.answer(204)
 
     def answer(self, status):
