@@ -6,6 +6,7 @@
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +19,10 @@ import pytest
 from botocore.validate import ParamValidator
 from cfnlint.api import lint
 from jsonata import Jsonata
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from vidhook import __version__, subscribers
-from vidhook.deliver import attempt
+from vidhook.deliver import JITTER, PAUSES, attempt
 from vidhook.edges.http import Response
 from vidhook.event import Event, Kept, progress_event, terminal_event
 from vidhook.keep import key_of
@@ -29,8 +30,9 @@ from vidhook.links import video_link
 from vidhook.providers.file import bundled
 from vidhook.providers.reading import read
 from vidhook.providers.values import instant
+from vidhook.signature import webhook_headers
 from vidhook.submit import check
-from vidhook.task import Delivery, Poll, Snapshot, Source, Submission, Subscriber, Watch
+from vidhook.task import EVENT_TYPES, Category, Delivery, Poll, Snapshot, Source, Submission, Subscriber, Watch
 
 ROOT = Path(__file__).parents[2]
 WEBHOOKS = ROOT / "events" / "webhooks"
@@ -367,6 +369,71 @@ class TestWaysIn:
         template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": machines}
         for text in (json.dumps(template), (SUBMIT / "s3.template.json").read_text()):
             assert [f"{match.rule.id} {match.message}" for match in lint(text, regions=["us-east-1"])] == []
+
+
+# --------------------------------------------------------------------------------------------- docs/events.md
+
+PAGE = (ROOT / "docs" / "events.md").read_text()
+TERMS = set(re.findall("`([^`\n]+)`", PAGE))
+
+
+def keys(value: Any, place: str = "") -> set[str]:
+    """The names of all fields, as the page spells them: assets and error have tables of their own."""
+    if isinstance(value, list):
+        return set().union(*(keys(item) for item in value))
+    if not isinstance(value, dict) or place in ("data.usage.", "data.metadata."):
+        return {place.removesuffix(".")}
+    inside = "" if place == "data.error." else place
+    return {place.removesuffix(".")}.union(*(keys(item, f"{inside}{name}.") for name, item in value.items()))
+
+
+class TestPage:
+    @pytest.mark.parametrize("receiver", sorted((ROOT / "docs" / "receivers").iterdir()), ids=lambda path: path.name)
+    def test_it_quotes_each_receiver_verbatim(self, receiver: Path) -> None:
+        """What is copied from the page is what the tests run."""
+        assert f"\n{receiver.read_text()}```\n" in PAGE
+
+    def test_it_shows_a_real_body(self) -> None:
+        """The body that is explained is the body that is sent."""
+        shown = re.search("```json\n(.+?)```", PAGE, re.DOTALL)
+        assert shown
+        assert json.loads(shown[1]) == json.loads((WEBHOOKS / "video.completed-alad" / "body.json").read_bytes())
+
+    @pytest.mark.parametrize("name", sorted({*SAMPLES} - {"endpoint.test"}))
+    def test_it_explains_every_key_of_every_event(self, name: str) -> None:
+        """A key that nobody explains is a key that nobody may rely on."""
+        body = json.loads((WEBHOOKS / name / "body.json").read_bytes())
+        assert keys(body) - TERMS - {"", "data", "data.watch"} == set()
+
+    def test_it_names_every_header_type_and_category(self) -> None:
+        """Receivers branch on these."""
+        assert {*headers_of("video.failed"), *EVENT_TYPES, "endpoint.test", *map(str, Category)} <= TERMS
+
+    def test_it_tells_the_pauses_between_attempts(self) -> None:
+        """Operators plan a weekend's outage with them."""
+        told = re.search("Attempts follow each other after (.+?), each", PAGE, re.DOTALL)
+        assert told
+        unit = {"s": 1, "min": 60, "h": 3_600}
+        pauses = [int(number) * unit[name] for number, name in re.findall("([0-9]+) (s|min|h)", told[1])]
+        assert pauses == list(PAUSES)
+        assert f"in {sum(PAUSES) / 3_600:.0f} to {sum(PAUSES) * (1 + JITTER) / 3_600:.0f} hours" in PAGE
+
+    def test_its_way_with_the_library_works(self) -> None:
+        """The snippet is run as it stands."""
+        names: dict[str, Any] = {}
+        snippet = next(block for block in re.findall("```python\n(.+?)```", PAGE, re.DOTALL) if "standardw" in block)
+        exec(snippet, names)
+        body = (WEBHOOKS / "video.failed" / "body.json").read_bytes()
+        headers = webhook_headers([SECRET], "evt_1", int(time.time()), body)
+        assert names["verify"](SECRET, headers, body) == json.loads(body)
+        for bad in ({}, {**headers, "webhook-signature": "v1"}, headers_of("video.failed")):
+            with pytest.raises(WebhookVerificationError):
+                names["verify"](SECRET, bad, body)
+
+    def test_its_links_lead_somewhere(self) -> None:
+        """The samples it points to are in the repository."""
+        for target in re.findall(r"\]\((?!https:)(.+?)\)", PAGE):
+            assert (ROOT / "docs" / target).exists(), target
 
 
 if __name__ == "__main__":
