@@ -163,13 +163,12 @@ class Ledger:
         """
         after = None if cursor is None else _position(cursor)
         page: list[Watch] = []
-        looked_at: Watch | None = None
         for number, item in enumerate(self._listed("watches", since=since, newest_first=True, after=after)):
             if len(page) == most or number == PAGE_LOOKS:
-                return page, looked_at and _cursor(looked_at)
-            looked_at = _watch(item)
-            if wanted(looked_at):
-                page.append(looked_at)
+                return page, _cursor(after or "")
+            after = str(item["listed_at"])
+            if wanted(watch := _watch(item)):
+                page.append(watch)
         return page, None
 
     # Events
@@ -525,8 +524,8 @@ def _sortable(instant: float, tie: str) -> str:
     return f"{instant:017.6f}#{tie}"
 
 
-def _cursor(watch: Watch) -> str:
-    return base64.urlsafe_b64encode(_sortable(watch.submitted_at, watch.id).encode()).decode().rstrip("=")
+def _cursor(position: str) -> str:
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
 def _position(cursor: str) -> str:

@@ -1,0 +1,279 @@
+"""The HTTP API: tasks, their deliveries, subscribers, and the links to kept videos. openapi.json is its contract."""
+
+import os
+import random
+import time
+from datetime import datetime
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+from vidhook import openapi, shapes, subscribers
+from vidhook.edges import environment
+from vidhook.edges.telemetry import logger
+from vidhook.errors import BadInput, NotFound
+from vidhook.event import serialize
+from vidhook.links import video_key
+from vidhook.problems import Refused, parsed, problem
+from vidhook.redeliver import start_run
+from vidhook.submit import submit
+
+VIDEO_SECONDS = 900
+PAGE = 20
+
+app = APIGatewayHttpResolver(serializer=serialize)
+
+
+@logger.inject_lambda_context(clear_state=True, correlation_id_path="requestContext.requestId")
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answers one request of the HTTP API (payload format 2.0)."""
+    answer = app.resolve(event, context)
+    # The path is not logged: a video's token is in it.
+    logger.info("request answered", method=event["requestContext"]["http"]["method"], status=answer["statusCode"])
+    return answer
+
+
+# Tasks
+
+
+@app.post("/v1/tasks")
+def submit_task() -> Response[Any]:
+    submitted = submit(
+        _body(),
+        ledger=environment.ledger(),
+        http=environment.http(),
+        machines=environment.machines(),
+        watch_arn=os.environ["WATCH_ARN"],
+        default_deadline=int(os.environ["DEFAULT_DEADLINE_SECONDS"]),
+        now=time.time(),
+        jitter=random.random(),  # noqa: S311 - jitter is no secret
+        pause_factor=float(os.environ["PAUSE_FACTOR"]),
+    )
+    watch = submitted.watch
+    return _answer(202 if submitted.created else 200, shapes.task(watch), location=f"/v1/tasks/{watch.id}")
+
+
+@app.get("/v1/tasks")
+def list_tasks() -> Response[Any]:
+    wanted = openapi.query("/v1/tasks", app.current_event.query_string_parameters or {})
+    watches, cursor = environment.ledger().watch_page(
+        lambda watch: (
+            wanted.get("provider") in (None, watch.submission.provider)
+            and wanted.get("status") in (None, shapes.status(watch))
+        ),
+        most=wanted.get("limit", PAGE),
+        since=_instant(wanted["since"]) if "since" in wanted else 0.0,
+        cursor=wanted.get("cursor"),
+    )
+    return _answer(200, {"items": [shapes.task(watch) for watch in watches], "next": cursor})
+
+
+@app.get("/v1/tasks/<task>")
+def get_task(task: str) -> Response[Any]:
+    ledger = environment.ledger()
+    watch = ledger.watch(task)
+    return _answer(200, shapes.story(watch, ledger.event(task) if watch.event_id is not None else None))
+
+
+# Deliveries
+
+
+@app.get("/v1/tasks/<task>/deliveries")
+def list_deliveries(task: str) -> Response[Any]:
+    ledger = environment.ledger()
+    ledger.watch(task)
+    attempts = ledger.attempts(task)
+    items = [
+        shapes.delivery_log(
+            each, [made for event, to, made in attempts if (event, to) == (each.event_id, each.subscriber_id)]
+        )
+        for each in ledger.deliveries(task)
+    ]
+    return _answer(200, {"items": items})
+
+
+@app.post("/v1/tasks/<task>/deliveries/<subscriber>/replay")
+def replay_delivery(task: str, subscriber: str) -> Response[Any]:
+    ledger = environment.ledger()
+    event_id = ledger.watch(task).event_id
+    if event_id is None:
+        raise Refused(409, f"task {task} has no event yet", "replay it when the task is completed or failed")
+    delivery = ledger.delivery(task, event_id, subscriber)
+    known = ledger.subscriber(subscriber)
+    if not known.active:
+        raise Refused(409, f"subscriber {subscriber} is {known.state}", "resume it: what is held is sent then")
+    return _answer(202, shapes.delivery(start_run(delivery, pause=1, afresh=True, **_starting())))
+
+
+# Subscribers
+
+
+@app.post("/v1/subscribers")
+def add_subscriber() -> Response[Any]:
+    known, secret = subscribers.add(
+        **_terms("NewSubscriber"),
+        stack=os.environ["STACK"],
+        ledger=environment.ledger(),
+        secrets=environment.secrets(),
+        http=environment.http(),
+        now=time.time(),
+    )
+    return _answer(201, {**shapes.subscriber(known), "secret": secret}, location=f"/v1/subscribers/{known.id}")
+
+
+@app.get("/v1/subscribers")
+def list_subscribers() -> Response[Any]:
+    return _answer(200, {"items": [shapes.subscriber(each) for each in environment.ledger().subscribers()]})
+
+
+@app.get("/v1/subscribers/<subscriber>")
+def get_subscriber(subscriber: str) -> Response[Any]:
+    return _answer(200, shapes.subscriber(environment.ledger().subscriber(subscriber)))
+
+
+@app.patch("/v1/subscribers/<subscriber>")
+def change_subscriber(subscriber: str) -> Response[Any]:
+    _not_a_callback(subscriber)
+    terms = _terms("SubscriberChange")
+    known = subscribers.change(subscriber, terms, ledger=environment.ledger(), http=environment.http())
+    return _answer(200, shapes.subscriber(known))
+
+
+@app.delete("/v1/subscribers/<subscriber>")
+def remove_subscriber(subscriber: str) -> Response[Any]:
+    _not_a_callback(subscriber)
+    subscribers.remove(subscriber, ledger=environment.ledger(), secrets=environment.secrets())
+    return Response(204)
+
+
+@app.post("/v1/subscribers/<subscriber>/pause")
+def pause_subscriber(subscriber: str) -> Response[Any]:
+    return _answer(200, shapes.subscriber(subscribers.pause(subscriber, ledger=environment.ledger())))
+
+
+@app.post("/v1/subscribers/<subscriber>/resume")
+def resume_subscriber(subscriber: str) -> Response[Any]:
+    known, drained = subscribers.resume(subscriber, **_starting())
+    return _answer(200, {**shapes.subscriber(known), "drained": drained})
+
+
+@app.post("/v1/subscribers/<subscriber>/rotate")
+def rotate_subscriber(subscriber: str) -> Response[Any]:
+    _not_a_callback(subscriber)
+    given = openapi.checked("Rotation", _body()) if app.current_event.body else {}
+    keep_seconds = int(given.get("keep_seconds", subscribers.ROTATION_SECONDS))
+    secret = subscribers.rotate(
+        subscriber,
+        keep_seconds=keep_seconds,
+        secret=given.get("secret"),
+        ledger=environment.ledger(),
+        secrets=environment.secrets(),
+        now=time.time(),
+    )
+    return _answer(200, {"id": subscriber, "secret": secret, "old_secret_ends_in_seconds": keep_seconds})
+
+
+@app.post("/v1/subscribers/<subscriber>/test")
+def test_subscriber(subscriber: str) -> Response[Any]:
+    tested = subscribers.send_test(
+        subscriber,
+        ledger=environment.ledger(),
+        secrets=environment.secrets(),
+        http=environment.http(),
+        now=time.time(),
+    )
+    return _answer(200, {"event": tested.event.data, "attempt": shapes.attempt(tested.attempt)})
+
+
+@app.post("/v1/subscribers/<subscriber>/recover")
+def recover_subscriber(subscriber: str) -> Response[Any]:
+    since = _instant(openapi.checked("Recovery", _body())["since"])
+    return _answer(202, {"started": subscribers.recover(subscriber, since=since, **_starting())})
+
+
+# Videos, and the API itself
+
+
+@app.route("/v1/videos/<token>", method=["GET", "HEAD"])
+def follow_video(token: str) -> Response[Any]:
+    key = video_key(environment.secrets().default(), token)
+    bucket = environment.bucket()
+    if key is None or not bucket.holds(key):
+        raise NotFound("there is no such video, or no longer")
+    link = bucket.presigned(key, seconds=VIDEO_SECONDS, method=app.current_event.http_method)
+    return Response(302, headers={"Location": link, "Cache-Control": "private, no-store"})
+
+
+@app.get("/v1/openapi.json")
+def get_document() -> Response[Any]:
+    return _answer(200, openapi.document())
+
+
+@app.get("/v1/docs")
+def get_page() -> Response[Any]:
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(200, "text/html; charset=utf-8", openapi.page(), headers=policy)
+
+
+# What goes in and comes out
+
+
+def _body() -> Any:
+    event = app.current_event
+    try:
+        text = event.decoded_body
+    except ValueError:
+        raise Refused(400, "the body is not text", "send one JSON object in UTF-8") from None
+    return parsed(text, event.headers.get("content-type"))
+
+
+def _answer(status: int, body: dict[str, Any], *, location: str | None = None) -> Response[Any]:
+    return Response(status, "application/json", body, headers={"Location": location} if location else None)
+
+
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+def answer_problem(error: Exception) -> Response[Any]:
+    said = problem(error)
+    if said["status"] >= 500:
+        logger.exception("request failed")
+    headers = error.headers if isinstance(error, Refused) else None
+    return Response(said["status"], "application/problem+json", serialize(said), headers=headers)
+
+
+@app.not_found
+def no_route(_: NotFoundError) -> Response[Any]:
+    allowed = ", ".join(openapi.methods(app.current_event.path))
+    if not allowed:
+        return answer_problem(Refused(404, "the API has no such path", "GET /v1/openapi.json names all"))
+    return answer_problem(Refused(405, f"this path takes {allowed}", "use one of these", {"Allow": allowed}))
+
+
+def _terms(schema: str) -> dict[str, Any]:
+    """The body as arguments of the subscribers' jobs, which take no lists."""
+    given = openapi.checked(schema, _body())
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def _instant(text: str) -> float:
+    """Unix seconds of an RFC 3339 instant."""
+    try:
+        return datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):
+        raise BadInput("since", f"{serialize(text)} is no instant", "write it like 2026-04-27T11:20:12Z") from None
+
+
+def _not_a_callback(subscriber: str) -> None:
+    """A callback_url belongs to its tasks and is signed with the stack's own secret, which is nobody's to change."""
+    if subscriber.startswith("cb_"):
+        raise Refused(409, f"{subscriber} is the callback_url of tasks", "pause it, or submit with another one")
+
+
+def _starting() -> dict[str, Any]:
+    """What every job needs that starts redeliveries."""
+    return {
+        "ledger": environment.ledger(),
+        "machines": environment.machines(),
+        "redeliver_arn": os.environ["REDELIVER_ARN"],
+        "now": time.time(),
+    }

@@ -1,0 +1,178 @@
+"""The one document of the HTTP API: it is served, requests are checked against it, and people read it as a page."""
+
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import fastjsonschema
+
+from vidhook import __version__
+from vidhook.errors import BadInput
+from vidhook.event import serialize
+from vidhook.submit import schema as submission_schema
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    "code{background:#8882;padding:.1em .3em;border-radius:.2em}dt{float:left;clear:left;min-width:4rem}"
+    "dd{margin-left:5rem}h3{margin:2.5rem 0 0}:root{color-scheme:light dark}"
+)
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document, whole: with this version, and the schema of a submission in its place."""
+    loaded: dict[str, Any] = json.loads(files("vidhook").joinpath("openapi.json").read_text("utf-8"))
+    loaded["info"]["version"] = __version__
+    submission = submission_schema()
+    loaded["components"]["schemas"]["Submission"] = {
+        name: value for name, value in submission.items() if not name.startswith("$")
+    }
+    return loaded
+
+
+def checked(name: str, raw: Any) -> dict[str, Any]:
+    """A request's body that fits the schema of this name. Raises BadInput naming the field and the mend."""
+    return _checked(raw, _resolved(document()["components"]["schemas"][name]), _validator(name))
+
+
+def query(path: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """The query parameters of a GET, as numbers where they are numbers. Raises BadInput, also for an unknown one."""
+    schema = _query_schema(path)
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        whole = schema["properties"].get(name, {}).get("type") == "integer" and re.fullmatch(r"-?[0-9]{1,9}", text)
+        values[name] = int(text) if whole else text
+    return _checked(values, schema, _query_validator(path))
+
+
+def methods(path: str) -> tuple[str, ...]:
+    """What may be done with a path, in capitals; nothing for one that the API does not have."""
+    for template, operations in document()["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            return tuple(method.upper() for method in operations)
+    return ()
+
+
+def page() -> str:
+    """The document as one HTML page that needs nothing else."""
+    whole = document()
+    parts = [f"<h1>{escape(whole['info']['title'])} {__version__}</h1><p>{escape(whole['info']['description'])}</p>"]
+    for tag in whole["tags"]:
+        parts.append(f"<h2>{escape(tag['name'])}</h2>")
+        parts += [
+            _operation(method, path, operation)
+            for path, operations in whole["paths"].items()
+            for method, operation in operations.items()
+            if tag["name"] in operation["tags"]
+        ]
+    parts.append("<h2>Shapes</h2>")
+    parts += [f'<h3 id="{name}">{name}</h3>{_shape(shape)}' for name, shape in whole["components"]["schemas"].items()]
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>vidhook API</title><style>{STYLE}</style>'
+    return head + "".join(parts)
+
+
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    parts = [f"<h3><code>{method.upper()} {escape(path)}</code></h3><p>{escape(operation['summary'])}."]
+    parts.append(f" {escape(operation['description'])}</p>" if "description" in operation else "</p>")
+    rows = [
+        (f"<code>{escape(each['name'])}</code>", escape(each["description"]))
+        for each in map(_resolved, operation.get("parameters", ()))
+    ]
+    if "requestBody" in operation:
+        rows.append(("body", _link(operation["requestBody"]["content"]["application/json"]["schema"])))
+    for status, answer in operation["responses"].items():
+        known = _resolved(answer)
+        shapes = [_link(content["schema"]) for content in known.get("content", {}).values()]
+        rows.append((status, f"{escape(known['description'])} {' '.join(shapes)}"))
+    return "".join([*parts, "<dl>", *(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in rows), "</dl>"])
+
+
+def _shape(shape: Mapping[str, Any]) -> str:
+    about = escape(shape.get("description", "")) + "".join(
+        f" All of {_link(each)}, and:" for each in shape.get("allOf", ())
+    )
+    rows = []
+    for name, inner in shape.get("properties", {}).items():
+        needed = "" if name in shape.get("required", ()) else ", may be left out"
+        rows.append(
+            f"<li><code>{escape(name)}</code> {_link(inner)}{needed} {escape(inner.get('description', ''))}</li>"
+        )
+    values = ", ".join(f"<code>{escape(str(value))}</code>" for value in shape.get("enum", ()))
+    return f"<p>{about} {values}</p><ul>{''.join(rows)}</ul>"
+
+
+def _link(schema: Mapping[str, Any]) -> str:
+    """What a schema's value is, in a word: a link to its shape, or its type."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f'<a href="#{name}">{name}</a>'
+    if "anyOf" in schema:
+        return " or ".join(map(_link, schema["anyOf"]))
+    if "items" in schema:
+        return f"array of {_link(schema['items'])}"
+    kinds = schema.get("type", "")
+    return " or ".join([kinds] if isinstance(kinds, str) else kinds)
+
+
+def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reference inside the document stands for; anything else stands for itself."""
+    if "$ref" not in schema:
+        return schema
+    found: Any = document()
+    for step in schema["$ref"].split("/")[1:]:
+        found = found[step]
+    resolved: Mapping[str, Any] = found
+    return resolved
+
+
+@functools.cache
+def _validator(name: str) -> Callable[[Any], Any]:
+    compiled: Callable[[Any], Any] = fastjsonschema.compile(
+        {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
+    )
+    return compiled
+
+
+@functools.cache
+def _query_validator(path: str) -> Callable[[Any], Any]:
+    compiled: Callable[[Any], Any] = fastjsonschema.compile(_query_schema(path))
+    return compiled
+
+
+@functools.cache
+def _query_schema(path: str) -> dict[str, Any]:
+    parameters = document()["paths"][path]["get"]["parameters"]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            each["name"]: {**_resolved(each["schema"]), "description": each["description"]} for each in parameters
+        },
+    }
+
+
+def _checked(raw: Any, schema: Mapping[str, Any], validate: Callable[[Any], Any]) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise BadInput("body", f"is {type(raw).__name__}, not a JSON object", "give an object")
+    known = schema["properties"]
+    try:
+        validate(raw)
+    except fastjsonschema.JsonSchemaValueException as error:
+        name = str(error.name)
+        field = re.split(r"[.\[]", name.removeprefix("data."))[0]
+        if error.rule == "additionalProperties":
+            field = next(given for given in raw if given not in known)
+            raise BadInput(field, "is not known here", f"the fields are {', '.join(known)}") from None
+        if error.rule == "required":
+            field = next(needed for needed in schema["required"] if needed not in raw)
+            raise BadInput(field, "is missing", f"give {known[field]['description']}") from None
+        if error.rule == "minProperties":
+            raise BadInput("body", "is empty", f"give at least one of {', '.join(known)}") from None
+        value = "the value" if known[field].get("writeOnly") else serialize(error.value)[:80]
+        problem = f"{value} {error.message.removeprefix(name).strip()}"
+        raise BadInput(field, problem, f"give {known[field]['description']}") from None
+    return raw

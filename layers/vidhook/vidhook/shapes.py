@@ -1,0 +1,99 @@
+"""The facts as plain JSON, as everybody outside sees them: times in ISO 8601, no secret. openapi.json says more."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from vidhook.event import Event, iso
+from vidhook.task import Attempt, Delivery, Snapshot, Status, Subscriber, Watch
+
+
+def task(watch: Watch) -> dict[str, Any]:
+    """A watch and the latest snapshot of its task."""
+    submission = watch.submission
+    return {
+        "id": watch.id,
+        "provider": submission.provider,
+        "task_id": submission.task_id,
+        "status": str(status(watch)),
+        "submitted_at": iso(watch.submitted_at),
+        "deadline_at": iso(watch.submitted_at + submission.deadline_seconds),
+        "settled_at": iso(watch.detected_at),
+        "polls": watch.polls,
+        "metadata": submission.metadata,
+        "callback_url": submission.callback_url,
+        "execution": watch.execution,
+        "event_id": watch.event_id,
+        "snapshot": None if watch.snapshot is None else _snapshot(watch.snapshot),
+    }
+
+
+def story(watch: Watch, event: Event | None) -> dict[str, Any]:
+    """A watch with its latest polls, oldest first, and its terminal event."""
+    history = [{**asdict(poll), "at": iso(poll.at)} for poll in watch.history]
+    return {**task(watch), "history": history, "event": None if event is None else event.data}
+
+
+def status(watch: Watch) -> Status:
+    """What the task is doing; one whose watch was ended before a poll found it final was told as failed."""
+    known = watch.snapshot.status if watch.snapshot else Status.PENDING
+    return Status.FAILED if watch.event_id is not None and not known.final else known
+
+
+def delivery(made: Delivery) -> dict[str, Any]:
+    """A delivery without its attempts."""
+    return {
+        "event_id": made.event_id,
+        "event_type": made.event_type,
+        "subscriber": made.subscriber_id,
+        "state": made.state,
+        "attempts": made.attempts,
+        "created_at": iso(made.created_at),
+        "next_at": iso(made.next_at) if made.state == "due" else None,
+    }
+
+
+def delivery_log(made: Delivery, attempts: Iterable[Attempt]) -> dict[str, Any]:
+    """A delivery with its attempts, oldest first."""
+    return {**delivery(made), "log": [attempt(each) for each in attempts]}
+
+
+def attempt(made: Attempt) -> dict[str, Any]:
+    """One attempt, its timings in milliseconds."""
+    return {
+        "attempt": made.number,
+        "at": iso(made.at),
+        "outcome": made.outcome,
+        "kind": made.kind,
+        "status": made.status,
+        "detail": made.detail,
+        "answer": made.answer,
+        "address": made.address,
+        "tls": made.tls_version,
+        "timings_ms": {phase: round(ms, 1) for phase, ms in made.timings.items()},
+        "next_at": iso(made.at + made.pause) if made.pause is not None else None,
+    }
+
+
+def subscriber(known: Subscriber) -> dict[str, Any]:
+    """A subscriber; its secret is not in it."""
+    return {
+        "id": known.id,
+        "url": known.url,
+        "state": known.state,
+        "reason": known.reason,
+        "events": list(known.events),
+        "providers": list(known.providers),
+        "metadata": known.metadata,
+        "description": known.description,
+        "created_at": iso(known.created_at),
+        "failing_since": iso(known.failing_since),
+        "last_failure": iso(known.last_failure),
+        "quiet_until": iso(known.hold_until or None),
+    }
+
+
+def _snapshot(known: Snapshot) -> dict[str, Any]:
+    instants = ("created_at", "started_at", "completed_at", "estimated_completion")
+    values = {name: value for name, value in asdict(known).items() if name not in ("sources", "known_status")}
+    return {**values, **{name: iso(values[name]) for name in instants}}
