@@ -483,10 +483,13 @@ def test_a_long_answer_is_cut_when_only_its_beginning_is_wanted(http: Http, star
     assert (answer.status, answer.body, answer.truncated) == (200, b"a" * 4096, True)
 
 
-def test_a_receiver_that_answers_before_it_has_read_is_heard(http: Http) -> None:
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
+def test_a_receiver_that_answers_before_it_has_read_is_heard(http: Http, authority: Authority, over_tls: bool) -> None:
     """413 and 401 come early, and the connection breaks while we still send."""
-    with receiver(answers(b"too much", status="413 Content Too Large"), reads=False) as there:
-        answer = http.send("POST", there.url(), body=bytes(16 * 2**20), deadline=2)
+    tls = authority.server("hook.example") if over_tls else None
+    with receiver(answers(b"too much", status="413 Content Too Large"), tls=tls, reads=False) as there:
+        url = there.url("hook.example", "https" if over_tls else "http")
+        answer = http.send("POST", url, body=bytes(16 * 2**20), deadline=5)
     assert (answer.status, answer.body) == (413, b"too much")
 
 

@@ -427,7 +427,10 @@ class _Line(io.RawIOBase):
     def sendall(self, data: bytes) -> None:
         with self._trip.phase(None, "sending"):
             self._socket.settimeout(self._trip.left())
-            self._socket.sendall(data)  # plain or TLS, its timeout is for all of the data
+            try:
+                self._socket.sendall(data)  # plain or TLS, its timeout is for all of the data
+            except ssl.SSLEOFError:
+                raise ConnectionResetError from None  # how older Pythons tell a reset under TLS
         self._since = monotonic()
 
     def readinto(self, buffer: Any) -> int:
