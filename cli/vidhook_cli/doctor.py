@@ -42,7 +42,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One webhook, ready to be sent; made by `write` at the moment it is sent."""
+    """One webhook, ready to be sent."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -50,7 +50,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One letter and the rule it tries: whether a good endpoint takes it, and what to mend in one that does not."""
+    """A letter and the rule it tries: `taken` says whether a good endpoint takes it, `mend` is for one that errs."""
 
     name: str
     rule: str
@@ -61,7 +61,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Writes letters for one endpoint: `event` is what every honest one says, `secret` is the endpoint's own."""
+    """Writes letters at `now` (unix seconds): `event` is the one sent twice, `secret` the endpoint's own."""
 
     event: Event
     secret: str
@@ -73,7 +73,7 @@ class Pen:
         return Letter(webhook_headers(signers or (self.secret,), event.id, int(self.now + at), body), body)
 
     def another(self, event_type: str = "endpoint.test", **more: object) -> Event:
-        """A new event of this type, with more in it than any event has today."""
+        """A new event that is about nothing, of this type and with `more` in its body."""
         fresh = test_event("doctor", self.now)
         body = {**fresh.data, "type": event_type, **more}
         return replace(fresh, type=event_type, body=serialize(body))
@@ -98,6 +98,7 @@ def _tampered(pen: Pen) -> Letter:
 VERIFY = "compute HMAC-SHA256 over webhook-id.webhook-timestamp.raw-body, compare in constant time, answer 401"
 FRESH = "refuse a webhook-timestamp more than 300 seconds away from your clock, before anything else"
 NO_REDIRECT = "give the address that it redirects to: webhooks follow no redirects"
+STORE_FIRST = "answer as soon as the event is stored, and do the work afterwards"
 
 PROBES = (
     Probe(
@@ -173,6 +174,7 @@ def examine(
         nonlocal slowest
         letter = write(Pen(event, secret, now()))
         headers = {"content-type": "application/json", **letter.headers}
+        answer: Response | RequestFailed
         try:
             answer = http.send(
                 "POST",
@@ -184,9 +186,8 @@ def examine(
                 on_excess="truncate",
             )
         except RequestFailed as failure:
-            slowest = max(slowest, failure.timings.get("total", 0.0))
-            return failure
-        slowest = max(slowest, answer.timings["total"])
+            answer = failure
+        slowest = max(slowest, answer.timings.get("total", 0.0))
         return answer
 
     first = post(lambda pen: pen.letter(pen.event))
@@ -208,12 +209,13 @@ def examine(
         answer = post(probe.write)
         judge = _taken if probe.taken else _refused
         yield judge(probe.name, probe.rule, probe.mend, answer)
+    slow = slowest > slow_seconds * 1000
     yield Finding(
         "speed",
-        "ok" if slowest <= slow_seconds * 1000 else "warning",
+        "warning" if slow else "ok",
         f"answers within {slow_seconds:g} s; at {ATTEMPT_SECONDS:g} s the attempt has failed",
         f"the slowest answer took {slowest:.0f} ms",
-        "" if slowest <= slow_seconds * 1000 else "answer as soon as the event is stored, and do the work afterwards",
+        STORE_FIRST if slow else "",
     )
 
 
@@ -243,7 +245,7 @@ def _why_not(answer: Response | RequestFailed) -> str:
         return {
             "dns": "check the name, and that it is in public DNS",
             "connect": "is it running, on this port, and does the firewall let it be reached?",
-            "timeout": "answer within 15 s: store the event, answer, and do the work afterwards",
+            "timeout": STORE_FIRST,
             "tls": "serve the whole chain of a certificate for this name (a private authority: --ca-file)",
             "blocked": "use a public https address, or allow its network with --allow CIDR",
         }.get(answer.kind, "answer every POST with one whole HTTP/1.1 answer")
@@ -276,13 +278,10 @@ def _encryption(url: str, answer: Response, context: ssl.SSLContext, now: float)
     except OSError as error:
         return Finding("tls", "warning", rule, f"a second connection broke: {type(error).__name__}", "try again")
     days = int((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - now) // 86_400)
-    return Finding(
-        "tls",
-        "ok" if days >= FEW_DAYS else "warning",
-        rule,
-        f"{answer.tls_version}, {days} days left",
-        "" if days >= FEW_DAYS else "renew the certificate; once it has expired nothing is delivered",
-    )
+    found = f"{answer.tls_version}, {days} days left"
+    if days < FEW_DAYS:
+        return Finding("tls", "warning", rule, found, "renew the certificate; once it has expired nothing is delivered")
+    return Finding("tls", "ok", rule, found)
 
 
 @click.command()
