@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import click
+
 from vidhook.errors import BadProviderFile, NotFound
 from vidhook.providers.file import bundled, bundled_text, parse
 

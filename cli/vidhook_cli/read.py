@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import click
+
 from vidhook.errors import BadInput
 from vidhook.event import iso
 from vidhook.providers.file import Provider, bundled, parse
@@ -43,7 +44,7 @@ def read(files: tuple[str, ...], provider_file: Path | None) -> None:
     A file holds one exchange, JSON lines, a JSON array, or a sample of events/providers. An exchange is
     {"provider", "status", "headers", "body" or "text", "url", "task_age_seconds", "now"}.
     """
-    tried = parse(provider_file.read_text("utf-8")) if provider_file else None
+    tried = parse(provider_file.read_text("utf-8", "replace")) if provider_file else None
     known = bundled()
     failed = False
     for file in files:

@@ -1,14 +1,18 @@
 """What a provider's TOML file may say, what a mistake in it is told, and the request it describes."""
 
 import json
+from pathlib import Path
+from textwrap import dedent
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vidhook.errors import BadInput, BadProviderFile
 from vidhook.providers.file import bundled, bundled_text, content_url, parse, request
-from vidhook.task import Category, Status
+from vidhook.providers.reading import read
+from vidhook.task import Category, Source, Status
 
 KLING = """
 name = "kling"
@@ -54,6 +58,24 @@ class TestGoodFiles:
     def test_a_function_that_needs_a_real_answer_is_allowed(self) -> None:
         """On an empty object join() has nothing to join; on an answer it may."""
         assert parse(edited('"data.url"', "\"join('', data.parts)\""))
+
+    def test_the_worked_example_of_the_docs_reads_its_answer(self) -> None:
+        """Whoever copies it should get what the page promises."""
+        page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
+        worked = dedent(page.split("\nThe file:\n")[1].split("\n`succeed` needs")[0])
+        body = page.split("with the key in `x-api-key`:\n")[1].split("\nThe file:\n")[0]
+        snapshot = read(
+            parse(worked, "kling"), status=200, headers={}, body=body.strip().encode(), now=1777288860
+        ).snapshot
+        assert snapshot is not None
+        assert (snapshot.status, snapshot.created_at) == (Status.COMPLETED, 1777288506)
+        assert snapshot.sources == (
+            Source("result", "video", "https://cdn.kling.example/k1.mp4", 1777288860 + 2_592_000),
+        )
+        said = next(line for line in page.splitlines() if "kling.toml: provider" in line)
+        with pytest.raises(BadProviderFile) as caught:
+            parse(worked.replace('"task_status"', '"task_status["'))
+        assert said.strip() == f"kling.toml: {caught.value}"
 
 
 class TestMistakes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+
 from vidhook.providers.file import bundled_text
 from vidhook_cli.main import main
 

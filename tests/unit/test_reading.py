@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -760,6 +761,21 @@ class TestHostileBytes:
         got = snapshot(failed("code: a, message: " * 50_000 + "end")).error
         assert got is not None
         assert got.message
+
+    @pytest.mark.parametrize(
+        "text", [" " * 300_000 + "x", "code:" + " " * 300_000, "http://" * 40_000, "task " * 60_000, "Aa" * 150_000]
+    )
+    def test_no_text_makes_reading_slow(self, text: str) -> None:
+        """A pattern that backtracks over an answer of 1 MB would hold a poller until its timeout, at every poll."""
+        began = process_time()
+        task = {
+            "error": {"code": text[:200], "message": text},
+            "progress": text,
+            "created_at": f"2026{text}",
+            "url": text,
+        }
+        assert snapshot(video(status="failed", **task)).status == Status.FAILED
+        assert process_time() - began < 2
 
     def test_lone_surrogates_are_replaced(self) -> None:
         """Every text we hand on can be encoded."""

@@ -53,7 +53,10 @@ CATEGORIES = {
         r"|resolution|aspect ratio|dimension|参数|无效"
     ),
 }
-CODE_AND_MESSAGE = re.compile(r"\bcode\s*[:=]\s*\"?([\w.-]*)\"?\s*[,;]?\s*\b(?:message|msg)\s*[:=]\s*(.+)", re.DOTALL)
+# Possessive throughout: a page of spaces must not make it backtrack.
+CODE_AND_MESSAGE = re.compile(
+    r"\bcode\s*+[:=]\s*+\"?+([\w.-]*+)\"?+\s*+[,;]?+\s*+(?:message|msg)\s*+[:=]\s*+(.*)", re.DOTALL
+)
 # Codes that only say "something is wrong with the request": the message knows better.
 VAGUE = re.compile(
     r"(invalid|bad) (request|parameter|argument|input)( error)?|.* api error|api error|upstream error|.*failed?"
@@ -114,10 +117,12 @@ def _told_in_text(said: str, depth: int) -> Told | None:
     brace = said.find("{")
     if brace >= 0 and said.endswith("}") and (inner := told(document(said[brace:].encode()), depth - 1)):
         return inner
+    said = _cut(said)
     if pair := CODE_AND_MESSAGE.search(said):
-        inner = told(pair[2], depth - 1)
-        return Told(_code(pair[1]) or (inner.code if inner else None), inner.message if inner else None)
-    is_code = re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([_.][A-Za-z0-9]+)+|([A-Z][a-z0-9]+){2,}|[A-Z][A-Z0-9]+", said)
+        return _merge([code for code in [_code(pair[1])] if code], [told(pair[2], depth - 1)])
+    is_code = len(said) <= 100 and re.fullmatch(
+        r"[A-Za-z][A-Za-z0-9]*([_.][A-Za-z0-9]+)+|([A-Z][a-z0-9]+){2,}|[A-Z][A-Z0-9]+", said
+    )
     return Told(said if is_code else None, said)
 
 
@@ -135,7 +140,7 @@ def category(provider: Provider, found: Told | None) -> Category | None:
     if found.code and fold(found.code) in provider.codes:
         return provider.codes[fold(found.code)]
     code = _words(found.code or "")
-    message = (found.message or "")[:MESSAGE_LIMIT].lower()
+    message = (found.message or "").lower()
     # Moderation often hides behind "invalid request", so its words count wherever they stand.
     if re.search(CATEGORIES[Category.CONTENT_POLICY], f"{code}\n{message}"):
         return Category.CONTENT_POLICY
@@ -173,5 +178,8 @@ def screaming(code: str) -> str:
 
 def _discreet(message: str) -> str:
     # A signed URL in a message would hand its signature to every log and subscriber.
-    message = re.sub(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1?...", message)
+    return re.sub(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1?...", _cut(message))
+
+
+def _cut(message: str) -> str:
     return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 3] + "..."

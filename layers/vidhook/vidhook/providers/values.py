@@ -95,7 +95,7 @@ def instant(value: object) -> float | None:
         for unit in (1, 1e3, 1e6, 1e9):
             if FIRST <= amount / unit < LAST:
                 return amount / unit
-    at = _calendar(value.strip()) if isinstance(value, str) else None
+    at = _calendar(value.strip()) if isinstance(value, str) and len(value) <= 64 else None
     return at if at is not None and FIRST <= at < LAST else None
 
 
