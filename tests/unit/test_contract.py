@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -21,6 +22,8 @@ from cfnlint.api import lint
 from jsonata import Jsonata
 from standardwebhooks import Webhook, WebhookVerificationError
 
+import serve_api
+import submit_task
 from vidhook import __version__, subscribers
 from vidhook.deliver import JITTER, PAUSES, attempt
 from vidhook.edges.http import Response
@@ -31,7 +34,7 @@ from vidhook.providers.file import bundled
 from vidhook.providers.reading import read
 from vidhook.providers.values import instant
 from vidhook.signature import webhook_headers
-from vidhook.submit import check
+from vidhook.submit import Submitted, check
 from vidhook.task import EVENT_TYPES, Category, Delivery, Poll, Snapshot, Source, Submission, Subscriber, Watch
 
 ROOT = Path(__file__).parents[2]
@@ -291,6 +294,7 @@ WAYS: Mapping[str, Callable[[], list[Any]]] = {
         arguments("step-functions-callback-function.asl.json")["Payload"]
     ],
 }
+LAMBDA = SimpleNamespace(function_name="", memory_limit_in_mb=512, invoked_function_arn="", aws_request_id="")
 MACHINES = [name for name in WAYS if name.endswith(".asl.json")]
 
 
@@ -307,6 +311,36 @@ class TestWaysIn:
     def test_there_is_no_sample_that_nobody_checks(self) -> None:
         """A new way in brings its submission here."""
         assert {path.name for path in SUBMIT.iterdir()} == set(WAYS)
+
+    @pytest.mark.parametrize(
+        ("name", "function"),
+        [
+            ("direct.json", submit_task),
+            ("state-machine.json", submit_task),
+            ("eventbridge.json", submit_task),
+            ("sqs.json", submit_task),
+            ("sqs-from-sns.json", submit_task),
+            ("http.json", serve_api),
+        ],
+    )
+    def test_its_function_finds_the_submissions_inside(
+        self, name: str, function: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What each service wraps around a submission is taken off, and the answer is the one it understands."""
+        found = []
+
+        def submit(raw: Any, **_: object) -> Submitted:
+            found.append(raw)
+            return Submitted(Watch(check(raw, 86_400)[0], 0.0), created=True, pause=20)
+
+        monkeypatch.setattr(function, "environment", mock.MagicMock())
+        monkeypatch.setattr(function, "submit", submit)
+        for variable, value in {"WATCH_ARN": "", "DEFAULT_DEADLINE_SECONDS": "86400", "PAUSE_FACTOR": "1"}.items():
+            monkeypatch.setenv(variable, value)
+        answer = function.handler(sample(name), LAMBDA)
+        assert found == WAYS[name]()
+        assert answer.get("batchItemFailures", []) == []
+        assert answer.get("statusCode", 202) == 202
 
     @pytest.mark.parametrize("name", [name for name in MACHINES if "callback" in name])
     def test_a_callback_hands_over_its_token_and_outwaits_the_deadline(self, name: str) -> None:
