@@ -391,6 +391,8 @@ class TestLinks:
     def test_older_relays_tell_the_link_in_fail_reason_alone(self) -> None:
         """new-api put it there before result_url existed; Alad's document calls it legacy."""
         assert snapshot(relay(status="SUCCESS", fail_reason=self.GOOD), "alad").sources[0].url == self.GOOD
+        low = {"content": {"video_url": "https://cdn.example/low.mp4"}}
+        assert snapshot(relay(status="SUCCESS", fail_reason=self.GOOD, data=low), "alad").sources[0].url == self.GOOD
 
     @pytest.mark.parametrize(
         ("word", "object_"), [("image", "image"), ("IMAGE", "image"), ("video", "video"), (None, "video"), (7, "video")]
@@ -533,6 +535,7 @@ class TestErrors:
             ("content_policy", "OutputVideoSensitiveContentDetected", "x"),
             ("content_policy", "NSFW_CONTENT", ""),
             ("content_policy", "1301", "输入内容包含敏感信息"),
+            ("content_policy", "generation_failed", "视频生成失败: 内容不符合规范"),
             ("invalid_input", "InvalidParameter", "img_url must be set for image to video method"),
             ("invalid_input", "IMAGE_TOO_LARGE", "Please resize"),
             ("invalid_input", "", "Unsupported aspect ratio"),

@@ -24,7 +24,7 @@ CATEGORIES = {
         r"moderat|nsfw|sensitiv|safety|unsafe|polic(y|ies)\b|violat|violen|prohibit|inappropriate|offensive|\bnud|sexual|porn"
         r"|copyright|infring|trademark|likeness|celebrit|real person|censor|flagged|content filter|guideline|harmful"
         r"|risk control|(prompt|content|input|output|image|video|generation|request) (was |is |has been )?blocked"
-        r"|审核|敏感|违规|侵权|色情"
+        r"|审核|敏感|违规|不符合规范|侵权|色情"
     ),
     Category.PROVIDER: (
         r"rate.?limit|too many requests|throttl|concurren|overload|\bbusy\b|capacity|internal|server.?error|unavailable"
