@@ -1,7 +1,8 @@
-"""`vidhook read` and `vidhook providers check`, as a person or a script runs them."""
+"""`vidhook read` and `vidhook providers`, as a person or a script runs them."""
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,3 +154,54 @@ def test_check_says_ok_or_what_to_mend(tmp_path: Path) -> None:
     assert first.endswith("ok, alad")
     assert second == f'{bad}: provider "alad": base_ulr: there is no such key; did you mean "base_url"?'
     assert "it is not UTF-8" in third
+
+
+class FakeLedger:
+    """Remembers provider files, as the ledger does."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+
+    def put_provider_file(self, name: str, text: str) -> None:
+        self.files[name] = text
+
+    def provider_files(self) -> dict[str, str]:
+        return self.files
+
+    def provider_file(self, name: str) -> str | None:
+        return self.files.get(name)
+
+    def remove_provider_file(self, name: str) -> bool:
+        return self.files.pop(name, None) is not None
+
+
+def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A known format is pointed at another host by putting a file, and back by removing it."""
+    ledger = FakeLedger()
+    monkeypatch.setattr("vidhook_cli.stack.stack", lambda: SimpleNamespace(ledger=ledger))
+    own = bundled_text("alad").replace("https://ai.alad.com", "https://relay.example")
+    file = tmp_path / "own.toml"
+    file.write_text(own, "utf-8")
+    assert run("providers", "show", "alad").stdout == bundled_text("alad")
+    assert run("providers", "put", file).stdout == "alad is kept and wins over the bundled file\n"
+    assert run("providers", "show", "alad").stdout == own
+    listed = {line.split()[0]: line.split(maxsplit=2)[1:] for line in run("providers", "list").stdout.splitlines()}
+    assert listed["alad"] == ["https://relay.example", "kept in the stack"]
+    assert listed["vicsee"] == ["https://vicsee.com", "bundled"]
+    assert run("providers", "remove", "alad").stdout == "alad is removed; the bundled file is in use again\n"
+    assert run("providers", "show", "alad").stdout == bundled_text("alad")
+    for command in ("remove", "show"):
+        result = run("providers", command, "nobody")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "`vidhook providers list` shows them" in result.stderr
+
+
+def test_a_bad_file_is_never_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poller that cannot parse its provider would fail every watch of it."""
+    ledger = FakeLedger()
+    monkeypatch.setattr("vidhook_cli.stack.stack", lambda: SimpleNamespace(ledger=ledger))
+    file = tmp_path / "bad.toml"
+    file.write_text(bundled_text("alad").replace("status =", "statos ="), "utf-8")
+    result = run("providers", "put", file)
+    assert (result.exit_code, ledger.files) == (1, {})
+    assert 'did you mean "status"?' in result.stderr
