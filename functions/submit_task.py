@@ -11,6 +11,9 @@ from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadSubmission
 from vidhook.submit import Submitted, submit
 
+# Step Functions' console adds it to the input of a nested execution.
+STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -27,7 +30,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             raise RuntimeError("the submission could not be taken in now; it is tried again")
         return {}
     if "submission" in event:
-        return _answer(_submit(event["submission"], event["execution"]))
+        raw = {name: value for name, value in event["submission"].items() if name != STARTED_BY}
+        return _answer(_submit(raw, event["execution"]))
     return _answer(_submit(event))
 
 
@@ -63,7 +67,7 @@ def _submit(raw: Any, execution: str | None = None) -> Submitted:
     )
     watch = submitted.watch
     logger.set_correlation_id(watch.id)
-    logger.info("task submitted", provider=watch.submission.provider, created=submitted.created)
+    logger.info("task submitted", provider=watch.submission.provider, first_time=submitted.created)
     return submitted
 
 
