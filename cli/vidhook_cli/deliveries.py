@@ -1,10 +1,12 @@
 """`vidhook deliveries` and `vidhook replay`: why a webhook did not arrive, and sending it again."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import click
 
+from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
 from vidhook.event import iso
@@ -12,11 +14,7 @@ from vidhook.redeliver import start_run
 from vidhook.task import Attempt, Delivery
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
-from vidhook_cli.subscribers import attempt_row
 from vidhook_cli.tasks import find
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 COLUMNS = ("task", "event_type", "state", "attempts", "last", "next_at")
 
@@ -43,7 +41,7 @@ def deliveries(task: str | None, subscriber_id: str | None, failed: bool, since:
         chosen = (one for each in everyone for one in ledger.deliveries_to(each.id, since=start, newest_first=True))
     else:
         raise click.UsageError("name a TASK, a --subscriber, or ask for all that --failed")
-    rows = [delivery_row(each) for each in chosen if not failed or each.state == "failed"]
+    rows = [_row(each) for each in chosen if not failed or each.state == "failed"]
     if wants_json(as_json):
         lines(rows)
     else:
@@ -81,34 +79,13 @@ def replay(task: str | None, subscriber_id: str | None, since: str | None) -> No
         raise NotFound("there is nothing to replay; `vidhook deliveries` shows what there is")
 
 
-def delivery_row(delivery: Delivery) -> dict[str, Any]:
-    """A delivery as commands show it."""
-    return {
-        "task": delivery.watch_id,
-        "event": delivery.event_id,
-        "event_type": delivery.event_type,
-        "subscriber": delivery.subscriber_id,
-        "state": delivery.state,
-        "attempts": delivery.attempts,
-        "last": delivery.last,
-        "next_at": iso(delivery.next_at) if delivery.state == "due" else None,
-        "created_at": iso(delivery.created_at),
-    }
-
-
 def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool) -> None:
     log: dict[tuple[str, str], list[Attempt]] = {}
     for watch_id in {each.watch_id for each in found}:
         for event_id, subscriber_id, made in ledger.attempts(watch_id):
             log.setdefault((event_id, subscriber_id), []).append(made)
     if for_program:
-        lines(
-            {
-                **delivery_row(each),
-                "log": [attempt_row(made) for made in log.get((each.event_id, each.subscriber_id), [])],
-            }
-            for each in found
-        )
+        lines(_row(each, log.get((each.event_id, each.subscriber_id), [])) for each in found)
         return
     if not found:
         click.echo("nobody was to be told of this task (yet)")
@@ -119,6 +96,11 @@ def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool
         if each.state == "due":
             click.echo(f"       {iso(each.next_at or each.created_at)}  next attempt")
         click.echo("")
+
+
+def _row(delivery: Delivery, log: Iterable[Attempt] | None = None) -> dict[str, Any]:
+    row = shapes.delivery(delivery) if log is None else shapes.delivery_log(delivery, log)
+    return {"task": delivery.watch_id, **row, "last": delivery.last}
 
 
 def _sentence(made: Attempt) -> str:

@@ -37,8 +37,14 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, nothing:
     for column in columns:
         drawn.add_column(column.replace("_", " "), overflow="fold", no_wrap=column not in FOLDED)
     for row in rows:
-        drawn.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
+        drawn.add_row(*(_cell(row.get(column)) for column in columns))
     Console().print(drawn)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def instant(text: str, now: float) -> float:

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
+from vidhook import shapes
 from vidhook import subscribers as life
 from vidhook.errors import BadSubscriber
-from vidhook.event import iso
-from vidhook.task import TERMINAL_TYPES, Subscriber
+from vidhook.task import TERMINAL_TYPES
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 
@@ -48,7 +48,7 @@ def add(
         now=time.time(),
     )
     if wants_json(as_json):
-        lines([{**row(subscriber), "secret": shown}])
+        lines([{**shapes.subscriber(subscriber), "secret": shown}])
         return
     click.echo(f"{subscriber.id} is told of {', '.join(subscriber.events)} at {subscriber.url}")
     click.echo(f"signing secret, shown this once: {click.style(shown, bold=True)}")
@@ -59,7 +59,7 @@ def add(
 @as_json_option
 def list_all(as_json: bool) -> None:
     """All subscribers, oldest first."""
-    rows = [row(each) for each in stack().ledger.subscribers()]
+    rows = [shapes.subscriber(each) for each in stack().ledger.subscribers()]
     if wants_json(as_json):
         lines(rows)
     else:
@@ -70,7 +70,7 @@ def list_all(as_json: bool) -> None:
 @click.argument("subscriber_id", metavar="ID")
 def show(subscriber_id: str) -> None:
     """One subscriber, whole."""
-    click.echo(json.dumps(row(stack().ledger.subscriber(subscriber_id)), indent=2))
+    click.echo(json.dumps(shapes.subscriber(stack().ledger.subscriber(subscriber_id)), indent=2))
 
 
 @subscribers.command()
@@ -100,7 +100,8 @@ def update(
     if not changes:
         raise click.UsageError("nothing to change: give --url, --events, --providers, --metadata or --description")
     here = stack()
-    click.echo(json.dumps(row(life.change(subscriber_id, changes, ledger=here.ledger, http=here.http)), indent=2))
+    changed = life.change(subscriber_id, changes, ledger=here.ledger, http=here.http)
+    click.echo(json.dumps(shapes.subscriber(changed), indent=2))
 
 
 @subscribers.command()
@@ -169,7 +170,7 @@ def test(subscriber_id: str, as_json: bool) -> None:
     tested = life.send_test(subscriber_id, ledger=here.ledger, secrets=here.secrets, http=here.http, now=time.time())
     made = tested.attempt
     if wants_json(as_json):
-        lines([{"event": tested.event.data, **attempt_row(made)}])
+        lines([{"event": tested.event.data, "attempt": shapes.attempt(made)}])
     else:
         click.echo(f"> POST {here.ledger.subscriber(subscriber_id).url}")
         click.echo(f"> {tested.event.body}\n")
@@ -197,41 +198,6 @@ def recover(subscriber_id: str, since: str) -> None:
         now=now,
     )
     click.echo(f"{started} deliveries are on their way again")
-
-
-def row(subscriber: Subscriber) -> dict[str, Any]:
-    """A subscriber as commands show it; its secret is not in it."""
-    return {
-        "id": subscriber.id,
-        "url": subscriber.url,
-        "state": subscriber.state,
-        "reason": subscriber.reason,
-        "events": ",".join(subscriber.events),
-        "providers": ",".join(subscriber.providers),
-        "metadata": subscriber.metadata,
-        "description": subscriber.description,
-        "created_at": iso(subscriber.created_at),
-        "failing_since": iso(subscriber.failing_since),
-        "last_failure": iso(subscriber.last_failure),
-        "quiet_until": iso(subscriber.hold_until or None),
-    }
-
-
-def attempt_row(made: Any) -> dict[str, Any]:
-    """An attempt as commands show it."""
-    return {
-        "attempt": made.number,
-        "at": iso(made.at),
-        "outcome": made.outcome,
-        "kind": made.kind,
-        "status": made.status,
-        "detail": made.detail,
-        "answer": made.answer,
-        "address": made.address,
-        "tls": made.tls_version,
-        "timings_ms": {phase: round(ms, 1) for phase, ms in made.timings.items()},
-        "next_at": iso(made.at + made.pause) if made.pause is not None else None,
-    }
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import click
 
+from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
 from vidhook.event import iso
@@ -55,13 +56,13 @@ def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **
 def tasks(provider: str | None, status: str | None, since: str, limit: int, as_json: bool) -> None:
     """What is and was followed, newest first."""
     watches = stack().ledger.watches(since=instant(since, time.time()))
-    every = (watch_row(watch) for watch in watches)
+    every = (shapes.task(watch) for watch in watches)
     chosen = (row for row in every if provider in (None, row["provider"]) and status in (None, row["status"]))
     found = list(islice(chosen, limit))
     if wants_json(as_json):
         lines(found)
     else:
-        rows = [{**row, "task": f"{row['provider']}/{row['task_id']}"} for row in found]
+        rows = [{**row, **(row["snapshot"] or {}), "task": f"{row['provider']}/{row['task_id']}"} for row in found]
         table(rows, COLUMNS, nothing="nothing is followed: vidhook submit PROVIDER TASK_ID")
 
 
@@ -76,7 +77,7 @@ def task(task: str, as_json: bool) -> None:
     if wants_json(as_json):
         lines(rows)
         return
-    row = watch_row(watch)
+    row = shapes.task(watch)
     click.echo(f"{row['id']}  {row['provider']}/{row['task_id']}  {click.style(row['status'], bold=True)}")
     table(rows, ("at", "what", "detail"), nothing="")
 
@@ -119,20 +120,3 @@ def find(task: str, ledger: Ledger) -> str:
         if watch.submission.task_id == task:
             return watch.id
     raise NotFound(f'no task is known as "{task}"; give tsk_... or provider/task_id')
-
-
-def watch_row(watch: Watch) -> dict[str, Any]:
-    """A watch as commands show it."""
-    snapshot = watch.snapshot
-    return {
-        "id": watch.id,
-        "provider": watch.submission.provider,
-        "task_id": watch.submission.task_id,
-        "status": str(snapshot.status) if snapshot else "pending",
-        "progress": snapshot.progress if snapshot else None,
-        "polls": watch.polls,
-        "submitted_at": iso(watch.submitted_at),
-        "settled_at": iso(watch.detected_at),
-        "event": watch.event_id,
-        "metadata": watch.submission.metadata,
-    }

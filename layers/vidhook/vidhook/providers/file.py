@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -100,6 +101,7 @@ def _fill(provider: Provider, path: str, task_id: str) -> str:
     return provider.base_url + path.replace("{task_id}", quoted)
 
 
+@cache
 def bundled() -> dict[str, Provider]:
     """The providers that ship with vidhook, by name."""
     names = (file.name.removesuffix(".toml") for file in files(__package__).iterdir() if file.name.endswith(".toml"))
