@@ -4,7 +4,7 @@ import os
 import random
 import time
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -242,11 +242,12 @@ def answer_problem(error: Exception) -> Response[Any]:
 
 
 @app.not_found
-def no_route(_: NotFoundError) -> Response[Any]:
-    allowed = ", ".join(openapi.methods(app.current_event.path))
-    if not allowed:
-        return answer_problem(Refused(404, "the API has no such path", "GET /v1/openapi.json names all"))
-    return answer_problem(Refused(405, f"this path takes {allowed}", "use one of these", {"Allow": allowed}))
+def no_route(_: NotFoundError) -> NoReturn:
+    methods = openapi.methods(app.current_event.path)
+    if not methods or app.current_event.http_method in methods:
+        raise Refused(404, "the API has no such path", "GET /v1/openapi.json names all")
+    allowed = ", ".join(methods)
+    raise Refused(405, f"this path takes {allowed}", "use one of these", {"Allow": allowed})
 
 
 def _terms(schema: str) -> dict[str, Any]:

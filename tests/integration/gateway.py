@@ -11,6 +11,14 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
+import boto3
+import pytest
+from conftest import World
+from werkzeug.test import Client
+
+import serve_api
+from vidhook.edges import environment
+
 TEXT = ("text/", "application/json", "application/javascript", "application/xml")
 
 
@@ -72,3 +80,23 @@ def event(environ: dict[str, Any]) -> dict[str, Any]:
     elif content:
         made |= {"body": base64.b64encode(content).decode(), "isBase64Encoded": True}
     return made
+
+
+def served(world: World, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """Calls the API of a stack that shares its ledger, bucket and secrets with `world`, and has both state machines."""
+    make = boto3.client("stepfunctions").create_state_machine
+    role = "arn:aws:iam::123456789012:role/machine"
+    variables = {
+        "STACK": world.prefix,
+        "WATCH_ARN": make(name="watch", definition="{}", roleArn=role)["stateMachineArn"],
+        "REDELIVER_ARN": make(name="redeliver", definition="{}", roleArn=role)["stateMachineArn"],
+        "DEFAULT_DEADLINE_SECONDS": "86400",
+        "PAUSE_FACTOR": "1",
+    }
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    machines = environment.Machines()
+    for name, edge in {**vars(world), "machines": machines}.items():
+        if hasattr(environment, name):
+            monkeypatch.setattr(environment, name, lambda edge=edge: edge)
+    return Client(Gateway(serve_api.handler))

@@ -1,8 +1,8 @@
 """The HTTP API, through API Gateway's events, on a cloud in memory."""
 
 import json
+import os
 import string
-from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from typing import Any
@@ -13,52 +13,30 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 from conftest import DEFAULT_SECRET, MP4, Answer, World, says
-from gateway import Gateway
+from gateway import served
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from werkzeug.test import Client, TestResponse
 
-import serve_api
 from vidhook import __version__
 from vidhook.edges import environment, ledger
 from vidhook.edges.telemetry import logger
 from vidhook.event import iso
 from vidhook.links import video_token
 
-ROLE = "arn:aws:iam::123456789012:role/machine"
 BASE64URL = string.ascii_letters + string.digits + "-_"
 
 
 @pytest.fixture
-def machines(aws: None) -> dict[str, str]:
-    """The two state machines by name."""
-    make = boto3.client("stepfunctions").create_state_machine
-    return {name: make(name=name, definition="{}", roleArn=ROLE)["stateMachineArn"] for name in ("watch", "redeliver")}
+def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Client:
+    return served(world, monkeypatch)
 
 
 @pytest.fixture
-def api(world: World, machines: dict[str, str], bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """Calls the API of a stack that shares its ledger, bucket and secrets with `world`."""
-    variables = {
-        "TABLE": world.ledger.table,
-        "BUCKET": bucket_name,
-        "STACK": world.prefix,
-        "DEFAULT_SECRET": f"{world.prefix}/default",
-        "WATCH_ARN": machines["watch"],
-        "REDELIVER_ARN": machines["redeliver"],
-        "DEFAULT_DEADLINE_SECONDS": "86400",
-        "PAUSE_FACTOR": "1",
-        "ALLOWED_NETWORKS": "127.0.0.0/8",
-    }
-    for name, text in variables.items():
-        monkeypatch.setenv(name, text)
-    edges = (environment.ledger, environment.http, environment.bucket, environment.machines, environment.secrets)
-    for edge in edges:
-        edge.cache_clear()
-    yield Client(Gateway(serve_api.handler))
-    for edge in edges:
-        edge.cache_clear()
+def machines(api: Client) -> dict[str, str]:
+    """The two state machines by name."""
+    return {name.lower(): os.environ[f"{name}_ARN"] for name in ("WATCH", "REDELIVER")}
 
 
 @pytest.fixture
