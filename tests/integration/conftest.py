@@ -16,14 +16,14 @@ from samtranslator.yaml_helper import yaml_parse
 from vidhook.edges.bucket import Bucket
 from vidhook.edges.http import Http
 from vidhook.edges.ledger import Ledger
-from vidhook.edges.secrets import Secrets, SigningSecret
+from vidhook.edges.secrets import Secrets
 from vidhook.event import Event
 from vidhook.links import video_link
 from vidhook.poll import Polled, poll
 from vidhook.publish import Published, publish, publish_progress
 from vidhook.redeliver import Redelivered, redeliver
 from vidhook.submit import Submitted, submit
-from vidhook.task import Delivery, Subscriber
+from vidhook.task import Delivery, SigningSecret, Subscriber
 
 ROOT = Path(__file__).parents[2]
 KEY = "key-5f0c8a"
