@@ -37,8 +37,6 @@ from vidhook_cli.sandbox.subscriber import SampleSubscriber
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
 # The one thing that differs from a deployment in AWS: providers and subscribers live on this machine.
 NETWORKS = "127.0.0.0/8,::1/128"
-# Each invocation in flight is a process here. Above this many, as in an AWS account at its limit, Lambda answers 429.
-CONCURRENCY = "32"
 
 
 @dataclass(frozen=True)
@@ -192,7 +190,6 @@ def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[s
     """The child's environment: this one without its AWS account and its proxies."""
     mine = {name: value for name, value in os.environ.items() if not re.match(r"(?i)AWS_|.*_PROXY$", name)}
     return {
-        "LAMBDA_ACCOUNT_CONCURRENCY": CONCURRENCY,
         **mine,
         "AUTH": str(auth).lower(),
         "BIND_HOST": "127.0.0.1",
@@ -200,6 +197,8 @@ def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[s
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "false",  # it would listen on every interface, as would SFTP
         "SFTP_ENABLED": "false",
+        "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # no limit: invocations wait for their turn, see emulator.py
+        "LAMBDA_WARM_TTL_SECONDS": "30",
         "LOG_LEVEL": "WARNING",
         "SFN_WAIT_SCALE": str(wait_scale),
         "TMPDIR": str(home),
