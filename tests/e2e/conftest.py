@@ -3,11 +3,16 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
+from bridge import Bridge
+from click.testing import CliRunner, Result
 
-from vidhook_cli.sandbox.cloud import Cloud, running
+from vidhook_cli.main import main
+from vidhook_cli.sandbox.cloud import REGION, Cloud, running
 from vidhook_cli.sandbox.provider import SampleProvider
 from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_cli.stack import stack
 
 WAIT_SCALE = 0.05
 
@@ -24,6 +29,31 @@ def provider(cloud: Cloud) -> Iterator[SampleProvider]:
     with SampleProvider() as provider:
         cloud.use(provider)
         yield provider
+
+
+@pytest.fixture(scope="session")
+def bridge(cloud: Cloud, provider: SampleProvider) -> Bridge:
+    bridge = Bridge(cloud, provider)
+    bridge.listen()
+    return bridge
+
+
+@pytest.fixture
+def cli(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """Runs the `vidhook` command as on the machine of whoever operates the stack."""
+    environment = {
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "NO_PROXY": "127.0.0.1",
+    }
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    stack.cache_clear()
+    yield lambda *arguments: CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
+    stack.cache_clear()
 
 
 @pytest.fixture
