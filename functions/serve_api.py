@@ -144,7 +144,7 @@ def change_subscriber(subscriber: str) -> Response[Any]:
 def remove_subscriber(subscriber: str) -> Response[Any]:
     _not_a_callback(subscriber)
     subscribers.remove(subscriber, ledger=environment.ledger(), secrets=environment.secrets())
-    return Response(204)
+    return Response(204, body="")
 
 
 @app.post("/v1/subscribers/<subscriber>/pause")
@@ -202,7 +202,7 @@ def follow_video(token: str) -> Response[Any]:
     if key is None or not bucket.holds(key):
         raise NotFound("there is no such video, or no longer")
     link = bucket.presigned(key, seconds=VIDEO_SECONDS, method=app.current_event.http_method)
-    return Response(302, headers={"Location": link, "Cache-Control": "private, no-store"})
+    return Response(302, body="", headers={"Location": link, "Cache-Control": "private, no-store"})
 
 
 @app.get("/v1/openapi.json")

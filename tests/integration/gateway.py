@@ -41,7 +41,7 @@ class Gateway:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         # Lambda hands over and takes back JSON, nothing else.
         answer = json.loads(json.dumps(self._handler(json.loads(json.dumps(event(environ))), Context())))
-        body = answer.get("body") or ""
+        body = answer["body"]
         content = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
         headers = list(answer.get("headers", {}).items())
         start_response(f"{answer['statusCode']} {HTTPStatus(answer['statusCode']).phrase}", headers)
