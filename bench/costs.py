@@ -1,0 +1,345 @@
+"""What a month costs: one task is run through the real functions against a cloud in memory, and what it asks is priced.
+
+    .venv/bin/python bench/costs.py
+    .venv/bin/python bench/costs.py --tasks 50000 --seconds 600 --megabytes 20 --video-days 30
+
+Counted, not assumed: polls, state transitions, invocations, DynamoDB units (by the size of the items written and the
+indexes they are in), secrets read, objects written, events put, bytes logged. Assumed, since no laptop can know them:
+the functions' durations in MILLISECONDS, and PLATFORM_LOG_BYTES. Free tiers are left out, and so is data going out to
+the internet: what your own users download costs the same whoever put it into the bucket.
+"""
+
+import argparse
+import contextlib
+import importlib
+import io
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import boto3
+from moto import mock_aws
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).parents[1]
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+
+# US dollars, us-east-1, as the services' public pricing pages gave them in 2025.
+PRICES = {
+    "state transition": 0.025 / 1e3,
+    "Lambda request": 0.20 / 1e6,
+    "Lambda GB second": 0.0000133334,  # on arm64
+    "DynamoDB write unit": 0.625 / 1e6,
+    "DynamoDB read unit": 0.125 / 1e6,
+    "DynamoDB GB month, with its backup": 0.25 + 0.20,
+    "S3 PUT": 0.005 / 1e3,
+    "S3 GET": 0.0004 / 1e3,
+    "S3 GB month": 0.023,
+    "secret month": 0.40,
+    "secret read": 0.05 / 1e4,
+    "event put": 1.00 / 1e6,
+    "KMS key month": 1.00,
+    "KMS request": 0.03 / 1e4,
+    "log GB": 0.50,
+    "alarm month": 0.10,
+    "metric month": 0.30,
+    "dashboard month": 3.00,
+}
+# The states a task passes through when all goes well: these once, and a round for each poll.
+ONCE = ("Submitted already?", "Publish event", "Published?", "Anyone unreached?", "Told")
+ROUND = ("Pause", "Poll task", "Settled?")
+MILLISECONDS = {"SubmitTaskFunction": 200, "PollTaskFunction": 500, "PublishEventFunction": 5_000}
+SWEEP_MILLISECONDS = 300
+PLATFORM_LOG_BYTES = 800  # Lambda's own start and report lines of an invocation
+SWEEPS = 30 * 24 * 4
+METRICS = 20  # names times providers and outcomes, with two providers
+WATCH_DAYS = 100  # a watch stays in the ledger so long, its event and deliveries EventDays
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one task asks of AWS. `asked` counts what PRICES names; `ledger_bytes` stay in the table and its indexes."""
+
+    polls: int
+    invocations: Mapping[str, int]
+    asked: Mapping[str, int]
+    ledger_bytes: int
+    log_bytes: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """A month. `megabytes` a video; videos, logs and the ledger are priced as they lie once their days are full."""
+
+    tasks: int
+    megabytes: float
+    video_days: int
+    subscribers: int
+
+
+def monthly(usage: Usage, load: Load) -> dict[str, float]:
+    """Dollars a month by service."""
+    memory = TEMPLATE["Globals"]["Function"]["MemorySize"]
+    sizes = {name: TEMPLATE["Resources"][name]["Properties"].get("MemorySize", memory) for name in usage.invocations}
+    seconds = sum(sizes[name] / 1024 * MILLISECONDS[name] / 1e3 * count for name, count in usage.invocations.items())
+    sweeping = SWEEPS * (
+        PRICES["Lambda request"] + memory / 1024 * SWEEP_MILLISECONDS / 1e3 * PRICES["Lambda GB second"]
+    )
+    alarms = sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in TEMPLATE["Resources"].values())
+    secrets = sum(resource["Type"] == "AWS::SecretsManager::Secret" for resource in TEMPLATE["Resources"].values())
+
+    def asked(*names: str) -> float:
+        return sum(usage.asked.get(name, 0) * PRICES[name] for name in names) * load.tasks
+
+    invocations = sum(usage.invocations.values())
+    gb_seconds = seconds * PRICES["Lambda GB second"] + invocations * PRICES["Lambda request"]
+    logged = (usage.log_bytes + invocations * PLATFORM_LOG_BYTES) * load.tasks / 1e9
+    kept = load.megabytes / 1e3 * load.tasks * load.video_days / 30
+    ledger = usage.ledger_bytes * load.tasks * WATCH_DAYS / 30 / 1e9
+    return {
+        "Step Functions": asked("state transition"),
+        "Lambda": gb_seconds * load.tasks + sweeping,
+        "DynamoDB": asked("DynamoDB write unit", "DynamoDB read unit")
+        + ledger * PRICES["DynamoDB GB month, with its backup"],
+        "S3 requests": asked("S3 PUT", "S3 GET"),
+        "S3 storage": kept * PRICES["S3 GB month"],
+        "Secrets Manager": (secrets + load.subscribers) * PRICES["secret month"] + asked("secret read"),
+        "EventBridge": asked("event put"),
+        "KMS": PRICES["KMS key month"] + asked("KMS request"),
+        "Logs": logged * PRICES["log GB"],
+        "Alarms, metrics, dashboard": alarms * PRICES["alarm month"]
+        + METRICS * PRICES["metric month"]
+        + PRICES["dashboard month"],
+    }
+
+
+def one_task(seconds: int, subscribers: int) -> Usage:
+    """What a task that is done after `seconds` asks of AWS, all subscribers answering at once."""
+    environ = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "TABLE": "ledger",
+        "BUCKET": "videos",
+        "BUS": "vidhook",
+        "WATCH_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:watch",
+        "DEFAULT_DEADLINE_SECONDS": "86400",
+        "PROVIDER_SECRET": "keys",
+        "DEFAULT_SECRET": "signing",
+        "VIDEOS_URL": "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1/videos",
+        "POWERTOOLS_METRICS_NAMESPACE": "vidhook",
+    }
+    log = io.StringIO()
+    with mock.patch.dict(os.environ, environ), mock_aws(), contextlib.redirect_stdout(log):
+        boto3.setup_default_session()
+        _deploy(subscribers)
+        meter = Meter()
+        submit, poll, publish = (
+            importlib.import_module(name) for name in ("submit_task", "poll_task", "publish_event")
+        )
+        invocations: Counter[str] = Counter()
+        context = SimpleNamespace(
+            function_name="f",
+            memory_limit_in_mb=512,
+            invoked_function_arn="arn:aws:lambda:::f",
+            aws_request_id="r" * 36,
+        )
+        outside = Outside()
+        with (
+            mock.patch("vidhook.edges.environment.http", return_value=outside),
+            mock.patch("vidhook.publish.THREADS", 1),  # the meter looks at the table between two calls
+            mock.patch("random.random", return_value=0.5),
+        ):
+            submission = {"provider": "alad", "task_id": outside.task_id, "metadata": {"order": "17"}}
+            taken = submit.handler(submission, context)
+            waited, settled, polls = taken["pause"], False, 0
+            invocations["SubmitTaskFunction"] += 1
+            while not settled:
+                outside.done = waited >= seconds
+                polled = poll.handler({"watch": taken["id"], "execution": taken["id"]}, context)
+                settled, waited, polls = polled["settled"], waited + polled["pause"], polls + 1
+            invocations["PollTaskFunction"] = polls
+            published = publish.handler({"watch": taken["id"], "execution": taken["id"]}, context)
+            invocations["PublishEventFunction"] += 1
+        assert published["event"]["data"]["assets"][0]["stored"]
+        assert not published["unreached"]
+        left = meter.ledger_bytes()
+    meter.asked["state transition"] = len(ONCE) + polls * len(ROUND)
+    return Usage(polls, invocations, meter.asked, left, len(log.getvalue().encode()))
+
+
+class Outside:
+    """A provider that is done when it is told to be, its video, and subscribers who take everything."""
+
+    def __init__(self) -> None:
+        samples = ROOT / "events/providers/alad"
+        self.answers = {
+            done: json.loads((samples / f"{name}.json").read_text("utf-8"))["exchange"]
+            for done, name in ((False, "processing"), (True, "completed"))
+        }
+        self.task_id = self.answers[True]["body"]["data"]["task_id"]
+        self.done = False
+
+    def check(self, url: str) -> None:
+        """Every URL is allowed."""
+
+    def send(self, method: str, url: str, **_: Any) -> SimpleNamespace:
+        answer = self.answers[self.done]
+        body = json.dumps(answer["body"]) if method == "GET" else "ok"
+        return SimpleNamespace(
+            status=200,
+            headers=answer["headers"],
+            body=body.encode(),
+            address="203.0.113.7",
+            tls_version="TLSv1.3",
+            timings={"dns": 1.0, "connect": 1.0, "tls": 1.0, "first_byte": 1.0, "total": 4.0},
+        )
+
+    @contextlib.contextmanager
+    def download(self, url: str, **_: Any) -> Iterator[SimpleNamespace]:
+        video = b"\x00\x00\x00\x18ftypmp42" + bytes(4_096)
+        read = io.BytesIO(video).read
+        yield SimpleNamespace(status=200, headers={}, content_type="video/mp4", length=len(video), read=read)
+
+
+class Meter:
+    """Counts what every client made from now on asks of AWS, DynamoDB's by the rules of its pricing page."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self._looker = boto3.client("dynamodb")
+        self._indexes = [
+            (index["KeySchema"][0]["AttributeName"], index["KeySchema"][1]["AttributeName"], index["Projection"])
+            for index in TEMPLATE["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]
+        ]
+        self._before = self._items()
+        events = boto3._get_default_session().events
+        events.register("after-call.dynamodb", self._dynamodb)
+        events.register("after-call.s3", self._s3)
+        events.register("after-call.secrets-manager", self._secret)
+        events.register("after-call.eventbridge", lambda **_: self.asked.update({"event put": 1}))
+
+    def ledger_bytes(self) -> int:
+        """What lies in the table and its indexes now; each item has 100 bytes of overhead."""
+        return sum(
+            size + 100 for item in self._items().values() for size in (_bytes(item), *map(_bytes, self._entries(item)))
+        )
+
+    def _items(self) -> dict[tuple[str, str], dict[str, Any]]:
+        rows = self._looker.scan(TableName="ledger")["Items"]
+        return {(row["pk"]["S"], row["sk"]["S"]): row for row in rows}
+
+    def _entries(self, item: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The item as it stands in each index; {} where it does not."""
+        entries: list[dict[str, Any]] = []
+        for partition, order, projection in self._indexes:
+            keys = {"pk", "sk", partition, order}
+            kept = keys if projection["ProjectionType"] == "KEYS_ONLY" else item.keys()
+            here = partition in item and order in item
+            entries.append({name: item[name] for name in kept} if here else {})
+        return entries
+
+    def _dynamodb(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
+        if model.name in ("GetItem", "Query"):
+            rows = [parsed["Item"]] if "Item" in parsed else parsed.get("Items", [])
+            self.asked["DynamoDB read unit"] += max(1, math.ceil(sum(map(_bytes, rows)) / 4_096))
+            return
+        before, after = self._before, self._items()
+        self._before = after
+        factor = 2 if model.name == "TransactWriteItems" else 1
+        units = 0
+        for key in before.keys() | after.keys():
+            old, new = before.get(key, {}), after.get(key, {})
+            if old == new:
+                continue
+            units += factor * _units(old, new)
+            for (partition, order, _projection), was, is_ in zip(
+                self._indexes, self._entries(old), self._entries(new), strict=True
+            ):
+                moved = was and is_ and (was[partition], was[order]) != (is_[partition], is_[order])
+                units += _units(was, {}) + _units({}, is_) if moved else _units(was, is_) if was != is_ else 0
+        self.asked["DynamoDB write unit"] += max(units, 1)
+
+    def _s3(self, model: Any, **_: Any) -> None:
+        self.asked["S3 PUT" if model.name == "PutObject" else "S3 GET"] += 1
+        self.asked["KMS request"] += model.name == "PutObject"
+
+    def _secret(self, **_: Any) -> None:
+        """Warm functions remember secrets for minutes: this is the most that a task can ask."""
+        self.asked["secret read"] += 1
+        self.asked["KMS request"] += 1
+
+
+def _bytes(item: Mapping[str, Any]) -> int:
+    """An item's size: its names and values in UTF-8, a number as half its digits and one."""
+    total = 0
+    for name, typed in item.items():
+        (kind, value), *_ = typed.items()
+        total += len(name) + {"S": len(str(value).encode()), "N": len(str(value)) // 2 + 1, "BOOL": 1}[kind]
+    return total
+
+
+def _units(old: Mapping[str, Any], new: Mapping[str, Any]) -> int:
+    return math.ceil(max(_bytes(old), _bytes(new)) / 1_024)
+
+
+def _deploy(subscribers: int) -> None:
+    properties = TEMPLATE["Resources"]["Table"]["Properties"]
+    names = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    boto3.client("dynamodb").create_table(TableName="ledger", **{name: properties[name] for name in names})
+    boto3.client("s3").create_bucket(Bucket="videos")
+    boto3.client("events").create_event_bus(Name="vidhook")
+    machine = (ROOT / "statemachines/watch.asl.json").read_text("utf-8")
+    boto3.client("stepfunctions").create_state_machine(
+        name="watch", definition=machine, roleArn="arn:aws:iam::123456789012:role/watch"
+    )
+    secrets = boto3.client("secretsmanager")
+    secrets.create_secret(Name="keys", SecretString='{"alad": "key"}')
+    secrets.create_secret(Name="signing", SecretString="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    life, edges = importlib.import_module("vidhook.subscribers"), importlib.import_module("vidhook.edges.environment")
+    for number in range(subscribers):
+        life.add(
+            f"https://hooks.example.com/{number}",
+            stack="vidhook",
+            ledger=edges.ledger(),
+            secrets=edges.Secrets(),
+            http=Outside(),
+            now=0.0,
+        )
+    edges.ledger.cache_clear()
+
+
+def main() -> None:
+    """Prints what one task asks, then a month's bill in a column for each size."""
+    parser = argparse.ArgumentParser(description="What a month of vidhook costs in us-east-1.")
+    parser.add_argument("--tasks", type=int, nargs="+", default=[100, 10_000, 1_000_000], help="a month")
+    parser.add_argument("--seconds", type=int, default=180, help="until a task is done")
+    parser.add_argument("--megabytes", type=float, default=8.0, help="a video")
+    parser.add_argument("--video-days", type=int, default=365)
+    parser.add_argument("--subscribers", type=int, default=1)
+    given = parser.parse_args()
+    usage = one_task(given.seconds, given.subscribers)
+    print(f"one task of {given.seconds} s: {usage.polls} polls, {usage.log_bytes / 1e3:.1f} kB logged")
+    print("  " + ", ".join(f"{name} {count}" for name, count in sorted(usage.asked.items())))
+    bills = [monthly(usage, Load(tasks, given.megabytes, given.video_days, given.subscribers)) for tasks in given.tasks]
+    print(f"\n{'dollars a month':<28}" + "".join(f"{f'{tasks:,} tasks':>18}" for tasks in given.tasks))
+    for service in bills[0]:
+        print(f"{service:<28}" + "".join(f"{bill[service]:>18,.2f}" for bill in bills))
+    print(f"{'all':<28}" + "".join(f"{sum(bill.values()):>18,.2f}" for bill in bills))
+    without = [
+        sum(bill.values()) - bill["S3 storage"] - sum(monthly(usage, Load(0, 0, 0, given.subscribers)).values())
+        for bill in bills
+    ]
+    each = [rest / tasks for rest, tasks in zip(without, given.tasks, strict=True)]
+    print(f"{'each task, storage apart':<28}" + "".join(f"{dollars:>18.5f}" for dollars in each))
+
+
+if __name__ == "__main__":
+    main()
