@@ -1,0 +1,228 @@
+"""One question to the provider: what settles a watch, what only costs a pause, and what is news on the way."""
+
+import json
+from typing import Any
+
+import pytest
+from conftest import KEY, Answer, World, says
+
+from vidhook.task import Category, Poll, Snapshot, Status
+
+DOWN = Answer(500, b"<html>oops</html>", {"content-type": "text/html"})
+
+
+@pytest.fixture
+def watch(world: World) -> str:
+    return world.submit().watch.id
+
+
+def ask(world: World, watch: str, *answers: Answer) -> Any:
+    """Polls once for each answer, with the pauses between; the last poll."""
+    world.web.script("/tasks/t1", *answers)
+    polled = None
+    for _ in answers:
+        world.wait(polled.pause if polled else 20)
+        polled = world.poll(watch)
+    return polled
+
+
+def test_a_finished_task_settles_its_watch(world: World, watch: str) -> None:
+    """And the ledger knows, so any execution goes on to publish."""
+    polled = ask(world, watch, says("completed", url="https://cdn.example/v.mp4"))
+    assert (polled.settled, polled.pause) == (True, 0)
+    noted = world.ledger.watch(watch)
+    assert (noted.snapshot.status, noted.detected_at, noted.polls) == (Status.COMPLETED, world.now, 1)
+
+
+def test_a_failed_task_settles_its_watch(world: World, watch: str) -> None:
+    """With the provider's own reason."""
+    polled = ask(world, watch, says("failed", error={"code": "moderated", "message": "content policy violation"}))
+    error = polled.watch.snapshot.error
+    assert (polled.settled, error.category) == (True, Category.CONTENT_POLICY)
+
+
+def test_a_settled_watch_is_not_asked_about_again(world: World, watch: str) -> None:
+    """A retried Lambda must not turn an answer around."""
+    ask(world, watch, says("completed", url="https://cdn.example/v.mp4"))
+    asked = len(world.web.asked)
+    world.web.script("/tasks/t1", says("failed"))
+    assert world.poll(watch).settled
+    assert len(world.web.asked) == asked
+
+
+def test_the_key_goes_to_the_provider_as_its_file_says(world: World, watch: str) -> None:
+    """And into no place that is kept."""
+    ask(world, watch, says("queued"))
+    assert world.web.to("/tasks/t1")[0].headers["authorization"] == f"Bearer {KEY}"
+    assert KEY not in repr(world.ledger.watch(watch))
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [DOWN, Answer(200, b""), Answer(200, b"[]"), Answer(200, b'{"stat', cut=4), Answer(404), Answer(429), Answer(502)],
+    ids=["500", "empty", "list", "cut", "404 young", "429", "502"],
+)
+def test_a_provider_in_trouble_costs_a_pause_and_never_the_watch(world: World, watch: str, trouble: Answer) -> None:
+    """The render goes on behind a broken front door."""
+    polled = ask(world, watch, trouble)
+    assert not polled.settled
+    assert polled.pause >= 12
+    assert ask(world, watch, says("completed", url="https://cdn.example/v.mp4")).settled
+
+
+def test_a_provider_that_is_down_costs_a_pause(world: World, watch: str) -> None:
+    """Nobody listens at all."""
+    world.web.close()
+    polled = world.poll(watch)
+    assert (polled.settled, polled.broken) == (False, "connect")
+    assert world.ledger.watch(watch).history[-1].answer == "connect"
+
+
+def test_what_was_known_outlives_trouble(world: World, watch: str) -> None:
+    """A 500 has not taken back the model and the progress."""
+    polled = ask(world, watch, says("processing", progress=40, model="m1"), DOWN)
+    assert (polled.watch.snapshot.progress, polled.watch.snapshot.model) == (40, "m1")
+
+
+def test_retry_after_is_obeyed(world: World, watch: str) -> None:
+    """Asking sooner would be refused, and may ban the key."""
+    assert ask(world, watch, says("slow down", 429, {"retry-after": "123"})).pause == 123
+
+
+def test_a_task_that_is_not_found_is_given_up_once_it_is_old(world: World, watch: str) -> None:
+    """While it is young the provider may not know it yet."""
+    assert not ask(world, watch, Answer(404)).settled
+    world.wait(600)
+    polled = ask(world, watch, Answer(404))
+    assert (polled.settled, polled.watch.snapshot.error.category) == (True, Category.NOT_FOUND)
+
+
+class TestRefusedKey:
+    def test_a_key_that_was_mended_is_used_at_once(self, world: World, watch: str) -> None:
+        """The one we remember may be the old one."""
+        world.poll(watch)
+        world.put_key("key-mended")
+        world.web.script("/tasks/t1", says("no", 401), says("processing"))
+        polled = world.poll(watch)
+        assert (polled.settled, polled.reading.key_refused) == (False, False)
+        assert [asked.headers["authorization"] for asked in world.web.to("/tasks/t1")][-2:] == [
+            f"Bearer {KEY}",
+            "Bearer key-mended",
+        ]
+
+    def test_a_key_that_stays_refused_is_asked_about_slowly(self, world: World, watch: str) -> None:
+        """Every 15 minutes, until a person mends it; then every task goes on by itself."""
+        polled = ask(world, watch, Answer(401, b'{"error":"bad key"}'))
+        assert (polled.settled, polled.pause, polled.reading.key_refused) == (False, 900, True)
+        world.wait(polled.pause)
+        world.put_key("key-mended")
+        assert ask(world, watch, says("completed", url="https://cdn.example/v.mp4")).settled
+
+    def test_a_key_refused_to_the_end_is_told_as_such(self, world: World) -> None:
+        """Not as a timeout of the task: the mend is another."""
+        watch = world.settle(Answer(401, b'{"error":"bad key"}'), deadline_seconds=3_600)
+        assert world.ledger.watch(watch).snapshot.error.category is Category.AUTH
+
+    def test_a_provider_without_a_key_is_asked_without_one(self, world: World, watch: str) -> None:
+        """Some providers want none; the others say so."""
+        world.put_key("")
+        ask(world, watch, says("processing"))
+        assert "authorization" not in world.web.to("/tasks/t1")[0].headers
+
+
+class TestDeadline:
+    def test_the_last_poll_falls_on_the_deadline_and_settles(self, world: World) -> None:
+        """A watch ends, whatever the provider does."""
+        began = world.now
+        watch = world.settle(says("processing", progress=99), deadline_seconds=600)
+        noted = world.ledger.watch(watch)
+        assert noted.detected_at == began + 600
+        error = noted.snapshot.error
+        assert (error.category, error.code, error.retryable) == (Category.TIMEOUT, "DEADLINE_REACHED", True)
+        assert "still processing" in error.message
+        assert noted.snapshot.progress == 99
+
+    def test_a_result_at_the_deadline_still_counts(self, world: World) -> None:
+        """It is there and was paid for."""
+        world.submit(deadline_seconds=20)
+        world.wait(20)
+        world.web.script("/tasks/t1", says("completed", url="https://cdn.example/v.mp4"))
+        polled = world.poll(world.submit().watch.id)
+        assert polled.watch.snapshot.status is Status.COMPLETED
+
+    @pytest.mark.parametrize(("answer", "why"), [(DOWN, "500"), (Answer(200, b'{"a', cut=2), "protocol")])
+    def test_a_deadline_in_trouble_says_what_the_provider_said_last(
+        self, world: World, answer: Answer, why: str
+    ) -> None:
+        """Whoever reads it must not look for the fault in the task."""
+        watch = world.settle(answer, deadline_seconds=60)
+        message = world.ledger.watch(watch).snapshot.error.message
+        assert "never told of the task" in message
+        assert why in message
+
+
+class TestHostileAnswers:
+    def test_words_without_end_do_not_outgrow_the_ledger(self, world: World, watch: str) -> None:
+        """An item ends at 400 KB; a poll that cannot be written would be repeated for ever."""
+        endless = "\u20ac" * 30_000
+        polled = ask(world, watch, says(endless, model=endless, prompt=endless, usage={"a": endless}))
+        noted = world.ledger.watch(watch)
+        assert noted == polled.watch
+        assert len(json.dumps([noted.snapshot.model, noted.snapshot.prompt])) < 20_000
+
+    def test_an_answer_above_a_mebibyte_is_trouble(self, world: World, watch: str) -> None:
+        """No status needs that much."""
+        polled = ask(world, watch, Answer(200, b" " * 1_100_000))
+        assert (polled.settled, polled.broken) == (False, "too_large")
+
+
+class TestProgress:
+    def news(self, world: World, *steps: tuple[str, int | None, float]) -> list[bool]:
+        """Whether each step (status word, progress, seconds since the one before) is news."""
+        watch = world.submit(progress=True).watch.id
+        told = []
+        for word, progress, seconds in steps:
+            world.wait(seconds)
+            world.web.script("/tasks/t1", says(word, progress=progress))
+            told.append(world.poll(watch).progress)
+        return told
+
+    def test_the_first_sign_a_beginning_and_ten_points_are_news(self, world: World) -> None:
+        """Nine points are not."""
+        steps = [
+            ("queued", None, 20),
+            ("queued", None, 20),
+            ("running", 0, 20),
+            ("running", 9, 20),
+            ("running", 10, 20),
+        ]
+        assert self.news(world, *steps) == [True, False, True, False, True]
+
+    def test_news_keeps_15_seconds_apart(self, world: World) -> None:
+        """And what was not told then is told later."""
+        steps = [("queued", None, 20), ("running", 50, 14), ("running", 50, 1)]
+        assert self.news(world, *steps) == [True, False, True]
+
+    def test_a_provider_that_goes_back_and_forth_makes_no_news(self, world: World) -> None:
+        """Each news costs history events, and an execution has 25,000 of them."""
+        there_and_back = [("queued", 0, 20), ("running", 5, 20)] * 10
+        assert self.news(world, *there_and_back).count(True) == 2
+
+    def test_nobody_is_told_who_did_not_ask(self, world: World) -> None:
+        """Progress is asked for with the submission."""
+        watch = world.submit().watch.id
+        assert ask(world, watch, says("queued"), says("running", progress=50)).progress is False
+
+    def test_the_end_is_no_progress(self, world: World) -> None:
+        """The terminal event says it."""
+        watch = world.submit(progress=True).watch.id
+        assert ask(world, watch, says("completed", url="https://cdn.example/v.mp4")).progress is False
+
+
+def test_a_poll_that_comes_late_does_not_undo_the_end(world: World, watch: str) -> None:
+    """Two executions may follow one task, when it was submitted in two ways."""
+    world.web.script("/tasks/t1", says("processing"))
+    stale = world.ledger.watch(watch)
+    done = Snapshot(Status.COMPLETED, sources=())
+    world.ledger.note_poll(stale, Poll(world.now, "completed"), done, settled=True)
+    assert world.poll(watch).settled

@@ -1,0 +1,327 @@
+"""The end of a watch: the video is kept, one event is told to all who want it, and no crash changes that."""
+
+import hashlib
+import itertools
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from conftest import DEFAULT_SECRET, KEY, MP4, Answer, World, says
+from standardwebhooks import Webhook
+
+from vidhook.keep import COPY_PAUSES
+from vidhook.publish import MOST_UNREACHED, Published, Unreached, output
+from vidhook.task import Delivery
+
+GONE = Answer(410, b"gone")
+DOWN = Answer(500, b"out of disk")
+
+
+def asset(published: Published) -> dict[str, Any]:
+    assert published.event is not None
+    (only,) = published.event.data["data"]["assets"]
+    return only
+
+
+class TestTold:
+    def test_a_finished_task_is_kept_and_told_to_all_who_want_it(self, world: World) -> None:
+        """The whole promise in one."""
+        one, other = world.subscribe("one"), world.subscribe("other")
+        world.subscribe("elsewhere", providers=("vicsee",))
+        published = world.publish(world.completed(metadata={"order": "17"}))
+        body = published.event.body.encode()
+        for subscriber in (one, other):
+            (received,) = world.web.to(f"/{subscriber.id.removeprefix('sub_')}")
+            assert received.body == body
+            assert received.headers["content-type"] == "application/json"
+            assert received.headers["webhook-id"] == published.event.id
+            assert world.delivery(published, subscriber).state == "delivered"
+        assert world.web.to("/elsewhere") == []
+        assert [event.body for event in world.bus.events] == [published.event.body]
+        assert (published.unreached, published.pause) == ((), 0)
+
+    def test_a_webhook_verifies_with_the_reference_library(self, world: World) -> None:
+        """A callback_url is signed with the stack's default secret."""
+        url = world.web.script("/callback", Answer(204))
+        published = world.publish(world.completed(callback_url=url))
+        (received,) = world.web.to("/callback")
+        sent_at = datetime.fromtimestamp(int(received.headers["webhook-timestamp"]), UTC)
+        expected = Webhook(DEFAULT_SECRET).sign(published.event.id, sent_at, received.body.decode())
+        assert sent_at.timestamp() == int(world.now)
+        assert received.headers["webhook-signature"] == expected
+
+    def test_a_failed_task_is_told_with_its_reason(self, world: World) -> None:
+        """And nothing is copied."""
+        world.subscribe("one")
+        published = world.publish(world.settle(says("failed", error="nsfw prompt")))
+        assert published.event.type == "video.failed"
+        assert json.loads(world.web.to("/one")[0].body)["data"]["error"]["message"] == "nsfw prompt"
+
+    def test_two_publishings_tell_one_event(self, world: World) -> None:
+        """A Lambda may run twice; subscribers are not told twice."""
+        world.subscribe("one")
+        watch = world.completed()
+        first = world.publish(watch)
+        world.wait(60)
+        assert world.publish(watch).event == first.event
+        assert len(world.web.to("/one")) == 1
+
+    def test_a_watch_that_ends_without_an_answer_is_told_as_failed(self, world: World) -> None:
+        """The way out of every fault in the state machine."""
+        world.subscribe("one")
+        watch = world.submit().watch.id
+        published = world.publish(watch, keep_video=False)
+        error = published.event.data["data"]["error"]
+        assert (published.event.type, error["code"], error["retryable"]) == ("video.failed", "WATCH_FAILED", True)
+        assert world.ledger.watch(watch).settled
+
+
+class TestKept:
+    def test_the_copy_is_the_source(self, world: World) -> None:
+        """Byte for byte, with its hash, under a key that follows from the task, behind a link of our own."""
+        watch = world.completed()
+        told = asset(world.publish(watch))
+        kept = boto3.client("s3").get_object(Bucket=told["bucket"], Key=told["key"])
+        assert kept["Body"].read() == MP4
+        assert told["sha256"] == hashlib.sha256(MP4).hexdigest()
+        assert (told["stored"], told["bytes"], told["content_type"]) == (True, len(MP4), "video/mp4")
+        assert kept["Metadata"] == {"provider": "acme", "watch": watch, "role": "result"}
+        assert told["url"].startswith("https://videos.example/v1/")
+
+    def test_a_broken_copy_is_tried_again_before_anything_is_told(self, world: World) -> None:
+        """A video that can be kept is worth some minutes."""
+        world.subscribe("one")
+        whole = Answer(200, MP4, {"content-type": "video/mp4"})
+        broken = Answer(200, MP4, {"content-type": "video/mp4"}, cut=700)
+        url = world.video(broken, Answer(503), whole)
+        watch = world.settle(says("completed", url=url))
+        pauses = [world.publish(watch).pause for _ in range(2)]
+        assert pauses == list(COPY_PAUSES[:2])
+        assert world.web.to("/one") == []
+        assert asset(world.publish(watch))["bytes"] == len(MP4)
+
+    def test_a_dead_link_is_asked_for_anew(self, world: World) -> None:
+        """Links live for hours; the provider makes fresh ones."""
+        dead = world.web.script("/files/dead.mp4", Answer(403))
+        fresh = world.video()
+        watch = world.settle(says("completed", url=dead), says("completed", url=fresh))
+        assert world.publish(watch).pause == COPY_PAUSES[0]
+        told = asset(world.publish(watch))
+        assert (told["stored"], told["source_url"]) == (True, fresh)
+
+    def test_a_video_that_cannot_be_kept_is_told_with_the_providers_link(self, world: World) -> None:
+        """The render exists and was paid for."""
+        world.subscribe("one")
+        url = world.video(Answer(200, b"<html>expired</html>"))
+        watch = world.settle(says("completed", url=url))
+        assert [world.publish(watch).pause for _ in COPY_PAUSES] == list(COPY_PAUSES)
+        published = world.publish(watch)
+        told = asset(published)
+        assert (published.event.type, told["stored"], told["url"]) == ("video.completed", False, url)
+        assert len(world.web.to("/one")) == 1
+
+    def test_a_fault_of_ours_tells_the_video_without_a_copy(self, world: World) -> None:
+        """What "Publish failure" does when the bucket cannot be written."""
+        published = world.publish(world.completed(), keep_video=False)
+        assert (published.event.type, asset(published)["stored"]) == ("video.completed", False)
+
+    def test_a_video_that_lies_there_is_not_copied_again(self, world: World) -> None:
+        """A crash after the copy costs a look, not the traffic."""
+        watch = world.completed()
+        with pytest.raises(Crash):
+            world.publish(watch, ledger=Crashing(world.ledger, "put_event"))
+        assert asset(world.publish(watch))["stored"]
+        assert len(world.web.to("/files/v.mp4")) == 1
+
+    def test_the_key_goes_to_the_providers_own_host_alone(self, world: World) -> None:
+        """A link elsewhere is a stranger."""
+        world.publish(world.completed())
+        assert world.web.to("/files/v.mp4")[0].headers["authorization"] == f"Bearer {KEY}"
+        stranger = type(world.web)()
+        url = stranger.script("/v.mp4", Answer(200, MP4))
+        assert asset(world.publish(world.settle(says("completed", url=url), task_id="t2")))["stored"]
+        assert "authorization" not in stranger.asked[0].headers
+        stranger.close()
+
+
+class TestNotReached:
+    def test_a_subscriber_that_fails_is_handed_on_and_holds_up_nobody(self, world: World) -> None:
+        """It gets an execution of its own."""
+        bad, good = world.subscribe("bad", DOWN), world.subscribe("good")
+        published = world.publish(world.completed())
+        (late,) = output(published)["unreached"]
+        delivery = world.delivery(published, bad)
+        assert late == {
+            "name": f"{published.event.id}-sub_bad-0",
+            "watch": published.event.watch_id,
+            "event": published.event.id,
+            "subscriber": "sub_bad",
+            "run": 0,
+            "pause": 5,
+        }
+        assert (delivery.state, delivery.attempts, delivery.last) == ("due", 1, "500")
+        assert world.delivery(published, good).state == "delivered"
+
+    def test_gone_disables_the_subscriber_and_keeps_the_event(self, world: World) -> None:
+        """410 says never again; the event is there, should that be a mistake."""
+        subscriber = world.subscribe("gone", GONE)
+        published = world.publish(world.completed())
+        assert published.unreached == ()
+        assert world.delivery(published, subscriber).state == "held"
+        assert world.ledger.subscriber(subscriber.id).state == "disabled"
+        assert [kind for kind, _ in world.bus.reports] == ["endpoint.disabled"]
+
+    def test_retry_after_holds_the_whole_subscriber(self, world: World) -> None:
+        """The next event waits too, without an attempt."""
+        subscriber = world.subscribe("busy", Answer(429, b"", {"retry-after": "600"}))
+        world.publish(world.completed())
+        second = world.publish(world.completed(task_id="t2"))
+        assert world.delivery(second, subscriber).attempts == 0
+        assert second.unreached[0].pause == pytest.approx(580, abs=1)  # the second task took 20 of the 600 seconds
+        assert len(world.web.to("/busy")) == 1
+
+    @pytest.mark.parametrize("state", ["paused", "disabled"])
+    def test_a_subscriber_that_is_not_active_is_held_for(self, world: World, state: str) -> None:
+        """Held, not dropped, and not tried."""
+        subscriber = world.subscribe("quiet", state=state)
+        published = world.publish(world.completed())
+        assert (published.unreached, world.web.to("/quiet")) == ((), [])
+        assert world.delivery(published, subscriber).state == "held"
+
+    def test_a_subscriber_whose_secret_is_gone_holds_up_nobody(self, world: World) -> None:
+        """It cannot be signed for; all the others can, and the event must end."""
+        lost, good = world.subscribe("lost"), world.subscribe("good")
+        world.secrets.delete_signing(lost.secret_name)
+        published = world.publish(world.completed())
+        assert world.delivery(published, good).state == "delivered"
+        assert (world.delivery(published, lost).state, world.delivery(published, lost).last) == ("due", "secret")
+        assert world.web.to("/lost") == []
+
+    def test_the_output_fits_a_state_whatever_the_number_of_subscribers(self) -> None:
+        """256 KiB, with an event of 128; those beyond are due in the ledger and the sweeper starts them."""
+        late = Unreached(Delivery("evt_" + "x" * 26, "tsk_" + "x" * 26, "sub_" + "x" * 26, "video.failed", 0.0), 86_400)
+        told = output(Published(unreached=(late,) * 2_000))
+        assert len(told["unreached"]) == MOST_UNREACHED
+        assert len(json.dumps(told)) < 128 * 1024
+
+
+class TestTokens:
+    @pytest.mark.parametrize("word", ["completed", "failed"])
+    def test_each_waiting_execution_is_answered_once(self, world: World, word: str) -> None:
+        """With the event, which says how the task ended."""
+        for token in ("token-a", "token-b"):
+            world.submit(task_token=token)
+        watch = world.settle(says(word, url=world.video()))
+        event = world.publish(watch).event
+        world.publish(watch)
+        assert sorted(world.machines.answered) == [("token-a", event), ("token-b", event)]
+
+    def test_a_token_is_in_nothing_that_is_told_or_started(self, world: World) -> None:
+        """It is a credential."""
+        world.submit(task_token="canary")
+        published = world.publish(world.completed())
+        assert "canary" not in str([published, world.machines.started, world.ledger.watch(published.event.watch_id)])
+
+
+class TestProgress:
+    def told(self, world: World) -> list[dict[str, Any]]:
+        return [json.loads(asked.body) for asked in world.web.to("/one")]
+
+    def underway(self, world: World, progress: int = 40) -> str:
+        watch = world.submit(progress=True).watch.id
+        world.web.script("/tasks/t1", says("processing", progress=progress))
+        world.wait(20)
+        world.poll(watch)
+        return watch
+
+    def test_news_is_told_to_those_who_asked_for_it(self, world: World) -> None:
+        """Others are told of the end."""
+        world.subscribe("one", events=("*.progress",))
+        world.subscribe("other")
+        world.publish_progress(self.underway(world))
+        assert [body["data"]["progress"] for body in self.told(world)] == [40]
+        assert world.web.to("/other") == []
+
+    def test_news_that_does_not_arrive_is_not_told_again(self, world: World) -> None:
+        """The next news, or the end, says more."""
+        subscriber = world.subscribe("one", DOWN, events=("*.progress",))
+        published = world.publish_progress(self.underway(world))
+        assert (published.unreached, world.delivery(published, subscriber).state) == ((), "failed")
+        assert world.redeliver(world.delivery(published, subscriber)).settled
+        assert len(self.told(world)) == 1
+
+    def test_news_is_never_told_after_the_end(self, world: World) -> None:
+        """It would look as if the task went on."""
+        world.subscribe("one", events=("*",))
+        watch = self.underway(world)
+        world.publish(watch, keep_video=False)
+        assert world.publish_progress(watch).event is None
+        assert [body["type"] for body in self.told(world)] == ["video.failed"]
+
+    @pytest.mark.parametrize("state", ["paused", "disabled"])
+    def test_news_is_not_held_for_anybody(self, world: World, state: str) -> None:
+        """Old news drained days later is worth nothing."""
+        world.subscribe("one", events=("*",), state=state)
+        published = world.publish_progress(self.underway(world))
+        assert world.ledger.deliveries(published.event.watch_id) == []
+
+
+class Crash(BaseException):
+    """The process was killed. No `except Exception` may catch it."""
+
+
+class Crashing:
+    """An edge that dies at one of its calls, before or after it was made."""
+
+    def __init__(self, edge: Any, only: str = "", calls: "itertools.count[int] | None" = None, at: int = 0) -> None:
+        self._edge, self._only, self._calls, self._at = edge, only, calls or itertools.count(), at
+
+    def __getattr__(self, name: str) -> Any:
+        known = getattr(self._edge, name)
+        if not callable(known) or (self._only and name != self._only):
+            return known
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            if next(self._calls) == self._at:
+                raise Crash(name)
+            answer = known(*arguments, **named)
+            if next(self._calls) == self._at:
+                raise Crash(name)
+            return answer
+
+        return call
+
+
+@pytest.mark.parametrize("word", ["completed", "failed"])
+def test_killed_at_any_line_the_event_still_arrives_with_one_id_and_the_same_bytes(world: World, word: str) -> None:
+    """Every write may be the last one of a process: before it and after it, the next one goes on."""
+    one = world.subscribe("one")
+    crashes = 0
+    for at in range(200):
+        task_id = f"t{at}"
+        world.submit(task_id, task_token=f"token-{at}")
+        watch = world.settle(says(word, url=world.video()), task_id=task_id)
+        calls = itertools.count()
+        names = ("ledger", "bucket", "http", "secrets", "bus", "machines")
+        edges = {name: Crashing(getattr(world, name), calls=calls, at=at) for name in names}
+        told_before = len(world.web.to("/one"))
+        try:
+            world.publish(watch, **edges)
+        except Crash:
+            crashes += 1
+        else:
+            break
+        world.wait(30)
+        published = world.publish(watch)
+        received = world.web.to("/one")[told_before:]
+        assert {(asked.headers["webhook-id"], asked.body) for asked in received} == {
+            (published.event.id, published.event.body.encode())
+        }
+        assert world.ledger.event(watch) == published.event
+        assert {event.id for event in world.bus.events if event.watch_id == watch} == {published.event.id}
+        assert {token for token, event in world.machines.answered if event.watch_id == watch} == {f"token-{at}"}
+        if not published.unreached:
+            assert world.delivery(published, one).state == "delivered"
+    assert crashes > 20
