@@ -156,3 +156,4 @@ def test_the_layer_is_built_once_for_the_same_sources(tmp_path: Path) -> None:
         packed.append(pack(tmp_path / "template.yaml", "bucket", tmp_path / "kept"))
     assert packed[0] == packed[1] != packed[2]
     assert (tmp_path / "layers" / "made").read_text() == "made\nmade\n"
+    assert len(list((tmp_path / "kept").iterdir())) == 1  # what is outdated goes

@@ -18,6 +18,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
+
 from vidhook_cli.sandbox import media
 from vidhook_cli.sandbox.provider import DIALECTS, KEYS, SampleProvider, SampleTask
 from vidhook_cli.sandbox.subscriber import SampleSubscriber

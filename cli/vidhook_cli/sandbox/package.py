@@ -74,6 +74,8 @@ def _layer(source: Path, name: str, kept: Path) -> bytes:
             finished = Path(folder, "layer.zip")
             finished.write_bytes(_zip(_files(artifacts)))
             finished.rename(zipped)  # at once: others may be making the same
+        for outdated in set(kept.glob(f"{name}-*.zip")) - {zipped}:
+            outdated.unlink(missing_ok=True)
     return zipped.read_bytes()
 
 
