@@ -3,6 +3,8 @@
     .venv/bin/python bench/costs.py
     .venv/bin/python bench/costs.py --tasks 50000 --seconds 600 --megabytes 20 --video-days 30
 
+and, from the same counts, how many such tasks a second one stack carries until it meets each quota of AWS.
+
 Counted, not assumed: polls, state transitions, invocations, DynamoDB units (by the size of the items written and the
 indexes they are in), secrets read, objects written, events put, bytes logged. Assumed, since no laptop can know them:
 the functions' durations in MILLISECONDS, and PLATFORM_LOG_BYTES. Free tiers are left out, and so is data going out to
@@ -60,7 +62,17 @@ SWEEP_MILLISECONDS = 300
 PLATFORM_LOG_BYTES = 800  # Lambda's own start and report lines of an invocation
 SWEEPS = 30 * 24 * 4
 METRICS = 20  # names times providers and outcomes, with two providers
-WATCH_DAYS = 100  # a watch stays in the ledger so long, its event and deliveries EventDays
+WATCH_DAYS = 100  # a watch stays in the ledger so long; its event and deliveries go sooner and are priced alike
+# A second, as AWS documents the defaults; the larger regions are us-east-1, us-west-2 and eu-west-1.
+QUOTAS = {
+    "state transitions, larger regions": 5_000,
+    "state transitions, other regions": 800,
+    "StartExecution, larger regions": 300,
+    "StartExecution, other regions": 150,
+    "functions at work at once": 1_000,
+    "writes to one key of an index": 1_000,
+    "writes to the table": 40_000,
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,7 @@ class Usage:
     asked: Mapping[str, int]
     ledger_bytes: int
     log_bytes: int
+    hottest_key: int  # DynamoDB write units that fall on the one key of an index that all tasks share
 
 
 @dataclass(frozen=True)
@@ -118,6 +131,14 @@ def monthly(usage: Usage, load: Load) -> dict[str, float]:
         + METRICS * PRICES["metric month"]
         + PRICES["dashboard month"],
     }
+
+
+def tasks_a_second(usage: Usage) -> dict[str, float]:
+    """Until which rate of tasks each of QUOTAS suffices, when they come evenly."""
+    working = sum(MILLISECONDS[name] / 1e3 * count for name, count in usage.invocations.items())
+    transitions, writes = usage.asked["state transition"], usage.asked["DynamoDB write unit"]
+    needed = (transitions, transitions, 1, 1, working, usage.hottest_key, writes)
+    return {name: quota / need for (name, quota), need in zip(QUOTAS.items(), needed, strict=True)}
 
 
 def one_task(seconds: int, subscribers: int) -> Usage:
@@ -172,7 +193,8 @@ def one_task(seconds: int, subscribers: int) -> Usage:
         assert not published["unreached"]
         left = meter.ledger_bytes()
     meter.asked["state transition"] = len(ONCE) + polls * len(ROUND)
-    return Usage(polls, invocations, meter.asked, left, len(log.getvalue().encode()))
+    logged, hottest = len(log.getvalue().encode()), max(meter.keys.values())
+    return Usage(polls, invocations, meter.asked, left, logged, hottest)
 
 
 class Outside:
@@ -214,6 +236,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
+        self.keys: Counter[str] = Counter()  # write units by key of an index
         self._looker = boto3.client("dynamodb")
         self._indexes = [
             (index["KeySchema"][0]["AttributeName"], index["KeySchema"][1]["AttributeName"], index["Projection"])
@@ -264,7 +287,10 @@ class Meter:
                 self._indexes, self._entries(old), self._entries(new), strict=True
             ):
                 moved = was and is_ and (was[partition], was[order]) != (is_[partition], is_[order])
-                units += _units(was, {}) + _units({}, is_) if moved else _units(was, is_) if was != is_ else 0
+                here = _units(was, {}) + _units({}, is_) if moved else _units(was, is_) if was != is_ else 0
+                if here:
+                    self.keys[f"{partition}={(is_ or was)[partition]['S']}"] += here
+                units += here
         self.asked["DynamoDB write unit"] += max(units, 1)
 
     def _s3(self, model: Any, **_: Any) -> None:
@@ -339,6 +365,9 @@ def main() -> None:
     ]
     each = [rest / tasks for rest, tasks in zip(without, given.tasks, strict=True)]
     print(f"{'each task, storage apart':<28}" + "".join(f"{dollars:>18.5f}" for dollars in each))
+    print(f"\n{'quota a second':<36}{'default':>10}{'tasks a second':>18}")
+    for name, rate in tasks_a_second(usage).items():
+        print(f"{name:<36}{QUOTAS[name]:>10,}{rate:>18.1f}")
 
 
 if __name__ == "__main__":
