@@ -100,6 +100,14 @@ class TestProvider:
             assert len(video.content) == report["bytes"] == 500_000
             assert hashlib.sha256(video.content).hexdigest() == report["sha256"]
 
+    def test_a_task_id_may_hold_any_character(self, provider: SampleProvider) -> None:
+        """Ids are the provider's own business; they travel percent-encoded."""
+        task = at_age(provider.add("vibepeak", task_id="a/b c%é", seconds=1), 2)
+        url = provider.base_url("vibepeak") + PATHS["vibepeak"] + "a%2Fb%20c%25%C3%A9"
+        body = requests.get(url, headers={"Authorization": f"Bearer {KEYS['vibepeak']}"}, timeout=5).json()
+        assert body["task_id"] == task.task_id
+        assert requests.get(body["result"]["video_url"], timeout=5).status_code == 200
+
     def test_super_resolution_has_a_second_video(self, provider: SampleProvider) -> None:
         """`original_result_url` is another file than `result_url`."""
         task = at_age(provider.add("alad", seconds=1, ends="completed-super-resolution"), 2)
@@ -160,6 +168,7 @@ class TestProvider:
             ({"provider": "kling"}, "provider"),
             ({"provider": "alad", "ends": "gloriously"}, "ends"),
             ({"provider": "alad", "fault": []}, "fault"),
+            ({"provider": "alad", "seconds": "ten"}, "seconds"),
             ({"provider": "alad", "faults": ["gremlins"]}, "faults"),
         ],
     )

@@ -5,7 +5,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 WIDTH, HEIGHT, SECONDS = 128, 96, 5
 CHUNK = 1 << 18
@@ -37,6 +37,7 @@ class Media:
         return digest.hexdigest()
 
 
+@lru_cache(256)
 def video(seed: str, length: int = 0) -> Media:
     """A five-second MP4 of one H.264 picture in colours of the seed's own, padded with a `free` box to `length` bytes.
 
@@ -54,6 +55,7 @@ def video(seed: str, length: int = 0) -> Media:
     return Media("video/mp4", head, length if padding >= 16 else len(head))
 
 
+@lru_cache(256)
 def image(seed: str) -> Media:
     """A PNG of 64 x 64 pixels in one colour of the seed's own."""
     row = b"\0" + hashlib.sha256(seed.encode()).digest()[:3] * 64

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import click
 
@@ -72,6 +72,10 @@ class SampleTask:
         samples = _samples(self.provider)
         if self.ends not in samples:
             raise ValueError(f"ends: no sample {self.ends!r}; {self.provider} has {', '.join(samples)}")
+        for name in ("seconds", "queued_seconds", "link_seconds", "bytes"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, int | float):
+                raise ValueError(f"{name}: {value!r} is not a number")
         self.task_id = self.task_id or DIALECTS[self.provider].id_prefix + secrets.token_hex(12)
         for given in self.faults:
             terms: dict[str, Any] = {"kind": given} if isinstance(given, str) else dict(given)
@@ -238,7 +242,7 @@ class SampleProvider:
 
     def link(self, task: SampleTask, role: str, expires: float) -> str:
         """A link to a file of the task that dies at `expires`, unix seconds."""
-        path = f"/files/{task.provider}/{task.task_id}/{role}"
+        path = f"/files/{task.provider}/{quote(task.task_id, safe='')}/{role}"
         return f"{self.url}{path}?expires={int(expires)}&signature={self._signature(path, int(expires))}"
 
     def opens(self, path: str, query: str) -> bool:
@@ -285,7 +289,7 @@ class _Handler(Handler):
 
     def _dialect(self, name: str, dialect: Dialect, task_id: str, *, content: bool) -> None:
         now = time.time()
-        task = self.provider.find(name, task_id)
+        task = self.provider.find(name, unquote(task_id))
         if self.headers.get("Authorization") != f"Bearer {dialect.key}":
             if task:
                 task.polls.append((now, "401"))
@@ -325,7 +329,7 @@ class _Handler(Handler):
             self._json(200, body)
 
     def _file(self, name: str, task_id: str, role: str, query: str) -> None:
-        task = self.provider.find(name, task_id)
+        task = self.provider.find(name, unquote(task_id))
         if task is None or not self.provider.opens(urlsplit(self.path).path, query):
             # What S3 and its kin answer to a dead link.
             message = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
