@@ -21,6 +21,7 @@ from werkzeug.test import Client, TestResponse
 
 from vidhook import __version__
 from vidhook.edges import environment, ledger
+from vidhook.edges.bucket import Bucket
 from vidhook.edges.telemetry import logger
 from vidhook.event import iso
 from vidhook.links import video_token
@@ -311,9 +312,12 @@ class TestSubscribers:
         world.publish(world.completed(callback_url=world.web.script("/cb", Answer(200))))
         ((_, callback, _),) = world.ledger.attempts(next(world.ledger.watches()).id)
         where = f"/v1/subscribers/{callback}"
-        problem(api.delete(where), 409)
-        problem(api.post(f"{where}/rotate"), 409)
-        problem(api.patch(where, json={"description": "mine"}), 409)
+        for response in (
+            api.delete(where),
+            api.post(f"{where}/rotate"),
+            api.patch(where, json={"description": "mine"}),
+        ):
+            assert "pause it" in problem(response, 422)["mend"]
         assert environment.secrets().default() == DEFAULT_SECRET
         assert api.post(f"{where}/pause").json["state"] == "paused"
 
@@ -358,6 +362,12 @@ class TestVideos:
         head = requests.head(answer.headers["Location"], timeout=5, stream=True)
         assert (head.status_code, head.headers["content-length"]) == (200, str(len(MP4)))
 
+    def test_a_link_names_the_regions_own_host(self, aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The global host redirects to it for the first day of a bucket, and the signature is of the host."""
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        link = Bucket("videos").presigned("a/b.mp4", seconds=900)
+        assert urlsplit(link).hostname == "videos.s3.eu-central-1.amazonaws.com"
+
     def test_a_video_that_expired_is_not_found(self, api: Client, world: World, bucket_name: str) -> None:
         """The bucket's lifecycle took it; the link says so itself instead of S3's XML."""
         link = self.link(world)
@@ -380,7 +390,8 @@ class TestVideos:
         """Logs are read by more people than videos are meant for."""
         link = self.link(world)
         signature = urlsplit(api.get(link).headers["Location"]).query
-        assert json.loads(log.getvalue())["status"] == 302
+        line = json.loads(log.getvalue())
+        assert (line["operation"], line["status"]) == ("follow_video", 302)
         assert link.rpartition("/")[2] not in log.getvalue()
         assert signature not in log.getvalue()
 

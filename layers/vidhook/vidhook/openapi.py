@@ -49,12 +49,12 @@ def query(path: str, given: Mapping[str, str]) -> dict[str, Any]:
     return _checked(values, schema, _query_validator(path))
 
 
-def methods(path: str) -> tuple[str, ...]:
-    """What may be done with a path, in capitals; nothing for one that the API does not have."""
-    for template, operations in document()["paths"].items():
+def operations(path: str) -> dict[str, str]:
+    """What may be done with a path: operation ids by method, in capitals; nothing when the API has no such path."""
+    for template, methods in document()["paths"].items():
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
-            return tuple(method.upper() for method in operations)
-    return ()
+            return {method.upper(): operation["operationId"] for method, operation in methods.items()}
+    return {}
 
 
 def page() -> str:

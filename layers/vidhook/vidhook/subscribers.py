@@ -101,9 +101,17 @@ def add(
 
 def change(subscriber_id: str, changes: Mapping[str, Any], *, ledger: "Ledger", http: "Http") -> Subscriber:
     """Changes url, events, providers, metadata or description. Raises NotFound, BadSubscriber."""
-    subscriber = replace(ledger.subscriber(subscriber_id), **changes)
+    subscriber = replace(_added(subscriber_id, ledger), **changes)
     check(subscriber, http)
     ledger.change_subscriber(subscriber_id, changes)
+    return ledger.subscriber(subscriber_id)
+
+
+def _added(subscriber_id: str, ledger: "Ledger") -> Subscriber:
+    """A subscriber that somebody added. A callback_url is its tasks', and its secret the whole stack's."""
+    if subscriber_id.startswith("cb_"):
+        problem = f"{subscriber_id} is the callback_url of tasks and cannot be changed"
+        raise BadSubscriber("subscriber", problem, "pause it, or submit with another one")
     return ledger.subscriber(subscriber_id)
 
 
@@ -163,8 +171,8 @@ def drain(subscriber_id: str, *, ledger: "Ledger", machines: "Machines", redeliv
 
 
 def remove(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets") -> Subscriber:
-    """Forgets a subscriber and its secrets; what is on its way to it is cancelled. Raises NotFound."""
-    subscriber = ledger.subscriber(subscriber_id)
+    """Forgets a subscriber and its secrets; what is on its way to it is cancelled. Raises NotFound, BadSubscriber."""
+    subscriber = _added(subscriber_id, ledger)
     ledger.remove_subscriber(subscriber_id)
     secrets.delete_signing(subscriber.secret_name)
     return subscriber
@@ -180,7 +188,7 @@ def rotate(
     now: float,
 ) -> str:
     """Gives a subscriber a new secret, shown this once; the old ones sign along for `keep_seconds` (0: not at all)."""
-    subscriber = ledger.subscriber(subscriber_id)
+    subscriber = _added(subscriber_id, ledger)
     fresh = new_secret() if secret is None else checked_secret(secret)
     ends = now + keep_seconds
     old = tuple(

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,7 +53,12 @@ class Bucket:
                 retries={"total_max_attempts": 1},
                 # boto3 signs links the old way in the old regions, and S3 refuses those for what KMS encrypts.
                 signature_version="s3v4",
-                s3={"payload_signing_enabled": False},
+                # A link names the region's own host: the global one redirects for a new bucket's first day, and no
+                # signature survives that. A local cloud's address has no names for buckets.
+                s3={
+                    "payload_signing_enabled": False,
+                    "addressing_style": "path" if os.environ.get("AWS_ENDPOINT_URL") else "virtual",
+                },
             ),
         )
 
