@@ -140,7 +140,7 @@ def test_every_task_that_must_happen_is_retried(path: str) -> None:
 
 
 def test_a_week_of_polls_fits_an_executions_history() -> None:
-    """At the longest deadline, the finest schedule a deployer may set, all news, all copies, nobody reached: 25,000 suffice."""
+    """The longest deadline, the finest schedule a deployer may set, all news, all copies, and nobody reached."""
     factor = TEMPLATE["Parameters"]["PauseFactor"]["MinValue"]
     for expected in (None, 1.0, 60.0, 3_600.0, 86_400.0):
         age, rounds = 0, 0
