@@ -93,6 +93,12 @@ class TestTasks:
         assert log.getvalue()
         assert "AQCEAAAAKg" not in made.text + story.text + log.getvalue()
 
+    def test_a_callbacks_query_string_is_not_shown(self, api: Client, log: StringIO) -> None:
+        """Whoever may read tasks need not learn how the receiver tells us from others."""
+        made = api.post("/v1/tasks", json=submission(callback_url="https://example.com/cb?key=k-71"))
+        assert made.json["callback_url"] == "https://example.com/cb"
+        assert "k-71" not in made.text + api.get(made.headers["Location"]).text + log.getvalue()
+
     @pytest.mark.parametrize(
         ("fields", "field", "mend"),
         [
@@ -330,7 +336,7 @@ class TestSubscribers:
             ({"url": "https://example.com/", "events": []}, "events"),
             ({"url": "https://example.com/", "secret": "whsec_short"}, "secret"),
             ({"url": "https://example.com/", "colour": "red"}, "colour"),
-            ([], "body"),
+            ([], "subscriber"),
         ],
     )
     def test_a_bad_subscriber_is_told_its_field(self, api: Client, body: object, field: str) -> None:

@@ -10,9 +10,7 @@ from typing import Any
 
 import fastjsonschema
 
-from vidhook import __version__
-from vidhook.errors import BadInput
-from vidhook.event import serialize
+from vidhook import __version__, schemas
 from vidhook.submit import schema as submission_schema
 
 STYLE = (
@@ -36,7 +34,9 @@ def document() -> dict[str, Any]:
 
 def checked(name: str, raw: Any) -> dict[str, Any]:
     """A request's body that fits the schema of this name. Raises BadInput naming the field and the mend."""
-    return _checked(raw, _resolved(document()["components"]["schemas"][name]), _validator(name))
+    schemas.check(raw, document()["components"]["schemas"][name], _validator(name), credentials=("secret",))
+    fitting: dict[str, Any] = raw
+    return fitting
 
 
 def query(path: str, given: Mapping[str, str]) -> dict[str, Any]:
@@ -46,7 +46,8 @@ def query(path: str, given: Mapping[str, str]) -> dict[str, Any]:
     for name, text in given.items():
         whole = schema["properties"].get(name, {}).get("type") == "integer" and re.fullmatch(r"-?[0-9]{1,9}", text)
         values[name] = int(text) if whole else text
-    return _checked(values, schema, _query_validator(path))
+    schemas.check(values, schema, _query_validator(path))
+    return values
 
 
 def operations(path: str) -> dict[str, str]:
@@ -147,32 +148,10 @@ def _query_validator(path: str) -> Callable[[Any], Any]:
 def _query_schema(path: str) -> dict[str, Any]:
     parameters = document()["paths"][path]["get"]["parameters"]
     return {
+        "title": "The query",
         "type": "object",
         "additionalProperties": False,
         "properties": {
             each["name"]: {**_resolved(each["schema"]), "description": each["description"]} for each in parameters
         },
     }
-
-
-def _checked(raw: Any, schema: Mapping[str, Any], validate: Callable[[Any], Any]) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise BadInput("body", f"is {type(raw).__name__}, not a JSON object", "give an object")
-    known = schema["properties"]
-    try:
-        validate(raw)
-    except fastjsonschema.JsonSchemaValueException as error:
-        name = str(error.name)
-        field = re.split(r"[.\[]", name.removeprefix("data."))[0]
-        if error.rule == "additionalProperties":
-            field = next(given for given in raw if given not in known)
-            raise BadInput(field, "is not known here", f"the fields are {', '.join(known)}") from None
-        if error.rule == "required":
-            field = next(needed for needed in schema["required"] if needed not in raw)
-            raise BadInput(field, "is missing", f"give {known[field]['description']}") from None
-        if error.rule == "minProperties":
-            raise BadInput("body", "is empty", f"give at least one of {', '.join(known)}") from None
-        value = "the value" if known[field].get("writeOnly") else serialize(error.value)[:80]
-        problem = f"{value} {error.message.removeprefix(name).strip()}"
-        raise BadInput(field, problem, f"give {known[field]['description']}") from None
-    return raw

@@ -21,7 +21,7 @@ def task(watch: Watch) -> dict[str, Any]:
         "settled_at": iso(watch.detected_at),
         "polls": watch.polls,
         "metadata": submission.metadata,
-        "callback_url": submission.callback_url,
+        "callback_url": submission.callback_url and submission.callback_url.partition("?")[0],
         "execution": watch.execution,
         "event_id": watch.event_id,
         "snapshot": None if watch.snapshot is None else _snapshot(watch.snapshot),

@@ -2,14 +2,13 @@
 
 import functools
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import fastjsonschema
 
+from vidhook import schemas
 from vidhook.errors import BadInput, BadSubmission, Blocked, NotFound
 from vidhook.event import serialize
 from vidhook.providers.file import request
@@ -97,10 +96,7 @@ def check(raw: Any, default_deadline: int) -> tuple[Submission, str | None]:
         serialize(raw)
     except (ValueError, RecursionError):
         raise BadSubmission("submission", "holds NaN, an infinity or too many levels", "give plain JSON") from None
-    try:
-        validate(raw)
-    except fastjsonschema.JsonSchemaValueException as error:
-        raise _explained(error, raw, schema) from None
+    schemas.check(raw, schema, validate, credentials=CREDENTIALS, raises=BadSubmission)
     metadata = raw.get("metadata", {})
     if _levels(metadata) > METADATA_LEVELS:
         raise BadSubmission("metadata", f"is nested over {METADATA_LEVELS} levels deep", "make it flatter")
@@ -134,21 +130,3 @@ def _levels(value: Any) -> int:
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
     return levels
-
-
-def _explained(error: fastjsonschema.JsonSchemaValueException, raw: Any, schema: Mapping[str, Any]) -> BadSubmission:
-    known = schema["properties"]
-    if not isinstance(raw, dict):
-        return BadSubmission("submission", f"is {type(raw).__name__}, not a JSON object", "give provider and task_id")
-    if error.rule == "required":
-        field = next(name for name in schema["required"] if name not in raw)
-        return BadSubmission(field, "is missing", f"give {known[field]['description']}")
-    if error.rule == "additionalProperties":
-        field = next(name for name in raw if name not in known)
-        near = get_close_matches(str(field), known, n=1)
-        mend = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
-        return BadSubmission(str(field), "is not a field of a submission", mend)
-    name = str(error.name)
-    field = name.removeprefix("data.").partition(".")[0]
-    value = "the value" if field in CREDENTIALS else serialize(error.value)[:80]
-    return BadSubmission(field, f"{value} {error.message.removeprefix(name).strip()}", known[field]["description"])
