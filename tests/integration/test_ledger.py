@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -140,14 +141,22 @@ def raw(table: str) -> Callable[[str, str], dict[str, Any]]:
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """The answers of calls that begin at the same moment."""
-    gate = threading.Barrier(len(calls))
+    """The answers of calls that begin at the same moment, their requests mixed as chance has it.
+
+    One request at a time, as DynamoDB takes those for one item: moto's own check and write are two steps.
+    """
+    gate, turn, request = threading.Barrier(len(calls)), threading.Lock(), BaseClient._make_api_call
+
+    def in_turn(*arguments: Any) -> Any:
+        with turn:
+            return request(*arguments)
 
     def begin(call: Callable[[], Any]) -> Any:
         gate.wait()
         return call()
 
-    with ThreadPoolExecutor(len(calls)) as pool:
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(calls)) as pool:
+        patch.setattr(BaseClient, "_make_api_call", in_turn)
         return list(pool.map(begin, calls))
 
 
