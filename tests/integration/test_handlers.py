@@ -1,0 +1,271 @@
+"""The Lambda handlers, wired as in the stack: what the state machines read of them, and what operators see."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from conftest import DEFAULT_SECRET, KEY, Answer, World, says
+
+import poll_task
+import publish_event
+import redeliver_event
+import submit_task
+import sweep_ledger
+from vidhook.edges import environment
+from vidhook.edges.telemetry import logger
+from vidhook.errors import BadSubmission
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "AQCEAAAAKgAAAAMAAAAA-canary"
+HANDLERS = {
+    "SubmitTask": submit_task.handler,
+    "PollTask": poll_task.handler,
+    "PublishEvent": publish_event.handler,
+    "RedeliverEvent": redeliver_event.handler,
+}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a handler of itself."""
+
+    function_name: str = "stack-function"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:stack-function"
+    aws_request_id: str = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+
+
+@dataclass
+class Stack:
+    """The handlers' world: jobs' edges come from environment variables, as in Lambda."""
+
+    world: World
+    watch_arn: str
+    queue: str
+
+    def call(self, name: str, event: dict[str, Any]) -> dict[str, Any]:
+        answer = HANDLERS[name](event, Context())
+        assert json.loads(json.dumps(answer)) == answer
+        return answer
+
+    def settled(self, *answers: Answer, **fields: Any) -> str:
+        """The id of a watch that a poll has settled."""
+        self.world.web.script("/tasks/t1", *answers)
+        watch = self.call("SubmitTask", {"provider": "acme", "task_id": "t1", **fields})["id"]
+        assert self.call("PollTask", {"watch": watch, "execution": "run-1"})["settled"]
+        return watch
+
+
+@pytest.fixture
+def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    boto3.client("events").create_event_bus(Name="stack")
+    queue = boto3.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    client = boto3.client("stepfunctions")
+    definition = json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}})
+    arns = {
+        name: client.create_state_machine(name=name, definition=definition, roleArn="arn:aws:iam::123456789012:role/r")[
+            "stateMachineArn"
+        ]
+        for name in ("watch", "redeliver")
+    }
+    variables = {
+        "TABLE": world.ledger.table,
+        "BUCKET": world.bucket.name,
+        "BUS": "stack",
+        "PROVIDER_SECRET": f"{world.prefix}/keys",
+        "DEFAULT_SECRET": f"{world.prefix}/default",
+        "ALLOWED_NETWORKS": "127.0.0.0/8, ::1/128",
+        "WATCH_ARN": arns["watch"],
+        "REDELIVER_ARN": arns["redeliver"],
+        "DEFAULT_DEADLINE_SECONDS": "86400",
+        "VIDEOS_URL": "https://videos.example/v1/videos",
+        "DEAD_LETTER_QUEUE": queue,
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    edges = [edge for edge in vars(environment).values() if hasattr(edge, "cache_clear")]
+    for edge in edges:
+        edge.cache_clear()
+    yield Stack(world, arns["watch"], queue)
+    for edge in edges:
+        edge.cache_clear()
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
+    """All that the handlers printed: each line is JSON, a log entry or a metric."""
+    monkeypatch.setattr(logger.registered_handler, "stream", sys.stdout)
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def tasks(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for state in json.loads((ROOT / path).read_text())["States"].values():
+        if state["Type"] == "Task":
+            yield re.fullmatch(r"\$\{(\w+)FunctionArn\}", state["Resource"])[1], state
+
+
+class TestWhatTheStateMachinesRead:
+    def read_by(self, path: str, function: str) -> set[str]:
+        """The fields that the state machine takes from a function's answers."""
+        states = [state for name, state in tasks(path) if name == function]
+        return set(re.findall(r"\$states\.result\.(\w+)", json.dumps(states)))
+
+    def test_every_field_they_take_is_there(self, stack: Stack) -> None:
+        """A missing one fails the state that takes it, at run time."""
+        bad = stack.world.subscribe("bad", Answer(500))
+        stack.world.web.script("/tasks/t1", says("completed", url=stack.world.video()))
+        submitted = stack.call(
+            "SubmitTask", {"submission": {"provider": "acme", "task_id": "t1"}, "execution": "run-1"}
+        )
+        polled = stack.call("PollTask", {"watch": submitted["id"], "execution": "run-1"})
+        published = stack.call("PublishEvent", {"watch": submitted["id"], "execution": "run-1"})
+        (late,) = published["unreached"]
+        redelivered = stack.call("RedeliverEvent", {**late, "waited_for": 0, "execution": late["name"]})
+        watch, redeliver = "statemachines/watch.asl.json", "statemachines/redeliver.asl.json"
+        assert self.read_by(watch, "SubmitTask") <= set(submitted)
+        assert self.read_by(watch, "PollTask") == set(polled)
+        assert self.read_by(watch, "PublishEvent") <= set(published)
+        assert self.read_by(redeliver, "RedeliverEvent") == set(redelivered)
+        assert late["subscriber"] == bad.id
+
+    def test_a_week_of_answers_is_small(self, stack: Stack) -> None:
+        """States carry ids and seconds; only the event itself is more."""
+        watch = stack.settled(says("completed", url=stack.world.video(), prompt="x" * 5_000))
+        assert len(json.dumps(stack.call("PollTask", {"watch": watch, "execution": "run-1"}))) < 100
+
+    def test_the_output_is_the_event_as_it_was_told(self, stack: Stack) -> None:
+        """A nested execution gets what subscribers got."""
+        stack.world.subscribe("one")
+        watch = stack.settled(says("completed", url=stack.world.video()))
+        event = stack.call("PublishEvent", {"watch": watch, "execution": "run-1"})["event"]
+        assert event == json.loads(stack.world.web.to("/one")[0].body)
+        assert event["data"]["assets"][0]["url"].startswith("https://videos.example/v1/videos/")
+
+    def test_a_fault_is_told_with_its_reason(self, stack: Stack) -> None:
+        """What "Publish failure" hands in."""
+        watch = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})["id"]
+        problem = "it could not be polled: Lambda.TooManyRequestsException"
+        asked = {"watch": watch, "execution": "run-1", "problem": problem, "keep_video": False}
+        assert problem in stack.call("PublishEvent", asked)["event"]["data"]["error"]["message"]
+
+
+class TestWaysIn:
+    def test_a_direct_call_starts_the_watch(self, stack: Stack) -> None:
+        """And answers with its id; a second one finds it."""
+        first = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})
+        again = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})
+        assert (first["created"], again["created"], again["id"]) == (True, False, first["id"])
+        executions = boto3.client("stepfunctions").list_executions(stateMachineArn=stack.watch_arn)["executions"]
+        assert [execution["name"] for execution in executions] == [first["id"]]
+
+    def test_a_direct_call_gets_its_mistake_told(self, stack: Stack) -> None:
+        """Somebody waits for the answer."""
+        with pytest.raises(BadSubmission, match="task_id: is missing"):
+            stack.call("SubmitTask", {"provider": "acme"})
+
+    def test_the_bus_brings_a_task(self, stack: Stack) -> None:
+        """In the detail of its event."""
+        stack.call("SubmitTask", {"detail-type": "vidhook.submit", "detail": {"provider": "acme", "task_id": "t1"}})
+        assert [watch.submission.task_id for watch in stack.world.ledger.watches()] == ["t1"]
+
+    def test_a_batch_takes_in_what_is_good_and_puts_aside_what_is_not(self, stack: Stack) -> None:
+        """The bad one lies in the dead-letter queue with its reason; its neighbours do not."""
+        bodies = [
+            '{"provider": "acme", "task_id": "a"}',
+            '{"provider": "acme"}',
+            "no json",
+            '{"provider":"acme","task_id":"b"}',
+        ]
+        records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
+        assert stack.call("SubmitTask", {"Records": records}) == {"batchItemFailures": []}
+        assert {watch.submission.task_id for watch in stack.world.ledger.watches()} == {"a", "b"}
+        dead = boto3.client("sqs").receive_message(
+            QueueUrl=stack.queue, MaxNumberOfMessages=10, MessageAttributeNames=["reason"]
+        )["Messages"]
+        reasons = {message["Body"]: message["MessageAttributes"]["reason"]["StringValue"] for message in dead}
+        assert set(reasons) == {bodies[1], bodies[2]}
+        assert reasons[bodies[1]].startswith("task_id: is missing")
+
+    def test_a_batch_in_trouble_is_tried_again_alone(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A throttled table is no fault of the message."""
+        monkeypatch.setenv("TABLE", "not-there-yet")
+        record = {"messageId": "m1", "body": '{"provider": "acme", "task_id": "a"}'}
+        assert stack.call("SubmitTask", {"Records": [record]}) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+
+
+def test_an_execution_that_was_stopped_from_outside_is_told(stack: Stack) -> None:
+    """EventBridge says so; nobody else could."""
+    stack.world.subscribe("one")
+    watch = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})["id"]
+    change = {"status": "ABORTED", "input": json.dumps({"watch": watch, "pause": 20})}
+    told = stack.call("PublishEvent", {"detail-type": "Step Functions Execution Status Change", "detail": change})
+    assert told["event"]["data"]["error"]["category"] == "cancelled"
+    assert len(stack.world.web.to("/one")) == 1
+
+
+def test_a_sweep_of_a_quiet_ledger_does_nothing(stack: Stack) -> None:
+    """It runs every quarter of an hour."""
+    stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})
+    assert sweep_ledger.handler({}, Context()) == {"watches": 0, "deliveries": 0, "drained": 0}
+
+
+class TestWhatOperatorsSee:
+    def everything(self, stack: Stack) -> None:
+        """A life with trouble in it."""
+        world = stack.world
+        world.subscribe("good")
+        world.subscribe("bad", Answer(500, b"oops"))
+        callback = world.web.script("/callback", Answer(500)) + "?password=hunter2"
+        video = world.video(Answer(403)) + "?X-Amz-Signature=hunter2"
+        answers = [says("no", 401), says("no", 401), Answer(500), says("levitating"), says("completed", url=video)]
+        world.web.script("/tasks/t1", *answers)
+        submission = {"provider": "acme", "task_id": "t1", "callback_url": callback, "task_token": TOKEN}
+        watch = stack.call("SubmitTask", submission)["id"]
+        with pytest.raises(BadSubmission):
+            stack.call("SubmitTask", {**submission, "task_token": [TOKEN]})
+        while not stack.call("PollTask", {"watch": watch, "execution": "run-1"})["settled"]:
+            pass
+        stack.call("PublishEvent", {"watch": watch, "execution": "run-1"})
+        told = stack.call("PublishEvent", {"watch": watch, "execution": "run-1", "keep_video": False, "problem": "x"})
+        for late in told["unreached"]:
+            stack.call("RedeliverEvent", {**late, "waited_for": 0, "execution": late["name"]})
+
+    @pytest.fixture
+    def lines(self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch) -> Any:
+        # moto answers a token only when it runs the state machine; what is sent is test_machines_and_bus.py's to show.
+        monkeypatch.setattr(environment.machines(), "answer", lambda *_: None)
+        self.everything(stack)
+        return printed()
+
+    def test_every_entry_of_an_execution_bears_its_name(self, lines: list[dict[str, Any]]) -> None:
+        """One search shows all that happened to a task."""
+        logs = [line for line in lines if "level" in line]
+        assert {log["message"] for log in logs} >= {"task submitted", "task polled", "event published", "redelivery"}
+        assert all(log["correlation_id"] for log in logs)
+        assert {log["correlation_id"] for log in logs if log["message"] == "task polled"} == {"run-1"}
+
+    def test_metrics_have_no_dimension_but_provider_and_outcome(self, lines: list[dict[str, Any]]) -> None:
+        """Each combination is a metric that is paid for: a task's id as a dimension would cost thousands."""
+        metrics = [line["_aws"]["CloudWatchMetrics"][0] for line in lines if "_aws" in line]
+        assert {metric["Metrics"][0]["Name"] for metric in metrics} >= {
+            *("Polls", "ProviderErrors", "KeyRefused", "UnknownStatusWords", "SecondsToSettle", "FailedCopies"),
+            "Deliveries",
+        }
+        assert {name for metric in metrics for names in metric["Dimensions"] for name in names} <= {
+            "provider",
+            "outcome",
+        }
+        assert {metric["Namespace"] for metric in metrics} == {"vidhook"}
+
+    def test_no_secret_and_no_query_string_is_printed(self, lines: list[dict[str, Any]]) -> None:
+        """Logs are read by many, and kept."""
+        text = json.dumps(lines)
+        assert len(lines) > 20
+        for canary in (KEY, DEFAULT_SECRET.removeprefix("whsec_"), TOKEN, "hunter2", "Bearer"):
+            assert canary not in text
