@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidhook.schedule import (
@@ -22,11 +22,16 @@ expectations = st.none() | st.floats(1, 86_400)
 jitters = st.floats(0, 1, exclude_max=True)
 
 
-def rounds(deadline: float, expected: float | None) -> list[int]:
+factors = st.floats(0.25, 10)  # template.yaml's bounds of PauseFactor
+
+
+def rounds(deadline: float, expected: float | None, factor: float = 1.0) -> list[int]:
     """The pauses of a task that is never done, asked about until its deadline."""
     pauses: list[int] = []
-    while sum(pauses) < deadline:
-        pauses.append(next_pause(Known(age=sum(pauses), deadline=deadline, expected=expected)))
+    age = 0
+    while age < deadline:
+        pauses.append(next_pause(Known(age, deadline, expected, factor=factor)))
+        age += pauses[-1]
     return pauses
 
 
@@ -63,18 +68,18 @@ def test_retry_after_is_undercut_by_the_deadline_alone(
 
 @given(
     age=ages,
-    deadline=st.floats(1, LONGEST_DEADLINE),
+    deadline=st.integers(1, LONGEST_DEADLINE),
     expected=expectations,
     wish=st.none() | st.floats(0, 1e9),
     refused=st.booleans(),
     jitter=jitters,
 )
 def test_no_pause_leads_past_the_deadline(
-    age: float, deadline: float, expected: float | None, wish: float | None, refused: bool, jitter: float
+    age: float, deadline: int, expected: float | None, wish: float | None, refused: bool, jitter: float
 ) -> None:
     """The last poll falls on the deadline, to the second: whatever is done by then is told."""
     pause = next_pause(Known(age, deadline, expected, wish, refused), jitter)
-    assert pause == 1 or age + pause < deadline + 1
+    assert pause == 1 or age + pause <= deadline + 1
 
 
 @given(deadline=st.integers(1, 86_400), expected=expectations)
@@ -83,10 +88,18 @@ def test_the_last_poll_falls_on_the_deadline(deadline: int, expected: float | No
     assert sum(rounds(deadline, expected)) == deadline
 
 
-@given(expected=expectations)
-def test_seven_days_take_fewer_than_2700_polls(expected: float | None) -> None:
+@settings(max_examples=25)
+@given(expected=expectations, factor=factors)
+def test_seven_days_take_fewer_than_2700_polls(expected: float | None, factor: float) -> None:
     """Nine history events a round, of the 25,000 that an execution may have."""
-    assert len(rounds(LONGEST_DEADLINE, expected)) < 2_700
+    assert len(rounds(LONGEST_DEADLINE, expected, factor)) < 2_700
+
+
+@given(age=st.floats(3_000, LONGEST_DEADLINE) | st.floats(20, 200), factor=factors)
+def test_the_factor_makes_polls_rarer_and_never_rarer_than_the_longest_pause(age: float, factor: float) -> None:
+    """The one knob: what a poll costs against a second of delay."""
+    assert growing_pause(age, factor=factor) <= LONGEST_PAUSE
+    assert (growing_pause(age, factor=factor) - growing_pause(age)) * (factor - 1) >= 0
 
 
 @pytest.mark.parametrize("expected", [1, 5, 30, 90, 180, 600, 3_600])
