@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -19,14 +19,16 @@ from vidhook_cli.sandbox.subscriber import SampleSubscriber
 
 @dataclass(frozen=True)
 class Api:
-    """Calls the API as somebody with AWS credentials."""
+    """Calls the API as somebody with AWS credentials; the emulator's root, unless told otherwise."""
 
+    id: str
     url: str
+    caller: Credentials = Credentials("test", "test")  # noqa: RUF009 - nobody changes them
 
     def __call__(self, method: str, path: str, body: Any = None) -> requests.Response:
         content = b"" if body is None else json.dumps(body).encode()
         request = AWSRequest(method, self.url + path, {"content-type": "application/json"} if content else {}, content)
-        SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
+        SigV4Auth(self.caller, "execute-api", REGION).add_auth(request)
         return requests.request(
             method, self.url + path, headers=dict(request.headers), data=content, timeout=60, allow_redirects=False
         )
@@ -35,13 +37,28 @@ class Api:
 @pytest.fixture(scope="module")
 def api(cloud: Cloud) -> Api:
     (made,) = cloud.client("apigatewayv2").get_apis()["Items"]
-    return Api(f"{cloud.endpoint}/_aws/execute-api/{made['ApiId']}/$default")
+    return Api(made["ApiId"], f"{cloud.endpoint}/_aws/execute-api/{made['ApiId']}/$default")
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks", "/v1/openapi.json", "/v1/docs", "/v1/videos", "/anything"])
 def test_everything_but_videos_is_closed(api: Api, path: str) -> None:
     """Whoever may submit tasks spends somebody's money."""
     assert requests.get(api.url + path, timeout=60).status_code == 403
+
+
+def test_a_caller_may_be_held_to_a_part(api: Api, cloud: Cloud) -> None:
+    """Who hands in tasks need not be able to read secrets; docs/api.md shows the policy."""
+    iam, name = cloud.client("iam"), "submitter"
+    arn = f"arn:aws:execute-api:{REGION}:000000000000:{api.id}/*/POST/v1/tasks"
+    allowed = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    submitter = replace(api, caller=Credentials(key["AccessKeyId"], key["SecretAccessKey"]))
+    assert submitter("POST", "/v1/tasks", {}).status_code == 422
+    assert submitter("GET", "/v1/tasks").status_code == 403
+    assert submitter("POST", "/v1/subscribers", {}).status_code == 403
 
 
 def test_a_forged_link_is_refused_without_credentials(api: Api) -> None:
