@@ -141,8 +141,12 @@ def tasks_a_second(usage: Usage) -> dict[str, float]:
     return {name: quota / need for (name, quota), need in zip(QUOTAS.items(), needed, strict=True)}
 
 
-def one_task(seconds: int, subscribers: int) -> Usage:
-    """What a task that is done after `seconds` asks of AWS, all subscribers answering at once."""
+def one_task(seconds: int, subscribers: int = 1, expected: float | None = None, pause_factor: float = 1.0) -> Usage:
+    """What a task that is done after `seconds` asks of AWS, all subscribers answering at once.
+
+    `expected` is the submission's expected_seconds, `pause_factor` the parameter PauseFactor. Once a process: the
+    functions keep their clients.
+    """
     environ = {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -152,6 +156,7 @@ def one_task(seconds: int, subscribers: int) -> Usage:
         "BUS": "vidhook",
         "WATCH_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:watch",
         "DEFAULT_DEADLINE_SECONDS": "86400",
+        "PAUSE_FACTOR": str(pause_factor),
         "PROVIDER_SECRET": "keys",
         "DEFAULT_SECRET": "signing",
         "VIDEOS_URL": "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1/videos",
@@ -179,6 +184,7 @@ def one_task(seconds: int, subscribers: int) -> Usage:
             mock.patch("random.random", return_value=0.5),
         ):
             submission = {"provider": "alad", "task_id": outside.task_id, "metadata": {"order": "17"}}
+            submission |= {} if expected is None else {"expected_seconds": expected}
             taken = submit.handler(submission, context)
             waited, settled, polls = taken["pause"], False, 0
             invocations["SubmitTaskFunction"] += 1
@@ -350,8 +356,10 @@ def main() -> None:
     parser.add_argument("--megabytes", type=float, default=8.0, help="a video")
     parser.add_argument("--video-days", type=int, default=365)
     parser.add_argument("--subscribers", type=int, default=1)
+    parser.add_argument("--expected-seconds", type=float, help="what submissions say")
+    parser.add_argument("--pause-factor", type=float, default=1.0)
     given = parser.parse_args()
-    usage = one_task(given.seconds, given.subscribers)
+    usage = one_task(given.seconds, given.subscribers, given.expected_seconds, given.pause_factor)
     print(f"one task of {given.seconds} s: {usage.polls} polls, {usage.log_bytes / 1e3:.1f} kB logged")
     print("  " + ", ".join(f"{name} {count}" for name, count in sorted(usage.asked.items())))
     bills = [monthly(usage, Load(tasks, given.megabytes, given.video_days, given.subscribers)) for tasks in given.tasks]

@@ -1,0 +1,131 @@
+"""What the pages say is there: commands, options, links, alarms, parameters."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import click
+import pytest
+from botocore import xform_name
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from vidhook_cli.main import main
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_AWS_CLI = {"--query", "--output", "--region", "--profile", "--cli-binary-format"}
+# What the AWS CLI adds to the services' own operations.
+ADDED_BY_AWS_CLI = {("logs", "tail"): {"--since", "--follow", "--filter-pattern"}}
+
+
+def commands(page: Path, *programs: str) -> Iterator[list[str]]:
+    """The words of every command line in a page's code: in blocks, in quotes of a table or a sentence, in $(...)."""
+    text = page.read_text("utf-8")
+    blocks = re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", text, re.MULTILINE)
+    quoted = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
+    for code in [*blocks, *quoted]:
+        lines = iter(re.sub(r"\s+# .*", "", code).replace("\\\n", " ").splitlines())
+        for line in lines:
+            start = re.search(rf"(?:^|\$\(|[|;]\s*|=\S+ )\s*((?:{'|'.join(programs)}) .*)", line)
+            if start is None:
+                continue
+            command = start[1]
+            while command.count("'") % 2:
+                command += "\n" + next(lines)
+            words = (word.rstrip(")") for word in shlex.split(command))
+            yield list(takewhile(lambda word: word not in ("|", ">", "&&", "/dev/stdout") and word[-1:] != ";", words))
+
+
+def every(*programs: str) -> list[Any]:
+    return [
+        pytest.param(words, id=f"{page.name}: {' '.join(words)[:60]}")
+        for page in PAGES
+        for words in commands(page, *programs)
+    ]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that a page's headings can be linked by, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("words", every("vidhook"))
+def test_every_vidhook_command_in_the_pages_parses(words: list[str]) -> None:
+    """Who is paged at night pastes it as it stands."""
+    command: click.Command = main
+    rest = words[1:]
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        found = command.get_command(click.Context(command), rest.pop(0))
+        assert found is not None, f"there is no such command: {words}"
+        command = found
+    context = click.Context(command)
+    given, left, _ = command.make_parser(context).parse_args(rest)
+    assert not left
+    missing = [each.name for each in command.params if each.required and not given.get(str(each.name))]
+    assert not rest or not missing  # with nothing after its name it is spoken of, not called
+
+
+@pytest.mark.parametrize("words", every("aws"))
+def test_every_aws_command_in_the_pages_exists_with_its_options(words: list[str]) -> None:
+    """A redrive with a made-up option fails when it is needed."""
+    service, operation, *rest = words[1:]
+    options = {word for word in rest if word.startswith("--")} - OF_AWS_CLI
+    if (service, operation) in ADDED_BY_AWS_CLI:
+        assert options <= ADDED_BY_AWS_CLI[service, operation]
+        return
+    model = botocore.session.get_session().get_service_model(service)
+    operations = {xform_name(name, "-"): name for name in model.operation_names}
+    assert operation in operations
+    shape = model.operation_model(operations[operation]).input_shape
+    members = shape.members if shape is not None else {}
+    known = {f"--{xform_name(name, '-')}" for name in members}
+    known |= {f"--no-{name[2:]}" for name in known}
+    assert options <= known
+    required = {f"--{xform_name(name, '-')}" for name in (shape.required_members if shape is not None else ())}
+    assert not rest or required <= options
+
+
+@pytest.mark.parametrize("words", every("make"))
+def test_every_make_target_in_the_pages_exists(words: list[str]) -> None:
+    """The first command of the first page is one."""
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert words[1] in targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    """A page that moved, or a heading that was renamed, breaks links silently."""
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text("utf-8")):
+        path, _, anchor = target.partition("#")
+        place = (page.parent / path).resolve() if path else page
+        assert place.exists(), target
+        assert not anchor or anchor in anchors(place), target
+
+
+def test_every_alarm_has_its_section_and_every_section_its_alarm() -> None:
+    """The e-mail that wakes somebody names the section to read."""
+    page = ROOT / "docs/operating.md"
+    alarms = [each["Properties"] for each in TEMPLATE["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    named = [re.search(r"docs/operating\.md#([\w-]+)$", alarm["AlarmDescription"]) for alarm in alarms]
+    assert all(named)
+    runbook = page.read_text("utf-8").partition("\n## Alarms\n")[2].partition("\n## ")[0]
+    sections = dict(re.findall(r"^### (.*)\n((?:(?!###).*\n?)*)", runbook, re.MULTILINE))
+    assert {found[1] for found in named if found} == set(sections)
+    for section, text in sections.items():
+        for part in ("**Means**", "**Look**", "**Do**", "**Over**"):
+            assert part in text, f"{section} does not say {part}"
+
+
+@pytest.mark.parametrize("kind", ["Parameters", "Outputs"])
+def test_every_parameter_and_output_is_explained(kind: str) -> None:
+    """A deployer should not have to read the template."""
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/deploying.md").read_text("utf-8"), re.MULTILINE)
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert set(TEMPLATE[kind]) <= explained
+    assert explained <= {*TEMPLATE["Parameters"], *TEMPLATE["Outputs"]}
