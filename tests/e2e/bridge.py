@@ -6,13 +6,20 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from vidhook.edges.machines import Machines
 from vidhook.errors import NotFound
 from vidhook.event import Event
 from vidhook.task import Subscriber, Watch, watch_id
-from vidhook_cli.sandbox.cloud import Cloud
+from vidhook_cli.sandbox.cloud import REGION, Cloud
 from vidhook_cli.sandbox.provider import SampleProvider, SampleTask
 from vidhook_cli.sandbox.subscriber import Received, SampleSubscriber
 
@@ -143,6 +150,31 @@ class Bridge:
         body = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, body
         return body
+
+    def workers(self, logical_id: str) -> dict[int, dict[str, str]]:
+        """The processes that run one of the stack's functions, and the environment of each. Linux only."""
+        home, name, found = str(self.cloud.log.parent), self.function(logical_id), {}
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                lines = (process / "environ").read_text(errors="replace").split("\0")
+                environment = dict(line.split("=", 1) for line in lines if "=" in line)
+                if environment.get("AWS_LAMBDA_FUNCTION_NAME") == name and environment.get("TMPDIR") == home:
+                    found[int(process.name)] = environment
+        return found
+
+    def api(self, method: str, path: str, body: object = None, *, signed: bool = True) -> requests.Response:
+        """What the HTTP API answers to a caller of this account, or to a stranger."""
+        api_id = urlsplit(self.cloud.outputs["api_url"]).netloc.partition(".")[0]
+        url = f"{self.cloud.endpoint}/_aws/execute-api/{api_id}/$default{path}"
+        data = None if body is None else json.dumps(body)
+        request = AWSRequest(method, url, {"content-type": "application/json"} if data else {}, data)
+        if signed:
+            SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(
+                method, url, data=data, headers=dict(request.headers), timeout=PATIENCE, allow_redirects=False
+            )
 
     # The event bus
 

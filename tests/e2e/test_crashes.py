@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from bridge import PATIENCE, Bridge, eventually, id_of, webhooks
@@ -34,16 +33,10 @@ result = "url"
 
 def kill(bridge: Bridge, logical_id: str) -> int:
     """Kills every process that runs a function of the stack, as a host that fails does; says how many there were."""
-    home, name, killed = str(bridge.cloud.log.parent), bridge.function(logical_id), 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_text(errors="replace").split("\0")
-        except OSError:
-            continue
-        if f"AWS_LAMBDA_FUNCTION_NAME={name}" in environment and any(home in entry for entry in environment):
-            os.kill(int(process.name), signal.SIGKILL)
-            killed += 1
-    return killed
+    workers = bridge.workers(logical_id)
+    for process in workers:
+        os.kill(process, signal.SIGKILL)
+    return len(workers)
 
 
 class TwoHalves(Handler):

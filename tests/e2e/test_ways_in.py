@@ -1,5 +1,6 @@
 """Every AWS service's way to hand in a task, and how each of them gets its answer."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from bridge import Bridge, eventually, id_of, webhooks
+import requests
+from bridge import PATIENCE, Bridge, eventually, id_of, webhooks
 
 from vidhook_cli.sandbox import ROOT
 from vidhook_cli.sandbox.subscriber import SampleSubscriber
@@ -59,6 +61,26 @@ def test_an_invocation_that_nobody_waits_for_is_taken_in_too(bridge: Bridge) -> 
     )
     assert answer["StatusCode"] == 202
     assert bridge.event(task).type == "video.completed"
+
+
+def test_the_http_api_takes_a_task_in_and_hands_its_video_out(bridge: Bridge) -> None:
+    """Signed with the caller's own AWS credentials; only the link to the video asks for none."""
+    task = bridge.task()
+    answer = bridge.api("POST", "/v1/tasks", bridge.submission(task))
+    assert (answer.status_code, answer.json()["id"]) == (202, id_of(task))
+    [asset] = bridge.event(task).data["data"]["assets"]
+    link = bridge.api("GET", f"/v1/videos/{asset['url'].rpartition('/')[2]}", signed=False)
+    assert link.status_code == 302
+    video = requests.get(link.headers["location"], timeout=PATIENCE)
+    assert hashlib.sha256(video.content).hexdigest() == task.media().sha256
+
+
+def test_the_http_api_is_closed_to_strangers(bridge: Bridge) -> None:
+    """IAM guards every route but the video's, which has a token of its own."""
+    task = bridge.task()
+    assert bridge.api("POST", "/v1/tasks", bridge.submission(task), signed=False).status_code == 403
+    assert bridge.api("GET", "/v1/tasks", signed=False).status_code == 403
+    assert bridge.api("GET", "/v1/videos/AAAA", signed=False).status_code == 404
 
 
 def test_the_event_bus_takes_a_task_in(bridge: Bridge) -> None:

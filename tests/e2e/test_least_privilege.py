@@ -1,0 +1,338 @@
+"""Each function may do what its work needs and nothing else: proved by trying, on the roles of the real template."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+import requests
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from bridge import PATIENCE, Bridge, eventually, id_of, webhooks
+from samtranslator.yaml_helper import yaml_parse
+
+from vidhook.edges.ledger import GRACE_SECONDS
+from vidhook.submit import check
+from vidhook_cli.sandbox import ROOT
+from vidhook_cli.sandbox.cloud import REGION
+from vidhook_cli.sandbox.loopback import Handler, Loopback
+from vidhook_cli.sandbox.media import video
+from vidhook_cli.sandbox.provider import KEYS
+from vidhook_cli.sandbox.subscriber import SampleSubscriber
+
+Client = Callable[[str], Any]
+Make = Callable[..., SampleSubscriber]
+
+
+@pytest.fixture(scope="module")
+def names(bridge: Bridge) -> Iterator[dict[str, str]]:
+    """What the acts below are tried on: things of this stack, and things of others."""
+    cloud = bridge.cloud
+    secrets, states, s3 = (cloud.client(name) for name in ("secretsmanager", "stepfunctions", "s3"))
+    secrets.create_secret(Name="vidhook/subscriber/sub_probe", SecretString="{}")
+    secrets.create_secret(Name="payroll", SecretString="{}")
+    s3.put_object(Bucket=cloud.outputs["bucket"], Key="probe.mp4", Body=b"0")
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Pass", "End": True}}})
+    role = cloud.client("iam").create_role(RoleName="payroll", AssumeRolePolicyDocument='{"Statement": []}')
+    machine = states.create_state_machine(name="payroll", definition=definition, roleArn=role["Role"]["Arn"])
+    queue = cloud.client("sqs").create_queue(QueueName="payroll")["QueueUrl"]
+    yield {**cloud.outputs, "other_machine": machine["stateMachineArn"], "other_queue": queue}
+    states.delete_state_machine(stateMachineArn=machine["stateMachineArn"])
+
+
+def acts(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any]]:
+    """What a function might try. None of it does harm where it is allowed."""
+    table, bucket, nothing = names["table"], names["bucket"], {"S": f"probe-{uuid4().hex}"}
+    key = {"pk": nothing, "sk": nothing}
+    never: dict[str, Any] = {"TableName": table, "ConditionExpression": "attribute_exists(pk)"}
+    db, secrets, states, s3, sqs = (
+        client(name) for name in ("dynamodb", "secretsmanager", "stepfunctions", "s3", "sqs")
+    )
+    pk = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": nothing}}
+    due = {"KeyConditionExpression": "due = :due", "ExpressionAttributeValues": {":due": nothing}}
+    listed = {
+        "KeyConditionExpression": "#l = :list",
+        "ExpressionAttributeValues": {":list": nothing},
+        "ExpressionAttributeNames": {"#l": "list"},
+    }
+    return {
+        "read the ledger": lambda: db.get_item(TableName=table, Key=key),
+        "read a story": lambda: db.query(TableName=table, **pk),
+        "list": lambda: db.query(TableName=table, IndexName="listed", **listed),
+        "find what is due": lambda: db.query(TableName=table, IndexName="due", **due),
+        "scan the ledger": lambda: db.scan(TableName=table, Limit=1),
+        "write into the ledger": lambda: db.put_item(Item=key, **never),
+        "change the ledger": lambda: db.update_item(Key=key, **never),
+        "delete from the ledger": lambda: db.delete_item(Key=key, **never),
+        "export the ledger": lambda: db.describe_continuous_backups(TableName=table),
+        "read the providers' keys": lambda: secrets.get_secret_value(SecretId=names["provider_secret"]),
+        "read the stack's secret": lambda: secrets.get_secret_value(SecretId=names["default_secret"]),
+        "read a subscriber's secret": lambda: secrets.get_secret_value(SecretId="vidhook/subscriber/sub_probe"),
+        "read another's secret": lambda: secrets.get_secret_value(SecretId="payroll"),
+        "write a subscriber's secret": lambda: secrets.put_secret_value(
+            SecretId="vidhook/subscriber/sub_probe", SecretString="{}"
+        ),
+        "write the providers' keys": lambda: secrets.put_secret_value(
+            SecretId=names["provider_secret"], SecretString=json.dumps(KEYS)
+        ),
+        "list secrets": lambda: secrets.list_secrets(),
+        "read a video": lambda: s3.get_object(Bucket=bucket, Key="probe.mp4"),
+        "look for a video": lambda: s3.list_objects_v2(Bucket=bucket, MaxKeys=1),
+        "keep a video": lambda: s3.put_object(Bucket=bucket, Key="probe.mp4", Body=b"0"),
+        "delete a video": lambda: s3.delete_object(Bucket=bucket, Key="probe.mp4"),
+        "open the bucket": lambda: s3.delete_public_access_block(Bucket=bucket),
+        "start a watch": lambda: states.start_execution(stateMachineArn=names["watch_arn"], name="no name"),
+        "start a redelivery": lambda: states.start_execution(stateMachineArn=names["redeliver_arn"], name="no name"),
+        "start another machine": lambda: states.start_execution(
+            stateMachineArn=names["other_machine"], name=uuid4().hex
+        ),
+        "look at a watch": lambda: states.describe_execution(
+            executionArn=names["watch_arn"].replace(":stateMachine:", ":execution:") + ":none"
+        ),
+        "stop a watch": lambda: states.stop_execution(
+            executionArn=names["watch_arn"].replace(":stateMachine:", ":execution:") + ":none"
+        ),
+        "answer a token": lambda: states.send_task_success(taskToken="none", output="{}"),
+        "tell on our bus": lambda: client("events").put_events(
+            Entries=[{"EventBusName": names["bus"], "Source": "probe", "DetailType": "probe", "Detail": "{}"}]
+        ),
+        "tell on the default bus": lambda: client("events").put_events(
+            Entries=[{"Source": "probe", "DetailType": "probe", "Detail": "{}"}]
+        ),
+        "take from the queue": lambda: sqs.receive_message(QueueUrl=names["submissions_queue"], VisibilityTimeout=0),
+        "put aside": lambda: sqs.send_message(QueueUrl=names["submissions_dead_letter_queue"], MessageBody="probe"),
+        "send to another queue": lambda: sqs.send_message(QueueUrl=names["other_queue"], MessageBody="probe"),
+        "invoke a function": lambda: client("lambda").invoke(FunctionName=names["submit_function"]),
+        "rewrite a function": lambda: client("lambda").update_function_configuration(
+            FunctionName=names["submit_function"], Description="probe"
+        ),
+        "make a user": lambda: client("iam").create_user(UserName="probe"),
+    }
+
+
+MAY = {
+    "SubmitTaskFunction": {
+        "read the ledger",
+        "read a story",
+        "write into the ledger",
+        "delete from the ledger",
+        "start a watch",
+        "answer a token",
+        "take from the queue",
+        "put aside",
+    },
+    "PollTaskFunction": {"read the ledger", "change the ledger", "read the providers' keys"},
+    "PublishEventFunction": {
+        "read the ledger",
+        "read a story",
+        "write into the ledger",
+        "change the ledger",
+        "delete from the ledger",
+        "read the providers' keys",
+        "read the stack's secret",
+        "read a subscriber's secret",
+        "read a video",
+        "look for a video",
+        "keep a video",
+        "answer a token",
+        "tell on our bus",
+    },
+    "RedeliverEventFunction": {
+        "read the ledger",
+        "write into the ledger",
+        "change the ledger",
+        "read the stack's secret",
+        "read a subscriber's secret",
+        "tell on our bus",
+    },
+    "SweepLedgerFunction": {
+        "read the ledger",
+        "read a story",
+        "list",
+        "find what is due",
+        "change the ledger",
+        "start a watch",
+        "start a redelivery",
+        "look at a watch",
+    },
+    "ServeApiFunction": {
+        "read the ledger",
+        "read a story",
+        "list",
+        "write into the ledger",
+        "change the ledger",
+        "delete from the ledger",
+        "read the stack's secret",
+        "read a subscriber's secret",
+        "write a subscriber's secret",
+        "read a video",
+        "look for a video",
+        "start a watch",
+        "start a redelivery",
+        "answer a token",
+    },
+}
+
+
+def in_the_role_of(bridge: Bridge, logical_id: str) -> Client:
+    """Makes clients that are what the function is, once its role trusts the root of this cloud."""
+    role = bridge.function(f"{logical_id}Role")
+    trusted = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    lambdas = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam = bridge.cloud.client("iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [lambdas, trusted]})
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
+    arn = iam.get_role(RoleName=role)["Role"]["Arn"]
+    session = bridge.cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"]
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=bridge.cloud.endpoint,
+            region_name=REGION,
+            aws_access_key_id=session["AccessKeyId"],
+            aws_secret_access_key=session["SecretAccessKey"],
+            aws_session_token=session["SessionToken"],
+            config=Config(proxies={}, s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+        )
+
+    return client
+
+
+def allowed(act: Callable[[], Any]) -> bool:
+    try:
+        act()
+    except ClientError as error:
+        return "AccessDenied" not in error.response["Error"]["Code"]
+    return True
+
+
+@pytest.mark.parametrize("logical_id", MAY)
+def test_a_function_may_do_its_own_work_and_nothing_else(
+    bridge: Bridge, names: dict[str, str], logical_id: str
+) -> None:
+    """A hole in one handler must not open the payroll, the films or the ledger as a whole."""
+    tried = acts(names, in_the_role_of(bridge, logical_id))
+    assert {what for what, act in tried.items() if allowed(act)} == MAY[logical_id]
+
+
+def test_every_function_is_on_trial() -> None:
+    """A function added later is asked for its list, too."""
+    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    assert set(MAY) == {name for name, resource in resources.items() if resource["Type"] == "AWS::Serverless::Function"}
+
+
+# What leaves no call of ours in a trail: Lambda itself takes the messages in, and s3:ListBucket is what makes S3 answer
+# 404 instead of 403 for an object that is not there.
+NOT_OURS_TO_CALL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "s3:ListBucket"}
+# The emulator's trail names S3's calls by method and path alone.
+CALLED = {"s3:AbortMultipartUpload": "DeleteObject", "s3:GetObject": "HeadObject"}
+FILMS = """
+name = "streams"
+base_url = "{base_url}"
+path = "/tasks/{{task_id}}"
+[answer]
+status = "status"
+[assets]
+result = "url"
+"""
+
+
+class WithoutLength(Handler):
+    """A provider whose video has no announced length, and breaks the first time."""
+
+    downloads = 0
+
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        if self.path != "/film.mp4":
+            answer = json.dumps({"status": "completed", "url": f"{self.server.url}/film.mp4"})
+            self.answer(200, answer.encode(), {"Content-Type": "application/json"})
+            return
+        type(self).downloads += 1
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp4")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for chunk in video("a stream").chunks():
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        if self.downloads > 1:
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.hang_up()
+
+
+def tour(bridge: Bridge, subscriber: Make) -> None:
+    """Does everything the stack can do, once."""
+    cloud, token = bridge.cloud, f"token-{uuid4().hex}"
+    subscriber(answers=[500, 410])
+    for ends in ("completed", "failed"):
+        task = bridge.task("vicsee", ends=ends)
+        bridge.submit(task, task_token=token)
+        bridge.ended(bridge.execution_arn(task))
+        bridge.submit(task, task_token=token)
+        assert bridge.api("POST", "/v1/tasks", bridge.submission(task, task_token=token)).ok
+    bad = json.dumps({"provider": "vicsee"})
+    cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=bad)
+    server = Loopback(WithoutLength)
+    try:
+        cloud.ledger.put_provider_file("streams", FILMS.format(base_url=server.url))
+        streamed = cloud.submit(provider="streams", task_id=uuid4().hex, expected_seconds=1)["id"]
+        eventually(lambda: cloud.ledger.watch(streamed).event_id)
+    finally:
+        server.stop()
+    assert WithoutLength.downloads == 2
+
+    app = subscriber()
+    late = time.time() - GRACE_SECONDS - 60
+    cloud.ledger.open_delivery(bridge.event(task), bridge.known(app), late)
+    forgotten, _ = check(bridge.submission(bridge.task()), 86_400)
+    cloud.ledger.claim(forgotten, forgotten.id, 1, late)
+    bridge.invoke("SweepLedgerFunction", {})
+    webhooks(app, task)
+
+    assert bridge.api("POST", "/v1/tasks", bridge.submission(bridge.task())).ok
+    replay = f"/v1/tasks/{id_of(task)}/deliveries/{bridge.known(app).id}/replay"
+    assert bridge.api("POST", replay).ok
+    assert bridge.api("GET", "/v1/tasks").ok
+    [asset] = cloud.ledger.event(streamed).data["data"]["assets"]
+    assert bridge.api("GET", f"/v1/videos/{asset['url'].rpartition('/')[2]}", signed=False).status_code == 302
+    made = bridge.api("POST", "/v1/subscribers", {"url": app.url}).json()
+    assert bridge.api("POST", f"/v1/subscribers/{made['id']}/rotate", {}).ok
+    assert bridge.api("POST", f"/v1/subscribers/{made['id']}/test").ok
+    assert bridge.api("DELETE", f"/v1/subscribers/{made['id']}").ok
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_every_granted_action_is_used(bridge: Bridge, subscriber: Make) -> None:
+    """A grant that nothing needs is only good for an intruder: what the template grants is what a trail shows."""
+    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    granted = {}
+    for logical_id in MAY:
+        statements = resources[logical_id]["Properties"]["Policies"][0]["Statement"]
+        actions = [each["Action"] for each in statements]
+        granted[logical_id] = {one for each in actions for one in ([each] if isinstance(each, str) else each)}
+    recording = {"cloudtrail._recording_enabled": "true"}
+    requests.post(f"{bridge.cloud.endpoint}/_ministack/config", json=recording, timeout=PATIENCE)
+    tour(bridge, subscriber)
+    trail = bridge.cloud.client("cloudtrail")
+    keys = {name: next(iter(bridge.workers(name).values()))["AWS_ACCESS_KEY_ID"] for name in MAY}
+
+    def used(logical_id: str, action: str) -> bool:
+        call = CALLED.get(action, action.partition(":")[2])
+        wanted = {"AccessKeyId": keys[logical_id], "EventName": call}
+        attributes = [{"AttributeKey": name, "AttributeValue": value} for name, value in wanted.items()]
+        return bool(trail.lookup_events(LookupAttributes=attributes)["Events"])
+
+    def unused() -> set[tuple[str, str]]:
+        every = {(logical_id, action) for logical_id in MAY for action in granted[logical_id] - NOT_OURS_TO_CALL}
+        return {(logical_id, action) for logical_id, action in every if not used(logical_id, action)}
+
+    deadline = time.monotonic() + 20  # redeliveries and the queue are still at work
+    while (left := unused()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == set()
+    assert not used("PollTaskFunction", "dynamodb:PutItem")  # the trail tells one function from another
