@@ -6,6 +6,7 @@ import random
 import time
 from typing import Any
 
+from vidhook import shapes
 from vidhook.edges import environment
 from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadSubmission
@@ -78,6 +79,6 @@ def _answer(submitted: Submitted) -> dict[str, Any]:
         "provider": watch.submission.provider,
         "task_id": watch.submission.task_id,
         "created": submitted.created,
-        "status": str(watch.snapshot.status) if watch.snapshot else "pending",
+        "status": str(shapes.status(watch)),
         "pause": submitted.pause,
     }

@@ -10,7 +10,7 @@ from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
 from vidhook.event import iso
-from vidhook.redeliver import start_run
+from vidhook.redeliver import send_anew
 from vidhook.task import Attempt, Delivery
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
@@ -64,16 +64,7 @@ def replay(task: str | None, subscriber_id: str | None, since: str | None) -> No
     else:
         raise click.UsageError("name a TASK, or a --subscriber with --since")
     chosen = [each for each in chosen if not each.event_type.endswith(".progress")]
-    for number, each in enumerate(chosen):
-        start_run(
-            each,
-            pause=1 + number // 10,
-            afresh=True,
-            ledger=here.ledger,
-            machines=here.machines,
-            redeliver_arn=here.outputs["RedeliverArn"],
-            now=now,
-        )
+    send_anew(chosen, ledger=here.ledger, machines=here.machines, redeliver_arn=here.outputs["RedeliverArn"], now=now)
     click.echo(f"{len(chosen)} deliveries are on their way again")
     if not chosen:
         raise NotFound("there is nothing to replay; `vidhook deliveries` shows what there is")

@@ -1,5 +1,6 @@
 """One more attempt at one subscriber that was not reached at once, and new runs for what was held or given up."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
     from vidhook.edges.machines import Machines
     from vidhook.edges.secrets import Secrets
+
+# How many deliveries a second are sent anew, whatever the reason.
+ANEW_RATE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,20 @@ def start_run(
     delivery = ledger.start_run(delivery, pause=pause, now=now, afresh=afresh)
     machines.start(redeliver_arn, delivery.execution_name, hand_on(delivery, pause))
     return delivery
+
+
+def send_anew(
+    deliveries: Iterable[Delivery], *, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
+) -> int:
+    """Starts a fresh run of each delivery, ten a second, so that nobody who comes back is run over. Says how many."""
+    started = 0
+    for delivery in deliveries:
+        pause = 1 + started // ANEW_RATE
+        start_run(
+            delivery, pause=pause, afresh=True, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now
+        )
+        started += 1
+    return started
 
 
 def hold(delivery: Delivery, ledger: "Ledger") -> None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import secrets as randomness
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vidhook.deliver import attempt
 from vidhook.errors import BadSubscriber, Blocked
 from vidhook.event import Event, iso, serialize
-from vidhook.redeliver import start_run
+from vidhook.redeliver import send_anew
 from vidhook.signature import PREFIX, new_secret
 from vidhook.task import (
     EVENT_TYPES,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from vidhook.edges.machines import Machines
     from vidhook.edges.secrets import Secrets
 
-# How many held deliveries a second go out to a subscriber that came back.
-DRAIN_RATE = 10
 ROTATION_SECONDS = 86_400
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
 SECRET_BYTES = range(24, 65)
@@ -165,7 +163,7 @@ def resume(
 def drain(subscriber_id: str, *, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float) -> int:
     """Starts every held delivery of a subscriber, oldest first, ten a second. Whoever stops half-way starts again."""
     held = (each for each in ledger.deliveries_to(subscriber_id) if each.state == "held")
-    started = _send_anew(held, ledger, machines, redeliver_arn, now)
+    started = send_anew(held, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
     ledger.change_subscriber(subscriber_id, {"draining": False})
     return started
 
@@ -233,18 +231,4 @@ def recover(
     """Sends anew all that failed for this subscriber since an instant, oldest first; says how many. Raises NotFound."""
     ledger.subscriber(subscriber_id)
     lost = (each for each in ledger.deliveries_to(subscriber_id, since=since) if each.state in ("failed", "cancelled"))
-    return _send_anew(lost, ledger, machines, redeliver_arn, now)
-
-
-def _send_anew(
-    deliveries: Iterable[Delivery], ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
-) -> int:
-    """Starts a fresh run of each delivery, ten a second, so that nobody who comes back is run over."""
-    started = 0
-    for delivery in deliveries:
-        pause = 1 + started // DRAIN_RATE
-        start_run(
-            delivery, pause=pause, afresh=True, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now
-        )
-        started += 1
-    return started
+    return send_anew(lost, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
