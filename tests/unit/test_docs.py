@@ -31,7 +31,7 @@ def commands(page: Path, *programs: str) -> Iterator[list[str]]:
     for code in [*blocks, *quoted]:
         lines = iter(re.sub(r"\s+# .*", "", code).replace("\\\n", " ").splitlines())
         for line in lines:
-            start = re.search(rf"(?:^|\$\(|[|;]\s*|=\S+ )\s*((?:{'|'.join(programs)}) .*)", line)
+            start = re.search(rf"(?:^|\$\(|[|;{{]\s*|=\S+ )\s*((?:{'|'.join(programs)}) .*)", line)
             if start is None:
                 continue
             command = start[1]
