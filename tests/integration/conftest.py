@@ -9,7 +9,9 @@ from threading import Thread
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
@@ -29,6 +31,8 @@ ROOT = Path(__file__).parents[2]
 KEY = "key-5f0c8a"
 DEFAULT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 40
+# One for all tests: reading what AWS's services look like takes longer than most tests.
+AWS_MODELS = create_loader()
 PROVIDER = """
 name = "acme"
 base_url = "{base_url}"
@@ -273,6 +277,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
+        session = botocore.session.get_session()
+        session.register_component("data_loader", AWS_MODELS)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session(botocore_session=session))
         yield
 
 
