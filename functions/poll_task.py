@@ -17,6 +17,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answers whether the task is settled and, if not, the whole seconds to pause and whether there is news to tell."""
     polled = poll(
         event["watch"],
+        execution=event["execution"],
         ledger=environment.ledger(),
         http=environment.http(),
         secrets=environment.secrets(),

@@ -196,8 +196,16 @@ class World:
             jitter=0.0,
         )
 
-    def poll(self, watch_id: str) -> Polled:
-        return poll(watch_id, ledger=self.ledger, http=self.http, secrets=self.secrets, now=self.clock, jitter=0.0)
+    def poll(self, watch_id: str, execution: str | None = None) -> Polled:
+        return poll(
+            watch_id,
+            execution=execution,
+            ledger=self.ledger,
+            http=self.http,
+            secrets=self.secrets,
+            now=self.clock,
+            jitter=0.0,
+        )
 
     def wait(self, seconds: float) -> None:
         self.now += seconds

@@ -160,6 +160,17 @@ class TestDeadline:
         assert "never told of the task" in message
         assert why in message
 
+    def test_a_second_execution_makes_no_task_older(self, world: World) -> None:
+        """A task that is submitted in two ways is followed twice; its deadline must not come twice as soon."""
+        watch = world.submit().watch
+        world.web.script("/tasks/t1", says("processing"))
+        world.wait(20)
+        for _ in range(30):
+            polls = [world.poll(watch.id, execution=name) for name in (watch.execution, "another")]
+            world.wait(polls[0].pause)
+        followed = world.ledger.watch(watch.id)
+        assert followed.age(world.now) == world.now - followed.submitted_at
+
 
 class TestHostileAnswers:
     def test_words_without_end_do_not_outgrow_the_ledger(self, world: World, watch: str) -> None:

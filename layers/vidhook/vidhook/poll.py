@@ -40,6 +40,7 @@ class Polled:
 def poll(
     watch_id: str,
     *,
+    execution: str | None = None,
     ledger: "Ledger",
     http: "Http",
     secrets: "Secrets",
@@ -73,7 +74,9 @@ def poll(
     entry = replace(_entry(at, reading, broken), pause=pause)
     snapshot = reading.snapshot if reading else None
     progress = snapshot is not None and news_on_the_way(watch, snapshot, at)
-    watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress)
+    # A second execution may follow the same task; its pauses run beside those of the first and make nothing older.
+    beside = execution is not None and execution != watch.execution
+    watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress, beside=beside)
     # Another execution may have settled it meanwhile.
     return Polled(watch, watch.settled, pause, progress and not watch.settled, reading, broken)
 

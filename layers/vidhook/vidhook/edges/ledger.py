@@ -102,18 +102,25 @@ class Ledger:
         return _watch(self._get(watch_id, "watch", f"task {watch_id}"))
 
     def note_poll(
-        self, watch: Watch, poll: Poll, snapshot: Snapshot | None, *, settled: bool, progress: bool = False
+        self,
+        watch: Watch,
+        poll: Poll,
+        snapshot: Snapshot | None,
+        *,
+        settled: bool,
+        progress: bool = False,
+        beside: bool = False,
     ) -> Watch:
         """Adds one poll, and the snapshot when there is one. A watch that another execution settled stays as it is.
 
-        `progress` says that this poll's news is to be told.
+        `progress` says that this poll's news is to be told, `beside` that its pause runs beside another execution's.
         """
         history = (*watch.history, poll)[-HISTORY:]
         pause = poll.pause or 0
         changed = replace(
             watch,
             polls=watch.polls + 1,
-            paused=watch.paused + pause,
+            paused=watch.paused + (0 if beside else pause),
             history=history,
             snapshot=snapshot or watch.snapshot,
             detected_at=poll.at if settled else watch.detected_at,
