@@ -23,7 +23,8 @@ unpack = zipfile.ZipFile.extractall
 unpacking = threading.Lock()
 invoke = lambda_svc._execute_function_dispatch
 line = threading.Lock()
-turns = threading.BoundedSemaphore(4 * (os.cpu_count() or 1))
+cores = os.cpu_count() or 1
+turns = threading.BoundedSemaphore(4 * cores)
 processes = threading.BoundedSemaphore(64)  # about 70 MB each
 remember_origin = app.pin_request_origin
 
@@ -49,16 +50,27 @@ def unpack_once(archive: zipfile.ZipFile, path: str) -> None:
     Path(path).symlink_to(shared)
 
 
+def cores_are_busy() -> bool:
+    """Whether more threads want to run than there are cores, where the system tells."""
+    try:
+        runnable = Path("/proc/loadavg").read_text().split()[3].partition("/")[0]
+    except OSError:
+        return False
+    return int(runnable) > cores
+
+
 def invoke_in_turn(*invocation: Any) -> Any:
     """Runs a Lambda when its turn comes: AWS has room for a thousand at once, and a machine for a few.
 
     Four a core take turns, so that a burst uses warm processes again instead of starting cold ones. Whoever is first in
-    line for a quarter of a second goes ahead all the same: those inside may only be waiting for a slow provider or
-    subscriber, and must not hold up the rest. MiniStack's own limit would lose what comes over the event bus.
+    line for a quarter of a second goes ahead all the same when the cores are idle: then those inside only wait for a
+    slow provider or subscriber, and must not hold up the rest. MiniStack's own limit would lose what comes over the
+    event bus.
     """
     with processes:
         with line:
-            in_turn = turns.acquire(timeout=0.25)
+            while not (in_turn := turns.acquire(timeout=0.25)) and cores_are_busy():
+                pass
         try:
             return invoke(*invocation)
         finally:
