@@ -123,7 +123,7 @@ def ask(
             provider,
             status=response.status,
             headers=response.headers,
-            body=response.body,
+            body=_without(key, response.body),
             task_id=task_id,
             age_seconds=watch.age(now()),
             now=now(),
@@ -135,6 +135,12 @@ def ask(
             break
         key = mended
     return reading, None
+
+
+def _without(key: str | None, body: bytes) -> bytes:
+    """What a provider answered, less our key: some quote it in their errors, and events travel far."""
+    # A shorter one is no key, and may be a word of the answer's own.
+    return body.replace(key.encode(), b"[key]") if key is not None and len(key) >= 8 else body
 
 
 def _settling_snapshot(watch: Watch, reading: Reading | None, broken: str | None, at: float) -> Snapshot | None:

@@ -1,0 +1,166 @@
+"""A canary for every secret: sent through a whole run, failures and all, then looked for wherever somebody may read."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+from bridge import Bridge, eventually, id_of, webhooks
+from click.testing import Result
+
+from vidhook import subscribers
+from vidhook_cli.sandbox.loopback import Handler, Loopback
+from vidhook_cli.sandbox.provider import KEYS
+from vidhook_cli.sandbox.subscriber import SampleSubscriber
+
+
+class Parrot(Handler):
+    """A provider that repeats our key in all it says, as some do in their errors."""
+
+    heard: set[str] = set()  # noqa: RUF012 - one for all connections
+
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        authorization = self.headers.get("Authorization", "")
+        self.heard.add(authorization)
+        said = f"no such user: {authorization}"
+        if "fails" in self.path:
+            answer = {"id": authorization, "status": "failed", "error": {"code": authorization, "message": said}}
+            self.answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+        else:
+            self.answer(503, f"<html>{said}</html>".encode(), {"Content-Type": "text/html"})
+
+
+PARROT = """
+name = "parrot"
+base_url = "{base_url}"
+path = "/tasks/{{task_id}}"
+[answer]
+status = "status"
+error = "error"
+upstream_id = "id"
+[assets]
+result = "url"
+"""
+
+
+def histories(bridge: Bridge) -> Iterator[str]:
+    """Input, output and every event of every execution of the stack's machines."""
+    for machine in (bridge.cloud.outputs["watch_arn"], bridge.redeliver_arn):
+        for pages in bridge.states.get_paginator("list_executions").paginate(stateMachineArn=machine):
+            for execution in pages["executions"]:
+                arn = execution["executionArn"]
+                yield str(bridge.states.describe_execution(executionArn=arn))
+                for page in bridge.states.get_paginator("get_execution_history").paginate(executionArn=arn):
+                    yield str(page["events"])
+
+
+def logs(bridge: Bridge) -> Iterator[str]:
+    """What the functions and the emulator itself wrote."""
+    client = bridge.cloud.client("logs")
+    for groups in client.get_paginator("describe_log_groups").paginate():
+        for group in groups["logGroups"]:
+            for page in client.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
+                yield from (event["message"] for event in page["events"])
+    yield bridge.cloud.log.read_text(errors="replace")
+
+
+def objects(bridge: Bridge) -> Iterator[str]:
+    """The name and the metadata of everything kept."""
+    s3, bucket = bridge.cloud.client("s3"), bridge.cloud.outputs["bucket"]
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for entry in page.get("Contents", []):
+            yield entry["Key"] + str(s3.head_object(Bucket=bucket, Key=entry["Key"]))
+
+
+def reasons(bridge: Bridge) -> Iterator[str]:
+    """Why messages were put aside. They themselves lie there as they came, to be sent again."""
+    sqs, url = bridge.cloud.client("sqs"), bridge.cloud.outputs["submissions_dead_letter_queue"]
+    for _ in range(100):
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+        if "Messages" not in answer:
+            return
+        yield from (str(message["MessageAttributes"]) for message in answer["Messages"])
+
+
+def ledger(bridge: Bridge) -> Iterator[str]:
+    """Every row of the table but the two that must know: a waiting token, and whom a task calls back."""
+    for page in bridge.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=bridge.cloud.outputs["table"]):
+        for item in page["Items"]:
+            if not item["sk"]["S"].startswith(("token#", "cb_")):
+                # The submission names the callback_url too: it is how its subscriber is made.
+                yield str({name: value for name, value in item.items() if name != "submission"})
+
+
+def test_no_secret_is_found_where_somebody_may_read(
+    bridge: Bridge, subscriber: Callable[..., SampleSubscriber], cli: Callable[..., Result]
+) -> None:
+    """Execution histories, logs, events, the bucket, the ledger, the command's output: read by more people than one."""
+    cloud, run = bridge.cloud, uuid4().hex
+    key, token, query = (f"canary-{name}-{run}" for name in ("key", "token", "query"))
+    signing = "whsec_" + base64.b64encode(f"canary-sign-{run}".encode()).decode()
+    canaries = [key, token, query, signing.removeprefix("whsec_"), cloud.secrets.default().removeprefix("whsec_")]
+
+    keys = json.dumps({**KEYS, "parrot": key})
+    cloud.client("secretsmanager").put_secret_value(SecretId=cloud.outputs["provider_secret"], SecretString=keys)
+    app, down = SampleSubscriber(signing, cloud.secrets.default(), answers=[500]), subscriber()
+    down.stop()
+    added, _ = subscribers.add(
+        app.url, secret=signing, stack="vidhook", ledger=cloud.ledger, secrets=cloud.secrets, http=cloud.http, now=0.0
+    )
+    parrot = Loopback(Parrot)
+    try:
+        cloud.ledger.put_provider_file("parrot", PARROT.format(base_url=parrot.url))
+        good = bridge.task()
+        terms = {"expected_seconds": 1, "task_token": token, "callback_url": f"{app.url}?key={query}"}
+        bridge.submit(good, **terms)
+        lost = {**terms, "callback_url": f"{down.url}?key={query}"}
+        fails = cloud.submit(provider="parrot", task_id=f"fails-{run}", **lost)["id"]
+        times_out = cloud.submit(provider="parrot", task_id=f"silent-{run}", deadline_seconds=4, **lost)["id"]
+        assert token in cloud.ledger.tokens(times_out)
+        refused = [
+            {**terms, "task_token": token * 100},
+            {**terms, "callback_url": f"http://10.0.0.1/?key={query}"},
+            {**terms, "callback_url": [query]},
+            {**terms, "callback_url": f"ftp://127.0.0.1/{query}?key={query}"},
+        ]
+        said = []
+        for terms in refused:
+            with pytest.raises(RuntimeError) as refusal:
+                cloud.submit(provider="alad", task_id=run, **terms)
+            said.append(str(refusal.value))
+            body = json.dumps({"provider": "alad", "task_id": run, **terms})
+            cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=body)
+        for watch_id in (id_of(good), fails, times_out):
+            eventually(lambda watch_id=watch_id: cloud.ledger.watch(watch_id).event_id)
+        webhooks(app, good, 3)  # to the subscriber and to the callback_url, one of them twice
+        attempts = eventually(lambda: [made for _, who, made in cloud.ledger.attempts(fails) if who.startswith("cb_")])
+    finally:
+        parrot.stop()
+        app.stop()
+    subscribers.remove(added.id, ledger=cloud.ledger, secrets=cloud.secrets)
+
+    assert f"Bearer {key}" in Parrot.heard  # each secret was in use
+    assert all(received.verified for received in app.received)
+    assert attempts[0].kind == "connect"
+    shown = [
+        cli(*command, *more).output
+        for command in [("tasks",), ("task", fails), ("deliveries", fails), ("deliveries", id_of(good)), ("status",)]
+        for more in ([], ["--json"])
+    ]
+    places = {
+        "histories": list(histories(bridge)),
+        "logs": list(logs(bridge)),
+        "bus": [json.dumps(each) for each in bridge.heard()],
+        "webhooks": [received.body.decode() for received in app.received],
+        "objects": list(objects(bridge)),
+        "reasons": list(reasons(bridge)),
+        "ledger": list(ledger(bridge)),
+        "command": shown,
+        "refusals": said,
+    }
+    found = {(canary, place) for place, texts in places.items() for canary in canaries if canary in "".join(texts)}
+    assert found == set()
+    for place in ("histories", "logs", "bus", "webhooks", "objects", "ledger", "command"):
+        assert id_of(good) in "".join(places[place]), f"nothing of this run is in the {place}: was it looked at?"
+    assert len(places["reasons"]) >= len(refused)
