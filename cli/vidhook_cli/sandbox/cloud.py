@@ -35,7 +35,7 @@ from vidhook_cli.sandbox.provider import KEYS, SampleProvider, provider_files
 from vidhook_cli.sandbox.subscriber import SampleSubscriber
 
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
-# The one thing that differs from a deployment in AWS: providers and subscribers live on this machine.
+# What differs from a deployment in AWS: providers, subscribers and the API live on this machine.
 NETWORKS = "127.0.0.0/8,::1/128"
 
 
@@ -146,15 +146,20 @@ def running(port: int = 0, wait_scale: float = 1.0, auth: bool = False) -> Itera
 def _deploy(endpoint: str, packaged: Package) -> dict[str, str]:
     """Creates the stack; its outputs in snake_case."""
     s3, cloudformation = _client(endpoint, "s3"), _client(endpoint, "cloudformation")
+    # The emulator lets a tag choose the API's id, so that its address is known beforehand.
+    template = json.loads(packaged.template)
+    template["Resources"]["Api"]["Properties"]["Tags"] = {"ms-custom-id": STACK}
+    api_url = f"{endpoint}/_aws/execute-api/{STACK}/$default"
+    parameters = {"AllowedNetworks": NETWORKS, "VideosUrl": f"{api_url}/v1/videos"}
     s3.create_bucket(Bucket=ARTIFACTS)
-    for key, content in {**packaged.objects, "template.json": packaged.template.encode()}.items():
+    for key, content in {**packaged.objects, "template.json": json.dumps(template).encode()}.items():
         s3.put_object(Bucket=ARTIFACTS, Key=key, Body=content)
     try:
         cloudformation.create_stack(
             StackName=STACK,
             TemplateURL=f"{endpoint}/{ARTIFACTS}/template.json",
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-            Parameters=[{"ParameterKey": "AllowedNetworks", "ParameterValue": NETWORKS}],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
     except ClientError as error:
         raise click.ClickException(f"the template is refused: {error.response['Error']['Message']}") from error
@@ -169,7 +174,8 @@ def _deploy(endpoint: str, packaged: Package) -> dict[str, str]:
         failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
         why = [f"{event['LogicalResourceId']}, {event.get('ResourceStatusReason')}" for event in failed]
         raise click.ClickException(f"the stack is {stack['StackStatus']}: {''.join(why[:1])}")
-    return {_snake(output["OutputKey"]): output["OutputValue"] for output in stack.get("Outputs", [])}
+    outputs = {_snake(output["OutputKey"]): output["OutputValue"] for output in stack.get("Outputs", [])}
+    return {**outputs, "api_url": api_url}
 
 
 def _await_health(endpoint: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -193,7 +199,6 @@ def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[s
         **mine,
         "AUTH": str(auth).lower(),
         "BIND_HOST": "127.0.0.1",
-        "BOTO_DISABLE_CRT": "true",  # as in AWS's runtime, whose boto3 has no awscrt beside it
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "false",  # it would listen on every interface, as would SFTP
         "SFTP_ENABLED": "false",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Measured on two cores: more threads deliver no faster.
 THREADS = 64
-COPY_SECONDS = 600.0
+COPY_SECONDS = 400.0
 # A state's output ends at 256 KiB; those beyond are due in the ledger, where the sweeper finds them.
 MOST_UNREACHED = 500
 

@@ -199,7 +199,10 @@ class Ledger:
                     cast("Any", {"Update": {"TableName": self.table, **close}}),
                 ]
             )
-        except self._client.exceptions.TransactionCanceledException:
+        except self._client.exceptions.TransactionCanceledException as error:
+            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+            if "ConditionalCheckFailed" not in reasons:
+                raise  # a passing conflict or throttle: nobody has written it yet
             return self.event(event.watch_id)
         return event
 
@@ -511,7 +514,7 @@ def _parsed(text: str, name: str) -> Provider:
     return parse(text, name)
 
 
-class LostRace(Exception):  # noqa: N818 - it is not an error: somebody else was first
+class LostRace(Exception):
     """A condition did not hold: another execution wrote first."""
 
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 # No answer about a video is from outside this century; a figure that is, is no time.
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+LINK_LIMIT = 8_192  # what servers and browsers take; an event has room for it
 DEPTH = 40  # far below Python's recursion limit, far above any answer
 LINK_KEYS = (
     "url",
@@ -114,7 +115,8 @@ def _calendar(written: str) -> float | None:
 def link(value: object) -> str | None:
     """The first http(s) URL without spaces in a string, a list, or an object that holds one under a usual name."""
     if isinstance(value, str):
-        return value.strip() if LINK.fullmatch(value.strip()) and origin(value.strip()) else None
+        url = value.strip()
+        return url if len(url) <= LINK_LIMIT and LINK.fullmatch(url) and origin(url) else None
     if isinstance(value, dict):
         value = [value.get(key) for key in LINK_KEYS]
     found = (link(item) for item in value) if isinstance(value, list) else ()
