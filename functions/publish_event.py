@@ -19,6 +19,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     watch_id, problem = event.get("watch", ""), None
     if event.get("detail-type"):
         watch_id, problem = ended_from_outside(event["detail"])
+        if not environment.ledger().knows(watch_id):
+            logger.info("an execution ended whose submission was refused; there is nobody to tell")
+            return {}
     elif event.get("problem"):
         problem = watch_failed(event["problem"])
     secrets = environment.secrets()

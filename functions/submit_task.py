@@ -20,8 +20,8 @@ STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answers the watch of the submitted task; for a batch of messages, those to be tried again.
 
-    Who waits for the answer gets a bad submission as an error. From the bus and the queue nobody waits: it is put aside
-    with its reason, and its neighbours go on.
+    Who waits for the answer gets a bad submission as an error, and the watch's execution as data. From the bus and the
+    queue nobody waits: it is put aside with its reason, and its neighbours go on.
     """
     if "Records" in event:
         failures = [record["messageId"] for record in event["Records"] if not _take_in(record["body"])]
@@ -32,18 +32,18 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         return {}
     if "submission" in event:
         raw = {name: value for name, value in event["submission"].items() if name != STARTED_BY}
-        return _answer(_submit(raw, event["execution"]))
+        try:
+            return {**_answer(_submit(raw, event["execution"])), "refusal": None}
+        except BadSubmission as error:
+            return {"id": None, "pause": 0, "refusal": str(error)}
     return _answer(_submit(event))
 
 
 def _take_in(text: str) -> bool:
     """Whether this message is done with: taken in, or put aside for good."""
     try:
-        raw = json.loads(text)
-        if isinstance(raw, dict) and raw.get("Type") == "Notification" and "TopicArn" in raw:
-            raw = json.loads(raw["Message"])  # Amazon SNS wraps what it brings
-        _submit(raw)
-    except (BadSubmission, ValueError) as error:
+        _submit(_unwrapped(text))
+    except BadSubmission as error:
         logger.warning("submission refused", reason=str(error))
         count("SubmissionsRefused")
         environment.dead_letters().put(text, str(error))
@@ -51,6 +51,16 @@ def _take_in(text: str) -> bool:
         logger.exception("submission not taken in, to be tried again")
         return False
     return True
+
+
+def _unwrapped(text: str) -> Any:
+    try:
+        raw = json.loads(text)
+        if isinstance(raw, dict) and raw.get("Type") == "Notification" and "TopicArn" in raw:
+            raw = json.loads(raw["Message"])  # Amazon SNS wraps what it brings
+    except ValueError as error:
+        raise BadSubmission("submission", f"is not JSON: {error}", "send one JSON object a message") from None
+    return raw
 
 
 def _submit(raw: Any, execution: str | None = None) -> Submitted:
