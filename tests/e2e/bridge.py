@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 from botocore.auth import SigV4Auth
@@ -164,8 +163,7 @@ class Bridge:
 
     def api(self, method: str, path: str, body: object = None, *, signed: bool = True) -> requests.Response:
         """What the HTTP API answers to a caller of this account, or to a stranger."""
-        api_id = urlsplit(self.cloud.outputs["api_url"]).netloc.partition(".")[0]
-        url = f"{self.cloud.endpoint}/_aws/execute-api/{api_id}/$default{path}"
+        url = self.cloud.outputs["api_url"] + path
         data = None if body is None else json.dumps(body)
         request = AWSRequest(method, url, {"content-type": "application/json"} if data else {}, data)
         if signed:

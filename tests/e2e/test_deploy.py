@@ -1,0 +1,136 @@
+"""What is deployed is whole: the artifacts need nothing of this machine, and the SAM CLI brings them up."""
+
+import ast
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import boto3
+import pytest
+from bridge import Bridge
+
+from vidhook_cli.sandbox import ROOT
+from vidhook_cli.sandbox.cloud import REGION, Cloud, _snake
+from vidhook_cli.sandbox.package import pack
+from vidhook_cli.sandbox.provider import KEYS, SampleProvider
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime brings boto3 and what only boto3 needs.
+# urllib3 and jmespath, which we need too, must come from the layer.
+OF_THE_RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six.py")
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that a deployment uploads, unpacked the way Lambda does: `task`, `opt`, and the runtime's own packages."""
+    here = tmp_path_factory.mktemp("artifacts")
+    for content in pack(ROOT / "template.yaml", "bucket", ROOT / "build").objects.values():
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                archive.extractall(here / ("opt" if "python/vidhook/__init__.py" in archive.namelist() else "task"))
+    (here / "runtime").mkdir()
+    for name in OF_THE_RUNTIME:
+        (here / "runtime" / name).symlink_to(Path(boto3.__file__).parents[1] / name)
+    return here
+
+
+def alone(artifacts: Path, program: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program with the artifacts and the standard library, and no package of this machine."""
+    path = [str(artifacts / each) for each in ("task", "opt/python", "runtime")]
+    start = f"import sys; sys.path[:0] = {path!r}\n"
+    command = [sys.executable, "-I", "-S", "-c", start + program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "functions").glob("*.py")))
+def test_a_handler_needs_nothing_but_what_is_deployed(artifacts: Path, name: str) -> None:
+    """A missing requirement shows on this machine as little as it would hurt on AWS: the venv has everything."""
+    program = f"import {name}, vidhook, requests\nprint({name}.__file__, vidhook.__file__, requests.__file__)\n"
+    ended = alone(artifacts, program + f"assert callable({name}.handler)")
+    assert ended.returncode == 0, ended.stderr
+    assert all(place.startswith(str(artifacts)) for place in ended.stdout.split())
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """The modules that a source imports when it runs, wherever in it."""
+    for_checkers = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_checkers:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_what_is_imported_late_is_deployed_too(artifacts: Path) -> None:
+    """An import inside of a function fails on the first request, long after the cold start went well."""
+    sources = [*(artifacts / "task").glob("*.py"), *(artifacts / "opt/python/vidhook").rglob("*.py")]
+    wanted = sorted({name for source in sources for name in imports(ast.parse(source.read_text()))})
+    assert {"vidhook.edges.http", "requests", "boto3", "jmespath"} <= set(wanted)
+    ended = alone(artifacts, f"import importlib\nfor name in {wanted!r}: importlib.import_module(name)")
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_layer_runs_on_every_processor(artifacts: Path) -> None:
+    """One build for arm64 and x86_64: no compiled file in it, and nothing that only a developer needs."""
+    files = [file for file in (artifacts / "opt").rglob("*") if file.is_file()]
+    assert len(files) > 100
+    assert [file for file in files if file.suffix in (".so", ".pyd", ".dll", ".dylib")] == []
+    packages = {file.name for file in (artifacts / "opt/python").iterdir()}
+    assert packages.isdisjoint({"boto3", "botocore", "pytest", "pip", "bin", "vidhook_cli", *OF_THE_RUNTIME})
+
+
+def test_a_deployment_is_small(artifacts: Path) -> None:
+    """Every cold start unpacks it; Lambda's limit is 250 MB, and a megabyte is milliseconds."""
+    total = sum(file.stat().st_size for file in artifacts.rglob("*") if file.is_file() and "runtime" not in file.parts)
+    assert total < 12_000_000
+
+
+@pytest.mark.slow
+def test_the_sam_cli_builds_and_deploys_it(cloud: Cloud, provider: SampleProvider, tmp_path: Path) -> None:
+    """The two commands of the README, under another name beside the stack that is there: then a task goes its way."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "NO_PROXY": "127.0.0.1",
+        "SAM_CLI_TELEMETRY": "0",
+    }
+
+    def sam(*arguments: str) -> None:
+        ended = subprocess.run(
+            ["sam", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    built = tmp_path / "build"
+    sam("build", "--build-dir", str(built), "--cache-dir", str(tmp_path / "cache"))
+    template = str(built / "template.yaml")
+    sam(
+        *("deploy", "--config-file", str(ROOT / "samconfig.toml"), "--template-file", template),
+        *("--stack-name", "vidhook-by-sam", "--parameter-overrides", "AllowedNetworks=127.0.0.0/8"),
+    )
+    stack = cloud.client("cloudformation").describe_stacks(StackName="vidhook-by-sam")["Stacks"][0]
+    outputs = {_snake(output["OutputKey"]): output["OutputValue"] for output in stack["Outputs"]}
+    second = Bridge(replace(cloud, outputs=outputs), provider)
+    second.cloud.use(provider)
+    keys = {"SecretId": outputs["provider_secret"], "SecretString": json.dumps(KEYS)}
+    cloud.client("secretsmanager").put_secret_value(**keys)
+    task = second.task()
+    second.submit(task)
+    [asset] = second.event(task).data["data"]["assets"]
+    assert (asset["bucket"], asset["sha256"]) == (outputs["bucket"], task.media().sha256)
