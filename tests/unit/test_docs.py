@@ -1,5 +1,6 @@
-"""What the pages say is there: commands, options, links, alarms, parameters."""
+"""What the pages say is there: commands, options, links, alarms, parameters, and the figures that the code decides."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 from botocore import xform_name
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
+from vidhook import deliver, keep, schedule, sweep
+from vidhook.edges import ledger
 from vidhook_cli.main import main
 
 ROOT = Path(__file__).parents[2]
@@ -129,3 +132,39 @@ def test_every_parameter_and_output_is_explained(kind: str) -> None:
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert set(TEMPLATE[kind]) <= explained
     assert explained <= {*TEMPLATE["Parameters"], *TEMPLATE["Outputs"]}
+
+
+def poll_retries() -> float:
+    """The longest that a function which fails at every poll is tried again, in seconds."""
+    machine = json.loads((ROOT / "statemachines/watch.asl.json").read_text("utf-8"))
+    retry = machine["States"]["Poll task"]["Retry"][-1]
+    pauses = [retry["IntervalSeconds"] * retry["BackoffRate"] ** number for number in range(retry["MaxAttempts"])]
+    return float(sum(min(pause, retry["MaxDelaySeconds"]) for pause in pauses))
+
+
+def most_polls() -> int:
+    """How often a task is asked about that is never done, until the longest deadline."""
+    age, polls = 0, 0
+    while age < schedule.LONGEST_DEADLINE:
+        age += schedule.next_pause(schedule.Known(age, schedule.LONGEST_DEADLINE))
+        polls += 1
+    return polls
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"a poll for up to {round(poll_retries() / 60)} minutes",
+        f"has {most_polls():,} polls",
+        f"{9 * most_polls():,} events",
+        f"tried for {round(sum(keep.COPY_PAUSES) / 60)} minutes",
+        f"tried again for {round(sum(deliver.PAUSES) / 3_600)} hours",
+        f"after {('the first', 'the second', 'the third', 'the fourth')[deliver.FAILING_TRIES - 1]}",
+        f"should have moved {ledger.GRACE_SECONDS // 60} minutes ago",
+        f"{sweep.MOST} of each a time",
+        f"asked about every {round(schedule.KEY_REFUSED_PAUSE / 60)} minutes",
+    ],
+)
+def test_the_figures_that_the_code_decides_are_those_of_the_page(said: str) -> None:
+    """An operator counts on them while waiting."""
+    assert said in " ".join((ROOT / "docs/operating.md").read_text("utf-8").split())
