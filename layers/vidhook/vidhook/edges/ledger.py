@@ -13,11 +13,14 @@ One partition is one task's whole story, so one query tells it:
     providers     <name>                      a provider file
 
 Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's deliveries by time; `due` (due, due_at)
-finds what should have moved by now: an open watch or an open delivery carries it, a finished one does not.
+finds what should have moved by now: an open watch or an open delivery carries it, a finished one does not. Both hold
+keys alone, so that a poll or an attempt writes no index; `due` is spread over 32 partitions by the task's id, and
+`due_at` moves on in steps of a quarter of an hour.
 """
 
 import base64
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -56,6 +59,8 @@ DAY = 86_400
 WATCH_DAYS = 100
 # A watch or delivery that did not move for so long after it should have is the sweeper's.
 GRACE_SECONDS = 900
+SHARDS = "abcdefghijklmnopqrstuvwxyz234567"  # the first character of a task's id spreads them evenly
+BATCH = 100  # keys that one BatchGetItem takes
 PAGE_LOOKS = 1_000  # watches read for one page, whatever its filter
 POSITION = re.compile(r"[0-9]{10}\.[0-9]{6}#tsk_[a-z2-7]{26}")
 LAST_POSITION = "~"  # sorts after every position
@@ -89,8 +94,8 @@ class Ledger:
             "paused": pause,
             "list": "watches",
             "listed_at": _sortable(now, watch.id),
-            "due": "watch",
-            "due_at": now + pause + GRACE_SECONDS,
+            "due": _due("watch", watch.id),
+            "due_at": _due_at(now + pause),
             "ttl": int(now) + submission.deadline_seconds + WATCH_DAYS * DAY,
         }
         if self._put_new(item):
@@ -134,7 +139,7 @@ class Ledger:
             "polls": changed.polls,
             "paused": changed.paused,
             "history": serialize([asdict(entry) for entry in history]),
-            "due_at": poll.at + pause + GRACE_SECONDS,
+            "due_at": _due_at(poll.at + pause),
             "detected_at": changed.detected_at,
             "progress_told": asdict(progress_told) if (progress_told := changed.progress_told) else None,
             "snapshot": _snapshot_text(changed.snapshot),
@@ -151,7 +156,7 @@ class Ledger:
 
     def note_execution(self, watch: Watch, execution: str, now: float) -> None:
         """Remembers who follows a watch now, and gives it time to move. One that was told meanwhile is left alone."""
-        values = {"execution": execution, "due_at": now + GRACE_SECONDS}
+        values = {"execution": execution, "due_at": _due_at(now)}
         with suppress(LostRace):
             self._update(_key(watch.id, "watch"), values, "attribute_exists(due)")
 
@@ -224,8 +229,8 @@ class Ledger:
             **_plain(delivery),
             "list": subscriber.id,
             "listed_at": _sortable(now, delivery.event_id),
-            "due": "delivery",
-            "due_at": now + GRACE_SECONDS,
+            "due": _due("delivery", event.watch_id),
+            "due_at": _due_at(now),
             "ttl": self._event_ttl(now),
         }
         if self._put_new(item):
@@ -259,8 +264,10 @@ class Ledger:
     def change_delivery(self, delivery: Delivery) -> None:
         """Writes a delivery's state; an open one stays in sight of the sweeper."""
         moving = delivery.state == "due"
-        due_at = (delivery.next_at or delivery.created_at) + GRACE_SECONDS
-        due = {"due": "delivery" if moving else None, "due_at": due_at if moving else None}
+        due = {
+            "due": _due("delivery", delivery.watch_id) if moving else None,
+            "due_at": _due_at(delivery.next_at or delivery.created_at) if moving else None,
+        }
         self._update(_delivery_key(delivery), {**_plain(delivery), **due})
 
     def deliveries(self, watch_id: str) -> list[Delivery]:
@@ -483,14 +490,17 @@ class Ledger:
                 yield _unpack(item)
 
     def _overdue(self, kind: str, now: float, most: int) -> list[Item]:
-        answer = self._client.query(
-            TableName=self.table,
-            IndexName="due",
-            KeyConditionExpression="due = :due AND due_at < :now",
-            ExpressionAttributeValues=_pack({":due": kind, ":now": now}),
-            Limit=most,
-        )
-        return [_unpack(item) for item in answer["Items"]]
+        found: list[Item] = []
+        for shard in SHARDS:
+            answer = self._client.query(
+                TableName=self.table,
+                IndexName="due",
+                KeyConditionExpression="due = :due AND due_at < :now",
+                ExpressionAttributeValues=_pack({":due": f"{kind}#{shard}", ":now": now}),
+                Limit=most,
+            )
+            found += [_unpack(item) for item in answer["Items"]]
+        return sorted(found, key=lambda item: item["due_at"])[:most]
 
     def _listed(
         self, name: str, *, since: float = 0.0, newest_first: bool = False, after: str | None = None
@@ -506,11 +516,26 @@ class Ledger:
             ExpressionAttributeNames={"#list": "list"},
             ExpressionAttributeValues=_pack({":list": name, ":first": first, ":last": last}),
             ScanIndexForward=not newest_first,
+            PaginationConfig={"PageSize": BATCH},
         )
         for page in pages:
-            for item in page["Items"]:
-                if item["listed_at"]["S"] != after:
-                    yield _unpack(item)
+            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in page["Items"]]
+            found = self._batch(keys)
+            for key in keys:
+                item = found.get((key["pk"]["S"], key["sk"]["S"]))
+                if item is not None and item["listed_at"] != after:
+                    yield item
+
+    def _batch(self, keys: list[Any]) -> dict[tuple[str, str], Item]:
+        """The items under these keys, by key; what is no longer there is missing."""
+        found: dict[tuple[str, str], Item] = {}
+        wanted: Any = {self.table: {"Keys": keys, "ConsistentRead": True}} if keys else {}
+        while wanted:
+            answer = self._client.batch_get_item(RequestItems=wanted)
+            items = [_unpack(item) for item in answer["Responses"].get(self.table, [])]
+            found |= {(item["pk"], item["sk"]): item for item in items}
+            wanted = answer.get("UnprocessedKeys", {})
+        return found
 
 
 @lru_cache(maxsize=64)
@@ -532,6 +557,15 @@ def _subscriber_key(subscriber_id: str) -> Item:
 
 def _delivery_key(delivery: Delivery) -> Item:
     return _key(delivery.watch_id, f"delivery#{delivery.event_id}#{delivery.subscriber_id}")
+
+
+def _due(kind: str, watch_id: str) -> str:
+    return f"{kind}#{watch_id.partition('_')[2][:1]}"
+
+
+def _due_at(moves_at: float) -> float:
+    """When to look after what should have moved by `moves_at`: in steps, since each change costs two index writes."""
+    return math.ceil((moves_at + GRACE_SECONDS) / GRACE_SECONDS) * GRACE_SECONDS
 
 
 def _sortable(instant: float, tie: str) -> str:
