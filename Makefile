@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The scanner's pins fit no sandbox, so it has an environment of its own.
+CHECKOV := .venv-checkov
 export SAM_CLI_TELEMETRY = 0
 
 help: ## these lines
@@ -35,6 +37,14 @@ check: $(READY) ## ruff, mypy, import rules, cfn-lint, sam validate
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/sam validate --lint
+$(CHECKOV)/.ready: requirements-checkov.lock
+	@echo "setting up $(CHECKOV) (once)"
+	@$(PYTHON) -m venv --clear $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-checkov.lock
+	@touch $@
+checkov: $(READY) $(CHECKOV)/.ready ## the security scan, of the template as written and as expanded
+	@mkdir -p build && $(BIN)/python tests/expanded.py > build/expanded.json
+	$(CHECKOV)/bin/checkov --config-file .checkov.yaml -f template.yaml build/expanded.json
 build: $(READY) ## what `make deploy` uploads
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
 deploy: build ## to AWS, with samconfig.toml
@@ -44,6 +54,7 @@ sandbox: $(READY) ## the stack on this machine, until interrupted
 lock: ## requirements.lock from the ranges in pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.lock
 	cd layers/vidhook && uv pip compile --universal --python-version 3.11 --generate-hashes --constraint ../../requirements.lock requirements.in -o requirements.txt
+	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## all that was built
-	rm -rf $(VENV) .aws-sam build
-.PHONY: help setup demo test test-slow check build deploy sandbox lock clean
+	rm -rf $(VENV) $(CHECKOV) .aws-sam build
+.PHONY: help setup demo test test-slow check checkov build deploy sandbox lock clean

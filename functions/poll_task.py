@@ -35,10 +35,8 @@ def _report(polled: Polled) -> None:
     answer = watch.history[-1].answer if watch.history else "settled before"
     logger.info("task polled", provider=provider, answer=answer, pause=polled.pause, settled=polled.settled)
     count("Polls", provider=provider)
-    if polled.broken:
-        count("ProviderErrors", provider=provider, outcome=polled.broken)
-    elif reading is not None and reading.outcome != "snapshot":
-        count("ProviderErrors", provider=provider, outcome="key_refused" if reading.key_refused else reading.outcome)
+    if polled.broken or (reading is not None and reading.outcome != "snapshot"):
+        count("ProviderErrors", provider=provider, outcome=answer)
     if reading is not None and reading.key_refused:
         count("KeyRefused")
     if reading is not None and reading.snapshot is not None and not reading.snapshot.known_status:

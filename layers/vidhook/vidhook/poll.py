@@ -170,5 +170,5 @@ def _entry(at: float, reading: Reading | None, broken: str | None) -> Poll:
     if reading is None:
         return Poll(at, broken or "broken")
     if reading.snapshot is None:
-        return Poll(at, reading.outcome)
+        return Poll(at, "key_refused" if reading.key_refused else reading.outcome)
     return Poll(at, str(reading.snapshot.status), progress=reading.snapshot.progress)
