@@ -1,0 +1,58 @@
+"""One subscriber that hangs delays nobody else."""
+
+import socket
+import time
+from dataclasses import replace
+from statistics import quantiles
+
+import pytest
+from conftest import World
+
+from vidhook import deliver
+from vidhook_cli.sandbox.loopback import Handler, Loopback
+
+SUBSCRIBERS = 50
+
+
+class Arrivals(Handler):
+    """Accepts every webhook and remembers when it came."""
+
+    times: dict[str, float] = {}  # noqa: RUF012 - one for all connections, by path
+
+    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+        self.times[self.path] = time.monotonic()
+        self.read_body()
+        self.answer(200)
+
+
+def p95(world: World, task_id: str) -> float:
+    """Tells all subscribers of a task; after how many seconds nineteen of twenty of the others had been told."""
+    watch_id = world.completed(task_id=task_id)
+    Arrivals.times.clear()
+    start = time.monotonic()
+    world.publish(watch_id)
+    others = [at - start for path, at in Arrivals.times.items() if path != "/s0"]
+    assert len(others) == SUBSCRIBERS - 1
+    return quantiles(others, n=20)[-1]
+
+
+def test_a_hanging_subscriber_of_fifty_leaves_the_others_p95_unchanged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compared with itself on the same machine, so that no machine is too slow: three times as long would be a wait."""
+    server = Loopback(Arrivals)
+    try:
+        known = [world.subscribe(f"s{number}") for number in range(SUBSCRIBERS)]
+        for number, subscriber in enumerate(known):
+            world.ledger.put_subscriber(replace(subscriber, url=f"{server.url}/s{number}", created_at=float(number)))
+        usual = p95(world, "without")
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and never says a word
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+            world.ledger.put_subscriber(replace(known[0], url=url, created_at=0.0))
+            monkeypatch.setattr(deliver, "ATTEMPT_SECONDS", 5 * usual)
+            hanging = p95(world, "with")
+    finally:
+        server.stop()
+    assert hanging < 3 * usual
+    waits = next(iter(world.ledger.deliveries_to(known[0].id, newest_first=True)))
+    assert (waits.state, waits.last) == ("due", "timeout")
