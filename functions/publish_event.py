@@ -61,6 +61,8 @@ def _report(published: Published) -> None:
             count("FailedCopies")
     if published.event is None:
         return
+    if published.forbidden:
+        logger.error("task tokens that AWS does not let us answer", number=published.forbidden)
     logger.info("event published", event_id=published.event.id, type=published.event.type)
     for attempt in published.attempts:
         logger.info("delivery attempted", outcome=attempt.outcome, kind=attempt.kind, status=attempt.status)

@@ -3,6 +3,7 @@
 import os
 import random
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -73,8 +74,10 @@ def list_tasks() -> Response[Any]:
 @app.get("/v1/tasks/<task>")
 def get_task(task: str) -> Response[Any]:
     ledger = environment.ledger()
-    watch = ledger.watch(task)
-    return _answer(200, shapes.story(watch, ledger.event(task) if watch.event_id is not None else None))
+    watch, event = ledger.watch(task), None
+    with suppress(NotFound):  # not yet told, or so long ago that the event is no longer kept
+        event = ledger.event(task)
+    return _answer(200, shapes.story(watch, event))
 
 
 # Deliveries

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -92,8 +93,10 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
         progress = f" {poll.progress} %" if poll.progress is not None else ""
         pause = f", pause {poll.pause} s" if poll.pause else ""
         rows.append((poll.at, "poll", f"{poll.answer}{progress}{pause}"))
-    if watch.event_id is not None:
+    event = None
+    with suppress(NotFound):  # not yet told, or so long ago that the event is no longer kept
         event = ledger.event(watch.id)
+    if event is not None:
         data = event.data["data"]
         for asset in data["assets"]:
             where = (

@@ -144,8 +144,11 @@ class FakeMachines:
     def start(self, machine_arn: str, name: str, argument: dict[str, Any]) -> bool:
         return self.started.setdefault(name, argument) is argument
 
-    def answer(self, task_token: str, event: Event) -> None:
+    def answer(self, task_token: str, event: Event) -> bool:
+        if task_token.startswith("theirs"):
+            return False
         self.answered.append((task_token, event))
+        return True
 
 
 class World:
@@ -247,16 +250,9 @@ class World:
             **{**edges, **arguments},
         )
 
-    def publish_progress(self, watch_id: str) -> Published:
-        return publish_progress(
-            watch_id,
-            ledger=self.ledger,
-            http=self.http,
-            secrets=self.secrets,
-            bus=self.bus,  # type: ignore[arg-type]
-            now=self.clock,
-            jitter=lambda: 0.0,
-        )
+    def publish_progress(self, watch_id: str, **arguments: Any) -> Published:
+        edges = {"ledger": self.ledger, "http": self.http, "secrets": self.secrets, "bus": self.bus}
+        return publish_progress(watch_id, now=self.clock, jitter=lambda: 0.0, **{**edges, **arguments})
 
     def redeliver(self, delivery: Delivery, waited_for: float = 0.0, run: int | None = None) -> Redelivered:
         return redeliver(
@@ -272,6 +268,11 @@ class World:
             now=self.now,
             jitter=0.0,
         )
+
+    def forget_event(self, watch_id: str) -> None:
+        """What DynamoDB does when the event's days are over; its watch is remembered for longer."""
+        key = {"pk": {"S": watch_id}, "sk": {"S": "event"}}
+        boto3.client("dynamodb").delete_item(TableName=self.ledger.table, Key=key)
 
     def delivery(self, published: Published, subscriber: Subscriber) -> Delivery:
         assert published.event is not None

@@ -116,6 +116,13 @@ class TestTasks:
         assert said["field"] == field
         assert mend in said["mend"]
 
+    def test_a_story_is_told_for_longer_than_its_event_is_kept(self, api: Client, world: World) -> None:
+        """A task that the list shows must not be 404."""
+        watch_id, _ = told(world)
+        world.forget_event(watch_id)
+        story = api.get(f"/v1/tasks/{watch_id}").json
+        assert (story["status"], story["event"], story["event_id"][:4]) == ("completed", None, "evt_")
+
     def test_a_story_tells_polls_and_the_event(self, api: Client, world: World) -> None:
         """One request answers "what became of it"."""
         url = world.video()

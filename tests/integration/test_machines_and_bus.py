@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from vidhook.edges.bus import Bus
@@ -76,7 +77,23 @@ class TestMachines:
         """It must not keep the event from anybody else."""
         machines, stub = step_functions
         stub.add_client_error("send_task_success", code)
-        machines.answer("token", DONE)
+        assert machines.answer("token", DONE)
+
+    @pytest.mark.parametrize("code", ["AccessDeniedException", "KmsAccessDeniedException", "KmsInvalidStateException"])
+    def test_an_answer_that_aws_forbids_is_told_as_such(
+        self, step_functions: tuple[Machines, Stubber], code: str
+    ) -> None:
+        """Tokens end at an account's border; a state machine may have a key of its own."""
+        machines, stub = step_functions
+        stub.add_client_error("send_task_success", code)
+        assert not machines.answer("token", DONE)
+
+    def test_an_answer_that_fails_in_passing_is_an_error(self, step_functions: tuple[Machines, Stubber]) -> None:
+        """It is tried again."""
+        machines, stub = step_functions
+        stub.add_client_error("send_task_success", "KmsThrottlingException")
+        with pytest.raises(ClientError):
+            machines.answer("token", DONE)
 
 
 class TestBus:

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from vidhook.keep import COPY_PAUSES
 from vidhook.publish import MOST_UNREACHED, Published, Unreached, output
-from vidhook.task import Delivery
+from vidhook.task import Delivery, Subscriber
 
 GONE = Answer(410, b"gone")
 DOWN = Answer(500, b"out of disk")
@@ -199,6 +199,27 @@ class TestNotReached:
         assert (world.delivery(published, lost).state, world.delivery(published, lost).last) == ("due", "secret")
         assert world.web.to("/lost") == []
 
+    def test_a_subscriber_whose_secret_cannot_be_read_holds_up_nobody(self, world: World) -> None:
+        """No access to its key, a fault of Secrets Manager: its redelivery meets that, the others are told."""
+        bad, good = world.subscribe("bad"), world.subscribe("good")
+
+        class Forbidden:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(world.secrets, name)
+
+            def signing(self, subscriber: Subscriber, now: float) -> tuple[str, ...]:
+                if subscriber.id == bad.id:
+                    raise PermissionError("kms")
+                return world.secrets.signing(subscriber, now)
+
+        published = world.publish(world.completed(), secrets=Forbidden())
+        assert world.delivery(published, good).state == "delivered"
+        assert [event.id for event in world.bus.events] == [published.event.id]
+        (late,) = published.unreached
+        assert (late.delivery.subscriber_id, late.pause) == (bad.id, 5)
+        world.wait(5)
+        assert world.redeliver(late.delivery).state == "delivered"
+
     def test_the_output_fits_a_state_whatever_the_number_of_subscribers(self) -> None:
         """256 KiB, with an event of 128; those beyond are due in the ledger and the sweeper starts them."""
         late = Unreached(Delivery("evt_" + "x" * 26, "tsk_" + "x" * 26, "sub_" + "x" * 26, "video.failed", 0.0), 86_400)
@@ -217,6 +238,14 @@ class TestTokens:
         event = world.publish(watch).event
         world.publish(watch)
         assert sorted(world.machines.answered) == [("token-a", event), ("token-b", event)]
+
+    def test_a_token_that_we_may_not_answer_holds_up_nobody(self, world: World) -> None:
+        """It is kept, so that submitting the task again tries it again once that is mended."""
+        world.submit(task_token="theirs")
+        world.submit(task_token="ours")
+        published = world.publish(world.completed())
+        assert (published.forbidden, [token for token, _ in world.machines.answered]) == (1, ["ours"])
+        assert world.ledger.tokens(published.event.watch_id) == ["theirs"]
 
     def test_a_token_is_in_nothing_that_is_told_or_started(self, world: World) -> None:
         """It is a credential."""
@@ -251,6 +280,20 @@ class TestProgress:
         assert (published.unreached, world.delivery(published, subscriber).state) == ((), "failed")
         assert world.redeliver(world.delivery(published, subscriber)).settled
         assert len(self.told(world)) == 1
+
+    @pytest.mark.parametrize("ended", [False, True])
+    def test_news_that_a_crash_left_behind_is_swept_once(self, world: World, ended: bool) -> None:
+        """It would be started every quarter of an hour for a month."""
+        subscriber = world.subscribe("one", events=("*.progress",))
+        watch = self.underway(world)
+        with pytest.raises(Crash):
+            world.publish_progress(watch, http=Crashing(world.http, only="send"))
+        if ended:
+            world.publish(watch, keep_video=False)
+        (stranded,) = world.ledger.overdue_deliveries(world.now + 3_600, 10)
+        assert world.redeliver(stranded).settled
+        assert world.ledger.overdue_deliveries(world.now + 86_400, 10) == []
+        assert (self.told(world), stranded.subscriber_id) == ([], subscriber.id)
 
     def test_news_is_never_told_after_the_end(self, world: World) -> None:
         """It would look as if the task went on."""

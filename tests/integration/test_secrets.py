@@ -96,6 +96,17 @@ class TestSigning:
             secrets.signing(subscriber(version), NOW)
         assert OLD not in str(told.value)
 
+    @pytest.mark.parametrize("text", ["", "[]", '{"secrets": 7}', '{"secret": "x"}', '{"secrets": [{"key": "x"}]}'])
+    def test_a_secret_that_was_edited_into_nonsense_is_told_as_such(self, secrets: Secrets, text: str) -> None:
+        """Somebody pasted another into the console."""
+        secrets.put_signing("stack/subscriber/sub_1", (SigningSecret(OLD),))
+        answer = boto3.client("secretsmanager").put_secret_value(
+            SecretId="stack/subscriber/sub_1", SecretString=text or OLD
+        )
+        with pytest.raises(NotFound, match="sub_1") as told:
+            secrets.signing(subscriber(answer["VersionId"]), NOW)
+        assert OLD not in str(told.value)
+
     @pytest.mark.parametrize("text", ["b" * 44, "whsec_" + "b" * 44, f"  {'b' * 44}\n"])
     def test_the_stacks_own_secret_signs_however_it_was_pasted(self, secrets: Secrets, text: str) -> None:
         """CloudFormation makes it without the prefix, people paste it with."""

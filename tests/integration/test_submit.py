@@ -63,6 +63,17 @@ def test_a_token_for_a_task_that_was_told_is_answered_at_once(world: World) -> N
     assert world.ledger.tokens(event.watch_id) == []
 
 
+def test_a_task_whose_event_is_no_longer_kept_is_still_known(world: World) -> None:
+    """A watch is remembered for longer than its event; only who waits for the event cannot be served."""
+    watch = world.publish(world.completed()).watch
+    world.forget_event(watch.id)
+    assert not world.submit().created
+    for ask in (lambda: world.submit(task_token="late"), lambda: nested(world)):
+        with pytest.raises(BadSubmission, match="no longer kept"):
+            ask()
+    assert world.machines.answered == []
+
+
 def test_an_expected_duration_shapes_the_first_pause(world: World) -> None:
     """The first poll falls shortly before it."""
     assert world.submit(expected_seconds=100).pause == 80

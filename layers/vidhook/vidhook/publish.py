@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from vidhook.deliver import deliver
+from vidhook.deliver import PAUSES, deliver
 from vidhook.event import Event, Kept, failed, progress_event, terminal_event
 from vidhook.keep import COPY_PAUSES, Copies, keep
 from vidhook.poll import ask
@@ -41,7 +41,10 @@ class Unreached:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What publishing led to. With no event yet, publish again after `pause` seconds."""
+    """What publishing led to. With no event yet, publish again after `pause` seconds.
+
+    `forbidden` counts the task tokens that AWS does not let us answer.
+    """
 
     event: Event | None = None
     pause: int = 0
@@ -49,6 +52,7 @@ class Published:
     unreached: tuple[Unreached, ...] = ()
     copies: Copies | None = None
     watch: Watch | None = None
+    forbidden: int = 0
 
 
 def publish(
@@ -98,15 +102,22 @@ def publish(
         event = ledger.put_event(terminal_event(watch, snapshot, kept, now()))
     attempts, unreached = tell(event, watch, ledger=ledger, http=http, secrets=secrets, bus=bus, now=now, jitter=jitter)
     bus.tell(event)
-    answer_tokens(event, ledger=ledger, machines=machines)
-    return Published(event, 0, attempts, unreached, copies, watch)
+    forbidden = answer_tokens(event, ledger=ledger, machines=machines)
+    return Published(event, 0, attempts, unreached, copies, watch, forbidden)
 
 
-def answer_tokens(event: Event, *, ledger: "Ledger", machines: "Machines") -> None:
-    """Answers every execution that waits for this task with a task token, and forgets the token."""
+def answer_tokens(event: Event, *, ledger: "Ledger", machines: "Machines") -> int:
+    """Answers every execution that waits for this task with a task token, and forgets the token.
+
+    Says how many we may not answer. Their tokens are kept: submitting the task again tries them again.
+    """
+    forbidden = 0
     for token in ledger.tokens(event.watch_id):
-        machines.answer(token, event)
-        ledger.remove_token(event.watch_id, token)
+        if machines.answer(token, event):
+            ledger.remove_token(event.watch_id, token)
+        else:
+            forbidden += 1
+    return forbidden
 
 
 def publish_progress(
@@ -164,17 +175,21 @@ def tell(
         wait = max(delivery.next_at or 0.0, subscriber.hold_until) - now()
         if delivery.attempts or wait > 0:
             return None, Unreached(delivery, max(1, math.ceil(wait)))
-        delivery, attempt = deliver(
-            event,
-            delivery,
-            subscriber,
-            ledger=ledger,
-            http=http,
-            secrets=secrets,
-            bus=bus,
-            now=now(),
-            jitter=jitter(),
-        )
+        try:
+            delivery, attempt = deliver(
+                event,
+                delivery,
+                subscriber,
+                ledger=ledger,
+                http=http,
+                secrets=secrets,
+                bus=bus,
+                now=now(),
+                jitter=jitter(),
+            )
+        except Exception:
+            # One subscriber's trouble (a secret we may not read) is for its redelivery to meet, not for the others.
+            return None, Unreached(delivery, PAUSES[0])
         return attempt, Unreached(delivery, attempt.pause) if attempt.pause is not None else None
 
     with ThreadPoolExecutor(max_workers=min(THREADS, len(subscribers)) or 1) as pool:

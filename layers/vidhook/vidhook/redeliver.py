@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
     from vidhook.edges.machines import Machines
     from vidhook.edges.secrets import Secrets
+    from vidhook.event import Event
 
 # How many deliveries a second are sent anew, whatever the reason.
 ANEW_RATE = 10
@@ -52,11 +53,15 @@ def redeliver(
     """
     try:
         delivery = ledger.delivery(watch_id, event_id, subscriber_id)
-        event = ledger.event(watch_id)
     except NotFound:
         return Redelivered(True, state="forgotten")
-    if delivery.state != "due" or delivery.run != run or event.id != event_id:
+    if delivery.state != "due" or delivery.run != run:
         return Redelivered(True, state=delivery.state)
+    event = _event(delivery, ledger)
+    if event is None:
+        # It would stay due, and be started again by every sweep.
+        ledger.change_delivery(replace(delivery, state="cancelled", next_at=None))
+        return Redelivered(True, state="cancelled")
     try:
         subscriber = ledger.subscriber(subscriber_id)
     except NotFound:
@@ -75,6 +80,15 @@ def redeliver(
     )
     pause = attempt.pause or 0
     return Redelivered(attempt.pause is None, pause, now + pause, attempt, delivery.state, waiting)
+
+
+def _event(delivery: Delivery, ledger: "Ledger") -> "Event | None":
+    """The event to be delivered; None for progress, which is told once or never, and for one whose days are over."""
+    try:
+        event = ledger.event(delivery.watch_id)
+    except NotFound:
+        return None
+    return event if event.id == delivery.event_id else None
 
 
 def hand_on(delivery: Delivery, pause: int) -> dict[str, Any]:

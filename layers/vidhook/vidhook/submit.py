@@ -79,10 +79,14 @@ def submit(
             ledger.put_token(watch.id, token, now)
             # Read after the token is written: either we see the event, or whoever writes the event sees the token.
             watch = ledger.watch(watch.id)
-        if watch.event_id is not None:
-            answer_tokens(ledger.event(watch.id), ledger=ledger, machines=machines)
-        elif not watch.settled:
+        if watch.event_id is None and not watch.settled:
             machines.start(watch_arn, watch.id, {"watch": watch.id, "pause": pause})
+    if watch.event_id is not None and (token is not None or execution is not None):
+        try:
+            answer_tokens(ledger.event(watch.id), ledger=ledger, machines=machines)
+        except NotFound:  # a watch is remembered for longer than its event
+            problem = "is of a task that was told so long ago that its event is no longer kept"
+            raise BadSubmission("task_id", problem, f"`vidhook task {watch.id}` shows how it ended") from None
     return Submitted(watch, created, pause)
 
 

@@ -1,9 +1,9 @@
 """Step Functions: starting executions under names of our own, answering those that wait for a task."""
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from vidhook.event import serialize
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html
 CAUSE_LIMIT = 32_768
+WAITS_NO_MORE = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
+FORBIDDEN = ("AccessDeniedException", "KmsAccessDeniedException", "KmsInvalidStateException")
 
 
 class Machines:
@@ -39,18 +41,24 @@ class Machines:
             return False
         return answer["status"] == "RUNNING"
 
-    def answer(self, task_token: str, event: "Event") -> None:
+    def answer(self, task_token: str, event: "Event") -> bool:
         """Ends the wait of an execution: with the event, or with the failed task's category and message.
 
-        An execution that waits no more (timed out, stopped, answered before) is nobody's problem.
+        An execution that waits no more (timed out, stopped, answered before) is nobody's problem. False when AWS does
+        not let us: the token of another account, or of a state machine whose own key we may not use.
         """
-        data = event.data["data"]
-        gone = self._client.exceptions
-        with suppress(gone.TaskTimedOut, gone.TaskDoesNotExist, gone.InvalidToken):
-            if data["error"] is None:
+        error = event.data["data"]["error"]
+        try:
+            if error is None:
                 self._client.send_task_success(taskToken=task_token, output=event.body)
             else:
-                error = data["error"]
                 self._client.send_task_failure(
                     taskToken=task_token, error=error["category"], cause=error["message"][:CAUSE_LIMIT]
                 )
+        except ClientError as refusal:
+            code = refusal.response.get("Error", {}).get("Code")
+            if code in FORBIDDEN:
+                return False
+            if code not in WAITS_NO_MORE:
+                raise
+        return True

@@ -48,7 +48,10 @@ class Secrets:
         return key.strip() if isinstance(key, str) and key.strip() else None
 
     def signing(self, subscriber: "Subscriber", now: float) -> tuple[str, ...]:
-        """The secrets that sign for this subscriber now, newest first. Raises NotFound when they were deleted."""
+        """The secrets that sign for this subscriber now, newest first.
+
+        Raises NotFound when they were deleted, or edited into something that cannot be read.
+        """
         if subscriber.secret_name == self._default_secret:
             return (self.default(),)
         gone = self._client.exceptions
@@ -56,8 +59,11 @@ class Secrets:
             text = self._text(subscriber.secret_name, version=subscriber.secret_version)
         except (gone.ResourceNotFoundException, gone.InvalidRequestException):
             raise NotFound(f"the signing secret of {subscriber.id} is not in Secrets Manager") from None
-        live = [SigningSecret(**entry) for entry in json.loads(text)["secrets"]]
-        return tuple(entry.secret for entry in live if entry.signs(now))
+        try:
+            kept = [SigningSecret(**entry) for entry in json.loads(text)["secrets"]]
+            return tuple(entry.secret for entry in kept if entry.signs(now))
+        except (ValueError, KeyError, TypeError):
+            raise NotFound(f"the signing secret of {subscriber.id} cannot be read; rotate it") from None
 
     def default(self) -> str:
         """The stack's own signing secret, for callback_urls."""
