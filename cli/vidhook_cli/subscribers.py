@@ -23,16 +23,25 @@ def subscribers() -> None:
 
 @subscribers.command()
 @click.argument("url")
-@click.option("--events", default=",".join(TERMINAL_TYPES), show_default=True, help="Event types, * for any part.")
-@click.option("--providers", default="*", show_default=True, help="Names of providers.")
+@click.option("--events", multiple=True, default=TERMINAL_TYPES, show_default=True, help="Event types, * for any part.")
+@click.option("--providers", multiple=True, default=("*",), show_default=True, help="Names of providers.")
 @click.option("--metadata", default="{}", help="JSON object; only tasks whose metadata has these values are told.")
 @click.option("--description", default="")
 @click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
 @as_json_option
 def add(
-    url: str, events: str, providers: str, metadata: str, description: str, secret: str | None, as_json: bool
+    url: str,
+    events: tuple[str, ...],
+    providers: tuple[str, ...],
+    metadata: str,
+    description: str,
+    secret: str | None,
+    as_json: bool,
 ) -> None:
-    """Add URL as a subscriber and show its signing secret, this once."""
+    """Add URL as a subscriber and show its signing secret, this once.
+
+    --events and --providers take several, separated by commas or given again.
+    """
     here = stack()
     subscriber, shown = life.add(
         url,
@@ -76,23 +85,23 @@ def show(subscriber_id: str) -> None:
 @subscribers.command()
 @click.argument("subscriber_id", metavar="ID")
 @click.option("--url")
-@click.option("--events")
-@click.option("--providers")
+@click.option("--events", multiple=True)
+@click.option("--providers", multiple=True)
 @click.option("--metadata")
 @click.option("--description")
 def update(
     subscriber_id: str,
     url: str | None,
-    events: str | None,
-    providers: str | None,
+    events: tuple[str, ...],
+    providers: tuple[str, ...],
     metadata: str | None,
     description: str | None,
 ) -> None:
     """Change what is given and leave the rest; deliveries on their way use the change at their next attempt."""
     changes: dict[str, Any] = {
         "url": url,
-        "events": None if events is None else _words(events),
-        "providers": None if providers is None else _words(providers),
+        "events": _words(events) or None,
+        "providers": _words(providers) or None,
         "metadata": None if metadata is None else _object(metadata),
         "description": description,
     }
@@ -200,8 +209,8 @@ def recover(subscriber_id: str, since: str) -> None:
     click.echo(f"{started} deliveries are on their way again")
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+def _words(given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word.strip() for text in given for word in text.split(",") if word.strip())
 
 
 def _object(text: str) -> dict[str, Any]:

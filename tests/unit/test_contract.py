@@ -401,7 +401,10 @@ class TestWaysIn:
             for number, name in enumerate(MACHINES)
         }
         template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": machines}
-        for text in (json.dumps(template), (SUBMIT / "s3.template.json").read_text()):
+        rules = sorted((ROOT / "events/rules").glob("*.template.yaml"))
+        assert len(rules) == 4
+        pasted = [path.read_text() for path in (SUBMIT / "s3.template.json", *rules)]
+        for text in (json.dumps(template), *pasted):
             assert [f"{match.rule.id} {match.message}" for match in lint(text, regions=["us-east-1"])] == []
 
 
