@@ -18,10 +18,11 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answers the event and who is still to be told, or how many whole seconds to pause before publishing again."""
     watch_id, problem = event.get("watch", ""), None
     if event.get("detail-type"):
-        watch_id, problem = ended_from_outside(event["detail"])
-        if not environment.ledger().knows(watch_id):
-            logger.info("an execution ended whose submission was refused; there is nobody to tell")
+        ended = ended_from_outside(event["detail"], ledger=environment.ledger())
+        if ended is None:
+            logger.info("an execution ended that followed no watch; there is nobody to tell")
             return {}
+        watch_id, problem = ended
     elif event.get("problem"):
         problem = watch_failed(event["problem"])
     secrets = environment.secrets()

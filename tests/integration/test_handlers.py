@@ -199,14 +199,42 @@ class TestWaysIn:
         assert stack.call("SubmitTask", {"Records": [record]}) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
 
 
-def test_an_execution_that_was_stopped_from_outside_is_told(stack: Stack) -> None:
-    """EventBridge says so; nobody else could."""
-    stack.world.subscribe("one")
-    watch = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})["id"]
-    change = {"status": "ABORTED", "input": json.dumps({"watch": watch, "pause": 20})}
-    told = stack.call("PublishEvent", {"detail-type": "Step Functions Execution Status Change", "detail": change})
-    assert told["event"]["data"]["error"]["category"] == "cancelled"
-    assert len(stack.world.web.to("/one")) == 1
+class TestEndedFromOutside:
+    def ended(self, stack: Stack, status: str, name: str, given: Any) -> dict[str, Any]:
+        """What comes of EventBridge's word that an execution ended."""
+        arn = stack.watch_arn.replace(":stateMachine:", ":execution:") + f":{name}"
+        change = {"status": status, "executionArn": arn, "input": given if given is None else json.dumps(given)}
+        return stack.call("PublishEvent", {"detail-type": "Step Functions Execution Status Change", "detail": change})
+
+    def test_one_that_was_stopped_is_told(self, stack: Stack) -> None:
+        """EventBridge says so; nobody else could."""
+        stack.world.subscribe("one")
+        watch = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})["id"]
+        told = self.ended(stack, "ABORTED", watch, {"watch": watch, "pause": 20})
+        assert told["event"]["data"]["error"]["category"] == "cancelled"
+        assert len(stack.world.web.to("/one")) == 1
+
+    def test_one_that_took_in_the_task_itself_is_told(self, stack: Stack) -> None:
+        """A nested execution's input is the bare submission."""
+        submission = {"provider": "acme", "task_id": "t1"}
+        stack.call("SubmitTask", {"submission": submission, "execution": "nested"})
+        told = self.ended(stack, "TIMED_OUT", "nested", submission)
+        assert told["event"]["data"]["error"]["code"] == "WATCH_FAILED"
+
+    @pytest.mark.parametrize("status", ["FAILED", "ABORTED"])
+    @pytest.mark.parametrize("followed", [True, False])
+    def test_one_that_followed_no_watch_ends_nobodys(self, stack: Stack, status: str, followed: bool) -> None:
+        """A refused submission of a task, or a second execution that is stopped, leaves the first one alone."""
+        refused = {"provider": "acme", "task_id": "t1", "deadline_seconds": -1}
+        if followed:
+            stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})
+        assert self.ended(stack, status, "nested", refused) == {}
+        assert [watch.event_id for watch in stack.world.ledger.watches()] == [None] * followed
+
+    @pytest.mark.parametrize("given", [None, [], "x", 7, {}])
+    def test_one_that_was_started_with_nonsense_is_nobodys_problem(self, stack: Stack, given: Any) -> None:
+        """It would be tried again, and then page somebody."""
+        assert self.ended(stack, "FAILED", "nested", given) == {}
 
 
 def test_a_sweep_of_a_quiet_ledger_does_nothing(stack: Stack) -> None:

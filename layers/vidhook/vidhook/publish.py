@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vidhook.deliver import PAUSES, deliver
+from vidhook.errors import NotFound
 from vidhook.event import Event, Kept, failed, progress_event, terminal_event
 from vidhook.keep import COPY_PAUSES, Copies, keep
 from vidhook.poll import ask
@@ -205,16 +206,24 @@ def watch_failed(reason: str) -> TaskError:
     return TaskError(Category.PROVIDER, "WATCH_FAILED", f"vidhook stopped following the task: {reason}", retryable=True)
 
 
-def ended_from_outside(detail: Mapping[str, Any]) -> tuple[str, TaskError]:
+def ended_from_outside(detail: Mapping[str, Any], *, ledger: "Ledger") -> tuple[str, TaskError] | None:
     """The watch, and the error to tell, of an execution that failed, timed out or was aborted.
 
+    None when it followed no watch: its submission was refused, or another execution follows that task and goes on.
     `detail` is that of EventBridge's "Step Functions Execution Status Change".
     """
-    given = json.loads(detail["input"])
-    watch = given["watch"] if "watch" in given else watch_id(str(given.get("provider")), str(given.get("task_id")))
+    given = json.loads(detail["input"] or "null")  # left out when it is very long, as no submission of ours is
+    if not isinstance(given, dict):
+        return None
+    try:
+        watch = ledger.watch(given.get("watch") or watch_id(str(given.get("provider")), str(given.get("task_id"))))
+    except NotFound:
+        return None
+    if watch.execution != detail["executionArn"].rpartition(":")[2]:
+        return None
     if detail["status"] == "ABORTED":
-        return watch, TaskError(Category.CANCELLED, "WATCH_ABORTED", "an operator stopped the watch of this task")
-    return watch, watch_failed(f"its execution ended as {detail['status']}")
+        return watch.id, TaskError(Category.CANCELLED, "WATCH_ABORTED", "an operator stopped the watch of this task")
+    return watch.id, watch_failed(f"its execution ended as {detail['status']}")
 
 
 def _final_snapshot(watch: Watch, problem: TaskError | None) -> Snapshot:

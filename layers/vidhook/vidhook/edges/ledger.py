@@ -102,10 +102,6 @@ class Ledger:
             return watch, True
         return self.watch(watch.id), False
 
-    def knows(self, watch_id: str) -> bool:
-        """Whether there is a watch of this id."""
-        return "Item" in self._client.get_item(TableName=self.table, Key=_pack(_key(watch_id, "watch")))
-
     def watch(self, watch_id: str) -> Watch:
         """Raises NotFound."""
         return _watch(self._get(watch_id, "watch", f"task {watch_id}"))
