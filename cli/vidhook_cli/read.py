@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -69,21 +69,16 @@ def reading_of(exchange: dict[str, Any], tried: Provider | None, known: Mapping[
         problem = f'there is no "{name}"' if name else "it is missing"
         raise BadInput("provider", problem, f"use one of {', '.join(known)}, or --provider-file")
     provider, task_id = _asked(provider, str(exchange.get("url") or ""))
-    status = number(exchange.get("status", 200))
-    if status is None:
-        raise BadInput("status", f"{exchange['status']!r} is not an HTTP status", "write it as a number, like 200")
-    headers = exchange.get("headers")
-    listed = headers.items() if isinstance(headers, dict) else ()
-    now = exchange.get("now")
-    at = instant(now) or number(now)
+    status = _figure(exchange, "status", number, "an HTTP status", "200")
+    now = _figure(exchange, "now", lambda at: instant(at) or number(at), "a time", "2026-04-27T11:20:12Z")
     reading = read_answer(
         provider,
-        status=int(status),
-        headers={name: value[0] if isinstance(value, list) and value else value for name, value in listed},
+        status=200 if status is None else int(status),
+        headers=_headers(exchange),
         body=_body(exchange),
         task_id=text(exchange.get("task_id")) or task_id,
-        age_seconds=number(exchange.get("task_age_seconds")),
-        now=time.time() if at is None else at,
+        age_seconds=_figure(exchange, "task_age_seconds", number, "a number of seconds", "85"),
+        now=time.time() if now is None else now,
     )
     return _line(reading)
 
@@ -93,7 +88,9 @@ def _recorded(written: str) -> Iterator[tuple[str, Any]]:
     try:
         whole = json.loads(written)
     except (ValueError, RecursionError):
-        for number_, line in enumerate(written.splitlines(), 1):
+        if not written.strip():
+            yield "line 1", BadInput("exchange", "there is none", 'write {"provider": ..., "status": ..., "body": ...}')
+        for number_, line in enumerate(written.split("\n"), 1):  # splitlines() splits inside strings, at U+2028
             if line.strip():
                 try:
                     yield f"line {number_}", json.loads(line)
@@ -111,6 +108,29 @@ def _exchange(recorded: Any) -> dict[str, Any]:
     if not isinstance(exchange, dict):
         raise BadInput("exchange", "this is not an object", 'write {"provider": ..., "status": ..., "body": ...}')
     return exchange
+
+
+def _figure(
+    exchange: dict[str, Any], field: str, parse: Callable[[Any], float | None], meant: str, example: str
+) -> float | None:
+    """A field's figure; None when it is not given."""
+    value = exchange.get(field)
+    figure = parse(value)
+    if value is not None and figure is None:
+        raise BadInput(field, f"{value!r} is not {meant}", f"write it like {example}")
+    return figure
+
+
+def _headers(exchange: dict[str, Any]) -> dict[str, Any]:
+    """The headers by name, from an object, pairs or HAR's objects; of a name with several values the first."""
+    headers = exchange.get("headers") or {}
+    try:
+        if not isinstance(headers, dict):
+            pairs = [(pair["name"], pair["value"]) if isinstance(pair, dict) else pair for pair in headers]
+            headers = dict(reversed(pairs))
+    except (KeyError, TypeError, ValueError):
+        raise BadInput("headers", "they are no names with values", 'write {"Retry-After": "5"}') from None
+    return {name: value[0] if isinstance(value, list) and value else value for name, value in headers.items()}
 
 
 def _body(exchange: dict[str, Any]) -> bytes:

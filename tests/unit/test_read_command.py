@@ -93,6 +93,50 @@ def test_headers_age_and_clock_are_used() -> None:
     assert one(exchange(status=404, task_age_seconds=500))["outcome"] == "permanent_error"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry-after": ["5", "6"]},
+        {"Retry-After": 5},
+        [["Retry-After", "5"], ["Retry-After", "6"]],
+        [{"name": "Retry-After", "value": "5"}],
+    ],
+)
+def test_headers_may_be_an_object_or_pairs(headers: object) -> None:
+    """Recorders differ; of a header that comes twice the first counts."""
+    assert one(exchange(status=429, headers=headers))["retry_after_seconds"] == 5
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"status": "x"}, "status: 'x' is not an HTTP status; write it like 200"),
+        ({"now": "soon"}, "now: 'soon' is not a time; write it like 2026-04-27T11:20:12Z"),
+        ({"task_age_seconds": "young"}, "task_age_seconds: 'young' is not a number of seconds; write it like 85"),
+        ({"headers": "Retry-After: 5"}, 'headers: they are no names with values; write {"Retry-After": "5"}'),
+    ],
+)
+def test_a_field_that_cannot_be_read_is_named(more: dict[str, Any], complaint: str) -> None:
+    """Left out silently it would change what is read."""
+    result = run("read", "-", stdin=json.dumps(exchange(**more)))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"-, exchange 1: {complaint}\n"
+
+
+def test_a_file_without_an_exchange_is_told() -> None:
+    """An empty recording is a recorder that broke."""
+    result = run("read", "-", stdin="\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "exchange: there is none" in result.stderr
+
+
+def test_a_line_ends_at_its_line_feed() -> None:
+    """Strings may hold U+2028 and U+0085, which some count as ends of lines."""
+    lines = [json.dumps(exchange({**RUNNING, "prompt": "a\u2028b\x85c"}), ensure_ascii=False), json.dumps(exchange())]
+    result = run("read", "-", stdin="\r\n".join(lines))
+    assert [json.loads(line)["prompt"] for line in result.stdout.splitlines()] == ["a\u2028b\x85c", None]
+
+
 def test_the_url_says_which_deployment_was_asked() -> None:
     """The same format at another host serves /content there, under the id in the URL."""
     body = {"status": "completed"}

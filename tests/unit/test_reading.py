@@ -162,6 +162,10 @@ class TestEnvelopes:
             ({"code": "success", "message": "", "data": None}, "retry", False),
             ({"message": "some parameter is invalid, we think"}, "retry", False),
             ({"name": "Copyright", "type": "moderation"}, "retry", False),
+            ({"success": False, "message": "无权进行此操作"}, "permanent_error", True),
+            ({"base_resp": {"status_code": 1004, "status_msg": "authentication failed"}}, "permanent_error", True),
+            ({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, "retry", False),
+            ({"status": "", "base_resp": {"status_code": 0, "status_msg": "success"}}, "retry", False),
             ({}, "retry", False),
         ],
     )
@@ -180,6 +184,7 @@ class TestEnvelopes:
             assert got.status == Status.FAILED
             assert got.error is not None
             assert (got.error.category, got.error.code) == (Category.NO_RESULT, "NO_RESULT")
+        assert answer(body, "vicsee", status=429).outcome == "retry"
 
     def test_a_status_inside_outweighs_the_envelope(self) -> None:
         """success: false around a failed task is the task's failure; around a running one it is noise."""
@@ -205,12 +210,35 @@ class TestEnvelopes:
         body = {"status": "success", "data": {"id": "v", "status": "running"}}
         assert snapshot(body).status == Status.PROCESSING
 
+    def test_a_relay_behind_a_relay_wraps_twice(self) -> None:
+        """But what stands in a task's own data is its upstream's answer, which may be done before the task is."""
+        inner = {"task_id": "t", "status": "IN_PROGRESS"}
+        for name in ("alad", "infinityblue"):
+            assert snapshot({"code": "success", "data": {"data": inner}}, name) == snapshot(inner, name)
+        upstream = {"status": "succeeded", "content": {"video_url": "https://cdn.example/low.mp4"}}
+        for outer in ({"status": "IN_PROGRESS"}, {"status": ""}):
+            assert answer(relay(**outer, data=upstream), "alad").outcome == ("snapshot" if outer["status"] else "retry")
+
+    @pytest.mark.parametrize("name", sorted(PROVIDERS))
+    def test_an_envelopes_word_that_names_no_task_is_about_the_request(self, name: str) -> None:
+        """{"status": "error"} around "task not found" or "slow down" must not end a task that still runs."""
+        unknown = {"status": "error", "message": "Task not found"}
+        assert answer(unknown, name, age_seconds=1).outcome == "retry"
+        assert answer(unknown, name).outcome == "permanent_error"
+        assert answer({"status": "error", "message": "Invalid API key"}, name).key_refused
+        assert answer({"status": "fail", "message": "Rate limit exceeded"}, name).outcome == "retry"
+        assert answer({"status": "success", "data": None}, name).outcome == "retry"
+        assert snapshot({"status": "error", "id": "t", "task_id": "t"}, name).status == Status.FAILED
+        assert snapshot({"status": "success", "url": "https://cdn.example/v.mp4"}, name).status == Status.COMPLETED
+
 
 WORDS = {
-    Status.PENDING: "pending queued NOT_START SUBMITTED created waiting starting preparing in_queue TASK_STATUS_QUEUED",
+    Status.PENDING: "pending queued NOT_START SUBMITTED created waiting starting preparing in_queue dispatched"
+    " TASK_STATUS_QUEUED",
     Status.PROCESSING: "processing in_progress IN-PROGRESS InProgress running generating rendering unknown banana 7up",
     Status.COMPLETED: "completed complete SUCCESS Succeeded succeed done finished TASK_STATUS_SUCCEED",
-    Status.FAILED: "failed FAILURE fail error rejected cancelled canceled expired timeout blocked moderated nsfw",
+    Status.FAILED: "failed FAILURE fail error rejected cancelled canceled expired timeout blocked moderated nsfw"
+    " content_filter incomplete interrupted deleted banned",
 }
 
 
@@ -324,6 +352,12 @@ class TestLinks:
                 {"result_url": GOOD},
             ),
             *({"content": {"video_url": GOOD}}, {"metadata": {"url": "/v1/videos/x/content"}, "url": GOOD}),
+            *({"metadata": {"result_urls": [GOOD]}}, {"metadata": {"output": {"url": GOOD}}}),
+            *({"outputs": {"cost": 1, "video_url": GOOD}}, {"result": {"videos": [{"url": [GOOD]}]}}),
+            {
+                "metadata": {"video_url": "https://input.example/v.mp4"},
+                "video_url": GOOD,
+            },  # metadata may be the caller's
         ],
         ids=str,
     )
@@ -380,6 +414,27 @@ class TestLinks:
             "https://cdn.getinfinityblue.com/v": False,
         }.items():
             assert snapshot(done(url=url)).sources[0].needs_key is needs_key, url
+
+    @pytest.mark.parametrize(
+        "upstream",
+        [
+            {"code": 0, "data": {"task_status": "succeed", "task_result": {"videos": [{"id": "1", "url": GOOD}]}}},
+            {"code": 10000, "data": {"status": "done", "video_url": GOOD}, "message": "Success"},
+            {"state": "success", "creations": [{"id": "1", "url": GOOD, "cover_url": "https://cdn.example/c.jpg"}]},
+            {"request_id": "r", "output": {"task_status": "SUCCEEDED", "video_url": GOOD}},
+            {
+                "id": "cgt-1",
+                "status": "succeeded",
+                "content": {"video_url": GOOD, "last_frame_url": "https://c.example"},
+            },
+        ],
+        ids=["Kling", "Jimeng", "Vidu", "Wan", "Ark"],
+    )
+    def test_an_upstreams_answer_is_read_within_the_relays_and_by_itself(self, upstream: dict[str, Any]) -> None:
+        """Some relays leave the link where their upstream put it, others hand the answer on as it is."""
+        within = relay(status="SUCCESS", fail_reason="", data=upstream)
+        for body in (within, upstream):
+            assert snapshot(body, "alad").sources[0].url == self.GOOD
 
     def test_super_resolution_gives_the_original_too(self) -> None:
         """Two files were paid for. A link that is told twice is one file."""
@@ -480,6 +535,30 @@ class TestErrors:
         assert got is not None
         assert (got.provider_code, got.message) == (code, message)
 
+    @pytest.mark.parametrize(
+        ("upstream", "code", "message"),
+        [
+            (
+                {"code": 0, "message": "SUCCEED", "data": {"task_status": "failed", "task_status_msg": "risk control"}},
+                None,
+                "risk control",
+            ),
+            ({"code": 50411, "data": None, "message": "Pre Img Risk Not Pass"}, "50411", "Pre Img Risk Not Pass"),
+            ({"state": "failed", "err_code": "AuditSubmitIllegal"}, "AuditSubmitIllegal", "Audit submit illegal"),
+            ({"base_resp": {"status_code": 1027, "status_msg": "sensitive content"}}, "1027", "sensitive content"),
+            ({"output": {"code": "DataInspectionFailed", "message": "no"}}, "DataInspectionFailed", "no"),
+            ({"error": {"code": "OutputVideoSensitive", "message": "no"}}, "OutputVideoSensitive", "no"),
+        ],
+        ids=["Kling", "Jimeng", "Vidu", "Hailuo", "Wan", "Ark"],
+    )
+    def test_an_upstreams_reason_is_found_where_the_relay_gives_none(
+        self, upstream: dict[str, Any], code: str | None, message: str
+    ) -> None:
+        """All of these are moderation, and the subscriber should hear so."""
+        got = snapshot(relay(status="FAILURE", fail_reason="", data=upstream), "alad").error
+        assert got is not None
+        assert (got.category, got.provider_code, got.message) == (Category.CONTENT_POLICY, code, message)
+
     NOTHING: tuple[object, ...] = (
         None,
         "",
@@ -536,12 +615,23 @@ class TestErrors:
             ("content_policy", "NSFW_CONTENT", ""),
             ("content_policy", "1301", "输入内容包含敏感信息"),
             ("content_policy", "generation_failed", "视频生成失败: 内容不符合规范"),
+            ("content_policy", "InputImageRiskDetection", "x"),
+            ("content_policy", "", "The image contains real human faces which is not allowed"),
+            ("content_policy", "", "提示词违禁"),
+            ("invalid_input", "", "No human face detected in the image"),
+            ("invalid_input", "", "图片尺寸过大"),
+            ("invalid_input", "", "Only JPEG and PNG are supported"),
             ("invalid_input", "InvalidParameter", "img_url must be set for image to video method"),
             ("invalid_input", "IMAGE_TOO_LARGE", "Please resize"),
             ("invalid_input", "", "Unsupported aspect ratio"),
             ("quota", "InsufficientBalance", "x"),
             ("quota", "invalid_request", "You do not have enough credits"),
             ("quota", "insufficient_user_quota", ""),
+            ("quota", "SetLimitExceeded", "Your account has reached the set inference limit"),
+            ("quota", "", "积分不足"),
+            ("provider", "GENERATION_FAILED", "We could not generate your video. Your credits have been refunded."),
+            ("content_policy", "", "Flagged by moderation; credits refunded"),
+            ("provider", "", "任务失败 额度已返还"),
             ("auth", "", "Invalid API key"),
             ("timeout", "", "The upstream timed out"),
             ("timeout", "TaskTimeout", ""),
@@ -717,6 +807,8 @@ class TestWhenToAskAgain:
             ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}, 30),
             ({"RateLimit-Remaining": "0", "RateLimit-Reset": "30"}, 30),
             ({"X-RateLimit-Remaining": "3", "X-RateLimit-Reset": "30"}, None),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-04-27T11:21:30Z"}, 30),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1777288800"}, 0),
             ({"X-RateLimit-Reset": "30"}, None),
             ({"Retry-After": "7", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}, 7),
         ],
@@ -727,8 +819,11 @@ class TestWhenToAskAgain:
         assert answer(video(), headers=headers).retry_after_seconds == seconds
 
     def test_a_429_has_nothing_remaining(self) -> None:
-        """It need not say so in a header."""
+        """It need not say so in a header; a limit of which something remains is not the one that refused."""
         assert answer({}, status=429, headers={"x-ratelimit-reset": "30"}).retry_after_seconds == 30
+        assert answer({}, status=429, headers={"x-ratelimit-reset": "30", "x-ratelimit-remaining": "3"}) == answer(
+            {}, status=429
+        )
 
     def test_a_refusal_may_say_when_in_its_body(self) -> None:
         """Where the provider's file names the place."""

@@ -43,23 +43,24 @@ AS_HTTP: dict[Category | None, int] = {
 WORDS = {
     Status.PENDING: """pending queued queue queueing queuing enqueued inqueue waiting wait awaiting notstart notstarted
         submitted submit created accepted received scheduled new init initializing initialized preparing starting
-        throttled delayed standby todo notready""",
+        throttled delayed standby todo notready dispatched""",
     Status.PROCESSING: """processing process inprogress inprocess progress ongoing running run generating rendering
         working active started executing doing dreaming loading encoding transcoding upscaling uploading saving
         finalizing preprocessing postprocessing retrying""",
     Status.COMPLETED: """completed complete success successful succeeded succeed successed done finished finish ready
         generated""",
     Status.FAILED: """failed failure fail error errored rejected refused aborted exception crashed terminated killed
-        unsuccessful""",
+        unsuccessful incomplete interrupted""",
 }
 # Words that say failed, and why.
 FINAL_WORDS = {
-    Category.CANCELLED: "canceled cancelled cancel revoked stopped",
+    Category.CANCELLED: "canceled cancelled cancel revoked stopped deleted",
     Category.EXPIRED: "expired expire",
     Category.TIMEOUT: "timeout timedout",
     Category.CONTENT_POLICY: """blocked moderated moderation contentmoderated requestmoderated contentblocked nsfw
-        flagged filtered contentfiltered sensitive policyviolation contentpolicyviolation""",
+        flagged filtered contentfilter contentfiltered banned sensitive policyviolation contentpolicyviolation""",
 }
+ENVELOPE_WORDS = {"success", "fail", "error"}
 STATUSES = {word: status for status, words in WORDS.items() for word in words.split()}
 WHY = {word: why for why, words in FINAL_WORDS.items() for word in words.split()}
 
@@ -114,9 +115,19 @@ def _task(provider: Provider, answer: dict[str, Any]) -> tuple[dict[str, Any], s
         task = found[0] if isinstance(found, list) and len(found) == 1 else found
         word = _first(provider, "status", task, text) if isinstance(task, dict) else None
         # A bare number is an HTTP status out of place, unless the provider's file knows it.
-        if word is not None and (not word.isdecimal() or word in provider.statuses):
-            return task, word
+        if word is None or (word.isdecimal() and word not in provider.statuses):
+            continue
+        if task is answer and _speaks_of_itself(provider, answer, word):
+            continue
+        return task, word
     return {}, None
+
+
+def _speaks_of_itself(provider: Provider, answer: dict[str, Any], word: str) -> bool:
+    """Whether the word is about the request, as JSend's are, since neither a task nor a result is named."""
+    if fold(word) not in ENVELOPE_WORDS or _first(provider, "id", answer, text) is not None:
+        return False
+    return not any(link(_search(path, answer)) for path in provider.assets["result"])
 
 
 # Rule 1: an answer without a task's status is judged by HTTP.
@@ -149,7 +160,7 @@ def _without_status(provider: Provider, status: int, answer: dict[str, Any] | No
 def _ends_the_task(status: int, kind: Category | None) -> bool:
     """Whether a code from the provider's own table tells the task's end, where its status is missing."""
     if kind is Category.NO_RESULT:
-        return status < 500
+        return status < 500 and status not in (408, 425, 429)
     return status < 300 and kind not in (Category.AUTH, Category.QUOTA, Category.NOT_FOUND)
 
 
@@ -164,8 +175,9 @@ def _meant(status: int, answer: dict[str, Any] | None, kind: Category | None) ->
 
 
 def _says_failure(answer: dict[str, Any]) -> bool:
-    flags, errors = ("success", "ok"), ("error", "errors", "code", "error_code", "errcode", "detail")
-    return any(answer.get(key) is False for key in flags) or any(told(answer.get(key)) for key in errors)
+    flags, errors = ("success", "ok"), ("error", "errors", "code", "error_code", "errcode", "detail", "base_resp")
+    said_so = fold(text(answer.get("status")) or "") in ENVELOPE_WORDS - {"success"}
+    return said_so or any(answer.get(key) is False for key in flags) or any(told(answer.get(key)) for key in errors)
 
 
 def _silence(
@@ -288,8 +300,8 @@ def _wait(
     if asked is None and answer is not None:
         asked = _first(provider, "retry_after", answer, lambda value: seconds_until(value, now))
     for limit in ("x-ratelimit-", "ratelimit-", "x-rate-limit-"):
-        spent = status == 429 or number(head.get(f"{limit}remaining")) == 0
-        if asked is None and spent:
+        remaining = number(head.get(f"{limit}remaining"))
+        if asked is None and (remaining == 0 or (remaining is None and status == 429)):
             asked = seconds_until(head.get(f"{limit}reset"), now)
     return asked
 

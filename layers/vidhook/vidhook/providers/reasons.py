@@ -10,21 +10,23 @@ from vidhook.task import Category, TaskError
 
 MESSAGE_LIMIT = 2_000
 RETRYABLE = (Category.PROVIDER, Category.TIMEOUT, Category.EXPIRED, Category.NO_RESULT)
-FILLERS = {"", "0", "200", "none", "null", "nil", "undefined", "ok", "success", "succeeded", "true", "false"}
-CODE_KEYS = ("code", "error_code", "errorCode", "err_code", "errcode", "statusCode")
+FILLERS = {"", "0", "200", "none", "null", "nil", "undefined", "ok", "success", "succeed", "succeeded", "true", "false"}
+CODE_KEYS = ("code", "error_code", "errorCode", "err_code", "errcode", "statusCode", "status_code")
 KIND_KEYS = ("type", "error_type", "key", "name")  # where there is no code; "invalid_request_error" tells nothing
-NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason")
+NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason", "base_resp")
 MESSAGE_KEYS = (
     *("message", "msg", "error_message", "errorMessage", "error_msg", "err_msg", "errmsg", "error_description"),
     *("detail", "details", "description", "reason", "fail_reason", "failure_reason", "error", "err", "title"),
+    "status_msg",
 )
 # The first category that fits wins, so the unmistakable ones stand first and the vague "invalid" last.
 CATEGORIES = {
     Category.CONTENT_POLICY: (
         r"moderat|nsfw|sensitiv|safety|unsafe|polic(y|ies)\b|violat|violen|prohibit|inappropriate|offensive|\bnud|sexual|porn"
         r"|copyright|infring|trademark|likeness|celebrit|real person|censor|flagged|content filter|guideline|harmful"
-        r"|risk control|(prompt|content|input|output|image|video|generation|request) (was |is |has been )?blocked"
-        r"|审核|敏感|违规|不符合规范|侵权|色情"
+        r"|guardrail|risk (control|detect|not pass)|\baudit|data inspection|content check|(?<!no )human face"
+        r"|(prompt|content|input|output|image|video|generation|request) (was |is |has been )?blocked|content rejected"
+        r"|审核|敏感|违规|违禁|不合规|不符合规范|风控|侵权|版权|色情|真人"
     ),
     Category.PROVIDER: (
         r"rate.?limit|too many requests|throttl|concurren|overload|\bbusy\b|capacity|internal|server.?error|unavailable"
@@ -32,34 +34,37 @@ CATEGORIES = {
     ),
     Category.QUOTA: (
         r"insufficient (?!permission|privilege|scope|resolution)|insufficient$|not enough (points|funds|tokens)"
-        r"|\bbalance\b|\bcredits?\b|quota|billing|payment|arrear|overdue|recharge|余额|额度|欠费"
+        r"|\bbalance\b|\bcredits?\b|quota|billing|payment|arrear|overdue|recharge|(set|spending|inference) limit"
+        r"|余额|额度|积分|点数|欠费"
     ),
     Category.TIMEOUT: r"time.?out|timed.?out|deadline|took too long|max(imum)? (wait|time)|超时",
     Category.CANCELLED: r"cancel|取消",
     Category.AUTH: (
         r"unauthori|unauthenticat|authenticat|api.?key|access.?denied|permission|forbidden|credential"
-        r"|(invalid|expired|missing).token|token.(is.)?(invalid|expired|missing)|令牌"
+        r"|(invalid|expired|missing).token|token.(is.)?(invalid|expired|missing)|令牌|无权|未登录"
     ),
     Category.NOT_FOUND: (
         r"\b(task|job|generation|prediction|resource|video)s?\b.{0,80}(not.?found|not.?exist|n.t exist|no longer exist)"
         r"|^not.?found$|no such (task|job|video)|任务不存在"
     ),
     Category.EXPIRED: r"\bexpired?\b|过期",
-    Category.NO_RESULT: r"\bno (result|output|video|image)s?\b|empty (result|output)",
+    Category.NO_RESULT: r"\bno (result|output|video|image)s?\b|empty (result|output|video)",
     Category.INVALID_INPUT: (
-        r"invalid|unsupported|not (supported|allowed|valid)|too (large|long|small|short|big|many|few|low|high)|must\b"
+        r"invalid|supported|not (allowed|valid)|too (large|long|small|short|big|many|few|low|high)|must\b"
         r"|required|missing|malformed|bad request|out of range|exceed|validation|parameter|argument|unprocessable"
         r"|corrupt|(read|decode|download|fetch|load).{0,20} (image|input|reference)|could not be (read|decoded)"
-        r"|resolution|aspect ratio|dimension|参数|无效"
+        r"|resolution|aspect ratio|dimension|no (human )?face|参数|无效|不支持|过[大小长短]|尺寸|分辨率|格式|下载失败"
     ),
 }
 # Possessive throughout: a page of spaces must not make it backtrack.
 CODE_AND_MESSAGE = re.compile(
     r"\bcode\s*+[:=]\s*+\"?+([\w.-]*+)\"?+\s*+[,;]?+\s*+(?:message|msg)\s*+[:=]\s*+(.*)", re.DOTALL
 )
+# Who gets money back had enough of it: the "credits" of a refund are not the reason.
+REFUND = re.compile(r"refund|not (be |been )?charged|returned to|退款|返还|退还|退回")
 # Codes that only say "something is wrong with the request": the message knows better.
 VAGUE = re.compile(
-    r"(invalid|bad) (request|parameter|argument|input)( error)?|.* api error|api error|upstream error|.*failed?"
+    r"(invalid|bad)( (request|parameter|argument|input))?( error)?|.* api error|api error|upstream error|.*failed?"
 )
 
 
@@ -146,7 +151,7 @@ def category(provider: Provider, found: Told | None) -> Category | None:
         return Category.CONTENT_POLICY
     for said in (message, code) if VAGUE.fullmatch(code) else (code, message):
         for kind, pattern in CATEGORIES.items():
-            if re.search(pattern, said):
+            if re.search(pattern, said) and not (kind is Category.QUOTA and REFUND.search(message)):
                 return kind
     return None
 

@@ -19,10 +19,14 @@ LINK_KEYS = (
     "download_url",
     "downloadUrl",
     "file_url",
+    "result_url",
     "uri",
     "video",
     "videos",
     "urls",
+    "video_urls",
+    "result_urls",
+    "output",
 )
 LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
 
