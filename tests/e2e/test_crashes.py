@@ -125,7 +125,7 @@ def test_a_watch_that_was_claimed_and_never_started_is_started_by_the_sweeper(br
     app = subscriber()
     task = bridge.task()
     submission, _ = check(bridge.submission(task), 86_400)
-    bridge.cloud.ledger.claim(submission, submission.id, 1, time.time() - GRACE_SECONDS - 60)
+    bridge.cloud.ledger.claim(submission, submission.id, 1, time.time() - 3 * GRACE_SECONDS)
     assert bridge.invoke("SweepLedgerFunction", {})["watches"] == 1
     [webhook] = webhooks(app, task)
     assert (webhook.verified, webhook.id) == (True, bridge.event(task).id)
@@ -137,7 +137,7 @@ def test_a_watch_that_only_sleeps_is_left_alone_by_the_sweeper(bridge: Bridge) -
     task = bridge.task(seconds=1_000)
     bridge.submit(task, expected_seconds=80_000)
     watch = bridge.watch(task)
-    bridge.cloud.ledger.note_execution(watch, watch.execution, time.time() - GRACE_SECONDS - 60)
+    bridge.cloud.ledger.note_execution(watch, watch.execution, time.time() - 3 * GRACE_SECONDS)
     assert bridge.invoke("SweepLedgerFunction", {})["watches"] == 0
     bridge.states.stop_execution(executionArn=bridge.execution_arn(task))
 
@@ -149,7 +149,7 @@ def test_a_delivery_that_nobody_follows_is_started_by_the_sweeper(bridge: Bridge
     bridge.ended(bridge.execution_arn(task))
     app = subscriber()
     event = bridge.event(task)
-    long_ago = time.time() - GRACE_SECONDS - 60
+    long_ago = time.time() - 3 * GRACE_SECONDS
     bridge.cloud.ledger.open_delivery(event, bridge.known(app), long_ago)
     assert bridge.invoke("SweepLedgerFunction", {})["deliveries"] == 1
     [webhook] = webhooks(app, task)

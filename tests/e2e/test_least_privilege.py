@@ -268,13 +268,19 @@ class WithoutLength(Handler):
 def tour(bridge: Bridge, subscriber: Make) -> None:
     """Does everything the stack can do, once."""
     cloud, token = bridge.cloud, f"token-{uuid4().hex}"
-    subscriber(answers=[500, 410])
+    gone, first = subscriber(answers=[500, 410]), bridge.task()
+    bridge.submit(first)
+    webhooks(gone, first, 2)
     for ends in ("completed", "failed"):
         task = bridge.task("vicsee", ends=ends)
         bridge.submit(task, task_token=token)
         bridge.ended(bridge.execution_arn(task))
         bridge.submit(task, task_token=token)
         assert bridge.api("POST", "/v1/tasks", bridge.submission(task, task_token=token)).ok
+    refused = bridge.task("vicsee", ends="key-refused")  # the key is read anew, whoever read it before
+    bridge.submit(refused)
+    eventually(lambda: bridge.watch(refused).polls)
+    bridge.states.stop_execution(executionArn=bridge.execution_arn(refused))
     bad = json.dumps({"provider": "vicsee"})
     cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=bad)
     server = Loopback(WithoutLength)
@@ -287,10 +293,16 @@ def tour(bridge: Bridge, subscriber: Make) -> None:
     assert WithoutLength.downloads == 2
 
     app = subscriber()
-    late = time.time() - GRACE_SECONDS - 60
+    late = time.time() - 3 * GRACE_SECONDS
     cloud.ledger.open_delivery(bridge.event(task), bridge.known(app), late)
     forgotten, _ = check(bridge.submission(bridge.task()), 86_400)
     cloud.ledger.claim(forgotten, forgotten.id, 1, late)
+    back = bridge.known(subscriber())
+    cloud.ledger.put_state(back.id, "paused", None)
+    held = bridge.task()
+    bridge.submit(held)
+    eventually(lambda: bridge.delivery_state(held, back.id) == "held")
+    cloud.ledger.put_state(back.id, "active", None, draining=True)
     bridge.invoke("SweepLedgerFunction", {})
     webhooks(app, task)
 
@@ -331,7 +343,7 @@ def test_every_granted_action_is_used(bridge: Bridge, subscriber: Make) -> None:
         every = {(logical_id, action) for logical_id in MAY for action in granted[logical_id] - NOT_OURS_TO_CALL}
         return {(logical_id, action) for logical_id, action in every if not used(logical_id, action)}
 
-    deadline = time.monotonic() + 20  # redeliveries and the queue are still at work
+    deadline = time.monotonic() + PATIENCE  # redeliveries and the queue are still at work
     while (left := unused()) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == set()

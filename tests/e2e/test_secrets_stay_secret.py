@@ -24,7 +24,9 @@ class Parrot(Handler):
         authorization = self.headers.get("Authorization", "")
         self.heard.add(authorization)
         said = f"no such user: {authorization}"
-        if "fails" in self.path:
+        if not authorization:  # the function remembers the keys of before: now it reads them anew
+            self.answer(401)
+        elif "fails" in self.path:
             answer = {"id": authorization, "status": "failed", "error": {"code": authorization, "message": said}}
             self.answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
         else:
@@ -80,7 +82,7 @@ def reasons(bridge: Bridge) -> Iterator[str]:
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
         if "Messages" not in answer:
             return
-        yield from (str(message["MessageAttributes"]) for message in answer["Messages"])
+        yield from (str(message.get("MessageAttributes")) for message in answer["Messages"])
 
 
 def ledger(bridge: Bridge) -> Iterator[str]:
