@@ -25,20 +25,24 @@ CATEGORIES = {
         r"moderat|nsfw|sensitiv|safety|unsafe|polic(y|ies)\b|violat|violen|prohibit|inappropriate|offensive|\bnud|sexual|porn"
         r"|copyright|infring|trademark|likeness|celebrit|real person|censor|flagged|content filter|guideline|harmful"
         r"|guardrail|risk (control|detect|not pass)|\baudit|data inspection|content check|(?<!no )human face"
-        r"|(prompt|content|input|output|image|video|generation|request) (was |is |has been )?blocked|content rejected"
+        r"|disallowed|content (is )?not allowed|restricted (content|term|word)|\badult\b|\bhate\b"
+        r"|(prompt|content|input|output|image|video|generation|request) (was |is |has been )?(blocked|filtered)"
+        r"|(prompt|content) (was |is |has been )?rejected"
         r"|审核|敏感|违规|违禁|不合规|不符合规范|风控|侵权|版权|色情|真人"
     ),
     Category.PROVIDER: (
         r"rate.?limit|too many requests|throttl|concurren|overload|\bbusy\b|capacity|internal|server.?error|unavailable"
-        r"|maintenance|invalid response|try again"
+        r"|maintenance|invalid response|out of memory|try again (later|in )|retry later|(retries|attempts) exceeded"
+        r"|exceeded.{0,20} (retries|attempts)"
     ),
     Category.QUOTA: (
         r"insufficient (?!permission|privilege|scope|resolution)|insufficient$|not enough (points|funds|tokens)"
-        r"|\bbalance\b|\bcredits?\b|quota|billing|payment|arrear|overdue|recharge|(set|spending|inference) limit"
+        r"|\bbalance\b|\bcredits?\b|quota|billing|payment|arrear|overdue|recharge"
+        r"|(set|plan|daily|monthly|usage|spending|inference) limit"
         r"|余额|额度|积分|点数|欠费"
     ),
-    Category.TIMEOUT: r"time.?out|timed.?out|deadline|took too long|max(imum)? (wait|time)|超时",
-    Category.CANCELLED: r"cancel|取消",
+    Category.TIMEOUT: r"time.?out|timed.?out|deadline|took too long|max(imum)? (wait|time|runtime)|超时",
+    Category.CANCELLED: r"cancel|aborted by|取消",
     Category.AUTH: (
         r"unauthori|unauthenticat|authenticat|api.?key|access.?denied|permission|forbidden|credential"
         r"|(invalid|expired|missing).token|token.(is.)?(invalid|expired|missing)|令牌|无权|未登录"
@@ -48,11 +52,13 @@ CATEGORIES = {
         r"|^not.?found$|no such (task|job|video)|任务不存在"
     ),
     Category.EXPIRED: r"\bexpired?\b|过期",
-    Category.NO_RESULT: r"\bno (result|output|video|image)s?\b|empty (result|output|video)",
+    Category.NO_RESULT: r"\bno (result|output|video|image)s?\b(?! (provided|given))|empty (result|output|video)",
     Category.INVALID_INPUT: (
-        r"invalid|supported|not (allowed|valid)|too (large|long|small|short|big|many|few|low|high)|must\b"
-        r"|required|missing|malformed|bad request|out of range|exceed|validation|parameter|argument|unprocessable"
+        r"invalid|incorrect|\bwrong (file|format|type|size)|supported|not (allowed|valid|accessible|in \[)|must\b"
+        r"|too (large|long|small|short|big|many|few|low|high)|at least \d|required|missing|malformed|bad request"
+        r"|out of range|exceed|validation|parameter|argument|unprocessable|prompt.{0,20} empty|\bno \w+ (provided|given)"
         r"|corrupt|(read|decode|download|fetch|load).{0,20} (image|input|reference)|could not be (read|decoded)"
+        r"|(image|reference|file|audio) (download|fetch|not found)"
         r"|resolution|aspect ratio|dimension|no (human )?face|参数|无效|不支持|过[大小长短]|尺寸|分辨率|格式|下载失败"
     ),
 }
