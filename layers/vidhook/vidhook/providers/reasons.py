@@ -56,9 +56,9 @@ CATEGORIES = {
     Category.INVALID_INPUT: (
         r"invalid|incorrect|\bwrong (file|format|type|size)|supported|not (allowed|valid|accessible|in \[)|must\b"
         r"|too (large|long|small|short|big|many|few|low|high)|at least \d|required|missing|malformed|bad request"
-        r"|out of range|exceed|validation|parameter|argument|unprocessable|prompt.{0,20} empty|\bno \w+ (provided|given)"
+        r"|out of range|exceed|validation|parameter|argument|unprocessable|prompt.{0,20} empty"
         r"|corrupt|(read|decode|download|fetch|load).{0,20} (image|input|reference)|could not be (read|decoded)"
-        r"|(image|reference|file|audio) (download|fetch|not found)"
+        r"|(image|reference|file|audio) (download|fetch|not found)|\bno \w+ (provided|given)"
         r"|resolution|aspect ratio|dimension|no (human )?face|参数|无效|不支持|过[大小长短]|尺寸|分辨率|格式|下载失败"
     ),
 }
