@@ -140,7 +140,7 @@ def _without_status(provider: Provider, status: int, answer: dict[str, Any] | No
     if code in provider.codes and _ends_the_task(status, kind):
         error = task_error(found, provider.codes[code], "")
         return Reading("snapshot", Snapshot(Status.FAILED, error=error), error)
-    meant = _meant(status, answer, kind)
+    meant = _meant(status, answer, found, kind)
     if meant in REFUSED:
         retry = False
         kind = kind if kind in (Category.QUOTA, Category.CONTENT_POLICY) else REFUSED[meant]
@@ -164,20 +164,23 @@ def _ends_the_task(status: int, kind: Category | None) -> bool:
     return status < 300 and kind not in (Category.AUTH, Category.QUOTA, Category.NOT_FOUND)
 
 
-def _meant(status: int, answer: dict[str, Any] | None, kind: Category | None) -> int:
+def _meant(status: int, answer: dict[str, Any] | None, found: Told | None, kind: Category | None) -> int:
     """The HTTP status that was meant: many an envelope says "no" inside a 200, and "not found" inside a 400."""
-    if answer is not None and 200 <= status < 300 and _says_failure(answer):
+    if answer is not None and 200 <= status < 300:
         numbers = [number(answer.get(key)) or 0 for key in ("code", "status", "statusCode", "status_code")]
-        status = int(next((code for code in numbers if 400 <= code < 600), AS_HTTP.get(kind, 500)))
-    if kind is Category.NOT_FOUND and 400 <= status < 500 and status not in REFUSED and status not in TRANSIENT:
+        numbers.append((found and number(found.code)) or 0)
+        unnumbered = AS_HTTP.get(kind, 500) if _says_failure(answer) else status
+        status = int(next((code for code in numbers if 400 <= code < 600), unnumbered))
+    if kind is Category.NOT_FOUND and 200 <= status < 500 and status not in REFUSED and status not in TRANSIENT:
         return 404
     return status
 
 
 def _says_failure(answer: dict[str, Any]) -> bool:
-    flags, errors = ("success", "ok"), ("error", "errors", "code", "error_code", "errcode", "detail", "base_resp")
-    said_so = fold(text(answer.get("status")) or "") in ENVELOPE_WORDS - {"success"}
-    return said_so or any(answer.get(key) is False for key in flags) or any(told(answer.get(key)) for key in errors)
+    errors = ("error", "errors", "code", "error_code", "errcode", "detail", "base_resp")
+    flagged = any(answer.get(flag) in (False, "false") for flag in ("success", "ok")) or answer.get("error") is True
+    worded = fold(text(answer.get("status")) or "") in ("fail", "error")
+    return flagged or worded or any(told(answer.get(key)) for key in errors)
 
 
 def _silence(

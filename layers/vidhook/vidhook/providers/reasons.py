@@ -108,7 +108,11 @@ def _told_in_object(value: Mapping[str, object], depth: int) -> Told | None:
     nested = [told(value[key], depth - 1) for key in NESTED_KEYS if isinstance(value.get(key), dict | list)]
     texts = [told(value[key], depth - 1) for key in MESSAGE_KEYS if isinstance(value.get(key), str)]
     own = [code for key in CODE_KEYS if (code := _code(value.get(key)))]
-    kinds = [kind for key in KIND_KEYS if (kind := _code(value.get(key))) and not VAGUE.fullmatch(_words(kind))]
+    kinds = [
+        kind
+        for key in KIND_KEYS
+        if (kind := _code(value.get(key))) and ":" not in kind and not VAGUE.fullmatch(_words(kind))
+    ]
     return _merge([part.code for part in nested if part and part.code] + (own or kinds), [*nested, *texts])
 
 
