@@ -348,6 +348,31 @@ class TestDeliveries:
         assert (replayed.base, replayed.run, replayed.attempts) == (5, 2, 5)
         assert ledger.delivery(event.watch_id, event.id, "sub_1") == replayed
 
+    def test_what_was_delivered_meanwhile_is_not_run_again(self, ledger: Ledger, event: Event) -> None:
+        """A sweep reads two hundred, and comes to the last of them seconds later."""
+        stale = ledger.open_delivery(event, SUBSCRIBER, NOW)
+        delivered = ledger.note_attempt(stale, Attempt(1, NOW, "delivered", "http", 200), "delivered")
+        assert ledger.start_run(stale, pause=1, now=NOW, afresh=False) == delivered
+        assert ledger.delivery(event.watch_id, event.id, "sub_1") == delivered
+
+    def test_two_who_start_a_run_start_the_same(self, ledger: Ledger, event: Event) -> None:
+        """A replay and a sweep at once; the run's name then makes it one execution."""
+        seen = ledger.open_delivery(event, SUBSCRIBER, NOW)
+        first = ledger.start_run(seen, pause=1, now=NOW, afresh=True)
+        assert ledger.start_run(seen, pause=9, now=NOW, afresh=False) == first
+
+    @pytest.mark.parametrize(("state", "kept"), [("due", "due"), ("failed", "due"), ("delivered", "delivered")])
+    def test_an_attempt_of_an_older_run_ends_the_newer_only_by_delivering(
+        self, ledger: Ledger, event: Event, state: str, kept: str
+    ) -> None:
+        """Else a replay would be forgotten because the old schedule's last attempt was under way."""
+        old = ledger.open_delivery(event, SUBSCRIBER, NOW)
+        new = ledger.start_run(old, pause=1, now=NOW, afresh=True)
+        ledger.note_attempt(old, Attempt(1, NOW, state, "http", pause=5), state)
+        now = ledger.delivery(event.watch_id, event.id, "sub_1")
+        assert now.state == kept
+        assert (now == new) == (kept == "due")
+
 
 class TestSubscribers:
     def test_failures_at_once_keep_the_first_and_the_last(self, ledger: Ledger) -> None:

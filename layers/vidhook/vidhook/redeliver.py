@@ -112,9 +112,13 @@ def start_run(
     redeliver_arn: str,
     now: float,
 ) -> Delivery:
-    """Starts a delivery's next run; `afresh` gives it the whole schedule again, as a replay wants."""
+    """Starts a delivery's next run; `afresh` gives it the whole schedule again, as a replay wants.
+
+    One that came to its end since it was read is left alone.
+    """
     delivery = ledger.start_run(delivery, pause=pause, now=now, afresh=afresh)
-    machines.start(redeliver_arn, delivery.execution_name, hand_on(delivery, pause))
+    if delivery.state == "due":
+        machines.start(redeliver_arn, delivery.execution_name, hand_on(delivery, pause))
     return delivery
 
 

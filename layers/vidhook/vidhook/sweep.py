@@ -1,7 +1,8 @@
 """Mends what a crash between two writes left standing: whatever should have moved by now is moved on."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vidhook.redeliver import start_run
 from vidhook.subscribers import drain
@@ -9,6 +10,9 @@ from vidhook.subscribers import drain
 if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
     from vidhook.edges.machines import Machines
+    from vidhook.task import Delivery
+
+Thing = TypeVar("Thing")
 
 MOST = 200  # a sweep; the next one goes on
 
@@ -26,26 +30,41 @@ def sweep(*, ledger: "Ledger", machines: "Machines", watch_arn: str, redeliver_a
     """Restarts watches that were claimed and never started or lost their execution, and stranded deliveries.
 
     A watch whose execution still runs is only slow and is left alone. The restarted execution asks once, so a watch
-    past its deadline is told at once. Repeating a sweep is harmless.
+    past its deadline is told at once. Repeating a sweep is harmless. What cannot be moved on holds up nothing else: it
+    is raised at the end, all of it.
     """
-    watches = 0
-    for watch_id in ledger.overdue_watches(now, MOST):
-        watch = ledger.watch(watch_id)
-        execution = watch.execution
-        if not machines.is_running(watch_arn, execution):
-            execution = f"{watch.id}-{int(now)}"
-            machines.start(watch_arn, execution, {"watch": watch.id, "pause": 1})
-            watches += 1
-        ledger.note_execution(watch, execution, now)
-    deliveries = 0
-    for delivery in ledger.overdue_deliveries(now, MOST):
-        start_run(
-            delivery, pause=1, afresh=False, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now
-        )
-        deliveries += 1
-    drained = sum(
-        drain(each.id, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
-        for each in ledger.subscribers()
-        if each.active and each.draining
+    terms: Any = {"ledger": ledger, "machines": machines, "redeliver_arn": redeliver_arn, "now": now}
+    troubles: list[Exception] = []
+
+    def moved(things: Iterable[Thing], move: Callable[[Thing], int]) -> int:
+        count = 0
+        for thing in things:
+            try:
+                count += move(thing)
+            except Exception as trouble:
+                troubles.append(trouble)
+        return count
+
+    def watch(watch_id: str) -> int:
+        known = ledger.watch(watch_id)
+        if known.event_id is not None:  # told meanwhile; the index lags behind the table
+            return 0
+        execution, running = known.execution, machines.is_running(watch_arn, known.execution)
+        if not running:
+            execution = f"{known.id}-{int(now)}"
+            machines.start(watch_arn, execution, {"watch": known.id, "pause": 1})
+        ledger.note_execution(known, execution, now)
+        return not running
+
+    def delivery(overdue: "Delivery") -> int:
+        start_run(overdue, pause=1, afresh=False, **terms)
+        return 1
+
+    swept = Swept(
+        moved(ledger.overdue_watches(now, MOST), watch),
+        moved(ledger.overdue_deliveries(now, MOST), delivery),
+        moved((each.id for each in ledger.subscribers() if each.active and each.draining), lambda s: drain(s, **terms)),
     )
-    return Swept(watches, deliveries, drained)
+    if troubles:
+        raise ExceptionGroup("some could not be moved on", troubles)
+    return swept

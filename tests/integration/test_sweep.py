@@ -1,0 +1,72 @@
+"""What a crash left standing is moved on, and what cannot be moved holds up nothing else."""
+
+from typing import Any
+
+import boto3
+import pytest
+from conftest import Answer, FakeMachines, World
+
+from vidhook.sweep import Swept, sweep
+
+LONG = 86_400
+
+
+class Asleep(FakeMachines):
+    """No execution runs, and some cannot be started."""
+
+    def __init__(self, refused: str = "") -> None:
+        super().__init__()
+        self.refused = refused
+
+    def is_running(self, machine_arn: str, name: str) -> bool:
+        return False
+
+    def start(self, machine_arn: str, name: str, argument: dict[str, Any]) -> bool:
+        if self.refused and name.startswith(self.refused):
+            raise PermissionError(name)
+        return super().start(machine_arn, name, argument)
+
+
+def swept(world: World, machines: FakeMachines) -> Swept:
+    return sweep(
+        ledger=world.ledger,
+        machines=machines,  # type: ignore[arg-type]
+        watch_arn="arn:watch",
+        redeliver_arn="arn:redeliver",
+        now=world.now,
+    )
+
+
+def test_what_stands_still_is_started_once(world: World) -> None:
+    """A watch with no execution, a delivery with none, and nothing of it again a moment later."""
+    late = world.subscribe("late", Answer(500))
+    delivery = world.delivery(world.publish(world.completed()), late)
+    watch = world.submit("t2").watch
+    world.wait(LONG)
+    machines = Asleep()
+    assert swept(world, machines) == Swept(watches=1, deliveries=1)
+    assert {argument["watch"] for argument in machines.started.values()} == {watch.id, delivery.watch_id}
+    assert swept(world, machines) == Swept()
+
+
+@pytest.mark.parametrize("broken", ["start", "item"])
+def test_one_that_cannot_be_moved_holds_up_nothing_else(world: World, broken: str) -> None:
+    """An item that a version before this one cannot read would end every sweep for a hundred days."""
+    late = world.subscribe("late", Answer(500))
+    world.publish(world.completed())
+    bad, good = world.submit("t2").watch, world.submit("t3").watch
+    if broken == "item":
+        boto3.client("dynamodb").update_item(
+            TableName=world.ledger.table,
+            Key={"pk": {"S": bad.id}, "sk": {"S": "watch"}},
+            UpdateExpression="SET submission = :new",
+            ExpressionAttributeValues={":new": {"S": '{"provider":"acme","task_id":"t2","colour":"blue"}'}},
+        )
+    world.wait(LONG)
+    machines = Asleep(refused=bad.id if broken == "start" else "")
+    with pytest.raises(ExceptionGroup) as told:
+        swept(world, machines)
+    assert len(told.value.exceptions) == 1
+    started = {(argument["watch"], argument.get("subscriber")) for argument in machines.started.values()}
+    assert (good.id, None) in started
+    assert late.id in {subscriber for _, subscriber in started}
