@@ -22,6 +22,7 @@ from vidhook_cli.sandbox.cloud import REGION, Cloud
 from vidhook_cli.sandbox.provider import SampleProvider, SampleTask
 from vidhook_cli.sandbox.subscriber import Received, SampleSubscriber
 
+WAIT_SCALE = 0.05  # every Wait of a state machine is twenty times shorter
 PATIENCE = 120.0  # seconds for any one thing to happen, on a machine with too much to do
 Found = TypeVar("Found")
 

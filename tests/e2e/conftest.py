@@ -5,7 +5,7 @@ from typing import Any
 
 import boto3
 import pytest
-from bridge import Bridge
+from bridge import WAIT_SCALE, Bridge
 from click.testing import CliRunner, Result
 
 from vidhook_cli.main import main
@@ -13,8 +13,6 @@ from vidhook_cli.sandbox.cloud import REGION, Cloud, running
 from vidhook_cli.sandbox.provider import SampleProvider
 from vidhook_cli.sandbox.subscriber import SampleSubscriber
 from vidhook_cli.stack import stack
-
-WAIT_SCALE = 0.05
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from bridge import PATIENCE, Bridge, about, eventually, id_of, webhooks
+from bridge import PATIENCE, WAIT_SCALE, Bridge, about, eventually, id_of, webhooks
 from click.testing import Result
-from conftest import WAIT_SCALE
 
 from vidhook import subscribers
 from vidhook.deliver import PAUSES

@@ -146,7 +146,6 @@ def test_a_nested_watch_of_a_failed_task_fails_its_parent_by_category(bridge: Br
     assert (ended["status"], ended["error"], ended["cause"]) == ("FAILED", "content_policy", error["message"])
 
 
-@pytest.mark.slow  # the emulator forgets the name of the error, so the state machine tries again for a while
 def test_a_nested_watch_of_a_bad_submission_fails_with_what_to_mend(bridge: Bridge) -> None:
     """There is no watch yet, so the execution is the only one who can say it."""
     argument = {"provider": "vikpeak", "task_id": "t1", "order": "17"}
