@@ -239,7 +239,7 @@ class TestEnvelopes:
 
 WORDS = {
     Status.PENDING: "pending queued NOT_START SUBMITTED created waiting starting preparing in_queue dispatched"
-    " TASK_STATUS_QUEUED",
+    " TASK_STATUS_QUEUED JOB_STATE_PENDING",
     Status.PROCESSING: "processing in_progress IN-PROGRESS InProgress running generating rendering unknown banana 7up",
     Status.COMPLETED: "completed complete SUCCESS Succeeded succeed done finished TASK_STATUS_SUCCEED",
     Status.FAILED: "failed FAILURE fail error rejected cancelled canceled expired timeout blocked moderated nsfw"
@@ -358,6 +358,7 @@ class TestLinks:
             ),
             *({"content": {"video_url": GOOD}}, {"metadata": {"url": "/v1/videos/x/content"}, "url": GOOD}),
             *({"metadata": {"result_urls": [GOOD]}}, {"metadata": {"output": {"url": GOOD}}}),
+            *({"videoUrl": GOOD}, {"resultUrl": GOOD}, {"data": {"outputs": [GOOD]}}),
             *({"outputs": {"cost": 1, "video_url": GOOD}}, {"result": {"videos": [{"url": [GOOD]}]}}),
             {
                 "metadata": {"video_url": "https://input.example/v.mp4"},

@@ -4,6 +4,7 @@ HTTP comes first, then the status word, and the word gates the rest: a URL count
 error only when it failed. What makes no sense is null or asked again; nothing a provider sends raises an error here.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -239,7 +240,7 @@ def _snapshot(
 def _status(provider: Provider, word: str) -> tuple[Status, bool, Category | None]:
     """Our status for the provider's word, whether the word is known, and why it failed when the word itself says so."""
     spelled = fold(word)
-    bare = spelled.rpartition("status")[2]  # TASK_STATUS_SUCCEED
+    bare = re.split("status|state", spelled)[-1]  # TASK_STATUS_SUCCEED, JOB_STATE_RUNNING
     for key in (spelled, bare):
         if key in provider.statuses:
             return provider.statuses[key], True, WHY.get(key)

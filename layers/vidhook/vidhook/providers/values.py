@@ -13,20 +13,8 @@ FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1,
 LINK_LIMIT = 8_192  # what servers and browsers take; an event has room for it
 DEPTH = 40  # far below Python's recursion limit, far above any answer
 LINK_KEYS = (
-    "url",
-    "video_url",
-    "videoUrl",
-    "download_url",
-    "downloadUrl",
-    "file_url",
-    "result_url",
-    "uri",
-    "video",
-    "videos",
-    "urls",
-    "video_urls",
-    "result_urls",
-    "output",
+    *("url", "video_url", "videoUrl", "download_url", "downloadUrl", "file_url", "result_url", "resultUrl", "uri"),
+    *("video", "videos", "urls", "video_urls", "result_urls", "resultUrls", "output", "outputs", "result", "results"),
 )
 LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
 
