@@ -139,6 +139,13 @@ def test_every_task_that_must_happen_is_retried(path: str) -> None:
         assert all(rule["JitterStrategy"] == "FULL" for rule in tried_again), name
 
 
+def test_an_iteration_hands_on_nothing() -> None:
+    """A Map's output holds that of all its iterations: the texts of 500 errors would not fit in a state."""
+    processor = definition("statemachines/watch.asl.json")["States"]["Redeliver to each"]["ItemProcessor"]
+    ends = [state for state in processor["States"].values() if state.get("End")]
+    assert [state["Output"] for state in ends] == [{}, {}]
+
+
 def test_a_week_of_polls_fits_an_executions_history() -> None:
     """The longest deadline, the finest schedule a deployer may set, all news, all copies, and nobody reached."""
     factor = TEMPLATE["Parameters"]["PauseFactor"]["MinValue"]
@@ -165,7 +172,7 @@ def findings(machine: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("path", PATHS)
 def test_cfn_lint_finds_nothing_in_the_language(path: str) -> None:
     """Its rule E3601 knows the Amazon States Language, field by field."""
-    text = (ROOT / path).read_text().replace("${AWS::Partition}", "aws")
+    text = (ROOT / path).read_text().replace("${Partition}", "aws")
     machine = json.loads(re.sub(r"\$\{\w+\}", "arn:aws:lambda:us-east-1:123456789012:function:f", text))
     assert findings(machine) == []
     machine["States"]["Pause"]["Second"] = 5

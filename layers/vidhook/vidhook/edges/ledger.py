@@ -30,8 +30,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from vidhook.edges import CONNECTIONS
 from vidhook.errors import BadInput, NotFound
 from vidhook.event import Event, serialize
 from vidhook.providers.file import Provider, bundled, parse
@@ -75,7 +77,7 @@ class Ledger:
     def __init__(self, table: str, *, client: "DynamoDBClient | None" = None, event_days: int = 30) -> None:
         self.table = table
         self.event_days = event_days
-        self._client = client or boto3.client("dynamodb")
+        self._client = client or boto3.client("dynamodb", config=Config(max_pool_connections=CONNECTIONS))
 
     # Watches
 

@@ -6,7 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
+from vidhook.edges import CONNECTIONS
 from vidhook.errors import NotFound
 from vidhook.signature import PREFIX
 from vidhook.task import SigningSecret
@@ -34,7 +36,7 @@ class Secrets:
     ) -> None:
         self._provider_secret = provider_secret
         self._default_secret = default_secret
-        self._client = client or boto3.client("secretsmanager")
+        self._client = client or boto3.client("secretsmanager", config=Config(max_pool_connections=CONNECTIONS))
         self._clock = clock
         self._texts: dict[tuple[str, str | None], tuple[float, str]] = {}
 
