@@ -221,8 +221,10 @@ class TestEnvelopes:
         for name in ("alad", "infinityblue"):
             assert snapshot({"code": "success", "data": {"data": inner}}, name) == snapshot(inner, name)
         upstream = {"status": "succeeded", "content": {"video_url": "https://cdn.example/low.mp4"}}
-        for outer in ({"status": "IN_PROGRESS"}, {"status": ""}):
-            assert answer(relay(**outer, data=upstream), "alad").outcome == ("snapshot" if outer["status"] else "retry")
+        running = relay(data=upstream)
+        for body in (running, running["data"], {"id": "t", "status": "IN_PROGRESS", "data": upstream}):
+            assert snapshot(body, "alad").status == Status.PROCESSING
+        assert answer(relay(status="", data=upstream), "alad").outcome == "retry"
 
     @pytest.mark.parametrize("name", sorted(PROVIDERS))
     def test_an_envelopes_word_that_names_no_task_is_about_the_request(self, name: str) -> None:
@@ -647,6 +649,8 @@ class TestErrors:
             ("provider", "PROCESSING_ERROR", "Failed to process images"),
             ("provider", "GENERATION_FAILED", "We could not generate your video. Your credits have been refunded."),
             ("content_policy", "", "Flagged by moderation; credits refunded"),
+            ("quota", "INSUFFICIENT_CREDITS", "Your deposit was refunded"),
+            ("provider", "", "It failed, no reason given"),
             ("provider", "", "任务失败 额度已返还"),
             ("auth", "", "Invalid API key"),
             ("timeout", "", "The upstream timed out"),

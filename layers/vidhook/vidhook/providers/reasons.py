@@ -58,7 +58,7 @@ CATEGORIES = {
         r"|too (large|long|small|short|big|many|few|low|high)|at least \d|required|missing|malformed|bad request"
         r"|out of range|exceed|validation|parameter|argument|unprocessable|prompt.{0,20} empty"
         r"|corrupt|(read|decode|download|fetch|load).{0,20} (image|input|reference)|could not be (read|decoded)"
-        r"|(image|reference|file|audio) (download|fetch|not found)|\bno \w+ (provided|given)"
+        r"|(image|reference|file|audio) (download|fetch|not found)|\bno (image|file|prompt|input)s? (provided|given)"
         r"|resolution|aspect ratio|dimension|no (human )?face|参数|无效|不支持|过[大小长短]|尺寸|分辨率|格式|下载失败"
     ),
 }
@@ -161,7 +161,7 @@ def category(provider: Provider, found: Told | None) -> Category | None:
         return Category.CONTENT_POLICY
     for said in (message, code) if VAGUE.fullmatch(code) else (code, message):
         for kind, pattern in CATEGORIES.items():
-            if re.search(pattern, said) and not (kind is Category.QUOTA and REFUND.search(message)):
+            if re.search(pattern, said) and not (kind is Category.QUOTA and REFUND.search(said)):
                 return kind
     return None
 
