@@ -49,7 +49,11 @@ def stack() -> Stack:
         name,
         outputs,
         Ledger(outputs["Table"], event_days=int(outputs.get("EventDays", "30"))),
-        Secrets(provider_secret=outputs["ProviderSecret"], default_secret=outputs["DefaultSecret"]),
+        Secrets(
+            provider_secret=outputs["ProviderSecret"],
+            default_secret=outputs["DefaultSecret"],
+            key=outputs.get("Key", ""),
+        ),
         Machines(),
         Http(allowed_networks=_networks(outputs), user_agent=f"vidhook/{__version__}"),
     )

@@ -72,6 +72,13 @@ class TestSigning:
         assert secrets.signing(subscriber(second), NOW) == (NEW, OLD)
         assert secrets.read_signing("stack/subscriber/sub_1") == (SigningSecret(NEW), SigningSecret(OLD, NOW + 60))
 
+    @pytest.mark.parametrize("key", ["", "arn:aws:kms:us-east-1:123456789012:key/4f1c"])
+    def test_a_new_entry_is_encrypted_with_the_stacks_own_key(self, secrets: Secrets, key: str) -> None:
+        """Whoever may not use the key may read no subscriber's secret, whatever else IAM allows."""
+        Secrets(key=key).put_signing("stack/subscriber/sub_1", (SigningSecret(OLD),))
+        described = boto3.client("secretsmanager").describe_secret(SecretId="stack/subscriber/sub_1")
+        assert described.get("KmsKeyId", "") == key
+
     @pytest.mark.parametrize(("at", "live"), [(NOW + 59.9, (NEW, OLD)), (NOW + 60, (NEW,))])
     def test_an_old_secret_signs_to_the_end_of_its_time_and_no_longer(
         self, secrets: Secrets, at: float, live: tuple[str, ...]

@@ -61,6 +61,7 @@ class Cloud:
         return Secrets(
             provider_secret=self.outputs["provider_secret"],
             default_secret=self.outputs["default_secret"],
+            key=self.outputs["key"],
             client=self.client("secretsmanager"),
         )
 

@@ -42,7 +42,9 @@ def machines() -> Machines:
 @cache
 def secrets() -> Secrets:
     return Secrets(
-        provider_secret=os.environ.get("PROVIDER_SECRET", ""), default_secret=os.environ.get("DEFAULT_SECRET", "")
+        provider_secret=os.environ.get("PROVIDER_SECRET", ""),
+        default_secret=os.environ.get("DEFAULT_SECRET", ""),
+        key=os.environ.get("KEY", ""),
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -24,18 +24,23 @@ CACHE_SECONDS = 300
 
 
 class Secrets:
-    """Reads secrets, remembering them for a few minutes; a subscriber's are remembered by version, so never stale."""
+    """Reads secrets, remembering them for a few minutes; a subscriber's are remembered by version, so never stale.
+
+    `key` is the ARN of the KMS key that new ones are encrypted with; without it AWS uses its own.
+    """
 
     def __init__(
         self,
         *,
         provider_secret: str = "",
         default_secret: str = "",
+        key: str = "",
         client: "SecretsManagerClient | None" = None,
         clock: "Callable[[], float]" = time.time,
     ) -> None:
         self._provider_secret = provider_secret
         self._default_secret = default_secret
+        self._encrypted: dict[str, Any] = {"KmsKeyId": key} if key else {}
         self._client = client or boto3.client("secretsmanager", config=Config(max_pool_connections=CONNECTIONS))
         self._clock = clock
         self._texts: dict[tuple[str, str | None], tuple[float, str]] = {}
@@ -83,7 +88,7 @@ class Secrets:
             answer = self._client.put_secret_value(SecretId=name, SecretString=text)
         except self._client.exceptions.ResourceNotFoundException:
             created = self._client.create_secret(
-                Name=name, SecretString=text, Description="Signing secrets of a vidhook subscriber"
+                Name=name, SecretString=text, Description="Signing secrets of a vidhook subscriber", **self._encrypted
             )
             return created["VersionId"]
         return answer["VersionId"]
