@@ -6,6 +6,7 @@ import boto3
 import pytest
 from conftest import Answer, FakeMachines, World
 
+from vidhook import subscribers
 from vidhook.sweep import Swept, sweep
 
 LONG = 86_400
@@ -47,6 +48,21 @@ def test_what_stands_still_is_started_once(world: World) -> None:
     assert swept(world, machines) == Swept(watches=1, deliveries=1)
     assert {argument["watch"] for argument in machines.started.values()} == {watch.id, delivery.watch_id}
     assert swept(world, machines) == Swept()
+
+
+def test_what_a_resume_leaves_is_drained_by_the_sweeps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subscriber that was gone for a week has more held for it than one request of the API can start."""
+    monkeypatch.setattr(subscribers, "RESUMED_AT_ONCE", 2)
+    gone = world.subscribe("gone", state="disabled")
+    for number in range(3):
+        world.publish(world.completed(task_id=f"t{number}"))
+    machines = Asleep()
+    terms: Any = {"ledger": world.ledger, "machines": machines, "redeliver_arn": "arn:redeliver", "now": world.now}
+    resumed, drained = subscribers.resume(gone.id, **terms)
+    assert (resumed.active, resumed.draining, drained) == (True, True, 2)
+    assert swept(world, machines) == Swept(drained=1)
+    assert not world.ledger.subscriber(gone.id).draining
+    assert len(machines.started) == 3
 
 
 @pytest.mark.parametrize("broken", ["start", "item"])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vidhook.deliver import attempt
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from vidhook.edges.secrets import Secrets
 
 ROTATION_SECONDS = 86_400
+# Each is two requests to AWS, and whoever resumes a subscriber by the HTTP API waits for 29 seconds at most.
+RESUMED_AT_ONCE = 300
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
 SECRET_BYTES = range(24, 65)
 
@@ -154,17 +157,28 @@ def pause(subscriber_id: str, *, ledger: "Ledger") -> Subscriber:
 def resume(
     subscriber_id: str, *, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
 ) -> tuple[Subscriber, int]:
-    """Makes a paused or disabled subscriber active and sends what was held. Answers how many that are."""
+    """Makes a paused or disabled subscriber active and sends what was held. Answers how many that are at once.
+
+    The sweeper goes on with the rest, a quarter of an hour later.
+    """
     ledger.put_state(subscriber_id, "active", None, draining=True)
-    drained = drain(subscriber_id, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
+    drained = drain(
+        subscriber_id, RESUMED_AT_ONCE, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now
+    )
     return ledger.subscriber(subscriber_id), drained
 
 
-def drain(subscriber_id: str, *, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float) -> int:
-    """Starts every held delivery of a subscriber, oldest first, ten a second. Whoever stops half-way starts again."""
+def drain(
+    subscriber_id: str, most: int, *, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
+) -> int:
+    """Starts up to `most` held deliveries of a subscriber, oldest first, ten a second. Says how many.
+
+    Whoever stops half-way starts again: it is draining until none is left.
+    """
     held = (each for each in ledger.deliveries_to(subscriber_id) if each.state == "held")
-    started = send_anew(held, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
-    ledger.change_subscriber(subscriber_id, {"draining": False})
+    started = send_anew(islice(held, most), ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
+    if started < most:
+        ledger.change_subscriber(subscriber_id, {"draining": False})
     return started
 
 

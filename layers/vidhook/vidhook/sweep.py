@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 Thing = TypeVar("Thing")
 
-MOST = 200  # a sweep; the next one goes on
+# A sweep; the next one goes on.
+MOST = 200
+MOST_DRAINED = 3_000  # of one subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,13 @@ def sweep(*, ledger: "Ledger", machines: "Machines", watch_arn: str, redeliver_a
         start_run(overdue, pause=1, afresh=False, **terms)
         return 1
 
+    def held(subscriber_id: str) -> int:
+        return drain(subscriber_id, MOST_DRAINED, **terms)
+
     swept = Swept(
         moved(ledger.overdue_watches(now, MOST), watch),
         moved(ledger.overdue_deliveries(now, MOST), delivery),
-        moved((each.id for each in ledger.subscribers() if each.active and each.draining), lambda s: drain(s, **terms)),
+        moved((each.id for each in ledger.subscribers() if each.active and each.draining), held),
     )
     if troubles:
         raise ExceptionGroup("some could not be moved on", troubles)
