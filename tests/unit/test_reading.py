@@ -127,6 +127,8 @@ class TestHttpComesFirst:
                 400,
                 {"error": {"message": "The video 'v' does not exist", "type": "invalid_request_error"}},
             ),
+            ("infinityblue", 400, {"error": {"type": "not_found_error", "message": "video_1"}}),
+            ("alad", 400, {"code": "bad_request", "message": "未找到该任务"}),
             ("infinityblue", 404, {"detail": "Not Found"}),
             ("infinityblue", 410, {}),
         ],
@@ -528,6 +530,8 @@ class TestErrors:
             ("task failed, code: , message: why", None, "why"),
             ({"message": 'upstream 400: {"error": {"code": "Y_2", "message": "why"}}'}, "Y_2", "why"),
             ('{"code": "X_1", "message": "why"}', "X_1", "why"),
+            ('400: {"code": "X_1", "message": "why"} (request id: 7)', "X_1", "why"),
+            ({"type": "server_error", "message": '{"error": {"code": "Y_2", "message": "why"}}'}, "Y_2", "why"),
             ({"type": "about:blank", "title": "Bad", "status": 400, "detail": "why"}, None, "why"),
             ({"error": "invalid_scope", "error_description": "why"}, "invalid_scope", "why"),
             ([{"code": "X_1", "message": "why"}], "X_1", "why"),
@@ -580,7 +584,7 @@ class TestErrors:
         "null",
         {"code": "", "message": "", "param": None},
         {"code": 0},
-        "0",
+        *("0", "{}", "N/A"),
     )
 
     @pytest.mark.parametrize(

@@ -10,7 +10,10 @@ from vidhook.task import Category, TaskError
 
 MESSAGE_LIMIT = 2_000
 RETRYABLE = (Category.PROVIDER, Category.TIMEOUT, Category.EXPIRED, Category.NO_RESULT)
-FILLERS = {"", "0", "200", "none", "null", "nil", "undefined", "ok", "success", "succeed", "succeeded", "true", "false"}
+FILLERS = {
+    *("", "0", "200", "none", "null", "nil", "undefined", "n/a", "-", "{}", "[]"),
+    *("ok", "success", "succeed", "succeeded", "true", "false"),
+}
 CODE_KEYS = ("code", "error_code", "errorCode", "err_code", "errcode", "statusCode", "status_code")
 KIND_KEYS = ("type", "error_type", "key", "name")  # where there is no code; "invalid_request_error" tells nothing
 NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason", "base_resp")
@@ -49,7 +52,7 @@ CATEGORIES = {
     ),
     Category.NOT_FOUND: (
         r"\b(task|job|generation|prediction|resource|video)s?\b.{0,80}(not.?found|not.?exist|n.t exist|no longer exist)"
-        r"|^not.?found$|no such (task|job|video)|任务不存在"
+        r"|^not.?found( error)?$|(no such|unknown) (task|job|video)|任务(不存在|未找到)|(找不到|未找到)该?任务"
     ),
     Category.EXPIRED: r"\bexpired?\b|过期",
     Category.NO_RESULT: r"\bno (result|output|video|image)s?\b(?! (provided|given))|empty (result|output|video)",
@@ -113,7 +116,10 @@ def _told_in_object(value: Mapping[str, object], depth: int) -> Told | None:
         for key in KIND_KEYS
         if (kind := _code(value.get(key))) and ":" not in kind and not VAGUE.fullmatch(_words(kind))
     ]
-    return _merge([part.code for part in nested if part and part.code] + (own or kinds), [*nested, *texts])
+    found = _merge([part.code for part in nested if part and part.code] + own, [*nested, *texts])
+    if kinds and (found is None or found.code in (None, found.message)):
+        return Told(kinds[0], found.message if found else None)
+    return found
 
 
 def _merge(codes: list[str], parts: list[Told | None]) -> Told | None:
@@ -129,8 +135,7 @@ def _merge(codes: list[str], parts: list[Told | None]) -> Told | None:
 def _told_in_text(said: str, depth: int) -> Told | None:
     if said.casefold() in FILLERS or link(said):
         return None
-    brace = said.find("{")
-    if brace >= 0 and said.endswith("}") and (inner := told(document(said[brace:].encode()), depth - 1)):
+    if inner := told(document(said[said.find("{") : said.rfind("}") + 1].encode()), depth - 1):
         return inner
     said = _cut(said)
     if pair := CODE_AND_MESSAGE.search(said):
