@@ -295,6 +295,22 @@ class TestProgress:
         assert world.ledger.overdue_deliveries(world.now + 86_400, 10) == []
         assert (self.told(world), stranded.subscriber_id) == ([], subscriber.id)
 
+    def test_news_that_has_waited_for_others_is_dropped(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The state machine waits no longer, and may be telling the end."""
+        monkeypatch.setattr("vidhook.publish.THREADS", 1)
+        for name in ("slow", "one"):
+            world.subscribe(name, events=("*.progress",))
+            world.wait(1)
+        watch = self.underway(world)
+
+        class Slow:
+            def send(self, *arguments: Any, **named: Any) -> Any:
+                world.wait(60)
+                return world.http.send(*arguments, **named)
+
+        published = world.publish_progress(watch, http=Slow())
+        assert (len(world.web.to("/slow")), self.told(world), published.unreached) == (1, [], ())
+
     def test_news_is_never_told_after_the_end(self, world: World) -> None:
         """It would look as if the task went on."""
         world.subscribe("one", events=("*",))

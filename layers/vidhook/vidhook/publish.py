@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 # Measured on two cores: more threads deliver no faster.
 THREADS = 64
 COPY_SECONDS = 400.0
+# Progress is sent no later than this: with an attempt's 15 s it is over before "Publish progress" is given up, after
+# 60 s, and the end can be told.
+NEWS_SECONDS = 30.0
 # A state's output ends at 256 KiB; those beyond are due in the ledger, where the sweeper finds them.
 MOST_UNREACHED = 500
 
@@ -167,6 +170,8 @@ def tell(
         subscribers = [each for each in subscribers if each.active and each.hold_until <= now()]
 
     def tell_one(subscriber: Subscriber) -> tuple[Attempt | None, Unreached | None]:
+        if not event.terminal and now() - event.at > NEWS_SECONDS:
+            return None, None
         delivery = ledger.open_delivery(event, subscriber, now())
         if delivery.state != "due":
             return None, None
