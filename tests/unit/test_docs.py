@@ -154,7 +154,7 @@ def most_polls() -> int:
 @pytest.mark.parametrize(
     "said",
     [
-        f"a poll for up to {round(poll_retries() / 60)} minutes",
+        f"a poll for up to {round(poll_retries() / 3_600)} hours",
         f"has {most_polls():,} polls",
         f"{9 * most_polls():,} events",
         f"tried for {round(sum(keep.COPY_PAUSES) / 60)} minutes",
