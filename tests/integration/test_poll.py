@@ -123,6 +123,11 @@ class TestRefusedKey:
         watch = world.settle(Answer(401, b'{"error":"bad key"}'), deadline_seconds=3_600)
         assert world.ledger.watch(watch).snapshot.error.category is Category.AUTH
 
+    def test_a_key_that_the_provider_quotes_goes_no_further(self, world: World, watch: str) -> None:
+        """Errors travel into events, logs and other people's systems."""
+        polled = ask(world, watch, says("failed", error=f"the key {KEY} may not make videos"))
+        assert polled.watch.snapshot.error.message == "the key [key] may not make videos"
+
     def test_a_provider_without_a_key_is_asked_without_one(self, world: World, watch: str) -> None:
         """Some providers want none; the others say so."""
         world.put_key("")
