@@ -190,7 +190,8 @@ def test_subscriber(subscriber: str) -> Response[Any]:
 @app.post("/v1/subscribers/<subscriber>/recover")
 def recover_subscriber(subscriber: str) -> Response[Any]:
     since = _instant(openapi.checked("Recovery", _body())["since"])
-    return _answer(202, {"started": subscribers.recover(subscriber, since=since, **_starting())})
+    started = subscribers.recover(subscriber, since=since, most=subscribers.AT_ONCE, **_starting())
+    return _answer(202, {"started": started})
 
 
 # Videos, and the API itself

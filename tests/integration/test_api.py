@@ -307,6 +307,7 @@ class TestSubscribers:
         assert api.post(url, json={"since": iso(world.now + 60)}).json == {"started": 0}
         recovered = api.post(url, json={"since": iso(world.now - 60)})
         assert (recovered.status_code, recovered.json) == (202, {"started": 1})
+        assert api.post(url, json={"since": iso(world.now - 60)}).json == {"started": 0}
         assert len(executions(machines["redeliver"])) == 1
 
     def test_a_removed_subscriber_is_gone_with_its_secret(self, api: Client) -> None:

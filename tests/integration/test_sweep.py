@@ -52,7 +52,7 @@ def test_what_stands_still_is_started_once(world: World) -> None:
 
 def test_what_a_resume_leaves_is_drained_by_the_sweeps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subscriber that was gone for a week has more held for it than one request of the API can start."""
-    monkeypatch.setattr(subscribers, "RESUMED_AT_ONCE", 2)
+    monkeypatch.setattr(subscribers, "AT_ONCE", 2)
     gone = world.subscribe("gone", state="disabled")
     for number in range(3):
         world.publish(world.completed(task_id=f"t{number}"))

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from vidhook.edges.secrets import Secrets
 
 ROTATION_SECONDS = 86_400
-# Each is two requests to AWS, and whoever resumes a subscriber by the HTTP API waits for 29 seconds at most.
-RESUMED_AT_ONCE = 300
+# Each is two requests to AWS, and whoever resumes or recovers by the HTTP API waits for 29 seconds at most.
+AT_ONCE = 300
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
 SECRET_BYTES = range(24, 65)
 
@@ -162,9 +162,7 @@ def resume(
     The sweeper goes on with the rest, a quarter of an hour later.
     """
     ledger.put_state(subscriber_id, "active", None, draining=True)
-    drained = drain(
-        subscriber_id, RESUMED_AT_ONCE, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now
-    )
+    drained = drain(subscriber_id, AT_ONCE, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
     return ledger.subscriber(subscriber_id), drained
 
 
@@ -240,9 +238,19 @@ def test_event(subscriber_id: str, now: float) -> Event:
 
 
 def recover(
-    subscriber_id: str, *, since: float, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
+    subscriber_id: str,
+    *,
+    since: float,
+    most: int | None = None,
+    ledger: "Ledger",
+    machines: "Machines",
+    redeliver_arn: str,
+    now: float,
 ) -> int:
-    """Sends anew all that failed for this subscriber since an instant, oldest first; says how many. Raises NotFound."""
+    """Sends anew up to `most` of what failed for this subscriber since an instant, oldest first; says how many.
+
+    What was sent anew has not failed any more, so asking again goes on with the rest. Raises NotFound.
+    """
     ledger.subscriber(subscriber_id)
     lost = (each for each in ledger.deliveries_to(subscriber_id, since=since) if each.state in ("failed", "cancelled"))
-    return send_anew(lost, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
+    return send_anew(islice(lost, most), ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
