@@ -50,3 +50,7 @@ class Lazy(click.Group):
 @click.version_option(__version__, prog_name="vidhook")
 def main() -> None:
     """Polls AI video APIs for you and sends one signed webhook when the video is done."""
+
+
+if __name__ == "__main__":
+    main()

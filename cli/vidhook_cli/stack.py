@@ -34,8 +34,10 @@ class Stack:
 def stack() -> Stack:
     """The stack named by VIDHOOK_STACK (`vidhook` when unset) in the account and region of boto3's usual settings.
 
-    AWS_ENDPOINT_URL points it at a sandbox. Ends the command with one clear line when there is no such stack.
+    AWS_ENDPOINT_URL, and nothing else, points it at a sandbox. Ends the command with one clear line when there is no
+    such stack.
     """
+    _know_the_sandbox()
     name = os.environ.get("VIDHOOK_STACK", DEFAULT_NAME)
     try:
         answer = boto3.client("cloudformation").describe_stacks(StackName=name)
@@ -57,6 +59,20 @@ def stack() -> Stack:
         Machines(),
         Http(allowed_networks=_networks(outputs), user_agent=f"vidhook/{__version__}"),
     )
+
+
+def _know_the_sandbox() -> None:
+    """Lets AWS_ENDPOINT_URL alone be enough for a sandbox, whose region and root key are known to everybody."""
+    if not os.environ.get("AWS_ENDPOINT_URL", "").startswith(
+        ("http://127.0.0.1:", "http://localhost:", "http://[::1]:")
+    ):
+        return
+    os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+    session = boto3.Session()
+    if session.region_name is None:
+        os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+    if session.get_credentials() is None:
+        os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 def _networks(outputs: Mapping[str, str]) -> tuple[str, ...]:

@@ -39,9 +39,8 @@ def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **
             raise click.BadParameter("is not JSON", param_hint="--metadata") from None
     if progress:
         submission["progress"] = True
-    answer = boto3.client("lambda").invoke(
-        FunctionName=stack().outputs["SubmitFunction"], Payload=json.dumps(submission).encode()
-    )
+    function = stack().outputs["SubmitFunction"]
+    answer = boto3.client("lambda").invoke(FunctionName=function, Payload=json.dumps(submission).encode())
     result = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise click.ClickException(result.get("errorMessage", "the function failed without a word"))

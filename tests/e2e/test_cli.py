@@ -42,6 +42,16 @@ def test_submit_follows_a_task_and_task_tells_its_story(bridge: Bridge, cli: Cli
     assert rows(cli("task", id_of(task))) == story
 
 
+def test_the_endpoint_alone_leads_to_a_sandbox(bridge: Bridge) -> None:
+    """Whoever has no AWS account has no region and no credentials either."""
+    task = bridge.task("alad")
+    environment = {"AWS_ENDPOINT_URL": bridge.cloud.endpoint, "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    command = [sys.executable, "-m", "vidhook_cli.main", "submit", "alad", task.task_id]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["id"] == id_of(task)
+
+
 def test_tasks_are_found_by_provider_and_status(bridge: Bridge, cli: Cli) -> None:
     """Newest first: what one looks for has usually just happened."""
     failed, done = bridge.task("vicsee", ends="failed"), bridge.task("vicsee")
