@@ -4,7 +4,7 @@ import heapq
 from itertools import count
 from typing import Any
 
-from conftest import World, says
+from world import World, says
 
 from vidhook.event import Event
 from vidhook.redeliver import hand_on

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 
 import boto3
 import pytest
-from conftest import World
 from werkzeug.test import Client
+from world import World
 
 import serve_api
 from vidhook.edges import environment

@@ -12,12 +12,12 @@ import boto3
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from conftest import DEFAULT_SECRET, MP4, Answer, World, says
 from gateway import served
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from werkzeug.test import Client, TestResponse
+from world import DEFAULT_SECRET, MP4, Answer, World, says
 
 from vidhook import __version__
 from vidhook.edges import environment, ledger
@@ -102,7 +102,7 @@ class TestTasks:
     @pytest.mark.parametrize(
         ("fields", "field", "mend"),
         [
-            ({"provider": "acne"}, "provider", "vidhook providers list"),
+            ({"provider": "acne"}, "provider", 'did you mean "acme"?'),
             ({"taskid": "t"}, "taskid", "task_id"),
             ({"callback_url": "http://169.254.169.254/"}, "callback_url", "public https"),
             ({"deadline_seconds": 0}, "deadline_seconds", "1 to 604800"),

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 import schemathesis
-from conftest import DEFAULT_SECRET, World
 from gateway import Gateway, served
 from hypothesis import HealthCheck, settings
 from schemathesis.core.parameters import ParameterLocation
+from world import DEFAULT_SECRET, World
 
 import serve_api
 from vidhook import openapi, subscribers

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from conftest import DEFAULT_SECRET, KEY, Answer, World, says
+from world import DEFAULT_SECRET, KEY, Answer, World, says
 
 import poll_task
 import publish_event

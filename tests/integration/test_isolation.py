@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import quantiles
 
 import pytest
-from conftest import World
+from world import World
 
 from vidhook import deliver
 from vidhook_cli.sandbox.loopback import Handler, Loopback

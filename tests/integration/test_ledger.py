@@ -461,8 +461,10 @@ class TestProviders:
 
     def test_an_unknown_provider_is_told_its_nearest(self, ledger: Ledger) -> None:
         """Most unknown names are misspelled ones."""
-        with pytest.raises(NotFound, match='did you mean "vicsee"'):
+        with pytest.raises(NotFound, match='"vicse"'):
             ledger.provider("vicse")
+        assert ledger.nearest_provider("vicse") == "vicsee"
+        assert ledger.nearest_provider("something else") is None
 
 
 class TestForgetting:

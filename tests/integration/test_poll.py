@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import KEY, Answer, World, says
+from world import KEY, Answer, World, says
 
 from vidhook.task import Category, Poll, Snapshot, Status
 
@@ -95,6 +95,16 @@ def test_a_task_that_is_not_found_is_given_up_once_it_is_old(world: World, watch
     world.wait(600)
     polled = ask(world, watch, Answer(404))
     assert (polled.settled, polled.watch.snapshot.error.category) == (True, Category.NOT_FOUND)
+
+
+def test_a_provider_file_that_is_gone_costs_pauses_until_it_is_back(world: World, watch: str) -> None:
+    """Whoever removed it by mistake loses no task."""
+    text = world.ledger.provider_file("acme")
+    world.ledger.remove_provider_file("acme")
+    polled = world.poll(watch)
+    assert (polled.settled, polled.broken) == (False, "no_provider_file")
+    world.ledger.put_provider_file("acme", text)
+    assert ask(world, watch, says("completed", url="https://cdn.example/v.mp4")).settled
 
 
 class TestRefusedKey:

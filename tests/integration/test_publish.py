@@ -8,8 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from conftest import DEFAULT_SECRET, KEY, MP4, Answer, World, says
 from standardwebhooks import Webhook
+from world import DEFAULT_SECRET, KEY, MP4, Answer, World, says
 
 from vidhook.keep import COPY_PAUSES
 from vidhook.publish import MOST_UNREACHED, Published, Unreached, output

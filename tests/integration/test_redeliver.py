@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import Answer, World
+from world import Answer, World
 
 from vidhook.deliver import FAILING_TRIES, PAUSES
 from vidhook.redeliver import hand_on, start_run

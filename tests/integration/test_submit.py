@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import World
+from world import World
 
 from vidhook.errors import BadSubmission
 from vidhook.submit import submit

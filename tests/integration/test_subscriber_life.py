@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import pytest
 from clockwork import Clockwork
-from conftest import DEFAULT_SECRET, Answer, Web, World
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,6 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from standardwebhooks import Webhook
+from world import DEFAULT_SECRET, Answer, Web, World
 
 from vidhook import subscribers
 from vidhook.edges.http import Http, Response

@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
-from conftest import Answer, FakeMachines, World
+from world import Answer, FakeMachines, World
 
 from vidhook import subscribers
 from vidhook.sweep import Swept, sweep

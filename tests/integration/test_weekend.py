@@ -1,7 +1,7 @@
 """Subscribers that are gone for a weekend, for a week, for good: days of it, on a clock of our own."""
 
 from clockwork import Clockwork
-from conftest import Answer, World
+from world import Answer, World
 
 from vidhook import subscribers
 from vidhook.event import Event

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vidhook.errors import RequestFailed
+from vidhook.errors import NotFound, RequestFailed
 from vidhook.event import failed, fitted
 from vidhook.providers.file import request
 from vidhook.providers.reading import Reading, read
@@ -105,10 +105,13 @@ def ask(
 ) -> tuple[Reading | None, str | None]:
     """Asks the provider about a task: its answer as we read it, or the class of what broke on the way.
 
-    A refused key is read anew once: it may have been mended since.
+    A refused key is read anew once: it may have been mended since. A provider file that was removed may come back.
     """
     name, task_id = watch.submission.provider, watch.submission.task_id
-    provider = ledger.provider(name)
+    try:
+        provider = ledger.provider(name)
+    except NotFound:
+        return None, "no_provider_file"
     key = secrets.provider_key(name)
     reading: Reading | None = None
     for _ in range(2):

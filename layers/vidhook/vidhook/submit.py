@@ -63,7 +63,9 @@ def submit(
     try:
         request(ledger.provider(submission.provider), submission.task_id, None)
     except NotFound as error:
-        raise BadSubmission("provider", str(error), "`vidhook providers list` shows all") from error
+        near = ledger.nearest_provider(submission.provider)
+        mend = f'did you mean "{near}"?' if near else "`vidhook providers list` shows all"
+        raise BadSubmission("provider", str(error), mend) from error
     except BadInput as error:
         raise BadSubmission(error.field, error.problem, error.mend) from error
     if submission.callback_url is not None:

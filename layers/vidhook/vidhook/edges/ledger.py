@@ -435,15 +435,19 @@ class Ledger:
         self._client.put_item(TableName=self.table, Item=_pack({**_key("providers", name), "text": text}))
 
     def provider(self, name: str) -> Provider:
-        """The provider of this name: the file kept here, else the bundled one. Raises NotFound naming the nearest."""
+        """The provider of this name: the file kept here, else the bundled one. Raises NotFound."""
         text = self.provider_file(name)
         if text is not None:
             return _parsed(text, name)
         known = bundled()
         if name in known:
             return known[name]
-        near = get_close_matches(name, [*known, *self.provider_files()], n=1)
-        raise NotFound(f'no provider file is named "{name}"' + (f'; did you mean "{near[0]}"?' if near else ""))
+        raise NotFound(f'no provider file is named "{name}"')
+
+    def nearest_provider(self, name: str) -> str | None:
+        """The provider that is named most like this, for whoever misspelled it."""
+        near = get_close_matches(name, [*bundled(), *self.provider_files()], n=1)
+        return near[0] if near else None
 
     def provider_file(self, name: str) -> str | None:
         """The text kept for this provider, or None."""
