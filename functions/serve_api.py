@@ -43,14 +43,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def submit_task() -> Response[Any]:
     submitted = submit(
         _body(),
-        ledger=environment.ledger(),
-        http=environment.http(),
-        machines=environment.machines(),
-        watch_arn=os.environ["WATCH_ARN"],
-        default_deadline=int(os.environ["DEFAULT_DEADLINE_SECONDS"]),
         now=time.time(),
         jitter=random.random(),  # noqa: S311 - jitter is no secret
-        pause_factor=float(os.environ["PAUSE_FACTOR"]),
+        **environment.submission_terms(),
     )
     watch = submitted.watch
     return _answer(202 if submitted.created else 200, shapes.task(watch), location=f"/v1/tasks/{watch.id}")

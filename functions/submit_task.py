@@ -1,7 +1,6 @@
 """Any AWS service hands in a task: by invoking this function, over the event bus, or through the queue."""
 
 import json
-import os
 import random
 import time
 from typing import Any
@@ -67,14 +66,9 @@ def _submit(raw: Any, execution: str | None = None) -> Submitted:
     submitted = submit(
         raw,
         execution=execution,
-        ledger=environment.ledger(),
-        http=environment.http(),
-        machines=environment.machines(),
-        watch_arn=os.environ["WATCH_ARN"],
-        default_deadline=int(os.environ["DEFAULT_DEADLINE_SECONDS"]),
         now=time.time(),
         jitter=random.random(),  # noqa: S311 - jitter is no secret
-        pause_factor=float(os.environ.get("PAUSE_FACTOR", "1")),
+        **environment.submission_terms(),
     )
     watch = submitted.watch
     logger.set_correlation_id(watch.id)

@@ -231,10 +231,6 @@ class Delivery:
     run: int = 0
 
     @property
-    def open(self) -> bool:
-        return self.state in ("due", "held")
-
-    @property
     def execution_name(self) -> str:
         """The name of the redelivery execution of the current run: one run is started once."""
         return f"{self.event_id}-{self.subscriber_id}-{self.run}"

@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from typing import Any
 
 from vidhook import __version__
 from vidhook.edges.bucket import Bucket
@@ -51,3 +52,15 @@ def secrets() -> Secrets:
 @cache
 def dead_letters() -> DeadLetters:
     return DeadLetters(os.environ["DEAD_LETTER_QUEUE"])
+
+
+def submission_terms() -> dict[str, Any]:
+    """What taking in a task needs of its surroundings, by whichever way it comes: edges and the stack's settings."""
+    return {
+        "ledger": ledger(),
+        "http": http(),
+        "machines": machines(),
+        "watch_arn": os.environ["WATCH_ARN"],
+        "default_deadline": int(os.environ["DEFAULT_DEADLINE_SECONDS"]),
+        "pause_factor": float(os.environ.get("PAUSE_FACTOR", "1")),
+    }
