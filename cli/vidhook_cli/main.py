@@ -8,10 +8,10 @@ from vidhook import __version__
 from vidhook.errors import VidhookError
 
 COMMANDS = {
-    "demo": "vidhook_cli.sandbox.demo:demo",
-    "sandbox": "vidhook_cli.sandbox.cloud:sandbox",
-    "sample-provider": "vidhook_cli.sandbox.provider:sample_provider",
-    "sample-subscriber": "vidhook_cli.sandbox.subscriber:sample_subscriber",
+    "demo": "vidhook_sandbox.demo:demo",
+    "sandbox": "vidhook_sandbox.cloud:sandbox",
+    "sample-provider": "vidhook_sandbox.provider:sample_provider",
+    "sample-subscriber": "vidhook_sandbox.subscriber:sample_subscriber",
     "read": "vidhook_cli.read:read",
     "providers": "vidhook_cli.providers:providers",
     "subscribers": "vidhook_cli.subscribers:subscribers",

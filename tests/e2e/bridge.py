@@ -18,9 +18,9 @@ from vidhook.edges.machines import Machines
 from vidhook.errors import NotFound
 from vidhook.event import Event
 from vidhook.task import Subscriber, Watch, watch_id
-from vidhook_cli.sandbox.cloud import REGION, Cloud
-from vidhook_cli.sandbox.provider import SampleProvider, SampleTask
-from vidhook_cli.sandbox.subscriber import Received, SampleSubscriber
+from vidhook_sandbox.cloud import REGION, Cloud
+from vidhook_sandbox.provider import SampleProvider, SampleTask
+from vidhook_sandbox.subscriber import Received, SampleSubscriber
 
 WAIT_SCALE = 0.05  # every Wait of a state machine is twenty times shorter
 PATIENCE = 120.0  # seconds for any one thing to happen, on a machine with too much to do

@@ -8,8 +8,8 @@ import pytest
 from bridge import Bridge, about, eventually, id_of, webhooks
 
 from vidhook.providers.file import bundled_text
-from vidhook_cli.sandbox.provider import KEYS
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox.provider import KEYS
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 Subscriber = Callable[..., SampleSubscriber]
 

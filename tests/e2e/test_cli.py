@@ -13,8 +13,8 @@ import pytest
 from bridge import Bridge, eventually, id_of, webhooks
 from click.testing import Result
 
-from vidhook_cli.sandbox.cloud import REGION
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox.cloud import REGION
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 Cli = Callable[..., Result]
 Make = Callable[..., SampleSubscriber]

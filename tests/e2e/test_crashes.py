@@ -13,9 +13,9 @@ from bridge import PATIENCE, Bridge, eventually, id_of, webhooks
 
 from vidhook.edges.ledger import GRACE_SECONDS
 from vidhook.submit import check
-from vidhook_cli.sandbox.loopback import Handler, Loopback
-from vidhook_cli.sandbox.media import video
-from vidhook_cli.sandbox.subscriber import Received, SampleSubscriber
+from vidhook_sandbox.loopback import Handler, Loopback
+from vidhook_sandbox.media import video
+from vidhook_sandbox.subscriber import Received, SampleSubscriber
 
 Make = Callable[..., SampleSubscriber]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

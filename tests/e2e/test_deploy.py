@@ -15,10 +15,10 @@ import boto3
 import pytest
 from bridge import Bridge
 
-from vidhook_cli.sandbox import ROOT
-from vidhook_cli.sandbox.cloud import REGION, Cloud, _snake
-from vidhook_cli.sandbox.package import pack
-from vidhook_cli.sandbox.provider import KEYS, SampleProvider
+from vidhook_sandbox import ROOT
+from vidhook_sandbox.cloud import REGION, Cloud, _snake
+from vidhook_sandbox.package import pack
+from vidhook_sandbox.provider import KEYS, SampleProvider
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime brings boto3 and what only boto3 needs.
 # urllib3 and jmespath, which we need too, must come from the layer.

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from bridge import Bridge, webhooks
 
-from vidhook_cli.sandbox.cloud import running
-from vidhook_cli.sandbox.provider import SampleProvider
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox.cloud import running
+from vidhook_sandbox.provider import SampleProvider
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 pytestmark = pytest.mark.slow
 

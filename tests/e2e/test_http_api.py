@@ -13,8 +13,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from bridge import Bridge, eventually, id_of, webhooks
 
-from vidhook_cli.sandbox.cloud import REGION, Cloud
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox.cloud import REGION, Cloud
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from samtranslator.yaml_helper import yaml_parse
 
 from vidhook.edges.ledger import GRACE_SECONDS
 from vidhook.submit import check
-from vidhook_cli.sandbox import ROOT
-from vidhook_cli.sandbox.cloud import REGION
-from vidhook_cli.sandbox.loopback import Handler, Loopback
-from vidhook_cli.sandbox.media import video
-from vidhook_cli.sandbox.provider import KEYS
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox import ROOT
+from vidhook_sandbox.cloud import REGION
+from vidhook_sandbox.loopback import Handler, Loopback
+from vidhook_sandbox.media import video
+from vidhook_sandbox.provider import KEYS
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 Client = Callable[[str], Any]
 Make = Callable[..., SampleSubscriber]

@@ -13,9 +13,9 @@ from click.testing import Result
 from vidhook import subscribers
 from vidhook.deliver import PAUSES
 from vidhook.task import Subscriber
-from vidhook_cli.sandbox.cloud import running
-from vidhook_cli.sandbox.provider import SampleProvider, SampleTask
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox.cloud import running
+from vidhook_sandbox.provider import SampleProvider, SampleTask
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 Make = Callable[..., SampleSubscriber]
 

@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import pytest
 
-from vidhook_cli.sandbox import ROOT
+from vidhook_sandbox import ROOT
 
 COMMAND = [sys.executable, "-c", "from vidhook_cli.main import main; main()", "sandbox"]
 NAMED = {"endpoint", "bus", "submit_function", "watch_arn", "bucket", "table", "provider_secret"}
@@ -115,7 +115,7 @@ def test_a_template_that_cannot_be_deployed_ends_in_one_line(tmp_path: Path) -> 
             (tmp_path / name).symlink_to(ROOT / name)
     broken = (ROOT / "template.yaml").read_text().replace("Type: AWS::Events::EventBus", "Type: AWS::Events::EventBuss")
     (tmp_path / "template.yaml").write_text(broken)
-    start = "import sys, pathlib, vidhook_cli.sandbox.cloud as cloud; cloud.ROOT = pathlib.Path(sys.argv.pop(1)); "
+    start = "import sys, pathlib, vidhook_sandbox.cloud as cloud; cloud.ROOT = pathlib.Path(sys.argv.pop(1)); "
     command = [sys.executable, "-c", start + "from vidhook_cli.main import main; main()", str(tmp_path), "sandbox"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
@@ -140,7 +140,7 @@ def test_a_machine_without_ministack_is_told_what_to_install(tmp_path: Path) -> 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_the_layer_is_built_once_for_the_same_sources(tmp_path: Path) -> None:
     """Building costs seconds; the zip is kept under a name that its sources give."""
-    from vidhook_cli.sandbox.package import pack
+    from vidhook_sandbox.package import pack
 
     source = tmp_path / "layers" / "one"
     source.mkdir(parents=True)

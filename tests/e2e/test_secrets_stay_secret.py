@@ -10,9 +10,9 @@ from bridge import Bridge, eventually, id_of, webhooks
 from click.testing import Result
 
 from vidhook import subscribers
-from vidhook_cli.sandbox.loopback import Handler, Loopback
-from vidhook_cli.sandbox.provider import KEYS
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox.loopback import Handler, Loopback
+from vidhook_sandbox.provider import KEYS
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 
 class Parrot(Handler):

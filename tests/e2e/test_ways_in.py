@@ -11,8 +11,8 @@ import pytest
 import requests
 from bridge import PATIENCE, Bridge, eventually, id_of, webhooks
 
-from vidhook_cli.sandbox import ROOT
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox import ROOT
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 SAMPLES = ROOT / "events" / "submit"
 QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/vidhook-SubmissionsQueue-1x2y3z4example"

@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from vidhook_cli.sandbox.cloud import Cloud
+from vidhook_sandbox.cloud import Cloud
 
 ROOT = Path(__file__).parents[2]
 WEBHOOK = (ROOT / "events/webhooks/video.completed-alad/body.json").read_text()

@@ -19,7 +19,7 @@ from vidhook.edges.http import Http
 from vidhook.signature import new_secret
 from vidhook_cli import doctor
 from vidhook_cli.main import main
-from vidhook_cli.sandbox.loopback import Handler, Loopback
+from vidhook_sandbox.loopback import Handler, Loopback
 
 PROBES = {
     *("signed", "redirect", "tls", "rotation", "duplicate", "unknown_type", "unknown_fields"),

@@ -9,7 +9,7 @@ import pytest
 from world import World
 
 from vidhook import deliver
-from vidhook_cli.sandbox.loopback import Handler, Loopback
+from vidhook_sandbox.loopback import Handler, Loopback
 
 SUBSCRIBERS = 50
 

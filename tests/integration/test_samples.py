@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from vidhook_cli.sandbox import media
-from vidhook_cli.sandbox.provider import DIALECTS, KEYS, SampleProvider, SampleTask
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox import media
+from vidhook_sandbox.provider import DIALECTS, KEYS, SampleProvider, SampleTask
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 PATHS = {
     "vicsee": "/api/v1/tasks/",

@@ -10,8 +10,8 @@ from typing import Any
 import click
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
-from vidhook_cli.sandbox import leave_when_told
-from vidhook_cli.sandbox.loopback import Handler, Loopback
+from vidhook_sandbox import leave_when_told
+from vidhook_sandbox.loopback import Handler, Loopback
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ import click
 
 from vidhook.providers.file import bundled_text
 from vidhook.task import Status
-from vidhook_cli.sandbox import ROOT, leave_when_told
-from vidhook_cli.sandbox.loopback import Handler, Loopback
-from vidhook_cli.sandbox.media import Media, image, video
+from vidhook_sandbox import ROOT, leave_when_told
+from vidhook_sandbox.loopback import Handler, Loopback
+from vidhook_sandbox.media import Media, image, video
 
 DAY = 86_400.0
 LIVES = ("pending", "not-started", "processing", "completed", "failed")  # samples of a task's life start with these

@@ -29,10 +29,10 @@ from vidhook.edges.http import Http
 from vidhook.edges.ledger import Ledger
 from vidhook.edges.secrets import Secrets
 from vidhook.task import Subscriber
-from vidhook_cli.sandbox import ROOT, leave_when_told
-from vidhook_cli.sandbox.package import Package, pack
-from vidhook_cli.sandbox.provider import KEYS, SampleProvider, provider_files
-from vidhook_cli.sandbox.subscriber import SampleSubscriber
+from vidhook_sandbox import ROOT, leave_when_told
+from vidhook_sandbox.package import Package, pack
+from vidhook_sandbox.provider import KEYS, SampleProvider, provider_files
+from vidhook_sandbox.subscriber import SampleSubscriber
 
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
 # What differs from a deployment in AWS: providers, subscribers and the API live on this machine.
@@ -119,7 +119,7 @@ def running(port: int = 0, wait_scale: float = 1.0, auth: bool = False) -> Itera
     endpoint = f"http://127.0.0.1:{port}"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "vidhook_cli.sandbox.emulator"],
+            [sys.executable, "-m", "vidhook_sandbox.emulator"],
             env=_environment(port, wait_scale, auth, home),
             stdin=subprocess.PIPE,
             stdout=output,

@@ -18,10 +18,10 @@ from rich.text import Text
 
 from vidhook.errors import NotFound
 from vidhook.task import Status, Watch, watch_id
-from vidhook_cli.sandbox import leave_when_told
-from vidhook_cli.sandbox.cloud import Cloud, running
-from vidhook_cli.sandbox.provider import SampleProvider, SampleTask
-from vidhook_cli.sandbox.subscriber import Received, SampleSubscriber
+from vidhook_sandbox import leave_when_told
+from vidhook_sandbox.cloud import Cloud, running
+from vidhook_sandbox.provider import SampleProvider, SampleTask
+from vidhook_sandbox.subscriber import Received, SampleSubscriber
 
 WAIT_SCALE = 0.1
 PATIENCE = 90.0  # seconds for all tasks, on a slow machine

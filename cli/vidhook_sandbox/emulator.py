@@ -1,4 +1,4 @@
-"""MiniStack as a child that no parent leaves behind: `python -m vidhook_cli.sandbox.emulator`, in a session of its own.
+"""MiniStack as a child that no parent leaves behind: `python -m vidhook_sandbox.emulator`, in a session of its own.
 
 Standard input is a pipe of which only the parent holds the other end. It ends when the parent closes it, and as well
 when the parent dies of whatever, SIGKILL included. Then everything here dies at once: the emulator, and the Lambdas it

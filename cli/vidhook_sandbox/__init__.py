@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 from typing import NoReturn
 
-ROOT = Path(__file__).parents[3]  # the checkout: template.yaml, events/ and the sources of what is deployed
+ROOT = Path(__file__).parents[2]  # the checkout: template.yaml, events/ and the sources of what is deployed
 
 
 def leave_when_told() -> None:
