@@ -9,10 +9,10 @@ from bridge import WAIT_SCALE, Bridge
 from click.testing import CliRunner, Result
 
 from vidhook_cli.main import main
+from vidhook_cli.stack import stack
 from vidhook_sandbox.cloud import REGION, Cloud, running
 from vidhook_sandbox.provider import SampleProvider
 from vidhook_sandbox.subscriber import SampleSubscriber
-from vidhook_cli.stack import stack
 
 
 @pytest.fixture(scope="session")
