@@ -1,4 +1,4 @@
-"""Prints template.yaml as CloudFormation gets it, every SAM resource expanded: what the security scan looks at too.
+"""Prints template.yaml with every SAM resource expanded, as CloudFormation gets it; the security scan reads that too.
 
 .venv/bin/python tests/expanded.py > expanded.json
 """
@@ -9,17 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
-from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 PACKAGED = ("CodeUri", "ContentUri", "DefinitionUri")
 
 
 def expanded() -> dict[str, Any]:
-    """The template after the Serverless transform, its local folders standing for what `sam deploy` uploads."""
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform asks for one, and asks it nothing
+    """Returns the template after the Serverless transform. Its local folders become what `sam deploy` uploads."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform needs one, and calls nothing
     template = yaml_parse(TEMPLATE.read_text("utf-8"))
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
