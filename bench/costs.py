@@ -1,14 +1,14 @@
-"""What a month costs: one task is run through the real functions against a cloud in memory, and what it asks is priced.
+"""What a month costs: one task runs through the real functions and a cloud in memory, and what it uses is priced.
 
     .venv/bin/python bench/costs.py
     .venv/bin/python bench/costs.py --tasks 50000 --seconds 600 --megabytes 20 --video-days 30
 
-and, from the same counts, how many such tasks a second one stack carries until it meets each quota of AWS.
+It also prints, from the same counts, how many such tasks a second one stack can follow within each quota of AWS.
 
-Counted, not assumed: polls, state transitions, invocations, DynamoDB units (by the size of the items written and the
-indexes they are in), secrets read, objects written, events put, bytes logged. Assumed, since no laptop can know them:
-the functions' durations in MILLISECONDS, and PLATFORM_LOG_BYTES. Free tiers are left out, and so is data going out to
-the internet: what your own users download costs the same whoever put it into the bucket.
+Counted: polls, state transitions, invocations, DynamoDB units (by the size of the items written and the indexes they
+are in), secrets read, objects written, events put, bytes logged. Assumed, since they can only be measured on AWS: the
+functions' durations in MILLISECONDS, and PLATFORM_LOG_BYTES. Free tiers are left out. So is data going out to the
+internet: what your own users download costs the same without vidhook.
 """
 
 import argparse
@@ -23,12 +23,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import boto3
 from moto import mock_aws
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import yaml_parse
+
+from vidhook import subscribers as life
+from vidhook.edges.http import Download, Http, Response
+from vidhook.wiring import Edges
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
@@ -54,16 +61,16 @@ PRICES = {
     "metric month": 0.30,
     "dashboard month": 3.00,
 }
-# The states a task passes through when all goes well: these once, and a round for each poll.
-ONCE = ("Submitted already?", "Publish event", "Published?", "Anyone unreached?", "Told")
+# The states that a task passes when nothing fails: those of ONCE once, those of ROUND for each poll.
+ONCE = ("Submitted already?", "Publish event", "Published?", "Anyone unreached?", "Published")
 ROUND = ("Pause", "Poll task", "Settled?")
 MILLISECONDS = {"SubmitTaskFunction": 200, "PollTaskFunction": 500, "PublishEventFunction": 5_000}
 SWEEP_MILLISECONDS = 300
-PLATFORM_LOG_BYTES = 800  # Lambda's own start and report lines of an invocation
+PLATFORM_LOG_BYTES = 800  # the lines that Lambda itself logs for an invocation
 SWEEPS = 30 * 24 * 4
-METRICS = 20  # names times providers and outcomes, with two providers
-WATCH_DAYS = 100  # a watch stays in the ledger so long; its event and deliveries go sooner and are priced alike
-# A second, as AWS documents the defaults; the larger regions are us-east-1, us-west-2 and eu-west-1.
+METRICS = 20  # each name counts once for each provider and outcome; here with two providers
+WATCH_DAYS = 100  # the ledger has a watch so long; events and deliveries expire sooner and are priced the same
+# The documented defaults, a second; the larger regions are us-east-1, us-west-2 and eu-west-1.
 QUOTAS = {
     "state transitions, larger regions": 5_000,
     "state transitions, other regions": 800,
@@ -77,19 +84,23 @@ QUOTAS = {
 
 @dataclass(frozen=True)
 class Usage:
-    """What one task asks of AWS. `asked` counts what PRICES names; `ledger_bytes` stay in the table and its indexes."""
+    """What one task uses of AWS.
+
+    `used` counts what PRICES names; `ledger_bytes` stay in the table and its indexes; `hottest_key` is how many write
+    units fall on the one key of an index that all tasks share.
+    """
 
     polls: int
     invocations: Mapping[str, int]
-    asked: Mapping[str, int]
+    used: Mapping[str, int]
     ledger_bytes: int
     log_bytes: int
-    hottest_key: int  # DynamoDB write units that fall on the one key of an index that all tasks share
+    hottest_key: int
 
 
 @dataclass(frozen=True)
 class Load:
-    """A month. `megabytes` a video; videos, logs and the ledger are priced as they lie once their days are full."""
+    """A month of tasks. Storage is priced as it is when the first videos, logs and items have expired."""
 
     tasks: int
     megabytes: float
@@ -98,7 +109,7 @@ class Load:
 
 
 def monthly(usage: Usage, load: Load) -> dict[str, float]:
-    """Dollars a month by service."""
+    """Returns the dollars a month by service."""
     memory = TEMPLATE["Globals"]["Function"]["MemorySize"]
     sizes = {name: TEMPLATE["Resources"][name]["Properties"].get("MemorySize", memory) for name in usage.invocations}
     seconds = sum(sizes[name] / 1024 * MILLISECONDS[name] / 1e3 * count for name, count in usage.invocations.items())
@@ -108,24 +119,24 @@ def monthly(usage: Usage, load: Load) -> dict[str, float]:
     alarms = sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in TEMPLATE["Resources"].values())
     secrets = sum(resource["Type"] == "AWS::SecretsManager::Secret" for resource in TEMPLATE["Resources"].values())
 
-    def asked(*names: str) -> float:
-        return sum(usage.asked.get(name, 0) * PRICES[name] for name in names) * load.tasks
+    def used(*names: str) -> float:
+        return sum(usage.used.get(name, 0) * PRICES[name] for name in names) * load.tasks
 
     invocations = sum(usage.invocations.values())
     gb_seconds = seconds * PRICES["Lambda GB second"] + invocations * PRICES["Lambda request"]
     logged = (usage.log_bytes + invocations * PLATFORM_LOG_BYTES) * load.tasks / 1e9
-    kept = load.megabytes / 1e3 * load.tasks * load.video_days / 30
+    stored = load.megabytes / 1e3 * load.tasks * load.video_days / 30
     ledger = usage.ledger_bytes * load.tasks * WATCH_DAYS / 30 / 1e9
     return {
-        "Step Functions": asked("state transition"),
+        "Step Functions": used("state transition"),
         "Lambda": gb_seconds * load.tasks + sweeping,
-        "DynamoDB": asked("DynamoDB write unit", "DynamoDB read unit")
+        "DynamoDB": used("DynamoDB write unit", "DynamoDB read unit")
         + ledger * PRICES["DynamoDB GB month, with its backup"],
-        "S3 requests": asked("S3 PUT", "S3 GET"),
-        "S3 storage": kept * PRICES["S3 GB month"],
-        "Secrets Manager": (secrets + load.subscribers) * PRICES["secret month"] + asked("secret read"),
-        "EventBridge": asked("event put"),
-        "KMS": PRICES["KMS key month"] + asked("KMS request"),
+        "S3 requests": used("S3 PUT", "S3 GET"),
+        "S3 storage": stored * PRICES["S3 GB month"],
+        "Secrets Manager": (secrets + load.subscribers) * PRICES["secret month"] + used("secret read"),
+        "EventBridge": used("event put"),
+        "KMS": PRICES["KMS key month"] + used("KMS request"),
         "Logs": logged * PRICES["log GB"],
         "Alarms, metrics, dashboard": alarms * PRICES["alarm month"]
         + METRICS * PRICES["metric month"]
@@ -134,18 +145,18 @@ def monthly(usage: Usage, load: Load) -> dict[str, float]:
 
 
 def tasks_a_second(usage: Usage) -> dict[str, float]:
-    """Until which rate of tasks each of QUOTAS suffices, when they come evenly."""
+    """Returns, for each of QUOTAS, how many tasks a second it allows when they come evenly."""
     working = sum(MILLISECONDS[name] / 1e3 * count for name, count in usage.invocations.items())
-    transitions, writes = usage.asked["state transition"], usage.asked["DynamoDB write unit"]
+    transitions, writes = usage.used["state transition"], usage.used["DynamoDB write unit"]
     needed = (transitions, transitions, 1, 1, working, usage.hottest_key, writes)
     return {name: quota / need for (name, quota), need in zip(QUOTAS.items(), needed, strict=True)}
 
 
 def one_task(seconds: int, subscribers: int = 1, expected: float | None = None, pause_factor: float = 1.0) -> Usage:
-    """What a task that is done after `seconds` asks of AWS, all subscribers answering at once.
+    """Returns what a task that is done after `seconds` uses of AWS when all subscribers answer at once.
 
-    `expected` is the submission's expected_seconds, `pause_factor` the parameter PauseFactor. Once a process: the
-    functions keep their clients.
+    `expected` is the submission's expected_seconds, `pause_factor` the parameter PauseFactor. Call it once in a
+    process, since the functions reuse their clients.
     """
     environ = {
         "AWS_ACCESS_KEY_ID": "test",
@@ -179,32 +190,32 @@ def one_task(seconds: int, subscribers: int = 1, expected: float | None = None, 
         )
         outside = Outside()
         with (
-            mock.patch("vidhook.edges.environment.http", return_value=outside),
+            mock.patch("vidhook.wiring.Http", return_value=outside),
             mock.patch("vidhook.publish.THREADS", 1),  # the meter looks at the table between two calls
             mock.patch("random.random", return_value=0.5),
         ):
             submission = {"provider": "alad", "task_id": outside.task_id, "metadata": {"order": "17"}}
             submission |= {} if expected is None else {"expected_seconds": expected}
-            taken = submit.handler(submission, context)
-            waited, settled, polls = taken["pause"], False, 0
+            submitted = submit.handler(submission, context)
+            waited, settled, polls = submitted["pause"], False, 0
             invocations["SubmitTaskFunction"] += 1
             while not settled:
                 outside.done = waited >= seconds
-                polled = poll.handler({"watch": taken["id"], "execution": taken["id"]}, context)
+                polled = poll.handler({"watch": submitted["id"], "execution": submitted["id"]}, context)
                 settled, waited, polls = polled["settled"], waited + polled["pause"], polls + 1
             invocations["PollTaskFunction"] = polls
-            published = publish.handler({"watch": taken["id"], "execution": taken["id"]}, context)
+            published = publish.handler({"watch": submitted["id"], "execution": submitted["id"]}, context)
             invocations["PublishEventFunction"] += 1
         assert published["event"]["data"]["assets"][0]["stored"]
         assert not published["unreached"]
         left = meter.ledger_bytes()
-    meter.asked["state transition"] = len(ONCE) + polls * len(ROUND)
+    meter.used["state transition"] = len(ONCE) + polls * len(ROUND)
     logged, hottest = len(log.getvalue().encode()), max(meter.keys.values())
-    return Usage(polls, invocations, meter.asked, left, logged, hottest)
+    return Usage(polls, invocations, meter.used, left, logged, hottest)
 
 
-class Outside:
-    """A provider that is done when it is told to be, its video, and subscribers who take everything."""
+class Outside(Http):
+    """The provider, whose task is done when `done` is set, its video, and subscribers that accept everything."""
 
     def __init__(self) -> None:
         samples = ROOT / "events/providers/alad"
@@ -216,34 +227,45 @@ class Outside:
         self.done = False
 
     def check(self, url: str) -> None:
-        """Every URL is allowed."""
+        """Allows every URL."""
 
-    def send(self, method: str, url: str, **_: Any) -> SimpleNamespace:
+    def send(self, method: str, url: str, **_: Any) -> Response:
         answer = self.answers[self.done]
         body = json.dumps(answer["body"]) if method == "GET" else "ok"
-        return SimpleNamespace(
+        return Response(
             status=200,
             headers=answer["headers"],
             body=body.encode(),
+            url=url,
             address="203.0.113.7",
             tls_version="TLSv1.3",
             timings={"dns": 1.0, "connect": 1.0, "tls": 1.0, "first_byte": 1.0, "total": 4.0},
         )
 
     @contextlib.contextmanager
-    def download(self, url: str, **_: Any) -> Iterator[SimpleNamespace]:
-        video = b"\x00\x00\x00\x18ftypmp42" + bytes(4_096)
-        read = io.BytesIO(video).read
-        yield SimpleNamespace(status=200, headers={}, content_type="video/mp4", length=len(video), read=read)
+    def download(self, url: str, **_: Any) -> Iterator[Download]:
+        yield Video()
+
+
+class Video(Download):
+    """A small video while it is downloaded."""
+
+    def __init__(self) -> None:
+        content = b"\x00\x00\x00\x18ftypmp42" + bytes(4_096)
+        self.status, self.headers, self.content_type, self.length = 200, {}, "video/mp4", len(content)
+        self._left = io.BytesIO(content)
+
+    def read(self, size: int) -> bytes:
+        return self._left.read(size)
 
 
 class Meter:
-    """Counts what every client made from now on asks of AWS, DynamoDB's by the rules of its pricing page."""
+    """Counts what all clients that are made from now on use; DynamoDB's units by the rules of its pricing page."""
 
     def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
+        self.used: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()  # write units by key of an index
-        self._looker = boto3.client("dynamodb")
+        self._table: DynamoDBClient = boto3.client("dynamodb")  # made before the others: its own reads do not count
         self._indexes = [
             (index["KeySchema"][0]["AttributeName"], index["KeySchema"][1]["AttributeName"], index["Projection"])
             for index in TEMPLATE["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]
@@ -253,32 +275,32 @@ class Meter:
         events.register("after-call.dynamodb", self._dynamodb)
         events.register("after-call.s3", self._s3)
         events.register("after-call.secrets-manager", self._secret)
-        events.register("after-call.eventbridge", lambda **_: self.asked.update({"event put": 1}))
+        events.register("after-call.eventbridge", lambda **_: self.used.update({"event put": 1}))
 
     def ledger_bytes(self) -> int:
-        """What lies in the table and its indexes now; each item has 100 bytes of overhead."""
+        """The size of the table and its indexes now; each item has 100 bytes of overhead."""
         return sum(
             size + 100 for item in self._items().values() for size in (_bytes(item), *map(_bytes, self._entries(item)))
         )
 
     def _items(self) -> dict[tuple[str, str], dict[str, Any]]:
-        rows = self._looker.scan(TableName="ledger")["Items"]
+        rows = self._table.scan(TableName="ledger")["Items"]
         return {(row["pk"]["S"], row["sk"]["S"]): row for row in rows}
 
     def _entries(self, item: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The item as it stands in each index; {} where it does not."""
+        """The item as each index has it; {} for an index that does not have it."""
         entries: list[dict[str, Any]] = []
         for partition, order, projection in self._indexes:
             keys = {"pk", "sk", partition, order}
-            kept = keys if projection["ProjectionType"] == "KEYS_ONLY" else item.keys()
+            names = keys if projection["ProjectionType"] == "KEYS_ONLY" else item.keys()
             here = partition in item and order in item
-            entries.append({name: item[name] for name in kept} if here else {})
+            entries.append({name: item[name] for name in names} if here else {})
         return entries
 
     def _dynamodb(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
         if model.name in ("GetItem", "Query"):
             rows = [parsed["Item"]] if "Item" in parsed else parsed.get("Items", [])
-            self.asked["DynamoDB read unit"] += max(1, math.ceil(sum(map(_bytes, rows)) / 4_096))
+            self.used["DynamoDB read unit"] += max(1, math.ceil(sum(map(_bytes, rows)) / 4_096))
             return
         before, after = self._before, self._items()
         self._before = after
@@ -297,20 +319,20 @@ class Meter:
                 if here:
                     self.keys[f"{partition}={(is_ or was)[partition]['S']}"] += here
                 units += here
-        self.asked["DynamoDB write unit"] += max(units, 1)
+        self.used["DynamoDB write unit"] += max(units, 1)
 
     def _s3(self, model: Any, **_: Any) -> None:
-        self.asked["S3 PUT" if model.name == "PutObject" else "S3 GET"] += 1
-        self.asked["KMS request"] += model.name == "PutObject"
+        self.used["S3 PUT" if model.name == "PutObject" else "S3 GET"] += 1
+        self.used["KMS request"] += model.name == "PutObject"
 
     def _secret(self, **_: Any) -> None:
-        """Warm functions remember secrets for minutes: this is the most that a task can ask."""
-        self.asked["secret read"] += 1
-        self.asked["KMS request"] += 1
+        """Warm functions cache secrets for minutes, so this is the most that a task can use."""
+        self.used["secret read"] += 1
+        self.used["KMS request"] += 1
 
 
 def _bytes(item: Mapping[str, Any]) -> int:
-    """An item's size: its names and values in UTF-8, a number as half its digits and one."""
+    """An item's size: its names and values in UTF-8; a number takes half as many bytes as it has digits, and one."""
     total = 0
     for name, typed in item.items():
         (kind, value), *_ = typed.items()
@@ -335,21 +357,14 @@ def _deploy(subscribers: int) -> None:
     secrets = boto3.client("secretsmanager")
     secrets.create_secret(Name="keys", SecretString='{"alad": "key"}')
     secrets.create_secret(Name="signing", SecretString="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    life, edges = importlib.import_module("vidhook.subscribers"), importlib.import_module("vidhook.edges.environment")
+    here = Edges(os.environ)
     for number in range(subscribers):
-        life.add(
-            f"https://hooks.example.com/{number}",
-            stack="vidhook",
-            ledger=edges.ledger(),
-            secrets=edges.Secrets(),
-            http=Outside(),
-            now=0.0,
-        )
-    edges.ledger.cache_clear()
+        terms = life.Terms(f"https://hooks.example.com/{number}")
+        life.add(terms, ledger=here.ledger, secrets=here.secrets, http=Outside(), clock=here.clock)
 
 
 def main() -> None:
-    """Prints what one task asks, then a month's bill in a column for each size."""
+    """Prints what one task uses, then the bill of a month in a column for each number of tasks, then the quotas."""
     parser = argparse.ArgumentParser(description="What a month of vidhook costs in us-east-1.")
     parser.add_argument("--tasks", type=int, nargs="+", default=[100, 10_000, 1_000_000], help="a month")
     parser.add_argument("--seconds", type=int, default=180, help="until a task is done")
@@ -361,7 +376,7 @@ def main() -> None:
     given = parser.parse_args()
     usage = one_task(given.seconds, given.subscribers, given.expected_seconds, given.pause_factor)
     print(f"one task of {given.seconds} s: {usage.polls} polls, {usage.log_bytes / 1e3:.1f} kB logged")
-    print("  " + ", ".join(f"{name} {count}" for name, count in sorted(usage.asked.items())))
+    print("  " + ", ".join(f"{name} {count}" for name, count in sorted(usage.used.items())))
     bills = [monthly(usage, Load(tasks, given.megabytes, given.video_days, given.subscribers)) for tasks in given.tasks]
     print(f"\n{'dollars a month':<28}" + "".join(f"{f'{tasks:,} tasks':>18}" for tasks in given.tasks))
     for service in bills[0]:

@@ -1,29 +1,26 @@
 """Asks the provider once."""
 
-import os
-import random
-import time
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from vidhook.edges import environment
 from vidhook.edges.telemetry import count, logger
 from vidhook.poll import Polled, poll
+from vidhook.wiring import edges
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answers whether the task is settled and, if not, the whole seconds to pause and whether there is news to tell."""
+    """Returns whether the task is settled and, if not, how many whole seconds to pause, and whether it progressed."""
+    here = edges()
     polled = poll(
         event["watch"],
         execution=event["execution"],
-        ledger=environment.ledger(),
-        http=environment.http(),
-        secrets=environment.secrets(),
-        now=time.time,
-        jitter=random.random(),  # noqa: S311 - jitter is no secret
-        pause_factor=float(os.environ.get("PAUSE_FACTOR", "1")),
+        ledger=here.ledger,
+        http=here.http,
+        secrets=here.secrets,
+        clock=here.clock,
+        pause_factor=here.pause_factor,
     )
     _report(polled)
     return {"settled": polled.settled, "progress": polled.progress, "pause": polled.pause}
@@ -32,7 +29,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def _report(polled: Polled) -> None:
     watch, reading = polled.watch, polled.reading
     provider = watch.submission.provider
-    answer = watch.history[-1].answer if watch.history else "settled before"
+    answer = polled.answer or "settled before"
     logger.info("task polled", provider=provider, answer=answer, pause=polled.pause, settled=polled.settled)
     count("Polls", provider=provider)
     if polled.broken or (reading is not None and reading.outcome != "snapshot"):
@@ -44,6 +41,6 @@ def _report(polled: Polled) -> None:
             "unknown status word, read as processing", provider=provider, word=reading.snapshot.provider_status
         )
         count("UnknownStatusWords")
-    if polled.settled and reading is not None and watch.snapshot is not None and watch.detected_at is not None:
+    if polled.settled_now and watch.snapshot is not None and watch.detected_at is not None:
         seconds = watch.detected_at - watch.submitted_at
         count("SecondsToSettle", seconds, MetricUnit.Seconds, provider=provider, outcome=str(watch.snapshot.status))

@@ -1,8 +1,5 @@
-"""The HTTP API: tasks, their deliveries, subscribers, and the links to kept videos. openapi.json is its contract."""
+"""The HTTP API: tasks, their deliveries, subscribers, and the links to stored videos. openapi.json is its contract."""
 
-import os
-import random
-import time
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NoReturn
@@ -11,14 +8,12 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from vidhook import openapi, shapes, subscribers
-from vidhook.edges import environment
 from vidhook.edges.telemetry import logger
-from vidhook.errors import BadInput, NotFound
+from vidhook.errors import BadInput, NotFound, Refused
 from vidhook.event import serialize
 from vidhook.links import video_key
-from vidhook.problems import Refused, parsed, problem
-from vidhook.redeliver import start_run
-from vidhook.submit import submit
+from vidhook.problems import parsed, problem
+from vidhook.wiring import edges
 
 VIDEO_SECONDS = 900
 PAGE = 20
@@ -41,12 +36,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @app.post("/v1/tasks")
 def submit_task() -> Response[Any]:
-    submitted = submit(
-        _body(),
-        now=time.time(),
-        jitter=random.random(),  # noqa: S311 - jitter is no secret
-        **environment.submission_terms(),
-    )
+    submitted = edges().intake.submit(_body())
     watch = submitted.watch
     return _answer(202 if submitted.created else 200, shapes.task(watch), location=f"/v1/tasks/{watch.id}")
 
@@ -54,7 +44,7 @@ def submit_task() -> Response[Any]:
 @app.get("/v1/tasks")
 def list_tasks() -> Response[Any]:
     wanted = openapi.query("/v1/tasks", app.current_event.query_string_parameters or {})
-    watches, cursor = environment.ledger().watch_page(
+    watches, cursor = edges().ledger.watch_page(
         lambda watch: (
             wanted.get("provider") in (None, watch.submission.provider)
             and wanted.get("status") in (None, shapes.status(watch))
@@ -68,9 +58,9 @@ def list_tasks() -> Response[Any]:
 
 @app.get("/v1/tasks/<task>")
 def get_task(task: str) -> Response[Any]:
-    ledger = environment.ledger()
+    ledger = edges().ledger
     watch, event = ledger.watch(task), None
-    with suppress(NotFound):  # not yet told, or so long ago that the event is no longer kept
+    with suppress(NotFound):  # none yet, or one of so long ago that it is stored no longer
         event = ledger.event(task)
     return _answer(200, shapes.story(watch, event))
 
@@ -80,21 +70,18 @@ def get_task(task: str) -> Response[Any]:
 
 @app.get("/v1/tasks/<task>/deliveries")
 def list_deliveries(task: str) -> Response[Any]:
-    ledger = environment.ledger()
+    ledger = edges().ledger
     ledger.watch(task)
-    attempts = ledger.attempts(task)
+    log = ledger.attempts(task)
     items = [
-        shapes.delivery_log(
-            each, [made for event, to, made in attempts if (event, to) == (each.event_id, each.subscriber_id)]
-        )
-        for each in ledger.deliveries(task)
+        shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), [])) for each in ledger.deliveries(task)
     ]
     return _answer(200, {"items": items})
 
 
 @app.post("/v1/tasks/<task>/deliveries/<subscriber>/replay")
 def replay_delivery(task: str, subscriber: str) -> Response[Any]:
-    ledger = environment.ledger()
+    ledger = edges().ledger
     event_id = ledger.watch(task).event_id
     if event_id is None:
         raise Refused(409, f"task {task} has no event yet", "replay it when the task is completed or failed")
@@ -102,7 +89,7 @@ def replay_delivery(task: str, subscriber: str) -> Response[Any]:
     known = ledger.subscriber(subscriber)
     if not known.active:
         raise Refused(409, f"subscriber {subscriber} is {known.state}", "resume it: what is held is sent then")
-    return _answer(202, shapes.delivery(start_run(delivery, pause=1, afresh=True, **_starting())))
+    return _answer(202, shapes.delivery(edges().runs.start(delivery, afresh=True)))
 
 
 # Subscribers
@@ -110,74 +97,73 @@ def replay_delivery(task: str, subscriber: str) -> Response[Any]:
 
 @app.post("/v1/subscribers")
 def add_subscriber() -> Response[Any]:
-    known, secret = subscribers.add(
-        **_terms("NewSubscriber"),
-        stack=os.environ["STACK"],
-        ledger=environment.ledger(),
-        secrets=environment.secrets(),
-        http=environment.http(),
-        now=time.time(),
+    given, here = _terms("NewSubscriber"), edges()
+    secret = given.pop("secret", None)
+    known, shown = subscribers.add(
+        subscribers.Terms(**given),
+        secret=secret,
+        ledger=here.ledger,
+        secrets=here.secrets,
+        http=here.http,
+        clock=here.clock,
     )
-    return _answer(201, {**shapes.subscriber(known), "secret": secret}, location=f"/v1/subscribers/{known.id}")
+    return _answer(201, {**shapes.subscriber(known), "secret": shown}, location=f"/v1/subscribers/{known.id}")
 
 
 @app.get("/v1/subscribers")
 def list_subscribers() -> Response[Any]:
-    return _answer(200, {"items": [shapes.subscriber(each) for each in environment.ledger().subscribers()]})
+    return _answer(200, {"items": [shapes.subscriber(each) for each in edges().ledger.subscribers()]})
 
 
 @app.get("/v1/subscribers/<subscriber>")
 def get_subscriber(subscriber: str) -> Response[Any]:
-    return _answer(200, shapes.subscriber(environment.ledger().subscriber(subscriber)))
+    return _answer(200, shapes.subscriber(edges().ledger.subscriber(subscriber)))
 
 
 @app.patch("/v1/subscribers/<subscriber>")
 def change_subscriber(subscriber: str) -> Response[Any]:
     terms = _terms("SubscriberChange")
-    known = subscribers.change(subscriber, terms, ledger=environment.ledger(), http=environment.http())
+    known = subscribers.change(subscriber, terms, ledger=edges().ledger, http=edges().http)
     return _answer(200, shapes.subscriber(known))
 
 
 @app.delete("/v1/subscribers/<subscriber>")
 def remove_subscriber(subscriber: str) -> Response[Any]:
-    subscribers.remove(subscriber, ledger=environment.ledger(), secrets=environment.secrets())
+    subscribers.remove(subscriber, ledger=edges().ledger, secrets=edges().secrets)
     return Response(204, body="")
 
 
 @app.post("/v1/subscribers/<subscriber>/pause")
 def pause_subscriber(subscriber: str) -> Response[Any]:
-    return _answer(200, shapes.subscriber(subscribers.pause(subscriber, ledger=environment.ledger())))
+    return _answer(200, shapes.subscriber(subscribers.pause(subscriber, ledger=edges().ledger)))
 
 
 @app.post("/v1/subscribers/<subscriber>/resume")
 def resume_subscriber(subscriber: str) -> Response[Any]:
-    known, drained = subscribers.resume(subscriber, **_starting())
+    known, drained = subscribers.resume(subscriber, runs=edges().runs)
     return _answer(200, {**shapes.subscriber(known), "drained": drained})
 
 
 @app.post("/v1/subscribers/<subscriber>/rotate")
 def rotate_subscriber(subscriber: str) -> Response[Any]:
     given = openapi.checked("Rotation", _body()) if app.current_event.body else {}
-    keep_seconds = int(given.get("keep_seconds", subscribers.ROTATION_SECONDS))
+    keep_seconds, here = int(given.get("keep_seconds", subscribers.ROTATION_SECONDS)), edges()
     secret = subscribers.rotate(
         subscriber,
         keep_seconds=keep_seconds,
         secret=given.get("secret"),
-        ledger=environment.ledger(),
-        secrets=environment.secrets(),
-        now=time.time(),
+        ledger=here.ledger,
+        secrets=here.secrets,
+        clock=here.clock,
     )
     return _answer(200, {"id": subscriber, "secret": secret, "old_secret_ends_in_seconds": keep_seconds})
 
 
 @app.post("/v1/subscribers/<subscriber>/test")
 def test_subscriber(subscriber: str) -> Response[Any]:
+    here = edges()
     tested = subscribers.send_test(
-        subscriber,
-        ledger=environment.ledger(),
-        secrets=environment.secrets(),
-        http=environment.http(),
-        now=time.time(),
+        subscriber, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock
     )
     return _answer(200, {"event": tested.event.data, "attempt": shapes.attempt(tested.attempt)})
 
@@ -185,7 +171,7 @@ def test_subscriber(subscriber: str) -> Response[Any]:
 @app.post("/v1/subscribers/<subscriber>/recover")
 def recover_subscriber(subscriber: str) -> Response[Any]:
     since = _instant(openapi.checked("Recovery", _body())["since"])
-    started = subscribers.recover(subscriber, since=since, most=subscribers.AT_ONCE, **_starting())
+    started = subscribers.recover(subscriber, since=since, most=subscribers.AT_ONCE, runs=edges().runs)
     return _answer(202, {"started": started})
 
 
@@ -194,8 +180,8 @@ def recover_subscriber(subscriber: str) -> Response[Any]:
 
 @app.route("/v1/videos/<token>", method=["GET", "HEAD"])
 def follow_video(token: str) -> Response[Any]:
-    key = video_key(environment.secrets().default(), token)
-    bucket = environment.bucket()
+    key = video_key(edges().secrets.default(), token)
+    bucket = edges().bucket
     if key is None or not bucket.holds(key):
         raise NotFound("there is no such video, or no longer")
     link = bucket.presigned(key, seconds=VIDEO_SECONDS, method=app.current_event.http_method)
@@ -259,13 +245,3 @@ def _instant(text: str) -> float:
         return datetime.fromisoformat(text.upper()).timestamp()
     except (ValueError, OverflowError):
         raise BadInput("since", f"{serialize(text)} is no instant", "write it like 2026-04-27T11:20:12Z") from None
-
-
-def _starting() -> dict[str, Any]:
-    """What every job needs that starts redeliveries."""
-    return {
-        "ledger": environment.ledger(),
-        "machines": environment.machines(),
-        "redeliver_arn": os.environ["REDELIVER_ARN"],
-        "now": time.time(),
-    }

@@ -1,15 +1,13 @@
 """Any AWS service hands in a task: by invoking this function, over the event bus, or through the queue."""
 
 import json
-import random
-import time
 from typing import Any
 
 from vidhook import shapes
-from vidhook.edges import environment
 from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadSubmission
-from vidhook.submit import Submitted, submit
+from vidhook.submit import Submitted
+from vidhook.wiring import edges
 
 # Step Functions' console adds it to the input of a nested execution.
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
@@ -17,16 +15,16 @@ STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answers the watch of the submitted task; for a batch of messages, those to be tried again.
+    """Returns the submitted task; for a batch of messages, those to be tried again.
 
-    Who waits for the answer gets a bad submission as an error, and the watch's execution as data. From the bus and the
-    queue nobody waits: it is put aside with its reason, and its neighbours go on.
+    A direct caller gets a bad submission as an error, the watch's own execution as data. Nobody waits for the answer
+    to a message from the bus or the queue: it goes to the dead-letter queue with its reason, and its neighbours go on.
     """
     if "Records" in event:
-        failures = [record["messageId"] for record in event["Records"] if not _take_in(record["body"])]
+        failures = [record["messageId"] for record in event["Records"] if not _take(record["body"])]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failures]}
     if "detail-type" in event:
-        if not _take_in(json.dumps(event["detail"])):
+        if not _take(json.dumps(event["detail"])):
             raise RuntimeError("the submission could not be taken in now; it is tried again")
         return {}
     if "submission" in event:
@@ -38,16 +36,17 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return _answer(_submit(event))
 
 
-def _take_in(text: str) -> bool:
+def _take(text: str) -> bool:
     """Whether this message is done with: taken in, or put aside for good."""
     try:
         _submit(_unwrapped(text))
     except BadSubmission as error:
         logger.warning("submission refused", reason=str(error))
         count("SubmissionsRefused")
-        environment.dead_letters().put(text, str(error))
-    except Exception:
+        edges().dead_letters.put(text, str(error))
+    except Exception:  # noqa: BLE001 - logged and counted; the queue or the bus brings the message again
         logger.exception("submission not taken in, to be tried again")
+        count("SubmissionFaults")
         return False
     return True
 
@@ -63,13 +62,7 @@ def _unwrapped(text: str) -> Any:
 
 
 def _submit(raw: Any, execution: str | None = None) -> Submitted:
-    submitted = submit(
-        raw,
-        execution=execution,
-        now=time.time(),
-        jitter=random.random(),  # noqa: S311 - jitter is no secret
-        **environment.submission_terms(),
-    )
+    submitted = edges().intake.submit(raw, execution)
     watch = submitted.watch
     logger.set_correlation_id(watch.id)
     logger.info("task submitted", provider=watch.submission.provider, first_time=submitted.created)

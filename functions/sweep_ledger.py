@@ -1,25 +1,17 @@
-"""Every quarter of an hour: moves on what should have moved by now."""
+"""Every quarter of an hour: restarts what should have moved by now."""
 
-import os
-import time
 from typing import Any
 
-from vidhook.edges import environment
 from vidhook.edges.telemetry import count, logger
 from vidhook.sweep import sweep
+from vidhook.wiring import edges
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:
-    """Answers how many watches and deliveries were started anew, and how many held ones were drained."""
-    swept = sweep(
-        ledger=environment.ledger(),
-        machines=environment.machines(),
-        watch_arn=os.environ["WATCH_ARN"],
-        redeliver_arn=os.environ["REDELIVER_ARN"],
-        now=time.time(),
-    )
+    """Returns how many watches and deliveries were started anew, and how many held ones were drained."""
+    swept = sweep(edges().runs)
     result = {"watches": swept.watches, "deliveries": swept.deliveries, "drained": swept.drained}
-    logger.info("swept", **result)
+    logger.info("swept", extra=result)
     count("Swept", swept.watches + swept.deliveries)
     return result

@@ -9,9 +9,8 @@ import click
 from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
-from vidhook.event import iso
-from vidhook.redeliver import send_anew
-from vidhook.task import Attempt, Delivery
+from vidhook.task import Attempt, Delivery, DeliveryState, Outcome
+from vidhook.times import iso
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 from vidhook_cli.tasks import find
@@ -26,11 +25,11 @@ COLUMNS = ("task", "event_type", "state", "attempts", "last", "next_at")
 @click.option("--since", default="30d", show_default=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
 @as_json_option
 def deliveries(task: str | None, subscriber_id: str | None, failed: bool, since: str, as_json: bool) -> None:
-    """Each attempt at telling TASK (tsk_..., provider/task_id, or the provider's id), and when the next one is."""
-    ledger = stack().ledger
+    """Each attempt to deliver TASK's events (tsk_..., provider/task_id, or the provider's id), and the next retry."""
+    ledger = stack().edges.ledger
     if task is not None:
         watch_id = find(task, ledger)
-        found = [each for each in ledger.deliveries(watch_id) if not failed or each.state == "failed"]
+        found = [each for each in ledger.deliveries(watch_id) if not failed or each.state is DeliveryState.FAILED]
         _show_with_attempts(found, ledger, wants_json(as_json))
         return
     start = instant(since, time.time())
@@ -41,7 +40,7 @@ def deliveries(task: str | None, subscriber_id: str | None, failed: bool, since:
         chosen = (one for each in everyone for one in ledger.deliveries_to(each.id, since=start, newest_first=True))
     else:
         raise click.UsageError("name a TASK, a --subscriber, or ask for all that --failed")
-    rows = [_row(each) for each in chosen if not failed or each.state == "failed"]
+    rows = [_row(each) for each in chosen if not failed or each.state is DeliveryState.FAILED]
     if wants_json(as_json):
         lines(rows)
     else:
@@ -55,36 +54,34 @@ def deliveries(task: str | None, subscriber_id: str | None, failed: bool, since:
 def replay(task: str | None, subscriber_id: str | None, since: str | None) -> None:
     """Send TASK's event again under the same id and with the same bytes, or all that a subscriber got since a time."""
     here = stack()
-    now = time.time()
     if task is not None:
-        everything = here.ledger.deliveries(find(task, here.ledger))
+        everything = here.edges.ledger.deliveries(find(task, here.edges.ledger))
         chosen = [each for each in everything if subscriber_id in (None, each.subscriber_id)]
     elif subscriber_id is not None and since is not None:
-        chosen = list(here.ledger.deliveries_to(subscriber_id, since=instant(since, now)))
+        chosen = list(here.edges.ledger.deliveries_to(subscriber_id, since=instant(since, time.time())))
     else:
         raise click.UsageError("name a TASK, or a --subscriber with --since")
     chosen = [each for each in chosen if not each.event_type.endswith(".progress")]
-    send_anew(chosen, ledger=here.ledger, machines=here.machines, redeliver_arn=here.outputs["RedeliverArn"], now=now)
+    here.edges.runs.resend(chosen)
     click.echo(f"{len(chosen)} deliveries are on their way again")
     if not chosen:
         raise NotFound("there is nothing to replay; `vidhook deliveries` shows what there is")
 
 
 def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool) -> None:
-    log: dict[tuple[str, str], list[Attempt]] = {}
-    for watch_id in {each.watch_id for each in found}:
-        for event_id, subscriber_id, made in ledger.attempts(watch_id):
-            log.setdefault((event_id, subscriber_id), []).append(made)
-    if for_program:
-        lines(_row(each, log.get((each.event_id, each.subscriber_id), [])) for each in found)
-        return
     if not found:
-        click.echo("nobody was to be told of this task (yet)")
+        if not for_program:
+            click.echo("no subscriber was notified of this task (yet)")
+        return
+    log = ledger.attempts(found[0].watch_id)  # all are deliveries of one task
+    if for_program:
+        lines(_row(each, log.get((each.event_id, each.subscriber_id), ())) for each in found)
+        return
     for each in found:
         click.echo(f"{each.event_type} {each.event_id} to {_whom(each, ledger)}: {click.style(each.state, bold=True)}")
-        for made in log.get((each.event_id, each.subscriber_id), []):
+        for made in log.get((each.event_id, each.subscriber_id), ()):
             click.echo(f"  {made.number:>3}  {iso(made.at)}  {_sentence(made)}")
-        if each.state == "due":
+        if each.state is DeliveryState.DUE:
             click.echo(f"       {iso(each.next_at or each.created_at)}  next attempt")
         click.echo("")
 
@@ -97,7 +94,7 @@ def _row(delivery: Delivery, log: Iterable[Attempt] | None = None) -> dict[str, 
 def _sentence(made: Attempt) -> str:
     answer = f"answered {made.status}" if made.status is not None else f"{made.kind}: {made.detail}"
     first_line = made.answer.strip().partition("\n")[0][:60]
-    said = f" {first_line!r}" if first_line and made.outcome != "delivered" else ""
+    said = f" {first_line!r}" if first_line and made.outcome is not Outcome.DELIVERED else ""
     wish = f", asked for {made.retry_after} s" if made.retry_after is not None else ""
     return f"{made.outcome}: {answer}{said}{wish} after {made.timings.get('total', 0):.0f} ms"
 

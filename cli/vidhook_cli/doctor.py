@@ -31,13 +31,13 @@ COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one probe found. verdict: ok, warning or wrong; `mend` is empty when all is well."""
+    """What one probe found. verdict: ok, warning or wrong; `hint` is empty when all is well."""
 
     probe: str
     verdict: str
     rule: str
     found: str
-    mend: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A letter and the rule it tries: `taken` says whether a good endpoint takes it, `mend` is for one that errs."""
+    """A letter and the rule it tries: `taken` says whether a good endpoint takes it, `hint` is for one that errs."""
 
     name: str
     rule: str
-    mend: str
+    hint: str
     write: Callable[["Pen"], Letter]
     taken: bool = False
 
@@ -165,7 +165,7 @@ def examine(
     """Every probe's finding, as soon as there is one.
 
     Sends nothing but `endpoint.test` events and one of an unknown type. An endpoint that does not take a well signed
-    event is told so and spared the rest, which would prove nothing.
+    event is reported, and spared the rest, which would prove nothing.
     """
     event = test_event("doctor", now())
     slowest = 0.0
@@ -208,7 +208,7 @@ def examine(
     for probe in PROBES:
         answer = post(probe.write)
         judge = _taken if probe.taken else _refused
-        yield judge(probe.name, probe.rule, probe.mend, answer)
+        yield judge(probe.name, probe.rule, probe.hint, answer)
     slow = slowest > slow_seconds * 1000
     yield Finding(
         "speed",
@@ -225,22 +225,22 @@ def _said(answer: Response | RequestFailed) -> str:
     return f"answered {answer.status} in {answer.timings['total']:.0f} ms"
 
 
-def _taken(probe: str, rule: str, mend: str, answer: Response | RequestFailed) -> Finding:
+def _taken(probe: str, rule: str, hint: str, answer: Response | RequestFailed) -> Finding:
     taken = isinstance(answer, Response) and 200 <= answer.status < 300
-    return Finding(probe, "ok" if taken else "wrong", rule, _said(answer), "" if taken else mend)
+    return Finding(probe, "ok" if taken else "wrong", rule, _said(answer), "" if taken else hint)
 
 
-def _refused(probe: str, rule: str, mend: str, answer: Response | RequestFailed) -> Finding:
+def _refused(probe: str, rule: str, hint: str, answer: Response | RequestFailed) -> Finding:
     """A refusal is a 4xx. What breaks or asks for quiet took nothing either, but shows nothing of the rule."""
     if isinstance(answer, Response) and 200 <= answer.status < 300:
-        return Finding(probe, "wrong", rule, _said(answer), mend)
+        return Finding(probe, "wrong", rule, _said(answer), hint)
     if isinstance(answer, Response) and 400 <= answer.status < 500 and answer.status != 429:
         return Finding(probe, "ok", rule, _said(answer))
     return Finding(probe, "warning", rule, _said(answer), "answer 401 to what does not verify, so that it shows")
 
 
 def _why_not(answer: Response | RequestFailed) -> str:
-    """What to mend in an endpoint that does not take a well signed event."""
+    """How to fix an endpoint that does not take a well signed event."""
     if isinstance(answer, RequestFailed):
         return {
             "dns": "check the name, and that it is in public DNS",
@@ -329,12 +329,12 @@ def doctor(url: str, secret: str, allow: tuple[str, ...], ca_file: Path | None, 
 
 def _line(finding: Finding) -> str:
     verdict = click.style(f"{finding.verdict:<8}", fg=COLOURS[finding.verdict])
-    mend = f"\n        {finding.mend}" if finding.mend else ""
-    return f"{verdict}{finding.rule}: {finding.found}{mend}"
+    hint = f"\n        {finding.hint}" if finding.hint else ""
+    return f"{verdict}{finding.rule}: {finding.found}{hint}"
 
 
 def _summary(found: list[Finding], wrong: int) -> str:
     if wrong:
-        spared = "" if len(found) > len(PROBES) else "; mend this first, the other probes need it"
+        spared = "" if len(found) > len(PROBES) else "; fix this first, the other probes need it"
         return f"\n{wrong} of {len(found)} wrong{spared}"
     return "\nnothing is wrong; that a duplicate is acted upon only once is for you to see"

@@ -1,4 +1,4 @@
-"""`vidhook events tail`: what the event bus tells, as it is told."""
+"""`vidhook events tail`: the events on the event bus, as they happen."""
 
 import json
 import time
@@ -17,14 +17,14 @@ WAIT_SECONDS = 5
 
 @click.group()
 def events() -> None:
-    """What the event bus tells."""
+    """The events on the event bus."""
 
 
 @events.command()
 @click.option("--seconds", type=float, help="Stop after so long; by default when interrupted.")
 @as_json_option
 def tail(seconds: float | None, as_json: bool) -> None:
-    """Print every event as it is told, through a queue of its own that is removed at the end."""
+    """Print every event as it happens, through a queue of its own that is removed at the end."""
     ends = time.monotonic() + seconds if seconds is not None else float("inf")
     for_program = wants_json(as_json)
     try:

@@ -1,4 +1,4 @@
-"""`vidhook providers`: checks provider files and keeps them in the stack, where they win over the bundled ones."""
+"""`vidhook providers`: checks provider files and stores them in the stack, where they win over the bundled ones."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ def providers() -> None:
 @providers.command()
 @click.argument("files", nargs=-1, required=True, type=TOML)
 def check(files: tuple[Path, ...]) -> None:
-    """Says of each of FILES whether it can be used, and what to mend."""
+    """Checks whether each of FILES can be used, and says how to fix it."""
     failed = False
     for file in files:
         try:
@@ -33,13 +33,13 @@ def check(files: tuple[Path, ...]) -> None:
 @providers.command()
 @click.argument("file", type=TOML)
 def put(file: Path) -> None:
-    """Keeps FILE in the stack under the name it bears; running watches use it from their next poll on."""
+    """Stores FILE in the stack under the name it has; open tasks use it from their next poll on."""
     from vidhook_cli.stack import stack
 
     text = _text(file)
     name = parse(text).name
-    stack().ledger.put_provider_file(name, text)
-    click.echo(f"{name} is kept" + (" and wins over the bundled file" if name in bundled() else ""))
+    stack().edges.ledger.put_provider_file(name, text)
+    click.echo(f"{name} is stored" + (" and wins over the bundled file" if name in bundled() else ""))
 
 
 @providers.command("list")
@@ -47,9 +47,9 @@ def list_() -> None:
     """Lists all providers: name, base URL and where the file comes from."""
     from vidhook_cli.stack import stack
 
-    kept = {name: parse(text, name) for name, text in stack().ledger.provider_files().items()}
-    for name, provider in sorted({**bundled(), **kept}.items()):
-        click.echo(f"{name:<20} {provider.base_url:<44} {'kept in the stack' if name in kept else 'bundled'}")
+    stored = {name: parse(text, name) for name, text in stack().edges.ledger.provider_files().items()}
+    for name, provider in sorted({**bundled(), **stored}.items()):
+        click.echo(f"{name:<20} {provider.base_url:<44} {'stored in the stack' if name in stored else 'bundled'}")
 
 
 @providers.command()
@@ -58,7 +58,7 @@ def show(name: str) -> None:
     """Prints the file in use for the provider NAME: a start for one's own."""
     from vidhook_cli.stack import stack
 
-    text = stack().ledger.provider_file(name)
+    text = stack().edges.ledger.provider_file(name)
     if text is None and name not in bundled():
         raise NotFound(f'there is no provider "{name}"; `vidhook providers list` shows them')
     click.echo(bundled_text(name) if text is None else text, nl=False)
@@ -70,8 +70,8 @@ def remove(name: str) -> None:
     """Removes the stack's own file of the provider NAME; a bundled one is in use again."""
     from vidhook_cli.stack import stack
 
-    if not stack().ledger.remove_provider_file(name):
-        raise NotFound(f'the stack keeps no file for "{name}"; `vidhook providers list` shows them')
+    if not stack().edges.ledger.remove_provider_file(name):
+        raise NotFound(f'the stack has no file of its own for "{name}"; `vidhook providers list` shows them')
     click.echo(f"{name} is removed" + ("; the bundled file is in use again" if name in bundled() else ""))
 
 

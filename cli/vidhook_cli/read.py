@@ -13,11 +13,11 @@ from urllib.parse import unquote
 import click
 
 from vidhook.errors import BadInput
-from vidhook.event import iso
 from vidhook.providers.file import Provider, bundled, parse
 from vidhook.providers.reading import Reading
 from vidhook.providers.reading import read as read_answer
-from vidhook.providers.values import instant, link, number, text
+from vidhook.providers.values import link, text
+from vidhook.times import instant, iso, number
 
 PLAIN = (
     "provider_status",
@@ -151,17 +151,17 @@ def _asked(provider: Provider, url: str) -> tuple[Provider, str | None]:
 def _line(reading: Reading) -> dict[str, Any]:
     snapshot, error = reading.snapshot, reading.error
     sources = snapshot.sources if snapshot else ()
-    told = {} if snapshot is None else {name: getattr(snapshot, name) for name in PLAIN}
-    times = {} if snapshot is None else {name: iso(getattr(snapshot, name)) for name in TIMES}
+    plain = {} if snapshot is None else {name: getattr(snapshot, name) for name in PLAIN}
+    times = {} if snapshot is None else {name: iso(getattr(snapshot, name), exact=True) for name in TIMES}
     return {
         "outcome": reading.outcome,
         "status": snapshot and snapshot.status,
-        **{name: told.get(name) for name in PLAIN},
+        **{name: plain.get(name) for name in PLAIN},
         "url": sources[0].url if sources else None,
-        "urls": [asdict(source) | {"expires_at": iso(source.expires_at)} for source in sources],
+        "urls": [asdict(source) | {"expires_at": iso(source.expires_at, exact=True)} for source in sources],
         "error": asdict(error) if error else None,
         **{name: times.get(name) for name in TIMES},
-        "expires_at": iso(sources[0].expires_at) if sources else None,
+        "expires_at": iso(sources[0].expires_at, exact=True) if sources else None,
         "retry_after_seconds": reading.retry_after_seconds,
         "key_refused": reading.key_refused,
     }

@@ -9,11 +9,7 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from vidhook import __version__
-from vidhook.edges.http import Http
-from vidhook.edges.ledger import Ledger
-from vidhook.edges.machines import Machines
-from vidhook.edges.secrets import Secrets
+from vidhook.wiring import Edges, settings_of
 
 DEFAULT_NAME = "vidhook"
 
@@ -24,15 +20,12 @@ class Stack:
 
     name: str
     outputs: Mapping[str, str]
-    ledger: Ledger
-    secrets: Secrets
-    machines: Machines
-    http: Http
+    edges: Edges
 
 
 @cache
 def stack() -> Stack:
-    """The stack named by VIDHOOK_STACK (`vidhook` when unset) in the account and region of boto3's usual settings.
+    """Returns the stack that VIDHOOK_STACK names (or `vidhook`), by boto3's usual account and region.
 
     AWS_ENDPOINT_URL, and nothing else, points it at a sandbox. Ends the command with one clear line when there is no
     such stack.
@@ -47,18 +40,7 @@ def stack() -> Stack:
     outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in answer["Stacks"][0].get("Outputs", [])}
     if "Table" not in outputs:
         raise click.ClickException(f'the stack "{name}" is not a vidhook stack: it has no output named Table')
-    return Stack(
-        name,
-        outputs,
-        Ledger(outputs["Table"], event_days=int(outputs.get("EventDays", "30"))),
-        Secrets(
-            provider_secret=outputs["ProviderSecret"],
-            default_secret=outputs["DefaultSecret"],
-            key=outputs.get("Key", ""),
-        ),
-        Machines(),
-        Http(allowed_networks=_networks(outputs), user_agent=f"vidhook/{__version__}"),
-    )
+    return Stack(name, outputs, Edges(settings_of(name, outputs)))
 
 
 def _know_the_sandbox() -> None:
@@ -73,8 +55,3 @@ def _know_the_sandbox() -> None:
         os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
     if session.get_credentials() is None:
         os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-
-
-def _networks(outputs: Mapping[str, str]) -> tuple[str, ...]:
-    text = outputs.get("AllowedNetworks", "none")
-    return () if text == "none" else tuple(text.split(","))

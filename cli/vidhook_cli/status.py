@@ -6,7 +6,7 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
-from vidhook.event import iso
+from vidhook.times import iso
 from vidhook_cli.show import as_json_option, lines, table, wants_json
 from vidhook_cli.stack import stack
 
@@ -30,7 +30,7 @@ def status(as_json: bool) -> None:
                 "well": False,
                 "detail": each.reason or f"failing since {iso(each.failing_since)}",
             }
-            for each in here.ledger.subscribers()
+            for each in here.edges.ledger.subscribers()
             if not each.active or each.failing_since is not None
         ),
     ]

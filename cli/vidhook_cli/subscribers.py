@@ -1,4 +1,4 @@
-"""`vidhook subscribers`: who is told."""
+"""`vidhook subscribers`: the endpoints that are notified."""
 
 import json
 import time
@@ -9,7 +9,7 @@ import click
 from vidhook import shapes
 from vidhook import subscribers as life
 from vidhook.errors import BadSubscriber
-from vidhook.task import TERMINAL_TYPES
+from vidhook.task import TERMINAL_TYPES, Outcome
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 
@@ -18,14 +18,14 @@ COLUMNS = ("id", "state", "url", "events")
 
 @click.group()
 def subscribers() -> None:
-    """Who is told: add, list, change, pause, rotate, test and remove subscribers."""
+    """The endpoints that are notified: add, list, change, pause, rotate, test and remove subscribers."""
 
 
 @subscribers.command()
 @click.argument("url")
 @click.option("--events", multiple=True, default=TERMINAL_TYPES, show_default=True, help="Event types, * for any part.")
 @click.option("--providers", multiple=True, default=("*",), show_default=True, help="Names of providers.")
-@click.option("--metadata", default="{}", help="JSON object; only tasks whose metadata has these values are told.")
+@click.option("--metadata", default="{}", help="JSON object; only events of tasks whose metadata has these values.")
 @click.option("--description", default="")
 @click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
 @as_json_option
@@ -42,24 +42,19 @@ def add(
 
     --events and --providers take several, separated by commas or given again.
     """
-    here = stack()
+    here = stack().edges
     subscriber, shown = life.add(
-        url,
-        events=_words(events),
-        providers=_words(providers),
-        metadata=_object(metadata),
-        description=description,
+        life.Terms(url, _words(events), _words(providers), _object(metadata), description),
         secret=secret,
-        stack=here.name,
         ledger=here.ledger,
         secrets=here.secrets,
         http=here.http,
-        now=time.time(),
+        clock=here.clock,
     )
     if wants_json(as_json):
         lines([{**shapes.subscriber(subscriber), "secret": shown}])
         return
-    click.echo(f"{subscriber.id} is told of {', '.join(subscriber.events)} at {subscriber.url}")
+    click.echo(f"{subscriber.id} gets {', '.join(subscriber.events)} at {subscriber.url}")
     click.echo(f"signing secret, shown this once: {click.style(shown, bold=True)}")
     click.echo(f"try it: vidhook subscribers test {subscriber.id}")
 
@@ -68,18 +63,18 @@ def add(
 @as_json_option
 def list_all(as_json: bool) -> None:
     """All subscribers, oldest first."""
-    rows = [shapes.subscriber(each) for each in stack().ledger.subscribers()]
+    rows = [shapes.subscriber(each) for each in stack().edges.ledger.subscribers()]
     if wants_json(as_json):
         lines(rows)
     else:
-        table(rows, COLUMNS, nothing="nobody is told yet: vidhook subscribers add URL")
+        table(rows, COLUMNS, nothing="there are no subscribers yet: vidhook subscribers add URL")
 
 
 @subscribers.command()
 @click.argument("subscriber_id", metavar="ID")
 def show(subscriber_id: str) -> None:
     """One subscriber, whole."""
-    click.echo(json.dumps(shapes.subscriber(stack().ledger.subscriber(subscriber_id)), indent=2))
+    click.echo(json.dumps(shapes.subscriber(stack().edges.ledger.subscriber(subscriber_id)), indent=2))
 
 
 @subscribers.command()
@@ -108,7 +103,7 @@ def update(
     changes = {name: value for name, value in changes.items() if value is not None}
     if not changes:
         raise click.UsageError("nothing to change: give --url, --events, --providers, --metadata or --description")
-    here = stack()
+    here = stack().edges
     changed = life.change(subscriber_id, changes, ledger=here.ledger, http=here.http)
     click.echo(json.dumps(shapes.subscriber(changed), indent=2))
 
@@ -117,7 +112,7 @@ def update(
 @click.argument("subscriber_id", metavar="ID")
 def pause(subscriber_id: str) -> None:
     """Hold back all that is for this subscriber; nothing is lost."""
-    life.pause(subscriber_id, ledger=stack().ledger)
+    life.pause(subscriber_id, ledger=stack().edges.ledger)
     click.echo(f"{subscriber_id} is paused; its events are held until: vidhook subscribers resume {subscriber_id}")
 
 
@@ -125,14 +120,8 @@ def pause(subscriber_id: str) -> None:
 @click.argument("subscriber_id", metavar="ID")
 def resume(subscriber_id: str) -> None:
     """Make a paused or disabled subscriber active and send what was held, oldest first."""
-    here = stack()
-    _, drained = life.resume(
-        subscriber_id,
-        ledger=here.ledger,
-        machines=here.machines,
-        redeliver_arn=here.outputs["RedeliverArn"],
-        now=time.time(),
-    )
+    here = stack().edges
+    _, drained = life.resume(subscriber_id, runs=here.runs)
     click.echo(f"{subscriber_id} is active; {drained} held deliveries are on their way")
 
 
@@ -140,7 +129,7 @@ def resume(subscriber_id: str) -> None:
 @click.argument("subscriber_id", metavar="ID")
 def remove(subscriber_id: str) -> None:
     """Forget a subscriber and its secret; what is on its way to it is cancelled."""
-    here = stack()
+    here = stack().edges
     life.remove(subscriber_id, ledger=here.ledger, secrets=here.secrets)
     click.echo(f"{subscriber_id} is removed")
 
@@ -153,7 +142,7 @@ def remove(subscriber_id: str) -> None:
 @as_json_option
 def rotate(subscriber_id: str, keep_hours: float, immediately: bool, secret: str | None, as_json: bool) -> None:
     """Give a subscriber a new signing secret and show it, this once."""
-    here = stack()
+    here = stack().edges
     keep_seconds = 0 if immediately else int(keep_hours * 3_600)
     shown = life.rotate(
         subscriber_id,
@@ -161,7 +150,7 @@ def rotate(subscriber_id: str, keep_hours: float, immediately: bool, secret: str
         secret=secret,
         ledger=here.ledger,
         secrets=here.secrets,
-        now=time.time(),
+        clock=here.clock,
     )
     if wants_json(as_json):
         lines([{"id": subscriber_id, "secret": shown, "old_secret_ends_in_seconds": keep_seconds}])
@@ -175,8 +164,8 @@ def rotate(subscriber_id: str, keep_hours: float, immediately: bool, secret: str
 @as_json_option
 def test(subscriber_id: str, as_json: bool) -> None:
     """Send endpoint.test and show the whole exchange. Exits with 1 when it was not accepted."""
-    here = stack()
-    tested = life.send_test(subscriber_id, ledger=here.ledger, secrets=here.secrets, http=here.http, now=time.time())
+    here = stack().edges
+    tested = life.send_test(subscriber_id, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock)
     made = tested.attempt
     if wants_json(as_json):
         lines([{"event": tested.event.data, "attempt": shapes.attempt(made)}])
@@ -187,7 +176,7 @@ def test(subscriber_id: str, as_json: bool) -> None:
         if made.answer:
             click.echo(f"< {made.answer}")
         click.echo("  " + ", ".join(f"{phase} {ms:.0f} ms" for phase, ms in made.timings.items()))
-    if made.outcome != "delivered":
+    if made.outcome is not Outcome.DELIVERED:
         raise SystemExit(1)
 
 
@@ -196,16 +185,8 @@ def test(subscriber_id: str, as_json: bool) -> None:
 @click.option("--since", required=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
 def recover(subscriber_id: str, since: str) -> None:
     """Send anew all that failed for this subscriber since then, oldest first."""
-    here = stack()
-    now = time.time()
-    started = life.recover(
-        subscriber_id,
-        since=instant(since, now),
-        ledger=here.ledger,
-        machines=here.machines,
-        redeliver_arn=here.outputs["RedeliverArn"],
-        now=now,
-    )
+    here = stack().edges
+    started = life.recover(subscriber_id, since=instant(since, time.time()), runs=here.runs)
     click.echo(f"{started} deliveries are on their way again")
 
 

@@ -12,8 +12,8 @@ import click
 from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
-from vidhook.event import iso
 from vidhook.task import Watch, watch_id
+from vidhook.times import iso
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 
@@ -24,10 +24,10 @@ COLUMNS = ("task", "status", "progress", "polls", "submitted_at")
 @click.argument("provider")
 @click.argument("task_id")
 @click.option("--metadata", help="JSON object that every event carries back.")
-@click.option("--callback-url", help="Tell this URL too, of this task alone.")
+@click.option("--callback-url", help="Notify this URL too, of this task alone.")
 @click.option("--expected-seconds", type=float, help="How long the task should take.")
 @click.option("--deadline-seconds", type=int, help="Give up after so long.")
-@click.option("--progress", is_flag=True, help="Tell changes on the way too.")
+@click.option("--progress", is_flag=True, help="Send progress events too.")
 def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **others: Any) -> None:
     """Follow TASK_ID of PROVIDER until it is done."""
     submission: dict[str, Any] = {"provider": provider, "task_id": task_id}
@@ -55,7 +55,7 @@ def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **
 @as_json_option
 def tasks(provider: str | None, status: str | None, since: str, limit: int, as_json: bool) -> None:
     """What is and was followed, newest first."""
-    watches = stack().ledger.watches(since=instant(since, time.time()))
+    watches = stack().edges.ledger.watches(since=instant(since, time.time()))
     every = (shapes.task(watch) for watch in watches)
     chosen = (row for row in every if provider in (None, row["provider"]) and status in (None, row["status"]))
     found = list(islice(chosen, limit))
@@ -71,7 +71,7 @@ def tasks(provider: str | None, status: str | None, since: str, limit: int, as_j
 @as_json_option
 def task(task: str, as_json: bool) -> None:
     """The timeline of TASK (tsk_..., provider/task_id, or the provider's id): polls, pauses, video, deliveries."""
-    ledger = stack().ledger
+    ledger = stack().edges.ledger
     watch = ledger.watch(find(task, ledger))
     rows = timeline(watch, ledger)
     if wants_json(as_json):
@@ -93,7 +93,7 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
         pause = f", pause {poll.pause} s" if poll.pause else ""
         rows.append((poll.at, "poll", f"{poll.answer}{progress}{pause}"))
     event = None
-    with suppress(NotFound):  # not yet told, or so long ago that the event is no longer kept
+    with suppress(NotFound):  # none yet, or one of so long ago that it is stored no longer
         event = ledger.event(watch.id)
     if event is not None:
         data = event.data["data"]
@@ -104,10 +104,11 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
             rows.append((event.at - 0.0005, "video", f"{asset['role']}: {where}"))
         because = f": {data['error']['category']}, {data['error']['message']}" if data["error"] else ""
         rows.append((event.at, "event", f"{event.type} {event.id}{because}"))
-    for event_id, subscriber_id, made in ledger.attempts(watch.id):
-        then = f", next in {made.pause} s" if made.pause is not None else ""
-        detail = f"{event_id[:10]}... to {subscriber_id}: {made.outcome} ({made.status or made.kind}){then}"
-        rows.append((made.at, f"attempt {made.number}", detail))
+    for (event_id, subscriber_id), attempts in ledger.attempts(watch.id).items():
+        for made in attempts:
+            then = f", next in {made.pause} s" if made.pause is not None else ""
+            detail = f"{event_id[:10]}... to {subscriber_id}: {made.outcome} ({made.status or made.kind}){then}"
+            rows.append((made.at, f"attempt {made.number}", detail))
     return [{"at": iso(at), "what": what, "detail": detail} for at, what, detail in sorted(rows)]
 
 

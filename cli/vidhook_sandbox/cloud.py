@@ -1,7 +1,6 @@
 """The local cloud: MiniStack with the real template.yaml deployed."""
 
 import contextlib
-import importlib.util
 import json
 import os
 import re
@@ -24,12 +23,10 @@ import click
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from vidhook import __version__, subscribers
-from vidhook.edges.http import Http
-from vidhook.edges.ledger import Ledger
-from vidhook.edges.secrets import Secrets
+from vidhook import subscribers
 from vidhook.task import Subscriber
-from vidhook_sandbox import ROOT, leave_when_told
+from vidhook.wiring import Edges
+from vidhook_sandbox import ROOT, build_folder, leave_when_told, need_extra
 from vidhook_sandbox.package import Package, pack
 from vidhook_sandbox.provider import KEYS, SampleProvider, provider_files
 from vidhook_sandbox.subscriber import SampleSubscriber
@@ -37,6 +34,7 @@ from vidhook_sandbox.subscriber import SampleSubscriber
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
 # What differs from a deployment in AWS: providers, subscribers and the API live on this machine.
 NETWORKS = "127.0.0.0/8,::1/128"
+SETTINGS = {"STACK": STACK, "ALLOWED_NETWORKS": NETWORKS}
 
 
 @dataclass(frozen=True)
@@ -53,43 +51,29 @@ class Cloud:
         return _client(self.endpoint, service)
 
     @cached_property
-    def ledger(self) -> Ledger:
-        return Ledger(self.outputs["table"], client=self.client("dynamodb"))
-
-    @cached_property
-    def secrets(self) -> Secrets:
-        return Secrets(
-            provider_secret=self.outputs["provider_secret"],
-            default_secret=self.outputs["default_secret"],
-            key=self.outputs["key"],
-            client=self.client("secretsmanager"),
-        )
-
-    @cached_property
-    def http(self) -> Http:
-        return Http(allowed_networks=tuple(NETWORKS.split(",")), user_agent=f"vidhook/{__version__}")
+    def edges(self) -> Edges:
+        """The edges of the stack, as somebody with the root key has them."""
+        return Edges({name.upper(): value for name, value in self.outputs.items()} | SETTINGS, client=self.client)
 
     def use(self, provider: SampleProvider) -> None:
         """Points the four bundled providers at the sample one."""
         for name, text in provider_files(provider).items():
-            self.ledger.put_provider_file(name, text)
+            self.edges.ledger.put_provider_file(name, text)
 
     def subscribe(self, subscriber: SampleSubscriber, **terms: Any) -> Subscriber:
-        """Adds the sample subscriber and gives it its secret; `terms` are those of vidhook.subscribers.add."""
+        """Adds the sample subscriber and gives it its secret; `terms` are those of vidhook.subscribers.Terms."""
         added, secret = subscribers.add(
-            subscriber.url,
-            stack=STACK,
-            ledger=self.ledger,
-            secrets=self.secrets,
-            http=self.http,
-            now=time.time(),
-            **terms,
+            subscribers.Terms(subscriber.url, **terms),
+            ledger=self.edges.ledger,
+            secrets=self.edges.secrets,
+            http=self.edges.http,
+            clock=self.edges.clock,
         )
         subscriber.secrets.append(secret)
         return added
 
     def submit(self, **submission: Any) -> dict[str, Any]:
-        """Invokes the submit function and answers what it answers; RuntimeError with its message when it refuses."""
+        """Invokes the submit function and returns its answer. Raises RuntimeError with its message when it refuses."""
         answer = self.client("lambda").invoke(
             FunctionName=self.outputs["submit_function"], Payload=json.dumps(submission)
         )
@@ -110,16 +94,14 @@ def running(port: int = 0, wait_scale: float = 1.0, auth: bool = False) -> Itera
     Every Wait of a state machine lasts `wait_scale` times as long as it says; with `auth` IAM is enforced. Port 0 takes
     a free one. ClickException says in one line what is in the way.
     """
-    for package in ("ministack", "samtranslator"):
-        if importlib.util.find_spec(package) is None:
-            raise click.ClickException(f"the sandbox needs the package {package}: pip install 'vidhook[sandbox]'")
+    need_extra()
     port = _free_port(port)
     home = Path(tempfile.mkdtemp(prefix="vidhook-sandbox-"))
     log = home / "ministack.log"
     endpoint = f"http://127.0.0.1:{port}"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "vidhook_sandbox.emulator"],
+            [sys.executable, "-P", "-m", "vidhook_sandbox.emulator"],  # -P: no module of the folder we happen to be in
             env=_environment(port, wait_scale, auth, home),
             stdin=subprocess.PIPE,
             stdout=output,
@@ -127,7 +109,7 @@ def running(port: int = 0, wait_scale: float = 1.0, auth: bool = False) -> Itera
             start_new_session=True,
         )
     try:
-        packaged = pack(ROOT / "template.yaml", ARTIFACTS, ROOT / "build")
+        packaged = pack(ROOT / "template.yaml", ARTIFACTS, build_folder())
         _await_health(endpoint, process, log)
         outputs = _deploy(endpoint, packaged)
         keys = json.dumps(KEYS)

@@ -72,7 +72,7 @@ class Row:
     task: SampleTask
     watch: Watch | None = None
     assets: list[dict[str, Any]] = field(default_factory=list)
-    told: dict[str, list[Received]] = field(default_factory=lambda: {name: [] for name in SUBSCRIBERS})
+    webhooks: dict[str, list[Received]] = field(default_factory=lambda: {name: [] for name in SUBSCRIBERS})
 
     @property
     def id(self) -> str:
@@ -103,9 +103,9 @@ class Row:
     @property
     def delay(self) -> float | None:
         """Seconds from the end at the provider to the last subscriber's verified webhook."""
-        if not all(self.told.values()):
+        if not all(self.webhooks.values()):
             return None
-        return max(received[0].at for received in self.told.values()) - self.task.done_at
+        return max(received[0].at for received in self.webhooks.values()) - self.task.done_at
 
 
 @dataclass
@@ -130,20 +130,20 @@ class Stage:
             self.cloud.submit(**submission)
 
     def look(self) -> None:
-        """Reads from the ledger how far each task is, and from the subscribers what they were told of it."""
+        """Reads from the ledger how far each task is, and from the subscribers the webhooks they got."""
         for row in self.rows:
             if row.watch is None or row.watch.event_id is None:
                 try:
-                    row.watch = self.cloud.ledger.watch(row.id)
+                    row.watch = self.cloud.edges.ledger.watch(row.id)
                 except NotFound:  # still on the event bus
                     continue
                 if row.watch.event_id is not None:
-                    row.assets = self.cloud.ledger.event(row.id).data["data"]["assets"]
-                    self.news += [_kept(row, asset) for asset in row.assets]
+                    row.assets = self.cloud.edges.ledger.event(row.id).data["data"]["assets"]
+                    self.news += [_stored(row, asset) for asset in row.assets]
             for name, receiver in self.receivers.items():
-                told = [each for each in list(receiver.received) if each.verified and _about(each) == row.id]
-                self.news += [_webhook(row, name, each) for each in told[len(row.told[name]) :]]
-                row.told[name] = told
+                verified = [each for each in list(receiver.received) if each.verified and _about(each) == row.id]
+                self.news += [_webhook(row, name, each) for each in verified[len(row.webhooks[name]) :]]
+                row.webhooks[name] = verified
 
     @property
     def over(self) -> bool:
@@ -176,7 +176,7 @@ def demo(auth: bool) -> None:
 
 
 def _play(stage: Stage, show: Callable[[], None]) -> None:
-    """Hands the tasks in one after the other, and looks until every subscriber was told of each."""
+    """Hands the tasks in one after the other, and looks until every subscriber got a webhook for each."""
     waiting = list(CAST)
     deadline = time.monotonic() + PATIENCE
     while (waiting or not stage.over) and time.monotonic() < deadline:
@@ -191,21 +191,21 @@ def _play(stage: Stage, show: Callable[[], None]) -> None:
 
 
 def _problems(cloud: Cloud, row: Row) -> Iterator[str]:
-    """What is not as promised: told once to each, and every file in S3 the same as its source."""
-    for name, received in row.told.items():
+    """What is not as promised: one webhook to each subscriber, and every file in S3 the same as its source."""
+    for name, received in row.webhooks.items():
         if len(received) != 1:
-            yield f"{row.name}: {name} was told {len(received)} times"
+            yield f"{row.name}: {name} got {len(received)} webhooks"
     promised = Status.FAILED if row.task.ends.startswith("failed") else Status.COMPLETED
     if row.status != promised:
         yield f"{row.name}: it is {row.status}, not {promised}"
     elif promised == Status.COMPLETED and not row.assets:
-        yield f"{row.name}: no file was kept"
+        yield f"{row.name}: no file was stored"
     for asset in row.assets:
         if not asset["stored"]:
-            yield f"{row.name}: the {asset['role']} was not kept"
+            yield f"{row.name}: the {asset['role']} was not stored"
             continue
-        kept = cloud.client("s3").get_object(Bucket=asset["bucket"], Key=asset["key"])["Body"].read()
-        if hashlib.sha256(kept).hexdigest() != row.task.media(asset["role"]).sha256:
+        stored = cloud.client("s3").get_object(Bucket=asset["bucket"], Key=asset["key"])["Body"].read()
+        if hashlib.sha256(stored).hexdigest() != row.task.media(asset["role"]).sha256:
             yield f"{row.name}: the {asset['role']} in S3 differs from its source"
 
 
@@ -227,11 +227,11 @@ def _picture(console: Console, stage: Stage) -> RenderableType:
         ("progress", 8),
         (">polls", 5),
         (">in S3", 7),
-        ("told", 4),
+        ("sent", 4),
     )
     table, room = _table(console, *columns)
     for row in stage.rows:
-        told = " ".join("[green]✓[/]" if row.told[name] else "[dim]·[/]" for name in SUBSCRIBERS)
+        sent = " ".join("[green]✓[/]" if row.webhooks[name] else "[dim]·[/]" for name in SUBSCRIBERS)
         table.add_row(
             row.name,
             row.task.provider,
@@ -239,22 +239,22 @@ def _picture(console: Console, stage: Stage) -> RenderableType:
             _progress(row),
             str(row.polls),
             _size(row.bytes),
-            told,
+            sent,
             _pauses(row, room),
         )
     return Group(table, "", *stage.news[-8:])
 
 
-def _say_changes(stage: Stage, said: dict[str, str], told: list[Text]) -> None:
-    """Prints what is new since the last call, which `said` and `told` remember."""
+def _say_changes(stage: Stage, said: dict[str, str], shown: list[Text]) -> None:
+    """Prints what is new since the last call, which `said` and `shown` remember."""
     for row in stage.rows:
         line = f"{row.name:<12} {row.task.provider:<13} {row.status:<11} polls {row.polls:<3} pauses {_pauses(row, 60)}"
         if said.get(row.id) != line:
             said[row.id] = line
             click.echo(line)
-    for news in stage.news[len(told) :]:
+    for news in stage.news[len(shown) :]:
         click.echo(news.plain)
-        told.append(news)
+        shown.append(news)
 
 
 def _summary(console: Console, stage: Stage) -> RenderableType:
@@ -274,8 +274,8 @@ def _verdict(console: Console, stage: Stage, problems: list[str], seconds: float
         console.print(f"[red]✗[/] {problem}")
     if not problems:
         files = sum(len(row.assets) for row in stage.rows)
-        webhooks = sum(len(received) for row in stage.rows for received in row.told.values())
-        console.print(f"[green]✓[/] {len(stage.rows)} tasks in {seconds:.0f} s, each told once to each subscriber")
+        webhooks = sum(len(received) for row in stage.rows for received in row.webhooks.values())
+        console.print(f"[green]✓[/] {len(stage.rows)} tasks in {seconds:.0f} s, each subscriber notified once of each")
         console.print(f"[green]✓[/] {webhooks} webhooks, every signature verified")
         console.print(f"[green]✓[/] {files} files in S3, every sha256 that of its source")
     console.print(
@@ -284,10 +284,10 @@ def _verdict(console: Console, stage: Stage, problems: list[str], seconds: float
     )
 
 
-def _kept(row: Row, asset: dict[str, Any]) -> Text:
+def _stored(row: Row, asset: dict[str, Any]) -> Text:
     if not asset["stored"]:
-        return _news("not kept", "red", f"{row.name:<12} {asset['role']} is still at its provider")
-    return _news("kept", "blue", f"{row.name:<12} {asset['key']}")
+        return _news("not stored", "red", f"{row.name:<12} {asset['role']} is still at its provider")
+    return _news("stored", "blue", f"{row.name:<12} {asset['key']}")
 
 
 def _webhook(row: Row, subscriber: str, received: Received) -> Text:

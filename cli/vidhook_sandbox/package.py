@@ -1,8 +1,10 @@
 """What `sam build` and `sam package` make of a template, without the SAM CLI's seconds: layers made, folders zipped."""
 
+import contextlib
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,12 +23,12 @@ class Package:
     objects: dict[str, bytes]
 
 
-def pack(template_file: Path, bucket: str, kept: Path) -> Package:
-    """The template ready for CloudFormation; a layer is kept in the folder `kept` as long as its sources are the same.
+def pack(template_file: Path, bucket: str, cache: Path) -> Package:
+    """The template ready for CloudFormation; a layer stays in the folder `cache` as long as its sources are the same.
 
     ClickException says why a layer cannot be built.
     """
-    from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+    from samtranslator.yaml_helper import yaml_parse
 
     template = yaml_parse(template_file.read_text(encoding="utf-8"))
     root, objects = template_file.parent, {}
@@ -36,47 +38,54 @@ def pack(template_file: Path, bucket: str, kept: Path) -> Package:
         objects[key] = content
         return f"s3://{bucket}/{key}"
 
-    defaults = {"Type": "AWS::Serverless::Function", "Properties": template.get("Globals", {}).get("Function", {})}
-    for name, resource in {"Globals": defaults, **template["Resources"]}.items():
+    for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         match resource["Type"]:
             case "AWS::Serverless::Function" if "CodeUri" in properties:
                 properties["CodeUri"] = place(_zip(_sources(root / properties["CodeUri"])), ".zip")
             case "AWS::Serverless::LayerVersion":
-                properties["ContentUri"] = place(_layer(root / properties["ContentUri"], name, kept), ".zip")
+                properties["ContentUri"] = place(_layer(root / properties["ContentUri"], name, cache), ".zip")
             case "AWS::Serverless::StateMachine" if "DefinitionUri" in properties:
                 properties["DefinitionUri"] = place((root / properties["DefinitionUri"]).read_bytes(), ".asl.json")
     return Package(json.dumps(template), objects)
 
 
-def _layer(source: Path, name: str, kept: Path) -> bytes:
+def _layer(source: Path, name: str, cache: Path) -> bytes:
     """The layer's zip, made by the layer's own Makefile."""
     digest = hashlib.sha256(sys.version.encode())
     for path, content in _sources(source).items():
         digest.update(f"{path} {len(content)} ".encode() + content)
-    zipped = kept / f"{name}-{digest.hexdigest()[:16]}.zip"
-    if not zipped.exists():
-        kept.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept) as folder:
-            artifacts = Path(folder, "artifacts")
-            artifacts.mkdir()
-            made = subprocess.run(  # noqa: S603 -- the layer's own Makefile, by the make on PATH
-                ["make", "-C", str(source), f"build-{name}", f"ARTIFACTS_DIR={artifacts}", f"PYTHON={sys.executable}"],  # noqa: S607
-                capture_output=True,
-                text=True,
-            )
-            if made.returncode:
-                raise click.ClickException(f"{name} cannot be built: {(made.stderr or made.stdout).strip()}")
-            # MiniStack runs Lambdas with this interpreter, whatever the template's Runtime: its bytecode saves each
-            # cold start the compiling.
-            compiling = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(artifacts)]
-            subprocess.run([sys.executable, *compiling], check=True)  # noqa: S603
-            finished = Path(folder, "layer.zip")
-            finished.write_bytes(_zip(_files(artifacts)))
-            finished.rename(zipped)  # at once: others may be making the same
-        for outdated in set(kept.glob(f"{name}-*.zip")) - {zipped}:
-            outdated.unlink(missing_ok=True)
-    return zipped.read_bytes()
+    zipped = cache / f"{name}-{digest.hexdigest()[:16]}.zip"
+    with contextlib.suppress(OSError):  # not asked first: another version of vidhook may be tidying up
+        return zipped.read_bytes()
+    if shutil.which("make") is None:
+        raise click.ClickException(f"{name} is built with make, which is not on the PATH: install it, then try again")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        workshop = tempfile.TemporaryDirectory(dir=cache)
+    except OSError as error:
+        raise click.ClickException(f"{name} cannot be built in {cache}: {error.strerror}") from error
+    with workshop as folder:
+        artifacts = Path(folder, "artifacts")
+        artifacts.mkdir()
+        made = subprocess.run(  # noqa: S603 -- the layer's own Makefile, by the make on PATH
+            ["make", "-C", str(source), f"build-{name}", f"ARTIFACTS_DIR={artifacts}", f"PYTHON={sys.executable}"],  # noqa: S607
+            capture_output=True,
+            text=True,
+        )
+        if made.returncode:
+            raise click.ClickException(f"{name} cannot be built: {(made.stderr or made.stdout).strip()}")
+        # MiniStack runs Lambdas with this interpreter, whatever the template's Runtime: its bytecode saves each
+        # cold start the compiling. -P: no module of the folder we happen to be in.
+        compiling = ["-P", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(artifacts)]
+        subprocess.run([sys.executable, *compiling], check=True)  # noqa: S603
+        content = _zip(_files(artifacts))
+        finished = Path(folder, "layer.zip")
+        finished.write_bytes(content)
+        finished.rename(zipped)  # at once: others may be making the same
+    for outdated in set(cache.glob(f"{name}-*.zip")) - {zipped}:
+        outdated.unlink(missing_ok=True)
+    return content
 
 
 def _files(folder: Path) -> dict[str, bytes]:

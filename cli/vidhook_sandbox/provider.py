@@ -1,6 +1,6 @@
 """A sample provider: one server that speaks the four dialects as their documents say, with tasks that follow a script.
 
-It asks for a key, knows its own tasks only, makes real MP4s, and can be told to misbehave. The bodies it answers are
+It asks for a key, knows its own tasks only, makes real MP4s, and can be made to misbehave. The bodies it answers are
 those of events/providers/, with ids, times, progress and links filled in.
 """
 
@@ -46,7 +46,7 @@ class Fault:
 class SampleTask:
     """The script of one task, and what became of it. The fields above `created` are what POST /_sample/tasks takes.
 
-    `ends` names the sample of events/providers/<provider>/ that is told once `seconds` have passed: "completed",
+    `ends` names the sample of events/providers/<provider>/ that is answered once `seconds` have passed: "completed",
     "failed", "completed-image" ... `faults` happen to the first polls, each once or `times` times: a status ("429" with
     `retry_after`, "500" ...), any sample ("bill-unpaid"), "html", "empty", "drop" (hang up), or "slow" (wait `seconds`,
     then answer); "cut" happens to a download (half the file, then hang up).
@@ -62,7 +62,7 @@ class SampleTask:
     bytes: int = 0  # as small as can be
 
     created: float = field(default_factory=time.time, init=False)
-    polls: list[tuple[float, str]] = field(default_factory=list, init=False)  # (when, what was told)
+    polls: list[tuple[float, str]] = field(default_factory=list, init=False)  # (when, what was answered)
     downloads: list[float] = field(default_factory=list, init=False)
     planned: list[Fault] = field(default_factory=list, init=False)
 
@@ -94,7 +94,7 @@ class SampleTask:
         return self.created + (self.seconds / 5 if self.queued_seconds is None else self.queued_seconds)
 
     def phase(self, now: float) -> str:
-        """The name of the sample to tell at `now`."""
+        """The name of the sample to answer at `now`."""
         if now >= self.done_at:
             return self.ends
         return Status.PROCESSING if now >= self.started_at else Status.PENDING
@@ -122,7 +122,7 @@ class SampleTask:
             "task_id": self.task_id,
             "ends": self.ends,
             "done_at": self.done_at,
-            "polls": [{"at": at, "told": told} for at, told in self.polls],
+            "polls": [{"at": at, "answer": answer} for at, answer in self.polls],
             "downloads": self.downloads,
         }
         if self.ends.startswith("completed"):
@@ -309,21 +309,21 @@ class _Handler(Handler):
         if fault and fault.kind == "slow":
             time.sleep(fault.seconds)
             fault = None
-        told = fault.kind if fault else task.phase(now)
-        task.polls.append((now, told))
+        chosen = fault.kind if fault else task.phase(now)
+        task.polls.append((now, chosen))
         headers = {"Retry-After": f"{fault.retry_after:.0f}"} if fault and fault.retry_after is not None else {}
-        if told == "html":
+        if chosen == "html":
             self.answer(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", {"Content-Type": "text/html"})
-        elif told == "empty":
+        elif chosen == "empty":
             self.answer(200)
-        elif told == "drop":
+        elif chosen == "drop":
             self.hang_up()
-        elif told.isdigit():
-            self._json(int(told), {"error": {"message": "try again later"}}, headers)
-        elif not told.startswith(LIVES):
-            self._sample(task.provider, told, headers)
+        elif chosen.isdigit():
+            self._json(int(chosen), {"error": {"message": "try again later"}}, headers)
+        elif not chosen.startswith(LIVES):
+            self._sample(task.provider, chosen, headers)
         else:
-            body = copy.deepcopy(_samples(task.provider)[told]["body"])
+            body = copy.deepcopy(_samples(task.provider)[chosen]["body"])
             expires = _expiry(task, now)
             dialect.fill(body, task, now, lambda role: self.provider.link(task, role, expires))
             self._json(200, body)
@@ -398,5 +398,5 @@ def sample_provider(port: int) -> None:
         for name, key in KEYS.items():
             click.echo(f"{name:<13} {provider.base_url(name)}  key {key}")
         click.echo(f"new task      POST {provider.url}/_sample/tasks " + '{"provider": "alad", "seconds": 30}')
-        click.echo(f"what was told GET  {provider.url}/_sample/tasks")
+        click.echo(f"what was answered GET  {provider.url}/_sample/tasks")
         threading.Event().wait()

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
-from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
-from vidhook_sandbox import leave_when_told
+from vidhook_sandbox import leave_when_told, need_extra
 from vidhook_sandbox.loopback import Handler, Loopback
 
 
@@ -99,6 +98,9 @@ class SampleSubscriber:
         return (status, extra) if problem is None else (401, {})
 
     def _problem(self, headers: Mapping[str, str], body: bytes) -> str | None:
+        # Here and not above: without the extra, `vidhook --help` imports this module all the same.
+        from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
         problem = "no secret to verify with"
         for secret in self.secrets:
             try:
@@ -139,6 +141,8 @@ def line(received: Received) -> str:
 @click.option("--slow", default=0.0, show_default=True, metavar="SECONDS", help="Wait before each answer.")
 def sample_subscriber(port: int, secrets: tuple[str, ...], fail: int, status: int, slow: float) -> None:
     """Receive webhooks on this machine, verify each and print a line about it."""
+    need_extra()
+    from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
     for secret in secrets:
         try:

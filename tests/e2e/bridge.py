@@ -1,4 +1,4 @@
-"""What end-to-end tests do to the deployed stack and ask of it."""
+"""What end-to-end tests do with the deployed stack, and what they read from it."""
 
 import json
 import time
@@ -7,28 +7,31 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from vidhook.edges.machines import Machines
 from vidhook.errors import NotFound
 from vidhook.event import Event
-from vidhook.task import Subscriber, Watch, watch_id
+from vidhook.task import DeliveryState, Subscriber, Watch, watch_id
 from vidhook_sandbox.cloud import REGION, Cloud
 from vidhook_sandbox.provider import SampleProvider, SampleTask
 from vidhook_sandbox.subscriber import Received, SampleSubscriber
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
 WAIT_SCALE = 0.05  # every Wait of a state machine is twenty times shorter
 PATIENCE = 120.0  # seconds for any one thing to happen, on a machine with too much to do
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found], seconds: float = PATIENCE) -> Found:
-    """The first true thing that `look` answers; AssertionError when there is none within `seconds`."""
+def eventually(look: Callable[[], Found | None], seconds: float = PATIENCE) -> Found:
+    """Returns the first true value that `look` returns. Raises AssertionError when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"after {seconds:.0f} s still {found!r}"
@@ -37,18 +40,24 @@ def eventually(look: Callable[[], Found], seconds: float = PATIENCE) -> Found:
 
 
 def id_of(task: SampleTask) -> str:
-    """The id of the watch that follows a task."""
+    """The id that vidhook gives a task."""
     return watch_id(task.provider, task.task_id)
 
 
 def about(task: SampleTask, received: list[Received]) -> list[Received]:
-    """The webhooks that tell of a task."""
+    """The webhooks of one task among all that were received."""
     return [each for each in received if each.event and each.event["data"].get("id") == id_of(task)]
 
 
 def webhooks(sample: SampleSubscriber, task: SampleTask, number: int = 1) -> list[Received]:
-    """What a subscriber was sent about a task, once that is at least `number` webhooks."""
+    """Waits until a subscriber has received `number` webhooks of a task. Returns all of them."""
     return about(task, sample.wait_for(lambda received: len(about(task, received)) >= number, PATIENCE))
+
+
+def event_in(webhook: Received) -> dict[str, Any]:
+    """The event in the body of a webhook, which must be JSON."""
+    assert webhook.event is not None, webhook.body
+    return webhook.event
 
 
 @dataclass
@@ -57,21 +66,21 @@ class Bridge:
 
     cloud: Cloud
     provider: SampleProvider
-    _heard: list[dict[str, Any]] = field(default_factory=list)
+    _bus_events: list[dict[str, Any]] = field(default_factory=list)
 
     def task(self, provider: str = "alad", *, seconds: float = 0, **script: Any) -> SampleTask:
-        """A task at the sample provider; finished already, unless `seconds` says when."""
+        """A new task at the sample provider. It is done after `seconds`: by default at once."""
         return self.provider.add(provider, seconds=seconds, **script)
 
     def submission(self, task: SampleTask, **terms: Any) -> dict[str, Any]:
-        """What one hands in to have a task followed; an expected duration of one second makes for short pauses."""
+        """The submission of a task; its expected duration of one second makes the pauses short."""
         return {"provider": task.provider, "task_id": task.task_id, "expected_seconds": 1, **terms}
 
     def submit(self, task: SampleTask, **terms: Any) -> dict[str, Any]:
         return self.cloud.submit(**self.submission(task, **terms))
 
     def watch(self, task: SampleTask) -> Watch:
-        return self.cloud.ledger.watch(id_of(task))
+        return self.cloud.edges.ledger.watch(id_of(task))
 
     def event(self, task: SampleTask) -> Event:
         """The terminal event of a task, once there is one."""
@@ -79,57 +88,53 @@ class Bridge:
 
     def _event(self, task: SampleTask) -> Event | None:
         with suppress(NotFound):
-            return self.cloud.ledger.event(id_of(task))
+            return self.cloud.edges.ledger.event(id_of(task))
         return None
 
     def known(self, sample: SampleSubscriber) -> Subscriber:
-        """A sample subscriber as the ledger knows it."""
-        return next(each for each in self.cloud.ledger.subscribers() if each.url == sample.url)
+        """The entry of a sample subscriber in the ledger."""
+        return next(each for each in self.cloud.edges.ledger.subscribers() if each.url == sample.url)
 
-    def delivery_state(self, task: SampleTask, subscriber_id: str) -> str | None:
+    def delivery_state(self, task: SampleTask, subscriber_id: str) -> DeliveryState | None:
         """The state of the delivery of a task's event to a subscriber; None when there is none."""
-        states = {each.subscriber_id: each.state for each in self.cloud.ledger.deliveries(id_of(task))}
+        states = {each.subscriber_id: each.state for each in self.cloud.edges.ledger.deliveries(id_of(task))}
         return states.get(subscriber_id)
 
     # State machines
 
     @cached_property
-    def states(self) -> Any:
-        return self.cloud.client("stepfunctions")
-
-    @cached_property
-    def machines(self) -> Machines:
-        return Machines(client=self.states)
+    def states(self) -> "SFNClient":
+        client: SFNClient = self.cloud.client("stepfunctions")
+        return client
 
     @property
     def redeliver_arn(self) -> str:
         return self.cloud.outputs["redeliver_arn"]
 
     def execution_arn(self, task: SampleTask) -> str:
-        """The execution that follows a task."""
+        """The ARN of the execution that follows a task."""
         return f"{self.cloud.outputs['watch_arn'].replace(':stateMachine:', ':execution:')}:{id_of(task)}"
 
     def ended(self, execution_arn: str) -> dict[str, Any]:
-        """An execution as described once it has ended, its output parsed."""
+        """Waits until an execution has ended. Returns its description, with the output parsed."""
 
-        def look() -> dict[str, Any] | None:
-            described: dict[str, Any] = self.states.describe_execution(executionArn=execution_arn)
+        def look() -> "DescribeExecutionOutputTypeDef | None":
+            described = self.states.describe_execution(executionArn=execution_arn)
             return described if described["status"] != "RUNNING" else None
 
         described = eventually(look)
-        assert described is not None
         return {**described, "output": json.loads(described.get("output") or "null")}
 
     @cached_property
     def _caller(self) -> str:
-        """The role of other people's state machines; the emulator enforces none of a state machine."""
+        """A role for a caller's own state machines; the emulator does not check what such a role may do."""
         trusted = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
         role = self.cloud.client("iam").create_role(RoleName="caller", AssumeRolePolicyDocument=document)
         return str(role["Role"]["Arn"])
 
     def run(self, name: str, definition: str, argument: Mapping[str, Any]) -> dict[str, Any]:
-        """Runs a state machine of somebody else's; its execution as described at its end."""
+        """Runs a caller's own state machine. Returns the description of its execution when it has ended."""
         made = self.states.create_state_machine(name=name, definition=definition, roleArn=self._caller)
         machine = made["stateMachineArn"]
         try:
@@ -145,14 +150,14 @@ class Bridge:
         return str(found[logical_id])
 
     def invoke(self, logical_id: str, event: Mapping[str, Any]) -> Any:
-        """What one of the stack's functions answers; AssertionError when it fails."""
+        """Invokes one of the stack's functions and returns its answer. Raises AssertionError when it fails."""
         answer = self.cloud.client("lambda").invoke(FunctionName=self.function(logical_id), Payload=json.dumps(event))
         body = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, body
         return body
 
     def workers(self, logical_id: str) -> dict[int, dict[str, str]]:
-        """The processes that run one of the stack's functions, and the environment of each. Linux only."""
+        """The ids of the processes that run one of the stack's functions, with their environments. Linux only."""
         home, name, found = str(self.cloud.log.parent), self.function(logical_id), {}
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
@@ -163,7 +168,7 @@ class Bridge:
         return found
 
     def api(self, method: str, path: str, body: object = None, *, signed: bool = True) -> requests.Response:
-        """What the HTTP API answers to a caller of this account, or to a stranger."""
+        """Calls the HTTP API, as a caller of this account or (not `signed`) as anybody. Returns its answer."""
         url = self.cloud.outputs["api_url"] + path
         data = None if body is None else json.dumps(body)
         request = AWSRequest(method, url, {"content-type": "application/json"} if data else {}, data)
@@ -178,9 +183,9 @@ class Bridge:
     # The event bus
 
     @cached_property
-    def _ear(self) -> str:
-        """A queue that gets all that is told on the bus."""
-        sqs, bus, name = self.cloud.client("sqs"), self.cloud.client("events"), "ear"
+    def _bus_queue(self) -> str:
+        """The URL of a queue that gets every event of the bus."""
+        sqs, bus, name = self.cloud.client("sqs"), self.cloud.client("events"), "every-event"
         url = sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
@@ -191,20 +196,22 @@ class Bridge:
         bus.put_targets(Rule=name, EventBusName=self.cloud.outputs["bus"], Targets=[{"Id": name, "Arn": arn}])
         return str(url)
 
-    def listen(self) -> None:
-        """From now on `heard` has all that the bus tells."""
-        assert self._ear
+    def record_bus(self) -> None:
+        """From now on `bus_events` has every event of the bus."""
+        assert self._bus_queue
 
-    def heard(self) -> list[dict[str, Any]]:
-        """All that the bus told since `listen`: EventBridge's events, oldest first."""
+    def bus_events(self) -> list[dict[str, Any]]:
+        """All events of the bus since `record_bus`, as EventBridge delivers them, oldest first."""
         sqs = self.cloud.client("sqs")
-        while messages := sqs.receive_message(QueueUrl=self._ear, MaxNumberOfMessages=10).get("Messages"):
+        while messages := sqs.receive_message(QueueUrl=self._bus_queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                self._heard.append(json.loads(message["Body"]))
-                sqs.delete_message(QueueUrl=self._ear, ReceiptHandle=message["ReceiptHandle"])
-        return self._heard
+                self._bus_events.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self._bus_queue, ReceiptHandle=message["ReceiptHandle"])
+        return self._bus_events
 
-    def heard_about(self, task: SampleTask) -> list[dict[str, Any]]:
-        """What the bus told of a task, once it is something."""
+    def bus_events_of(self, task: SampleTask) -> list[dict[str, Any]]:
+        """Waits until the bus has had an event of a task. Returns all of them."""
         mine = id_of(task)
-        return eventually(lambda: [each for each in self.heard() if each["detail"].get("data", {}).get("id") == mine])
+        return eventually(
+            lambda: [each for each in self.bus_events() if each["detail"].get("data", {}).get("id") == mine]
+        )

@@ -1,13 +1,14 @@
-"""The real template in the local cloud, IAM enforced and waits twenty times faster: one for all tests of a worker."""
+"""Fixtures: the real template in the local cloud, IAM enforced and waits twenty times shorter; one for each worker."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import boto3
 import pytest
-from bridge import WAIT_SCALE, Bridge
 from click.testing import CliRunner, Result
 
+from tests.e2e.bridge import WAIT_SCALE, Bridge
 from vidhook_cli.main import main
 from vidhook_cli.stack import stack
 from vidhook_sandbox.cloud import REGION, Cloud, running
@@ -23,7 +24,7 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def provider(cloud: Cloud) -> Iterator[SampleProvider]:
-    """A sample provider that the stack knows all four providers at."""
+    """A sample provider; the stack asks it instead of all four real ones."""
     with SampleProvider() as provider:
         cloud.use(provider)
         yield provider
@@ -32,13 +33,13 @@ def provider(cloud: Cloud) -> Iterator[SampleProvider]:
 @pytest.fixture(scope="session")
 def bridge(cloud: Cloud, provider: SampleProvider) -> Bridge:
     bridge = Bridge(cloud, provider)
-    bridge.listen()
+    bridge.record_bus()
     return bridge
 
 
 @pytest.fixture
 def cli(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
-    """Runs the `vidhook` command as on the machine of whoever operates the stack."""
+    """Runs the `vidhook` command as on the machine of the stack's operator."""
     environment = {
         "AWS_ENDPOINT_URL": cloud.endpoint,
         "AWS_ACCESS_KEY_ID": "test",
@@ -56,9 +57,9 @@ def cli(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 
 @pytest.fixture
 def subscriber(cloud: Cloud) -> Iterator[Callable[..., SampleSubscriber]]:
-    """Makes sample subscribers that the stack knows, for one test.
+    """Makes sample subscribers for one test and adds them to the stack.
 
-    `events`, `providers` and `metadata` are the stack's filter; everything else is how the subscriber behaves.
+    `events`, `providers` and `metadata` are its filter in the stack; everything else says how the sample behaves.
     """
     made: list[tuple[str, SampleSubscriber]] = []
 
@@ -66,7 +67,7 @@ def subscriber(cloud: Cloud) -> Iterator[Callable[..., SampleSubscriber]]:
         *,
         events: tuple[str, ...] = ("*.completed", "*.failed"),
         providers: tuple[str, ...] = ("*",),
-        metadata: dict[str, Any] | None = None,
+        metadata: Mapping[str, Any] = MappingProxyType({}),
         **behaviour: Any,
     ) -> SampleSubscriber:
         sample = SampleSubscriber(**behaviour)
@@ -76,5 +77,5 @@ def subscriber(cloud: Cloud) -> Iterator[Callable[..., SampleSubscriber]]:
 
     yield make
     for subscriber_id, sample in made:
-        cloud.ledger.remove_subscriber(subscriber_id)
+        cloud.edges.ledger.remove_subscriber(subscriber_id)
         sample.stop()

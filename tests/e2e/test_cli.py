@@ -1,4 +1,4 @@
-"""The `vidhook` command against a running stack, as its operator uses it."""
+"""The `vidhook` command on a running stack, as its operator uses it."""
 
 import json
 import os
@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from bridge import Bridge, eventually, id_of, webhooks
 from click.testing import Result
 
+from tests.e2e.bridge import Bridge, eventually, id_of, webhooks
 from vidhook_sandbox.cloud import REGION
 from vidhook_sandbox.subscriber import SampleSubscriber
 
@@ -26,24 +27,24 @@ def rows(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.output.splitlines()]
 
 
-def test_submit_follows_a_task_and_task_tells_its_story(bridge: Bridge, cli: Cli, subscriber: Make) -> None:
-    """Submitted, each poll with its answer and pause, the video, the event, each attempt: in the order of time."""
+def test_task_shows_what_happened_to_a_submitted_task(bridge: Bridge, cli: Cli, subscriber: Make) -> None:
+    """The submission, each poll, the video, the event and each attempt are shown in the order of time."""
     subscriber(answers=[500])
     task = bridge.task("infinityblue", seconds=1)
     [submitted] = rows(cli("submit", "infinityblue", task.task_id, "--expected-seconds", 1, "--metadata", '{"a": 1}'))
     assert (submitted["id"], submitted["created"]) == (id_of(task), True)
     bridge.ended(bridge.execution_arn(task))
-    story = rows(cli("task", f"infinityblue/{task.task_id}"))
-    assert [row["at"] for row in story] == sorted(row["at"] for row in story)
-    told = [row["what"] for row in story]
-    assert told[0] == "submitted"
-    assert [what for what in told if what != "poll"] == ["submitted", "video", "event", "attempt 1"]
-    assert "completed" in [row["detail"] for row in story if row["what"] == "poll"][-1]
-    assert rows(cli("task", id_of(task))) == story
+    shown = rows(cli("task", f"infinityblue/{task.task_id}"))
+    assert [row["at"] for row in shown] == sorted(row["at"] for row in shown)
+    steps = [row["what"] for row in shown]
+    assert steps[0] == "submitted"
+    assert [step for step in steps if step != "poll"] == ["submitted", "video", "event", "attempt 1"]
+    assert "completed" in [row["detail"] for row in shown if row["what"] == "poll"][-1]
+    assert rows(cli("task", id_of(task))) == shown
 
 
-def test_the_endpoint_alone_leads_to_a_sandbox(bridge: Bridge) -> None:
-    """Whoever has no AWS account has no region and no credentials either."""
+def test_a_sandbox_is_found_by_its_endpoint_alone(bridge: Bridge) -> None:
+    """A user without an AWS account has no region and no credentials either."""
     task = bridge.task("alad")
     environment = {"AWS_ENDPOINT_URL": bridge.cloud.endpoint, "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     command = [sys.executable, "-m", "vidhook_cli.main", "submit", "alad", task.task_id]
@@ -53,7 +54,7 @@ def test_the_endpoint_alone_leads_to_a_sandbox(bridge: Bridge) -> None:
 
 
 def test_tasks_are_found_by_provider_and_status(bridge: Bridge, cli: Cli) -> None:
-    """Newest first: what one looks for has usually just happened."""
+    """The newest tasks come first, since they are the most often looked for."""
     failed, done = bridge.task("vicsee", ends="failed"), bridge.task("vicsee")
     for task in (failed, done):
         bridge.submit(task)
@@ -66,8 +67,8 @@ def test_tasks_are_found_by_provider_and_status(bridge: Bridge, cli: Cli) -> Non
     assert {row["status"] for row in only_failed} == {"failed"}
 
 
-def test_a_subscriber_lives_its_whole_life_at_the_command_line(bridge: Bridge, cli: Cli) -> None:
-    """Added, tested, paused, resumed, moved, rotated, removed: every step does what it says."""
+def test_every_command_for_a_subscriber_does_what_it_says(bridge: Bridge, cli: Cli) -> None:
+    """A subscriber is added, tested, paused, resumed, updated, rotated, replayed to, listed and removed."""
     with SampleSubscriber() as app, SampleSubscriber() as moved:
         [added] = rows(cli("subscribers", "add", app.url, "--events", "*.completed", "--metadata", '{"cli": 1}'))
         app.secrets.append(added["secret"])
@@ -100,8 +101,8 @@ def test_a_subscriber_lives_its_whole_life_at_the_command_line(bridge: Bridge, c
         assert cli("subscribers", "show", who).exit_code == 1
 
 
-def test_deliveries_say_why_a_webhook_did_not_arrive(bridge: Bridge, cli: Cli, subscriber: Make) -> None:
-    """One command for the question of the night: the status, the answer's first lines, and when it is tried again."""
+def test_deliveries_shows_why_a_webhook_did_not_arrive(bridge: Bridge, cli: Cli, subscriber: Make) -> None:
+    """One command shows the state, the answer of the subscriber and the time of the next attempt."""
     app = subscriber(status=418)
     task = bridge.task()
     bridge.submit(task)
@@ -116,21 +117,21 @@ def test_deliveries_say_why_a_webhook_did_not_arrive(bridge: Bridge, cli: Cli, s
     assert rows(cli("deliveries", "--subscriber", bridge.known(app).id, "--failed")) == []
 
 
-def test_a_replay_of_all_since_a_time_tells_them_all_again(bridge: Bridge, cli: Cli, subscriber: Make) -> None:
-    """The receiver was restored from this morning's backup."""
+def test_replay_since_a_time_sends_all_events_since_then_again(bridge: Bridge, cli: Cli, subscriber: Make) -> None:
+    """A receiver that was restored from a backup gets again what it has lost."""
     app = subscriber()
     tasks = [bridge.task() for _ in range(2)]
     for task in tasks:
         bridge.submit(task)
         webhooks(app, task)
-    said = cli("replay", "--subscriber", bridge.known(app).id, "--since", "1h")
-    assert said.output == "2 deliveries are on their way again\n"
+    replayed = cli("replay", "--subscriber", bridge.known(app).id, "--since", "1h")
+    assert replayed.output == "2 deliveries are on their way again\n"
     for task in tasks:
         assert len({each.body for each in webhooks(app, task, 2)}) == 1
 
 
-def test_status_says_what_is_well_and_what_is_not(bridge: Bridge, cli: Cli, subscriber: Make) -> None:
-    """The first command of whoever was called: it counts what runs, and names who is in trouble."""
+def test_status_shows_what_is_well_and_what_is_not(bridge: Bridge, cli: Cli, subscriber: Make) -> None:
+    """It counts the running watches, and names the disabled subscribers and the aborted watches."""
 
     def status() -> dict[str, dict[str, Any]]:
         return {row["what"]: row for row in rows(cli("status"))}
@@ -151,8 +152,8 @@ def test_status_says_what_is_well_and_what_is_not(bridge: Bridge, cli: Cli, subs
     assert (aborted["well"], id_of(waits) in aborted["detail"]) == (False, True)
 
 
-def test_events_tail_shows_what_the_bus_tells_as_it_tells_it(bridge: Bridge) -> None:
-    """Followed from another window, so it is a process of its own here."""
+def test_events_tail_shows_the_events_of_the_bus_as_they_come(bridge: Bridge) -> None:
+    """The command runs until it is interrupted, so here it is a process of its own; it leaves no queue behind."""
     environment = {
         **os.environ,
         "AWS_ENDPOINT_URL": bridge.cloud.endpoint,
@@ -175,7 +176,7 @@ def test_events_tail_shows_what_the_bus_tells_as_it_tells_it(bridge: Bridge) -> 
                 if json.loads(line)["data"]["id"] == id_of(task):
                     break
             else:
-                raise AssertionError("the event never came")
+                raise AssertionError("the event did not come")
             tail.send_signal(2)
             assert tail.wait(30) == 0
         finally:
@@ -183,14 +184,14 @@ def test_events_tail_shows_what_the_bus_tells_as_it_tells_it(bridge: Bridge) -> 
     assert set(queues.list_queues().get("QueueUrls", [])) == before
 
 
-def test_a_provider_is_put_shown_and_removed(bridge: Bridge, cli: Cli, tmp_path: Any) -> None:
-    """And a file with a slip in it never gets that far."""
+def test_a_provider_file_is_put_shown_and_removed(bridge: Bridge, cli: Cli, tmp_path: Path) -> None:
+    """A provider file with a mistake in it is refused and not put into the ledger."""
     name = f"p{uuid4().hex[:8]}"
     text = f'name = "{name}"\nbase_url = "https://api.example.com"\npath = "/t/{{task_id}}"\n[answer]\nstatus = "s"\n'
     file = tmp_path / "own.toml"
     file.write_text(text)
     refused = cli("providers", "put", file)
-    assert (refused.exit_code, bridge.cloud.ledger.provider_file(name)) == (1, None)
+    assert (refused.exit_code, bridge.cloud.edges.ledger.provider_file(name)) == (1, None)
     assert "[assets].result" in refused.output
     file.write_text(text + '[assets]\nresult = "url"\n')
     assert cli("providers", "put", file).exit_code == 0
@@ -201,8 +202,8 @@ def test_a_provider_is_put_shown_and_removed(bridge: Bridge, cli: Cli, tmp_path:
 
 
 @pytest.mark.parametrize("command", ["task none", "deliveries alad/none", "subscribers pause sub_none"])
-def test_what_is_not_there_is_said_in_one_line(cli: Cli, command: str) -> None:
-    """A traceback tells an operator nothing."""
+def test_something_that_does_not_exist_ends_in_one_clear_line(cli: Cli, command: str) -> None:
+    """An operator needs one sentence and not a traceback."""
     result = cli(*command.split())
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")

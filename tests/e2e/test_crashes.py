@@ -1,4 +1,4 @@
-"""Whatever is killed, and wherever: the event still arrives, under the same id and with the same bytes."""
+"""Whatever process is killed, and whenever: the event still arrives, with the same id and the same bytes."""
 
 import json
 import os
@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from bridge import PATIENCE, Bridge, eventually, id_of, webhooks
 
+from tests.e2e.bridge import PATIENCE, Bridge, event_in, eventually, id_of, webhooks
 from vidhook.edges.ledger import GRACE_SECONDS
-from vidhook.submit import check
+from vidhook.submission import check
+from vidhook.task import SubscriberState
 from vidhook_sandbox.loopback import Handler, Loopback
 from vidhook_sandbox.media import video
 from vidhook_sandbox.subscriber import Received, SampleSubscriber
@@ -20,7 +21,7 @@ from vidhook_sandbox.subscriber import Received, SampleSubscriber
 Make = Callable[..., SampleSubscriber]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 FILM = video("a film that comes in two halves", 2_000_000)
-FILMS = """
+PROVIDER = """
 name = "films"
 base_url = "{base_url}"
 path = "/tasks/{{task_id}}"
@@ -32,7 +33,7 @@ result = "url"
 
 
 def kill(bridge: Bridge, logical_id: str) -> int:
-    """Kills every process that runs a function of the stack, as a host that fails does; says how many there were."""
+    """Kills every process that runs a function of the stack, as a failing host does. Returns how many there were."""
     workers = bridge.workers(logical_id)
     for process in workers:
         os.kill(process, signal.SIGKILL)
@@ -40,9 +41,9 @@ def kill(bridge: Bridge, logical_id: str) -> int:
 
 
 class TwoHalves(Handler):
-    """A provider whose video stops in the middle until `go` is set."""
+    """A provider whose video stops in the middle until `proceed` is set."""
 
-    halfway, go = threading.Event(), threading.Event()
+    halfway, proceed = threading.Event(), threading.Event()
     downloads = 0
 
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
@@ -58,26 +59,26 @@ class TwoHalves(Handler):
         self.end_headers()
         self.wfile.write(content[: FILM.length // 2])
         self.halfway.set()
-        assert self.go.wait(PATIENCE)
+        assert self.proceed.wait(PATIENCE)
         self.wfile.write(content[FILM.length // 2 :])
 
 
 @linux_only
-def test_a_copy_that_was_killed_half_way_is_made_anew(bridge: Bridge, subscriber: Make) -> None:
-    """Half a film in the bucket would be believed for ever."""
+def test_a_download_that_was_killed_half_way_is_made_again(bridge: Bridge, subscriber: Make) -> None:
+    """Half of a video in the bucket would be taken for the whole one ever after."""
     app = subscriber()
     server = Loopback(TwoHalves)
     try:
-        bridge.cloud.ledger.put_provider_file("films", FILMS.format(base_url=server.url))
+        bridge.cloud.edges.ledger.put_provider_file("films", PROVIDER.format(base_url=server.url))
         submitted = bridge.cloud.submit(provider="films", task_id="f1", expected_seconds=1)
         assert TwoHalves.halfway.wait(PATIENCE)
         assert kill(bridge, "PublishEventFunction") >= 1
-        TwoHalves.go.set()
-        eventually(lambda: bridge.cloud.ledger.watch(submitted["id"]).event_id)
+        TwoHalves.proceed.set()
+        eventually(lambda: bridge.cloud.edges.ledger.watch(submitted["id"]).event_id)
     finally:
-        TwoHalves.go.set()
+        TwoHalves.proceed.set()
         server.stop()
-    event = bridge.cloud.ledger.event(submitted["id"])
+    event = bridge.cloud.edges.ledger.event(submitted["id"])
     [asset] = event.data["data"]["assets"]
     assert (asset["stored"], asset["sha256"]) == (True, FILM.sha256)
     assert TwoHalves.downloads == 2
@@ -92,14 +93,14 @@ def test_a_copy_that_was_killed_half_way_is_made_anew(bridge: Bridge, subscriber
 def test_a_delivery_that_was_killed_is_made_again(
     bridge: Bridge, subscriber: Make, victim: str, answers: list[int]
 ) -> None:
-    """Nobody knows whether the webhook arrived; so it is sent again, and known by its id."""
+    """The webhook may or may not have arrived, so it is sent again, under the same id."""
     killed: list[int] = []
 
-    def strike(_: Received) -> None:
+    def kill_at_the_last(_: Received) -> None:
         if len(app.received) == len(answers) + 1:
             killed.append(kill(bridge, victim))
 
-    app = subscriber(answers=answers, on_receive=strike)
+    app = subscriber(answers=answers, on_receive=kill_at_the_last)
     task = bridge.task()
     bridge.submit(task)
     attempts = webhooks(app, task, len(answers) + 2)
@@ -111,46 +112,46 @@ def test_a_delivery_that_was_killed_is_made_again(
 
 
 @linux_only
-def test_a_poll_that_was_killed_is_asked_again(bridge: Bridge) -> None:
-    """A question costs nothing but its answer."""
+def test_a_poll_that_was_killed_is_made_again(bridge: Bridge) -> None:
+    """A poll changes nothing at the provider, so it may be repeated."""
     task = bridge.task(faults=[{"kind": "slow", "seconds": 2.0}])
     bridge.submit(task)
-    eventually(lambda: not task.planned)  # the provider is thinking
+    eventually(lambda: not task.planned)  # the provider has the question and is slow
     assert kill(bridge, "PollTaskFunction") >= 1
     assert bridge.event(task).type == "video.completed"
 
 
-def test_a_watch_that_was_claimed_and_never_started_is_started_by_the_sweeper(bridge: Bridge, subscriber: Make) -> None:
-    """Submit died between remembering the task and starting its watch, and nobody submitted it again."""
+def test_a_watch_that_was_never_started_is_started_by_the_sweeper(bridge: Bridge, subscriber: Make) -> None:
+    """The submit function died after it wrote the watch and before it started the execution."""
     app = subscriber()
     task = bridge.task()
     submission, _ = check(bridge.submission(task), 86_400)
-    bridge.cloud.ledger.claim(submission, submission.id, 1, time.time() - 3 * GRACE_SECONDS)
+    bridge.cloud.edges.ledger.claim(submission, submission.id, 1, time.time() - 3 * GRACE_SECONDS)
     assert bridge.invoke("SweepLedgerFunction", {})["watches"] == 1
     [webhook] = webhooks(app, task)
     assert (webhook.verified, webhook.id) == (True, bridge.event(task).id)
     assert bridge.invoke("SweepLedgerFunction", {})["watches"] == 0
 
 
-def test_a_watch_that_only_sleeps_is_left_alone_by_the_sweeper(bridge: Bridge) -> None:
-    """A long pause is not a crash; a second execution would ask the provider twice as often."""
+def test_a_watch_in_a_long_pause_is_left_alone_by_the_sweeper(bridge: Bridge) -> None:
+    """A long pause is not a crash, and a second execution would poll the provider twice as often."""
     task = bridge.task(seconds=1_000)
     bridge.submit(task, expected_seconds=80_000)
     watch = bridge.watch(task)
-    bridge.cloud.ledger.note_execution(watch, watch.execution, time.time() - 3 * GRACE_SECONDS)
+    bridge.cloud.edges.ledger.note_execution(watch, watch.execution, time.time() - 3 * GRACE_SECONDS)
     assert bridge.invoke("SweepLedgerFunction", {})["watches"] == 0
     bridge.states.stop_execution(executionArn=bridge.execution_arn(task))
 
 
-def test_a_delivery_that_nobody_follows_is_started_by_the_sweeper(bridge: Bridge, subscriber: Make) -> None:
-    """Publish died between writing the delivery and sending it, once too often."""
+def test_a_delivery_without_an_execution_is_started_by_the_sweeper(bridge: Bridge, subscriber: Make) -> None:
+    """The publish function died after it wrote the delivery and before it sent the webhook."""
     task = bridge.task()
     bridge.submit(task)
     bridge.ended(bridge.execution_arn(task))
     app = subscriber()
     event = bridge.event(task)
     long_ago = time.time() - 3 * GRACE_SECONDS
-    bridge.cloud.ledger.open_delivery(event, bridge.known(app), long_ago)
+    bridge.cloud.edges.ledger.open_delivery(event, bridge.known(app), long_ago)
     assert bridge.invoke("SweepLedgerFunction", {})["deliveries"] == 1
     [webhook] = webhooks(app, task)
     assert (webhook.verified, webhook.body) == (True, event.body.encode())
@@ -158,35 +159,35 @@ def test_a_delivery_that_nobody_follows_is_started_by_the_sweeper(bridge: Bridge
     assert bridge.invoke("SweepLedgerFunction", {})["deliveries"] == 0
 
 
-def test_a_drain_that_stopped_half_way_is_ended_by_the_sweeper(bridge: Bridge, subscriber: Make) -> None:
-    """Whoever resumed a subscriber closed the laptop while its held events were being started."""
+def test_a_resume_that_stopped_half_way_is_finished_by_the_sweeper(bridge: Bridge, subscriber: Make) -> None:
+    """The command was interrupted while it started the held deliveries of a subscriber."""
     app = subscriber()
-    known, ledger = bridge.known(app), bridge.cloud.ledger
-    ledger.put_state(known.id, "paused", "paused by its owner")
+    known, ledger = bridge.known(app), bridge.cloud.edges.ledger
+    ledger.put_state(known.id, SubscriberState.PAUSED, "paused by its owner")
     task = bridge.task()
     bridge.submit(task)
     bridge.ended(bridge.execution_arn(task))
-    ledger.put_state(known.id, "active", None, draining=True)
+    ledger.put_state(known.id, SubscriberState.ACTIVE, None, draining=True)
     assert bridge.invoke("SweepLedgerFunction", {})["drained"] == 1
     assert len(webhooks(app, task)) == 1
     assert not bridge.known(app).draining
 
 
-def test_a_watch_that_was_stopped_by_hand_is_told_as_cancelled(bridge: Bridge, subscriber: Make) -> None:
-    """An operator ends an execution in the console; whoever waits for the video hears of it."""
+def test_a_watch_that_an_operator_stopped_is_reported_as_cancelled(bridge: Bridge, subscriber: Make) -> None:
+    """Subscribers are notified when an operator stops the execution of a watch in the console."""
     app = subscriber()
     task = bridge.task(seconds=1_000)
     bridge.submit(task)
     eventually(lambda: bridge.watch(task).polls)
     bridge.states.stop_execution(executionArn=bridge.execution_arn(task))
     [webhook] = webhooks(app, task)
-    assert webhook.event
-    assert webhook.event["type"] == "video.failed"
-    assert webhook.event["data"]["error"]["category"] == "cancelled"
+    event = event_in(webhook)
+    assert event["type"] == "video.failed"
+    assert event["data"]["error"]["category"] == "cancelled"
 
 
-def test_an_event_that_came_out_before_its_watch_was_stopped_stands(bridge: Bridge, subscriber: Make) -> None:
-    """One terminal event, and the first one: a completed video cannot be cancelled afterwards."""
+def test_an_event_that_was_published_before_its_watch_was_stopped_stays(bridge: Bridge, subscriber: Make) -> None:
+    """A task has one terminal event, the first one: a completed video cannot be cancelled afterwards."""
     app = subscriber()
     task = bridge.task()
     bridge.submit(task)

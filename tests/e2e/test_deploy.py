@@ -1,4 +1,4 @@
-"""What is deployed is whole: the artifacts need nothing of this machine, and the SAM CLI brings them up."""
+"""What is deployed is complete: it needs nothing of this machine, and the SAM CLI can deploy it."""
 
 import ast
 import io
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import boto3
 import pytest
-from bridge import Bridge
 
+from tests.e2e.bridge import Bridge
 from vidhook_sandbox import ROOT
 from vidhook_sandbox.cloud import REGION, Cloud, _snake
 from vidhook_sandbox.package import pack
@@ -27,7 +27,7 @@ OF_THE_RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six.py")
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All that a deployment uploads, unpacked the way Lambda does: `task`, `opt`, and the runtime's own packages."""
+    """All that a deployment uploads, unpacked as Lambda does it: `task`, `opt`, and the runtime's own packages."""
     here = tmp_path_factory.mktemp("artifacts")
     for content in pack(ROOT / "template.yaml", "bucket", ROOT / "build").objects.values():
         if zipfile.is_zipfile(io.BytesIO(content)):
@@ -49,15 +49,15 @@ def alone(artifacts: Path, program: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "functions").glob("*.py")))
 def test_a_handler_needs_nothing_but_what_is_deployed(artifacts: Path, name: str) -> None:
-    """A missing requirement shows on this machine as little as it would hurt on AWS: the venv has everything."""
+    """A requirement that is missing in the layer would not show here otherwise, since the venv has everything."""
     program = f"import {name}, vidhook, requests\nprint({name}.__file__, vidhook.__file__, requests.__file__)\n"
     ended = alone(artifacts, program + f"assert callable({name}.handler)")
     assert ended.returncode == 0, ended.stderr
-    assert all(place.startswith(str(artifacts)) for place in ended.stdout.split())
+    assert all(path.startswith(str(artifacts)) for path in ended.stdout.split())
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
-    """The modules that a source imports when it runs, wherever in it."""
+    """The modules that a source file imports when it runs, at its top or inside a function."""
     for_checkers = {
         id(inner)
         for node in ast.walk(tree)
@@ -73,8 +73,8 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
-def test_what_is_imported_late_is_deployed_too(artifacts: Path) -> None:
-    """An import inside of a function fails on the first request, long after the cold start went well."""
+def test_what_is_imported_inside_functions_is_deployed_too(artifacts: Path) -> None:
+    """Such an import fails at the first request only, long after the function has started."""
     sources = [*(artifacts / "task").glob("*.py"), *(artifacts / "opt/python/vidhook").rglob("*.py")]
     wanted = sorted({name for source in sources for name in imports(ast.parse(source.read_text()))})
     assert {"vidhook.edges.http", "requests", "boto3", "jmespath"} <= set(wanted)
@@ -83,7 +83,7 @@ def test_what_is_imported_late_is_deployed_too(artifacts: Path) -> None:
 
 
 def test_the_layer_runs_on_every_processor(artifacts: Path) -> None:
-    """One build for arm64 and x86_64: no compiled file in it, and nothing that only a developer needs."""
+    """One build serves arm64 and x86_64: it has no compiled file, and nothing that only developers need."""
     files = [file for file in (artifacts / "opt").rglob("*") if file.is_file()]
     assert len(files) > 100
     assert [file for file in files if file.suffix in (".so", ".pyd", ".dll", ".dylib")] == []
@@ -92,14 +92,14 @@ def test_the_layer_runs_on_every_processor(artifacts: Path) -> None:
 
 
 def test_a_deployment_is_small(artifacts: Path) -> None:
-    """Every cold start unpacks it; Lambda's limit is 250 MB, and a megabyte is milliseconds."""
+    """Every cold start unpacks it, and each megabyte makes that slower."""
     total = sum(file.stat().st_size for file in artifacts.rglob("*") if file.is_file() and "runtime" not in file.parts)
     assert total < 12_000_000
 
 
 @pytest.mark.slow
 def test_the_sam_cli_builds_and_deploys_it(cloud: Cloud, provider: SampleProvider, tmp_path: Path) -> None:
-    """The two commands of the README, under another name beside the stack that is there: then a task goes its way."""
+    """The two commands of the README deploy a second stack, and a task of it is followed to its stored video."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

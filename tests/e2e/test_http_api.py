@@ -1,4 +1,4 @@
-"""The HTTP API of the deployed stack: who may call it, and its way from a submission to the video, IAM enforced."""
+"""The HTTP API of the deployed stack: who may call it, and what a caller can do with it, IAM enforced."""
 
 import hashlib
 import json
@@ -11,19 +11,19 @@ import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from bridge import Bridge, eventually, id_of, webhooks
 
+from tests.e2e.bridge import Bridge, eventually, id_of, webhooks
 from vidhook_sandbox.cloud import REGION, Cloud
 from vidhook_sandbox.subscriber import SampleSubscriber
 
 
 @dataclass(frozen=True)
 class Api:
-    """Calls the API as somebody with AWS credentials; the emulator's root, unless told otherwise."""
+    """Calls the API with AWS credentials: by default those of the emulator's root user."""
 
     id: str
     url: str
-    caller: Credentials = Credentials("test", "test")  # noqa: RUF009 - nobody changes them
+    caller: Credentials = Credentials("test", "test")  # noqa: RUF009 - they are never changed
 
     def __call__(self, method: str, path: str, body: Any = None) -> requests.Response:
         content = b"" if body is None else json.dumps(body).encode()
@@ -40,14 +40,19 @@ def api(cloud: Cloud) -> Api:
     return Api(made["ApiId"], f"{cloud.endpoint}/_aws/execute-api/{made['ApiId']}/$default")
 
 
+def published(task: dict[str, Any]) -> dict[str, Any] | None:
+    """A task as the API shows it, None while it has no event."""
+    return task if task["event"] else None
+
+
 @pytest.mark.parametrize("path", ["/v1/tasks", "/v1/openapi.json", "/v1/docs", "/v1/videos", "/anything"])
-def test_everything_but_videos_is_closed(api: Api, path: str) -> None:
-    """Whoever may submit tasks spends somebody's money."""
+def test_every_route_but_the_videos_needs_credentials(api: Api, path: str) -> None:
+    """A caller who may submit tasks causes costs."""
     assert requests.get(api.url + path, timeout=60).status_code == 403
 
 
-def test_a_caller_may_be_held_to_a_part(api: Api, cloud: Cloud) -> None:
-    """Who hands in tasks need not be able to read secrets; docs/api.md shows the policy."""
+def test_a_caller_may_be_limited_to_some_routes(api: Api, cloud: Cloud) -> None:
+    """A caller who only submits tasks needs no other permission; docs/api.md shows the policy."""
     iam, name = cloud.client("iam"), "submitter"
     arn = f"arn:aws:execute-api:{REGION}:000000000000:{api.id}/*/POST/v1/tasks"
     allowed = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": arn}
@@ -61,24 +66,24 @@ def test_a_caller_may_be_held_to_a_part(api: Api, cloud: Cloud) -> None:
     assert submitter("POST", "/v1/subscribers", {}).status_code == 403
 
 
-def test_a_forged_link_is_refused_without_credentials(api: Api) -> None:
-    """The one open route opens nothing by itself."""
+def test_a_forged_link_to_a_video_is_refused(api: Api) -> None:
+    """The one route without credentials needs a valid link."""
     answer = requests.get(f"{api.url}/v1/videos/{'A' * 60}", timeout=60)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-def test_a_task_submitted_over_http_comes_back_as_a_video(
+def test_a_task_can_be_followed_from_its_submission_to_its_video(
     api: Api, bridge: Bridge, subscriber: Callable[..., SampleSubscriber]
 ) -> None:
-    """From POST to the bytes, with nothing but HTTP: submit, list, look, replay, follow the link."""
+    """HTTP alone is enough to submit, list and show a task, replay its event and download its video."""
     app = subscriber()
     task = bridge.task("alad")
     submission = bridge.submission(task, metadata={"order": "17"})
     assert [api("POST", "/v1/tasks", submission).status_code for _ in range(2)] == [202, 200]
     where = f"/v1/tasks/{id_of(task)}"
-    story = eventually(lambda: (told := api("GET", where).json())["event"] and told)
+    shown = eventually(lambda: published(api("GET", where).json()))
     [webhook] = webhooks(app, task)
-    assert story["event"] == webhook.event
+    assert shown["event"] == webhook.event
     assert id_of(task) in [each["id"] for each in api("GET", "/v1/tasks?provider=alad").json()["items"]]
 
     known = bridge.known(app).id
@@ -88,15 +93,15 @@ def test_a_task_submitted_over_http_comes_back_as_a_video(
     [delivery] = api("GET", f"{where}/deliveries").json()["items"]
     assert [attempt["outcome"] for attempt in delivery["log"]] == ["delivered", "delivered"]
 
-    token = story["event"]["data"]["assets"][0]["url"].rpartition("/")[2]
+    token = shown["event"]["data"]["assets"][0]["url"].rpartition("/")[2]
     link = requests.get(f"{api.url}/v1/videos/{token}", timeout=60, allow_redirects=False)
     assert link.status_code == 302
     video = requests.get(link.headers["location"], timeout=60)
     assert hashlib.sha256(video.content).hexdigest() == task.media().sha256
 
 
-def test_a_subscriber_lives_over_http(api: Api, cloud: Cloud) -> None:
-    """Its role may do all of it, and IAM is watching."""
+def test_every_route_for_a_subscriber_does_what_it_says(api: Api, cloud: Cloud) -> None:
+    """The role of the API function allows all of them."""
     with SampleSubscriber() as app:
         added = api("POST", "/v1/subscribers", {"url": app.url, "events": ["video.*"]})
         assert added.status_code == 201
@@ -120,11 +125,11 @@ def test_a_subscriber_lives_over_http(api: Api, cloud: Cloud) -> None:
     )
 
 
-def test_a_task_token_given_over_http_is_answered(api: Api, bridge: Bridge) -> None:
-    """A task that is done already is answered by the API itself."""
+def test_a_task_token_that_comes_over_http_is_answered(api: Api, bridge: Bridge) -> None:
+    """The API itself answers the token of a task that is done already."""
     task = bridge.task("vicsee")
     assert api("POST", "/v1/tasks", bridge.submission(task)).status_code == 202
     bridge.event(task)
     late = api("POST", "/v1/tasks", bridge.submission(task, task_token="AQCEAAAAKgAAAAMAAAAA-nobody-waits"))
     assert late.status_code == 200
-    assert bridge.cloud.ledger.tokens(id_of(task)) == []
+    assert bridge.cloud.edges.ledger.tokens(id_of(task)) == []

@@ -1,4 +1,4 @@
-"""Each function may do what its work needs and nothing else: proved by trying, on the roles of the real template."""
+"""Least privilege: each action is tried in each role of the real template, and only what is needed is allowed."""
 
 import json
 import sys
@@ -12,11 +12,12 @@ import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from bridge import PATIENCE, Bridge, eventually, id_of, webhooks
 from samtranslator.yaml_helper import yaml_parse
 
+from tests.e2e.bridge import PATIENCE, Bridge, eventually, id_of, webhooks
 from vidhook.edges.ledger import GRACE_SECONDS
-from vidhook.submit import check
+from vidhook.submission import check
+from vidhook.task import SubscriberState
 from vidhook_sandbox import ROOT
 from vidhook_sandbox.cloud import REGION
 from vidhook_sandbox.loopback import Handler, Loopback
@@ -30,7 +31,7 @@ Make = Callable[..., SampleSubscriber]
 
 @pytest.fixture(scope="module")
 def names(bridge: Bridge) -> Iterator[dict[str, str]]:
-    """What the acts below are tried on: things of this stack, and things of others."""
+    """The names of what the actions below are tried on: resources of this stack, and of others."""
     cloud = bridge.cloud
     secrets, states, s3 = (cloud.client(name) for name in ("secretsmanager", "stepfunctions", "s3"))
     secrets.create_secret(Name="vidhook/subscriber/sub_probe", SecretString="{}")
@@ -44,8 +45,8 @@ def names(bridge: Bridge) -> Iterator[dict[str, str]]:
     states.delete_state_machine(stateMachineArn=machine["stateMachineArn"])
 
 
-def acts(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any]]:
-    """What a function might try. None of it does harm where it is allowed."""
+def actions(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any]]:
+    """Actions that a function might try. None of them does harm where it is allowed."""
     table, bucket, nothing = names["table"], names["bucket"], {"S": f"probe-{uuid4().hex}"}
     key = {"pk": nothing, "sk": nothing}
     never: dict[str, Any] = {"TableName": table, "ConditionExpression": "attribute_exists(pk)"}
@@ -61,9 +62,9 @@ def acts(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any]]:
     }
     return {
         "read the ledger": lambda: db.get_item(TableName=table, Key=key),
-        "read a story": lambda: db.query(TableName=table, **pk),
-        "list": lambda: db.query(TableName=table, IndexName="listed", **listed),
-        "find what is due": lambda: db.query(TableName=table, IndexName="due", **due),
+        "read all items of a task": lambda: db.query(TableName=table, **pk),
+        "list by time": lambda: db.query(TableName=table, IndexName="listed", **listed),
+        "find overdue items": lambda: db.query(TableName=table, IndexName="due", **due),
         "scan the ledger": lambda: db.scan(TableName=table, Limit=1),
         "write into the ledger": lambda: db.put_item(Item=key, **never),
         "change the ledger": lambda: db.update_item(Key=key, **never),
@@ -82,7 +83,7 @@ def acts(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any]]:
         "list secrets": lambda: secrets.list_secrets(),
         "read a video": lambda: s3.get_object(Bucket=bucket, Key="probe.mp4"),
         "look for a video": lambda: s3.list_objects_v2(Bucket=bucket, MaxKeys=1),
-        "keep a video": lambda: s3.put_object(Bucket=bucket, Key="probe.mp4", Body=b"0"),
+        "store a video": lambda: s3.put_object(Bucket=bucket, Key="probe.mp4", Body=b"0"),
         "delete a video": lambda: s3.delete_object(Bucket=bucket, Key="probe.mp4"),
         "open the bucket": lambda: s3.delete_public_access_block(Bucket=bucket),
         "start a watch": lambda: states.start_execution(stateMachineArn=names["watch_arn"], name="no name"),
@@ -97,14 +98,16 @@ def acts(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any]]:
             executionArn=names["watch_arn"].replace(":stateMachine:", ":execution:") + ":none"
         ),
         "answer a token": lambda: states.send_task_success(taskToken="none", output="{}"),
-        "tell on our bus": lambda: client("events").put_events(
+        "put an event on our bus": lambda: client("events").put_events(
             Entries=[{"EventBusName": names["bus"], "Source": "probe", "DetailType": "probe", "Detail": "{}"}]
         ),
-        "tell on the default bus": lambda: client("events").put_events(
+        "put an event on the default bus": lambda: client("events").put_events(
             Entries=[{"Source": "probe", "DetailType": "probe", "Detail": "{}"}]
         ),
         "take from the queue": lambda: sqs.receive_message(QueueUrl=names["submissions_queue"], VisibilityTimeout=0),
-        "put aside": lambda: sqs.send_message(QueueUrl=names["submissions_dead_letter_queue"], MessageBody="probe"),
+        "send to the dead-letter queue": lambda: sqs.send_message(
+            QueueUrl=names["submissions_dead_letter_queue"], MessageBody="probe"
+        ),
         "send to another queue": lambda: sqs.send_message(QueueUrl=names["other_queue"], MessageBody="probe"),
         "invoke a function": lambda: client("lambda").invoke(FunctionName=names["submit_function"]),
         "rewrite a function": lambda: client("lambda").update_function_configuration(
@@ -117,18 +120,18 @@ def acts(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any]]:
 MAY = {
     "SubmitTaskFunction": {
         "read the ledger",
-        "read a story",
+        "read all items of a task",
         "write into the ledger",
         "delete from the ledger",
         "start a watch",
         "answer a token",
         "take from the queue",
-        "put aside",
+        "send to the dead-letter queue",
     },
     "PollTaskFunction": {"read the ledger", "change the ledger", "read the providers' keys"},
     "PublishEventFunction": {
         "read the ledger",
-        "read a story",
+        "read all items of a task",
         "write into the ledger",
         "change the ledger",
         "delete from the ledger",
@@ -137,9 +140,9 @@ MAY = {
         "read a subscriber's secret",
         "read a video",
         "look for a video",
-        "keep a video",
+        "store a video",
         "answer a token",
-        "tell on our bus",
+        "put an event on our bus",
     },
     "RedeliverEventFunction": {
         "read the ledger",
@@ -147,13 +150,13 @@ MAY = {
         "change the ledger",
         "read the stack's secret",
         "read a subscriber's secret",
-        "tell on our bus",
+        "put an event on our bus",
     },
     "SweepLedgerFunction": {
         "read the ledger",
-        "read a story",
-        "list",
-        "find what is due",
+        "read all items of a task",
+        "list by time",
+        "find overdue items",
         "change the ledger",
         "start a watch",
         "start a redelivery",
@@ -161,8 +164,8 @@ MAY = {
     },
     "ServeApiFunction": {
         "read the ledger",
-        "read a story",
-        "list",
+        "read all items of a task",
+        "list by time",
         "write into the ledger",
         "change the ledger",
         "delete from the ledger",
@@ -179,7 +182,7 @@ MAY = {
 
 
 def in_the_role_of(bridge: Bridge, logical_id: str) -> Client:
-    """Makes clients that are what the function is, once its role trusts the root of this cloud."""
+    """Makes clients with the role of a function; the role is changed so that this test may assume it."""
     role = bridge.function(f"{logical_id}Role")
     trusted = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     lambdas = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -203,35 +206,36 @@ def in_the_role_of(bridge: Bridge, logical_id: str) -> Client:
     return client
 
 
-def allowed(act: Callable[[], Any]) -> bool:
+def allowed(action: Callable[[], Any]) -> bool:
+    """Whether IAM lets an action through. It may fail for another reason."""
     try:
-        act()
+        action()
     except ClientError as error:
         return "AccessDenied" not in error.response["Error"]["Code"]
     return True
 
 
 @pytest.mark.parametrize("logical_id", MAY)
-def test_a_function_may_do_its_own_work_and_nothing_else(
+def test_a_function_may_do_what_it_needs_and_nothing_else(
     bridge: Bridge, names: dict[str, str], logical_id: str
 ) -> None:
-    """A hole in one handler must not open the payroll, the films or the ledger as a whole."""
-    tried = acts(names, in_the_role_of(bridge, logical_id))
-    assert {what for what, act in tried.items() if allowed(act)} == MAY[logical_id]
+    """A security hole in one function must not give access to other resources."""
+    tried = actions(names, in_the_role_of(bridge, logical_id))
+    assert {name for name, action in tried.items() if allowed(action)} == MAY[logical_id]
 
 
-def test_every_function_is_on_trial() -> None:
-    """A function added later is asked for its list, too."""
+def test_every_function_of_the_template_is_tried() -> None:
+    """A function that is added later needs a list in this file, too."""
     resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
     assert set(MAY) == {name for name, resource in resources.items() if resource["Type"] == "AWS::Serverless::Function"}
 
 
-# What leaves no call of ours in a trail: Lambda itself takes the messages in, and s3:ListBucket is what makes S3 answer
-# 404 instead of 403 for an object that is not there.
+# What leaves no call in the trail: Lambda itself receives the messages, and s3:ListBucket is granted because S3 then
+# answers 404 instead of 403 for an object that does not exist.
 NOT_OURS_TO_CALL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "s3:ListBucket"}
-# The emulator's trail names S3's calls by method and path alone.
-CALLED = {"s3:AbortMultipartUpload": "DeleteObject", "s3:GetObject": "HeadObject"}
-FILMS = """
+# The emulator names S3's calls in its trail by method and path only.
+NAMES_IN_TRAIL = {"s3:AbortMultipartUpload": "DeleteObject", "s3:GetObject": "HeadObject"}
+PROVIDER = """
 name = "streams"
 base_url = "{base_url}"
 path = "/tasks/{{task_id}}"
@@ -243,7 +247,7 @@ result = "url"
 
 
 class WithoutLength(Handler):
-    """A provider whose video has no announced length, and breaks the first time."""
+    """A provider whose video comes without its length, and breaks off the first time."""
 
     downloads = 0
 
@@ -265,8 +269,8 @@ class WithoutLength(Handler):
             self.hang_up()
 
 
-def tour(bridge: Bridge, subscriber: Make) -> None:
-    """Does everything the stack can do, once."""
+def use_everything(bridge: Bridge, subscriber: Make) -> None:
+    """Makes the stack do everything that it can do, once."""
     cloud, token = bridge.cloud, f"token-{uuid4().hex}"
     gone, first = subscriber(answers=[500, 410]), bridge.task()
     bridge.submit(first)
@@ -277,7 +281,7 @@ def tour(bridge: Bridge, subscriber: Make) -> None:
         bridge.ended(bridge.execution_arn(task))
         bridge.submit(task, task_token=token)
         assert bridge.api("POST", "/v1/tasks", bridge.submission(task, task_token=token)).ok
-    refused = bridge.task("vicsee", ends="key-refused")  # the key is read anew, whoever read it before
+    refused = bridge.task("vicsee", ends="key-refused")  # a refused key is read again
     bridge.submit(refused)
     eventually(lambda: bridge.watch(refused).polls)
     bridge.states.stop_execution(executionArn=bridge.execution_arn(refused))
@@ -285,24 +289,24 @@ def tour(bridge: Bridge, subscriber: Make) -> None:
     cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=bad)
     server = Loopback(WithoutLength)
     try:
-        cloud.ledger.put_provider_file("streams", FILMS.format(base_url=server.url))
+        cloud.edges.ledger.put_provider_file("streams", PROVIDER.format(base_url=server.url))
         streamed = cloud.submit(provider="streams", task_id=uuid4().hex, expected_seconds=1)["id"]
-        eventually(lambda: cloud.ledger.watch(streamed).event_id)
+        eventually(lambda: cloud.edges.ledger.watch(streamed).event_id)
     finally:
         server.stop()
     assert WithoutLength.downloads == 2
 
     app = subscriber()
     late = time.time() - 3 * GRACE_SECONDS
-    cloud.ledger.open_delivery(bridge.event(task), bridge.known(app), late)
+    cloud.edges.ledger.open_delivery(bridge.event(task), bridge.known(app), late)
     forgotten, _ = check(bridge.submission(bridge.task()), 86_400)
-    cloud.ledger.claim(forgotten, forgotten.id, 1, late)
+    cloud.edges.ledger.claim(forgotten, forgotten.id, 1, late)
     back = bridge.known(subscriber())
-    cloud.ledger.put_state(back.id, "paused", None)
+    cloud.edges.ledger.put_state(back.id, SubscriberState.PAUSED, None)
     held = bridge.task()
     bridge.submit(held)
     eventually(lambda: bridge.delivery_state(held, back.id) == "held")
-    cloud.ledger.put_state(back.id, "active", None, draining=True)
+    cloud.edges.ledger.put_state(back.id, SubscriberState.ACTIVE, None, draining=True)
     bridge.invoke("SweepLedgerFunction", {})
     webhooks(app, task)
 
@@ -310,7 +314,7 @@ def tour(bridge: Bridge, subscriber: Make) -> None:
     replay = f"/v1/tasks/{id_of(task)}/deliveries/{bridge.known(app).id}/replay"
     assert bridge.api("POST", replay).ok
     assert bridge.api("GET", "/v1/tasks").ok
-    [asset] = cloud.ledger.event(streamed).data["data"]["assets"]
+    [asset] = cloud.edges.ledger.event(streamed).data["data"]["assets"]
     assert bridge.api("GET", f"/v1/videos/{asset['url'].rpartition('/')[2]}", signed=False).status_code == 302
     made = bridge.api("POST", "/v1/subscribers", {"url": app.url}).json()
     assert bridge.api("POST", f"/v1/subscribers/{made['id']}/rotate", {}).ok
@@ -320,7 +324,7 @@ def tour(bridge: Bridge, subscriber: Make) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_every_granted_action_is_used(bridge: Bridge, subscriber: Make) -> None:
-    """A grant that nothing needs is only good for an intruder: what the template grants is what a trail shows."""
+    """A permission that nothing uses helps only an attacker; CloudTrail shows what is used."""
     resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
     granted = {}
     for logical_id in MAY:
@@ -329,12 +333,12 @@ def test_every_granted_action_is_used(bridge: Bridge, subscriber: Make) -> None:
         granted[logical_id] = {one for each in actions for one in ([each] if isinstance(each, str) else each)}
     recording = {"cloudtrail._recording_enabled": "true"}
     requests.post(f"{bridge.cloud.endpoint}/_ministack/config", json=recording, timeout=PATIENCE)
-    tour(bridge, subscriber)
+    use_everything(bridge, subscriber)
     trail = bridge.cloud.client("cloudtrail")
     keys = {name: next(iter(bridge.workers(name).values()))["AWS_ACCESS_KEY_ID"] for name in MAY}
 
     def used(logical_id: str, action: str) -> bool:
-        call = CALLED.get(action, action.partition(":")[2])
+        call = NAMES_IN_TRAIL.get(action, action.partition(":")[2])
         wanted = {"AccessKeyId": keys[logical_id], "EventName": call}
         attributes = [{"AttributeKey": name, "AttributeValue": value} for name, value in wanted.items()]
         return bool(trail.lookup_events(LookupAttributes=attributes)["Events"])
@@ -343,8 +347,8 @@ def test_every_granted_action_is_used(bridge: Bridge, subscriber: Make) -> None:
         every = {(logical_id, action) for logical_id in MAY for action in granted[logical_id] - NOT_OURS_TO_CALL}
         return {(logical_id, action) for logical_id, action in every if not used(logical_id, action)}
 
-    deadline = time.monotonic() + PATIENCE  # redeliveries and the queue are still at work
+    deadline = time.monotonic() + PATIENCE  # redeliveries and the queue are still working
     while (left := unused()) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == set()
-    assert not used("PollTaskFunction", "dynamodb:PutItem")  # the trail tells one function from another
+    assert not used("PollTaskFunction", "dynamodb:PutItem")  # the trail knows one function from another

@@ -1,8 +1,9 @@
-"""`vidhook sandbox`: one JSON line when it is up, one clear line when it cannot be, and nothing left behind."""
+"""`vidhook sandbox` prints one JSON line when it is ready, or one clear error, and leaves nothing behind."""
 
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,19 +12,21 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
+import click
 import pytest
 
 from vidhook_sandbox import ROOT
+from vidhook_sandbox.package import pack
 
 COMMAND = [sys.executable, "-c", "from vidhook_cli.main import main; main()", "sandbox"]
 NAMED = {"endpoint", "bus", "submit_function", "watch_arn", "bucket", "table", "provider_secret"}
 
 
 @contextlib.contextmanager
-def sandbox(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def sandbox(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The process of the command and what it printed, while it runs."""
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -33,7 +36,7 @@ def sandbox(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 
 
 def processes_of(home: str) -> list[Path]:
-    """The places in /proc of all processes whose environment has the sandbox's own folder."""
+    """The folders in /proc of all processes whose environment has the sandbox's own folder."""
     found = []
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
@@ -45,7 +48,7 @@ def processes_of(home: str) -> list[Path]:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_however_it_ends_it_leaves_no_process_and_no_folder(number: signal.Signals) -> None:
-    """Lambdas are processes here: one left behind would poll providers for ever."""
+    """Functions are processes here, and one that is left behind would poll providers for ever."""
     with sandbox() as (process, facts):
         home = str(Path(facts["log"]).parent)
         aws = boto3.client(
@@ -69,21 +72,21 @@ def test_however_it_ends_it_leaves_no_process_and_no_folder(number: signal.Signa
 
 
 @pytest.fixture(scope="module")
-def facts() -> Iterator[dict[str, Any]]:
+def facts() -> Iterator[dict[str, str]]:
     with sandbox("--auth", "--wait-scale", "0.5") as (_, facts):
         yield facts
 
 
-def test_its_one_line_names_all_that_a_client_needs(facts: dict[str, Any]) -> None:
-    """Programs in any language start it and read the line."""
+def test_its_line_has_all_that_a_client_needs(facts: dict[str, str]) -> None:
+    """A program in any language can start the sandbox and read that line."""
     assert facts.keys() >= NAMED
     assert facts["endpoint"].startswith("http://127.0.0.1:")
     assert all(isinstance(value, str) and value for value in facts.values())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for sockets in /proc")
-def test_it_listens_on_loopback_alone(facts: dict[str, Any]) -> None:
-    """Its root key is known to everybody."""
+def test_it_listens_on_loopback_only(facts: dict[str, str]) -> None:
+    """Its root key is public, so no other machine may reach it."""
     home = str(Path(facts["log"]).parent)
     handles = [handle for process in processes_of(home) for handle in (process / "fd").iterdir()]
     sockets = {str(handle.readlink()) for handle in handles if handle.is_symlink()}
@@ -98,7 +101,7 @@ def test_it_listens_on_loopback_alone(facts: dict[str, Any]) -> None:
 
 
 def test_a_port_in_use_ends_in_one_line() -> None:
-    """The commonest accident: another sandbox is running."""
+    """This happens when another sandbox is running already."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=30)
@@ -109,7 +112,7 @@ def test_a_port_in_use_ends_in_one_line() -> None:
 
 
 def test_a_template_that_cannot_be_deployed_ends_in_one_line(tmp_path: Path) -> None:
-    """Whoever edits the template must read what is wrong with it, not a traceback."""
+    """A developer who edits the template sees what is wrong with it, and no traceback."""
     for name in ("functions", "layers", "statemachines", "events", "build"):
         if (ROOT / name).exists():
             (tmp_path / name).symlink_to(ROOT / name)
@@ -124,8 +127,8 @@ def test_a_template_that_cannot_be_deployed_ends_in_one_line(tmp_path: Path) -> 
     assert "Bus" in ended.stderr
 
 
-def test_a_machine_without_ministack_is_told_what_to_install(tmp_path: Path) -> None:
-    """The sandbox is an extra; the rest of the command works without."""
+def test_without_ministack_the_error_names_what_to_install(tmp_path: Path) -> None:
+    """The sandbox is an optional extra of the package."""
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as u\nreal = u.find_spec\n"
         "u.find_spec = lambda name, *rest: None if name == 'ministack' else real(name, *rest)\n"
@@ -137,23 +140,45 @@ def test_a_machine_without_ministack_is_told_what_to_install(tmp_path: Path) -> 
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-def test_the_layer_is_built_once_for_the_same_sources(tmp_path: Path) -> None:
-    """Building costs seconds; the zip is kept under a name that its sources give."""
-    from vidhook_sandbox.package import pack
-
+@pytest.fixture
+def one_layer(tmp_path: Path) -> Path:
+    """A template with one layer in `layers/one`, which writes a line to `layers/made` each time it is built."""
     source = tmp_path / "layers" / "one"
     source.mkdir(parents=True)
+    (source / "thing.py").write_text("A = 0\n")
     (source / "Makefile").write_text(
         'build-One:\n\techo made >> "$(CURDIR)/../made"\n\tcp thing.py "$(ARTIFACTS_DIR)/"\n'
     )
     (tmp_path / "template.yaml").write_text(
         "Resources:\n  One: {Type: 'AWS::Serverless::LayerVersion', Properties: {ContentUri: layers/one}}\n"
     )
+    return tmp_path / "template.yaml"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_the_layer_is_built_once_for_the_same_sources(one_layer: Path, tmp_path: Path) -> None:
+    """A build takes seconds, so its zip is reused while its sources stay the same."""
     packed = []
     for content in ("A = 1\n", "A = 1\n", "A = 2\n"):
-        (source / "thing.py").write_text(content)
-        packed.append(pack(tmp_path / "template.yaml", "bucket", tmp_path / "kept"))
+        (tmp_path / "layers/one/thing.py").write_text(content)
+        packed.append(pack(one_layer, "bucket", tmp_path / "zips"))
     assert packed[0] == packed[1] != packed[2]
     assert (tmp_path / "layers" / "made").read_text() == "made\nmade\n"
-    assert len(list((tmp_path / "kept").iterdir())) == 1  # what is outdated goes
+    assert len(list((tmp_path / "zips").iterdir())) == 1  # the outdated one is removed
+
+
+def test_without_make_the_error_names_it(one_layer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Python package installs make, so the user has to."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(click.ClickException, match=r"^One is built with make, which is not on the PATH.*$"):
+        pack(one_layer, "bucket", tmp_path / "zips")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_a_folder_that_cannot_be_written_is_named(one_layer: Path, tmp_path: Path) -> None:
+    """When vidhook is installed from a wheel, the layer is built in the user's cache, which may not be writable."""
+    folder = one_layer / "zips"  # below a file
+    with pytest.raises(
+        click.ClickException, match=rf"^One cannot be built in {re.escape(str(folder))}: Not a directory$"
+    ):
+        pack(one_layer, "bucket", folder)

@@ -1,4 +1,4 @@
-"""A canary for every secret: sent through a whole run, failures and all, then looked for wherever somebody may read."""
+"""A canary for each secret: it is used in a whole run with failures, and then searched for wherever people may read."""
 
 import base64
 import json
@@ -6,31 +6,32 @@ from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
-from bridge import Bridge, eventually, id_of, webhooks
 from click.testing import Result
 
+from tests.e2e.bridge import Bridge, eventually, id_of, webhooks
 from vidhook import subscribers
+from vidhook.task import Attempt
 from vidhook_sandbox.loopback import Handler, Loopback
 from vidhook_sandbox.provider import KEYS
 from vidhook_sandbox.subscriber import SampleSubscriber
 
 
 class Parrot(Handler):
-    """A provider that repeats our key in all it says, as some do in their errors."""
+    """A provider that repeats our key in all its answers, as some do in their errors."""
 
-    heard: set[str] = set()  # noqa: RUF012 - one for all connections
+    seen: set[str] = set()  # noqa: RUF012 - one for all connections
 
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
         authorization = self.headers.get("Authorization", "")
-        self.heard.add(authorization)
-        said = f"no such user: {authorization}"
-        if not authorization:  # the function remembers the keys of before: now it reads them anew
+        self.seen.add(authorization)
+        message = f"no such user: {authorization}"
+        if not authorization:  # the function has an older copy of the keys: now it reads them again
             self.answer(401)
         elif "fails" in self.path:
-            answer = {"id": authorization, "status": "failed", "error": {"code": authorization, "message": said}}
+            answer = {"id": authorization, "status": "failed", "error": {"code": authorization, "message": message}}
             self.answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
         else:
-            self.answer(503, f"<html>{said}</html>".encode(), {"Content-Type": "text/html"})
+            self.answer(503, f"<html>{message}</html>".encode(), {"Content-Type": "text/html"})
 
 
 PARROT = """
@@ -47,7 +48,7 @@ result = "url"
 
 
 def histories(bridge: Bridge) -> Iterator[str]:
-    """Input, output and every event of every execution of the stack's machines."""
+    """The input, the output and the history of every execution of the stack's state machines."""
     for machine in (bridge.cloud.outputs["watch_arn"], bridge.redeliver_arn):
         for pages in bridge.states.get_paginator("list_executions").paginate(stateMachineArn=machine):
             for execution in pages["executions"]:
@@ -58,7 +59,7 @@ def histories(bridge: Bridge) -> Iterator[str]:
 
 
 def logs(bridge: Bridge) -> Iterator[str]:
-    """What the functions and the emulator itself wrote."""
+    """The logs of the functions and of the emulator."""
     client = bridge.cloud.client("logs")
     for groups in client.get_paginator("describe_log_groups").paginate():
         for group in groups["logGroups"]:
@@ -68,7 +69,7 @@ def logs(bridge: Bridge) -> Iterator[str]:
 
 
 def objects(bridge: Bridge) -> Iterator[str]:
-    """The name and the metadata of everything kept."""
+    """The keys and the metadata of all stored files."""
     s3, bucket = bridge.cloud.client("s3"), bridge.cloud.outputs["bucket"]
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for entry in page.get("Contents", []):
@@ -76,7 +77,7 @@ def objects(bridge: Bridge) -> Iterator[str]:
 
 
 def reasons(bridge: Bridge) -> Iterator[str]:
-    """Why messages were put aside. They themselves lie there as they came, to be sent again."""
+    """The reasons in the dead-letter queue. The messages there are left as they came, since they may be sent again."""
     sqs, url = bridge.cloud.client("sqs"), bridge.cloud.outputs["submissions_dead_letter_queue"]
     for _ in range(100):
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
@@ -86,65 +87,75 @@ def reasons(bridge: Bridge) -> Iterator[str]:
 
 
 def ledger(bridge: Bridge) -> Iterator[str]:
-    """Every row of the table but the two that must know: a waiting token, and whom a task calls back."""
+    """Every item of the table but the two kinds that must hold a secret: task tokens and callback URLs."""
     for page in bridge.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=bridge.cloud.outputs["table"]):
         for item in page["Items"]:
             if not item["sk"]["S"].startswith(("token#", "cb_")):
-                # The submission names the callback_url too: it is how its subscriber is made.
+                # The submission has the callback_url too: its subscriber is made from it.
                 yield str({name: value for name, value in item.items() if name != "submission"})
 
 
-def test_no_secret_is_found_where_somebody_may_read(
+def attempts_at_callback(bridge: Bridge, watch_id: str) -> list[Attempt]:
+    """The attempts at the callback_url of a task."""
+    log = bridge.cloud.edges.ledger.attempts(watch_id)
+    return [attempt for (_, who), attempts in log.items() if who.startswith("cb_") for attempt in attempts]
+
+
+def test_no_secret_is_found_where_people_may_read(
     bridge: Bridge, subscriber: Callable[..., SampleSubscriber], cli: Callable[..., Result]
 ) -> None:
-    """Execution histories, logs, events, the bucket, the ledger, the command's output: read by more people than one."""
+    """Many people may read execution histories, logs, events, the bucket, the ledger and the command's output."""
     cloud, run = bridge.cloud, uuid4().hex
     key, token, query = (f"canary-{name}-{run}" for name in ("key", "token", "query"))
     signing = "whsec_" + base64.b64encode(f"canary-sign-{run}".encode()).decode()
-    canaries = [key, token, query, signing.removeprefix("whsec_"), cloud.secrets.default().removeprefix("whsec_")]
+    canaries = [key, token, query, signing.removeprefix("whsec_"), cloud.edges.secrets.default().removeprefix("whsec_")]
 
     keys = json.dumps({**KEYS, "parrot": key})
     cloud.client("secretsmanager").put_secret_value(SecretId=cloud.outputs["provider_secret"], SecretString=keys)
-    app, down = SampleSubscriber(signing, cloud.secrets.default(), answers=[500]), subscriber()
+    app, down = SampleSubscriber(signing, cloud.edges.secrets.default(), answers=[500]), subscriber()
     down.stop()
     added, _ = subscribers.add(
-        app.url, secret=signing, stack="vidhook", ledger=cloud.ledger, secrets=cloud.secrets, http=cloud.http, now=0.0
+        subscribers.Terms(app.url),
+        secret=signing,
+        ledger=cloud.edges.ledger,
+        secrets=cloud.edges.secrets,
+        http=cloud.edges.http,
+        clock=cloud.edges.clock,
     )
     parrot = Loopback(Parrot)
     try:
-        cloud.ledger.put_provider_file("parrot", PARROT.format(base_url=parrot.url))
+        cloud.edges.ledger.put_provider_file("parrot", PARROT.format(base_url=parrot.url))
         good = bridge.task()
         terms = {"expected_seconds": 1, "task_token": token, "callback_url": f"{app.url}?key={query}"}
         bridge.submit(good, **terms)
+        webhooks(app, good, 3)  # to the subscriber and to the callback_url; the first one fails and is sent again
         lost = {**terms, "callback_url": f"{down.url}?key={query}"}
         fails = cloud.submit(provider="parrot", task_id=f"fails-{run}", **lost)["id"]
         times_out = cloud.submit(provider="parrot", task_id=f"silent-{run}", deadline_seconds=4, **lost)["id"]
-        assert token in cloud.ledger.tokens(times_out)
+        assert token in cloud.edges.ledger.tokens(times_out)
         refused = [
             {**terms, "task_token": token * 100},
             {**terms, "callback_url": f"http://10.0.0.1/?key={query}"},
             {**terms, "callback_url": [query]},
             {**terms, "callback_url": f"ftp://127.0.0.1/{query}?key={query}"},
         ]
-        said = []
+        refusals = []
         for terms in refused:
             with pytest.raises(RuntimeError) as refusal:
                 cloud.submit(provider="alad", task_id=run, **terms)
-            said.append(str(refusal.value))
+            refusals.append(str(refusal.value))
             body = json.dumps({"provider": "alad", "task_id": run, **terms})
             cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=body)
-        for watch_id in (id_of(good), fails, times_out):
-            eventually(lambda watch_id=watch_id: cloud.ledger.watch(watch_id).event_id)
-        webhooks(app, good, 3)  # to the subscriber and to the callback_url, one of them twice
-        attempts = eventually(lambda: [made for _, who, made in cloud.ledger.attempts(fails) if who.startswith("cb_")])
+        eventually(lambda: all(cloud.edges.ledger.watch(each).event_id for each in (id_of(good), fails, times_out)))
+        [attempt, *_] = eventually(lambda: attempts_at_callback(bridge, fails))
     finally:
         parrot.stop()
         app.stop()
-    subscribers.remove(added.id, ledger=cloud.ledger, secrets=cloud.secrets)
+    subscribers.remove(added.id, ledger=cloud.edges.ledger, secrets=cloud.edges.secrets)
 
-    assert f"Bearer {key}" in Parrot.heard  # each secret was in use
+    assert f"Bearer {key}" in Parrot.seen  # each secret was in use
     assert all(received.verified for received in app.received)
-    assert attempts[0].kind == "connect"
+    assert attempt.kind == "connect"
     shown = [
         cli(*command, *more).output
         for command in [("tasks",), ("task", fails), ("deliveries", fails), ("deliveries", id_of(good)), ("status",)]
@@ -153,16 +164,16 @@ def test_no_secret_is_found_where_somebody_may_read(
     places = {
         "histories": list(histories(bridge)),
         "logs": list(logs(bridge)),
-        "bus": [json.dumps(each) for each in bridge.heard()],
+        "bus": [json.dumps(each) for each in bridge.bus_events()],
         "webhooks": [received.body.decode() for received in app.received],
         "objects": list(objects(bridge)),
         "reasons": list(reasons(bridge)),
         "ledger": list(ledger(bridge)),
         "command": shown,
-        "refusals": said,
+        "refusals": refusals,
     }
     found = {(canary, place) for place, texts in places.items() for canary in canaries if canary in "".join(texts)}
     assert found == set()
     for place in ("histories", "logs", "bus", "webhooks", "objects", "ledger", "command"):
-        assert id_of(good) in "".join(places[place]), f"nothing of this run is in the {place}: was it looked at?"
+        assert id_of(good) in "".join(places[place]), f"nothing of this run is in the {place}: the search does not work"
     assert len(places["reasons"]) >= len(refused)

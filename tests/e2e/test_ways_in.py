@@ -1,4 +1,4 @@
-"""Every AWS service's way to hand in a task, and how each of them gets its answer."""
+"""Every way to submit a task from AWS services, and the answer that each of them gets."""
 
 import hashlib
 import json
@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 import requests
-from bridge import PATIENCE, Bridge, eventually, id_of, webhooks
 
+from tests.e2e.bridge import PATIENCE, Bridge, eventually, id_of, webhooks
 from vidhook_sandbox import ROOT
 from vidhook_sandbox.subscriber import SampleSubscriber
 
@@ -21,7 +21,7 @@ WATCH = "arn:aws:states:us-east-1:123456789012:stateMachine:vidhook-watch"
 
 
 def sample(bridge: Bridge, file: Path) -> str:
-    """A sample of events/submit/ with the names of this stack where a reader puts his own."""
+    """A sample of events/submit/ in which the example names are replaced by those of this stack."""
     outputs = bridge.cloud.outputs
     account = outputs["watch_arn"].split(":")[4]
     function = f"arn:aws:lambda:us-east-1:{account}:function:{outputs['submit_function']}"
@@ -33,26 +33,26 @@ def sample(bridge: Bridge, file: Path) -> str:
     return text
 
 
-def refused(bridge: Bridge, body: str) -> str | None:
-    """The reason beside a message that was put aside; the message is left where it lies."""
+def refusal(bridge: Bridge, body: str) -> str | None:
+    """The reason of a message in the dead-letter queue, None when it is not there. The message stays in the queue."""
     sqs, url = bridge.cloud.client("sqs"), bridge.cloud.outputs["submissions_dead_letter_queue"]
     answer = sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
     )
-    aside = [each for each in answer.get("Messages", []) if each["Body"] == body]  # other tests put theirs there too
-    return aside[0]["MessageAttributes"]["reason"]["StringValue"] if aside else None
+    found = [each for each in answer.get("Messages", []) if each["Body"] == body]  # other tests' messages are there too
+    return str(found[0]["MessageAttributes"]["reason"]["StringValue"]) if found else None
 
 
-def test_an_invocation_answers_with_the_watch(bridge: Bridge) -> None:
-    """Whoever waits for the answer can look the task up from then on."""
+def test_an_invocation_answers_with_the_id_of_the_task(bridge: Bridge) -> None:
+    """The caller can look up the task from then on."""
     task = bridge.task()
     answer = bridge.submit(task)
     assert (answer["id"], answer["provider"], answer["task_id"]) == (id_of(task), "alad", task.task_id)
     assert bridge.event(task).type == "video.completed"
 
 
-def test_an_invocation_that_nobody_waits_for_is_taken_in_too(bridge: Bridge) -> None:
-    """S3 notifications and IoT rules invoke asynchronously."""
+def test_an_asynchronous_invocation_is_accepted_too(bridge: Bridge) -> None:
+    """S3 notifications and IoT rules invoke the function without waiting for its answer."""
     task = bridge.task()
     answer = bridge.cloud.client("lambda").invoke(
         FunctionName=bridge.cloud.outputs["submit_function"],
@@ -63,8 +63,8 @@ def test_an_invocation_that_nobody_waits_for_is_taken_in_too(bridge: Bridge) -> 
     assert bridge.event(task).type == "video.completed"
 
 
-def test_the_http_api_takes_a_task_in_and_hands_its_video_out(bridge: Bridge) -> None:
-    """Signed with the caller's own AWS credentials; only the link to the video asks for none."""
+def test_the_http_api_accepts_a_task_and_gives_its_video(bridge: Bridge) -> None:
+    """Requests are signed with AWS credentials, except for the link to the video."""
     task = bridge.task()
     answer = bridge.api("POST", "/v1/tasks", bridge.submission(task))
     assert (answer.status_code, answer.json()["id"]) == (202, id_of(task))
@@ -75,16 +75,16 @@ def test_the_http_api_takes_a_task_in_and_hands_its_video_out(bridge: Bridge) ->
     assert hashlib.sha256(video.content).hexdigest() == task.media().sha256
 
 
-def test_the_http_api_is_closed_to_strangers(bridge: Bridge) -> None:
-    """IAM guards every route but the video's, which has a token of its own."""
+def test_the_http_api_refuses_unsigned_requests(bridge: Bridge) -> None:
+    """IAM protects every route but that of the video, whose link holds a token."""
     task = bridge.task()
     assert bridge.api("POST", "/v1/tasks", bridge.submission(task), signed=False).status_code == 403
     assert bridge.api("GET", "/v1/tasks", signed=False).status_code == 403
     assert bridge.api("GET", "/v1/videos/AAAA", signed=False).status_code == 404
 
 
-def test_the_event_bus_takes_a_task_in(bridge: Bridge) -> None:
-    """The sample entry, sent as it is but for the task."""
+def test_the_event_bus_accepts_a_task(bridge: Bridge) -> None:
+    """The sample entry is sent as it is, with another task in it."""
     task = bridge.task()
     [entry] = json.loads((SAMPLES / "eventbridge-entry.json").read_text())
     entry |= {"EventBusName": bridge.cloud.outputs["bus"], "Detail": json.dumps(bridge.submission(task))}
@@ -92,16 +92,16 @@ def test_the_event_bus_takes_a_task_in(bridge: Bridge) -> None:
     assert bridge.event(task).type == "video.completed"
 
 
-def test_a_bad_event_lies_aside_with_its_reason(bridge: Bridge) -> None:
-    """Nobody waits for the bus's answer, so the reason waits for somebody."""
+def test_a_bad_event_is_put_into_the_dead_letter_queue_with_its_reason(bridge: Bridge) -> None:
+    """A sender on the bus gets no answer, so the reason is stored beside the submission."""
     body = {"provider": "alad", "task": uuid4().hex}
     entry = {"Source": "test", "DetailType": "vidhook.submit", "Detail": json.dumps(body)}
     bridge.cloud.client("events").put_events(Entries=[{**entry, "EventBusName": bridge.cloud.outputs["bus"]}])
-    assert eventually(lambda: refused(bridge, json.dumps(body))).startswith("task_id: is missing")
+    assert eventually(lambda: refusal(bridge, json.dumps(body))).startswith("task_id: is missing")
 
 
-def test_a_bad_message_lies_aside_with_its_reason_and_its_neighbours_go_on(bridge: Bridge) -> None:
-    """One broken producer must not stop the queue, nor vanish."""
+def test_a_bad_message_is_put_aside_with_its_reason_and_the_others_are_accepted(bridge: Bridge) -> None:
+    """A bad message must not block the queue, and it must not be lost."""
     before, after = bridge.task(), bridge.task("vicsee")
     bad = json.dumps({"provider": "vikpeak", "task_id": uuid4().hex})
     junk = f"{uuid4().hex} is not JSON"
@@ -111,12 +111,12 @@ def test_a_bad_message_lies_aside_with_its_reason_and_its_neighbours_go_on(bridg
         QueueUrl=queue, Entries=[{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
     )
     assert bridge.event(before).type == bridge.event(after).type == "video.completed"
-    assert 'did you mean "vibepeak"?' in eventually(lambda: refused(bridge, bad))
-    assert eventually(lambda: refused(bridge, junk))
+    assert 'did you mean "vibepeak"?' in eventually(lambda: refusal(bridge, bad))
+    assert eventually(lambda: refusal(bridge, junk))
 
 
-def test_a_topic_reaches_the_queue(bridge: Bridge) -> None:
-    """Amazon SNS wraps what it brings into an envelope of its own."""
+def test_a_message_of_a_topic_is_accepted_from_the_queue(bridge: Bridge) -> None:
+    """Amazon SNS puts each message into a JSON document of its own."""
     task = bridge.task()
     sns, sqs = bridge.cloud.client("sns"), bridge.cloud.client("sqs")
     queue = bridge.cloud.outputs["submissions_queue"]
@@ -127,8 +127,8 @@ def test_a_topic_reaches_the_queue(bridge: Bridge) -> None:
     assert bridge.event(task).type == "video.completed"
 
 
-def test_a_nested_watch_gives_the_video_to_its_parent(bridge: Bridge) -> None:
-    """startExecution.sync:2 with the bare submission: the child's output is the terminal event."""
+def test_a_nested_watch_returns_the_video_to_its_parent(bridge: Bridge) -> None:
+    """With startExecution.sync:2 and a submission as input, the output of the child is the terminal event."""
     task = bridge.task()
     argument = {"provider": task.provider, "task_id": task.task_id, "order": "17"}
     ended = bridge.run("nested", sample(bridge, SAMPLES / "step-functions-nested.asl.json"), argument)
@@ -138,7 +138,7 @@ def test_a_nested_watch_gives_the_video_to_its_parent(bridge: Bridge) -> None:
 
 
 def test_a_nested_watch_of_a_failed_task_fails_its_parent_by_category(bridge: Bridge) -> None:
-    """The watch itself succeeds in telling; it is the sample's own Choice that fails."""
+    """The watch itself succeeds, and a Choice state in the sample makes its parent fail."""
     task = bridge.task("alad", ends="failed-content-policy")
     argument = {"provider": task.provider, "task_id": task.task_id, "order": "17"}
     ended = bridge.run("nested-failed", sample(bridge, SAMPLES / "step-functions-nested.asl.json"), argument)
@@ -146,8 +146,8 @@ def test_a_nested_watch_of_a_failed_task_fails_its_parent_by_category(bridge: Br
     assert (ended["status"], ended["error"], ended["cause"]) == ("FAILED", "content_policy", error["message"])
 
 
-def test_a_nested_watch_of_a_bad_submission_fails_with_what_to_mend(bridge: Bridge) -> None:
-    """There is no watch yet, so the execution is the only one who can say it."""
+def test_a_nested_watch_of_a_bad_submission_fails_with_a_hint(bridge: Bridge) -> None:
+    """There is no watch yet, so only the execution can report the reason."""
     argument = {"provider": "vikpeak", "task_id": "t1", "order": "17"}
     ended = bridge.run("nested-bad", sample(bridge, SAMPLES / "step-functions-nested.asl.json"), argument)
     assert ended["status"] == "FAILED"
@@ -156,8 +156,8 @@ def test_a_nested_watch_of_a_bad_submission_fails_with_what_to_mend(bridge: Brid
 
 @pytest.mark.parametrize("way", ["queue", "bus", "function"])
 @pytest.mark.parametrize("ends", ["completed", "failed-content-policy"])
-def test_a_task_token_is_answered_whichever_way_it_came(bridge: Bridge, way: str, ends: str) -> None:
-    """`.waitForTaskToken` for any polled video API: the token is answered with the event, or with the category."""
+def test_a_task_token_is_answered_by_every_way_to_submit(bridge: Bridge, way: str, ends: str) -> None:
+    """A state with `.waitForTaskToken` gets the event, or fails with the category of the error."""
     task = bridge.task("alad", ends=ends)
     argument = {"provider": task.provider, "task_id": task.task_id, "order": "17"}
     definition = sample(bridge, SAMPLES / f"step-functions-callback-{way}.asl.json")
@@ -167,11 +167,11 @@ def test_a_task_token_is_answered_whichever_way_it_came(bridge: Bridge, way: str
         {"video": data["assets"][0]["url"]} if ends == "completed" else {"message": data["error"]["message"]}
     )
     assert (ended["status"], ended["output"]) == ("SUCCEEDED", expected)
-    assert bridge.cloud.ledger.tokens(id_of(task)) == []
+    assert bridge.cloud.edges.ledger.tokens(id_of(task)) == []
 
 
-def test_a_token_for_a_task_that_is_over_is_answered_at_once(bridge: Bridge) -> None:
-    """The video may be done before the execution that waits for it begins to wait."""
+def test_a_token_for_a_task_that_is_done_is_answered_at_once(bridge: Bridge) -> None:
+    """A video may be done before an execution begins to wait for it."""
     task = bridge.task()
     bridge.submit(task)
     bridge.ended(bridge.execution_arn(task))
@@ -181,8 +181,10 @@ def test_a_token_for_a_task_that_is_over_is_answered_at_once(bridge: Bridge) -> 
     assert ended["output"] == {"video": bridge.event(task).data["data"]["assets"][0]["url"]}
 
 
-def test_the_same_task_by_every_way_is_told_once(bridge: Bridge, subscriber: Callable[..., SampleSubscriber]) -> None:
-    """One validation, one deduplication, whatever the way; even a second execution tells nothing new."""
+def test_a_task_that_is_submitted_in_every_way_has_one_event(
+    bridge: Bridge, subscriber: Callable[..., SampleSubscriber]
+) -> None:
+    """Submissions are deduplicated whatever way they come, and a second execution publishes the same event."""
     app = subscriber()
     task = bridge.task(seconds=2)
     submission = json.dumps(bridge.submission(task))
@@ -195,4 +197,4 @@ def test_the_same_task_by_every_way_is_told_once(bridge: Bridge, subscriber: Cal
     assert parent["output"] == {"video": bridge.event(task).data["data"]["assets"][0]["url"]}
     bridge.ended(bridge.execution_arn(task))
     assert {webhook.id for webhook in webhooks(app, task)} == {bridge.event(task).id}
-    assert {each["detail"]["id"] for each in bridge.heard_about(task)} == {bridge.event(task).id}
+    assert {each["detail"]["id"] for each in bridge.bus_events_of(task)} == {bridge.event(task).id}

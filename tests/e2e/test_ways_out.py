@@ -1,4 +1,4 @@
-"""The event bus as the way out: the sample rules, pasted as they are, bring what was told where it is wanted."""
+"""Events from the bus: the sample rules of events/rules/ bring them to other services as they are."""
 
 import json
 import time
@@ -11,7 +11,7 @@ WEBHOOK = (ROOT / "events/webhooks/video.completed-alad/body.json").read_text()
 
 
 def deployed(cloud: Cloud, name: str, **parameters: str) -> dict[str, str]:
-    """The physical ids of a sample's resources, once its stack is there."""
+    """Deploys a sample as a stack. Returns the physical ids of its resources."""
     cloudformation = cloud.client("cloudformation")
     stack = f"sample-{name}"
     cloudformation.create_stack(
@@ -26,7 +26,7 @@ def deployed(cloud: Cloud, name: str, **parameters: str) -> dict[str, str]:
 
 
 def arrived(cloud: Cloud, queue_url: str) -> str:
-    """The first message in a queue."""
+    """Waits for the first message in a queue. Returns its body."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         messages = cloud.client("sqs").receive_message(QueueUrl=queue_url, WaitTimeSeconds=1).get("Messages", [])
@@ -35,22 +35,23 @@ def arrived(cloud: Cloud, queue_url: str) -> str:
     raise AssertionError("nothing arrived")
 
 
-def tell(cloud: Cloud, bus: str, detail_type: str) -> None:
+def put_on_bus(cloud: Cloud, bus: str, detail_type: str) -> None:
+    """Puts a recorded event on a bus."""
     entry = {"EventBusName": bus, "Source": "vidhook", "DetailType": detail_type, "Detail": WEBHOOK}
     assert cloud.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
-def test_a_queue_gets_the_webhooks_body(cloud: Cloud) -> None:
-    """Who reads queues needs no endpoint and no signature; progress is not for it."""
+def test_a_queue_gets_the_same_body_as_a_webhook(cloud: Cloud) -> None:
+    """A reader of a queue needs no endpoint and no signature; the rule leaves progress out."""
     queue = deployed(cloud, "to-sqs")["Queue"]
-    tell(cloud, cloud.outputs["bus"], "video.progress")
-    tell(cloud, cloud.outputs["bus"], "video.completed")
+    put_on_bus(cloud, cloud.outputs["bus"], "video.progress")
+    put_on_bus(cloud, cloud.outputs["bus"], "video.completed")
     assert json.loads(arrived(cloud, queue)) == json.loads(WEBHOOK)
     assert "Messages" not in cloud.client("sqs").receive_message(QueueUrl=queue)
 
 
-def test_a_topic_gets_a_sentence(cloud: Cloud) -> None:
-    """People subscribe to topics."""
+def test_a_topic_gets_a_readable_sentence(cloud: Cloud) -> None:
+    """People subscribe to topics by e-mail."""
     topic = deployed(cloud, "to-sns")["Topic"]
     sqs = cloud.client("sqs")
     queue = sqs.create_queue(QueueName="reads-the-topic")["QueueUrl"]
@@ -61,24 +62,24 @@ def test_a_topic_gets_a_sentence(cloud: Cloud) -> None:
     cloud.client("sns").subscribe(
         TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
     )
-    tell(cloud, cloud.outputs["bus"], "video.completed")
-    # The link is left to AWS: the emulator's input transformer follows no path into a list.
+    put_on_bus(cloud, cloud.outputs["bus"], "video.completed")
+    # The link is not looked for: the emulator's input transformer cannot read from a list.
     assert json.loads(WEBHOOK)["data"]["task_id"] in arrived(cloud, queue)
 
 
-def test_another_bus_gets_all(cloud: Cloud) -> None:
-    """Another account's bus is a bus; here it is one of the same account."""
+def test_another_bus_gets_all_events(cloud: Cloud) -> None:
+    """The sample is for a bus in another account; here the bus is in the same account."""
     bus = cloud.client("events").create_event_bus(Name="another-accounts")["EventBusArn"]
     deployed(cloud, "to-another-account", OtherBusArn=bus)
-    queue = deployed_on(cloud, "another-accounts")
-    tell(cloud, cloud.outputs["bus"], "video.failed")
+    queue = queue_of(cloud, "another-accounts")
+    put_on_bus(cloud, cloud.outputs["bus"], "video.failed")
     assert json.loads(arrived(cloud, queue)) == json.loads(WEBHOOK)
 
 
-def deployed_on(cloud: Cloud, bus: str) -> str:
-    """A queue that hears everything on a bus."""
+def queue_of(cloud: Cloud, bus: str) -> str:
+    """The URL of a new queue that gets every event of a bus."""
     sqs, events = cloud.client("sqs"), cloud.client("events")
-    queue: str = sqs.create_queue(QueueName=f"hears-{bus}")["QueueUrl"]
+    queue: str = sqs.create_queue(QueueName=f"events-of-{bus}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="all", EventBusName=bus, EventPattern=json.dumps({"source": ["vidhook"]}))
     events.put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn, "InputPath": "$.detail"}])

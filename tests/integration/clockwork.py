@@ -1,40 +1,38 @@
-"""Step Functions' part in redelivery, on the world's own clock: days pass in no time."""
+"""Step Functions' part in redelivery, on the world's own clock, so that a test of many days takes seconds."""
 
 import heapq
 from itertools import count
 from typing import Any
 
-from world import World, says
-
+from tests.integration.world import World, says
 from vidhook.event import Event
-from vidhook.redeliver import hand_on
 
 
 class Clockwork:
-    """Every redelivery execution that is started pauses and tries, pauses and tries, until it is settled."""
+    """Runs every redelivery execution that is started: it pauses and tries again until it is settled."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.told: list[Event] = []
+        self.published: list[Event] = []
         self._number = count()
         self._agenda: list[tuple[float, int, dict[str, Any], float]] = []
         self._taken: set[str] = set()
 
-    def tell(self, **submission: Any) -> Event:
-        """A task that ends, and is told to whoever wants to know, a few seconds from now."""
+    def end_task(self, **submission: Any) -> Event:
+        """Submits a task, polls it until it fails a few seconds later, and publishes its event."""
         watch_id = self.world.settle(
             says("failed", error="out of paint"), task_id=f"t{next(self._number)}", **submission
         )
         self.publish(watch_id)
-        return self.told[-1]
+        return self.published[-1]
 
     def publish(self, watch_id: str) -> None:
-        """Tells of a task that has ended, at this very moment."""
+        """Publishes a task that has ended, at the present moment."""
         published = self.world.publish(watch_id)
         assert published.event is not None
-        for late in published.unreached:
-            self._enter(hand_on(late.delivery, late.pause), 0.0, late.pause)
-        self.told.append(published.event)
+        for late in published.notified.unreached:
+            self._enter(late.delivery.execution_input(late.pause), 0.0, late.pause)
+        self.published.append(published.event)
 
     def run(self, seconds: float) -> None:
         """Lets time pass."""
@@ -51,7 +49,7 @@ class Clockwork:
         self.world.now = ends
 
     def follows(self, watch_id: str, event_id: str, subscriber_id: str, run: int) -> bool:
-        """Whether an execution is under way for this run of a delivery."""
+        """Returns whether an execution is running for this run of a delivery."""
         self._take_up()
         wanted = (watch_id, event_id, subscriber_id, run)
         return any(

@@ -10,7 +10,8 @@ import pytest
 from botocore.loaders import create_loader
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
-from world import Web, World
+
+from tests.integration.world import Web, World
 
 ROOT = Path(__file__).parents[2]
 # One for all tests: reading what AWS's services look like takes longer than most tests.

@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl
 import boto3
 import pytest
 from werkzeug.test import Client
-from world import World
 
 import serve_api
-from vidhook.edges import environment
+from tests.integration.world import World
+from vidhook.wiring import Edges
 
 TEXT = ("text/", "application/json", "application/javascript", "application/xml")
 
@@ -86,17 +86,10 @@ def served(world: World, monkeypatch: pytest.MonkeyPatch) -> Client:
     """Calls the API of a stack that shares its ledger, bucket and secrets with `world`, and has both state machines."""
     make = boto3.client("stepfunctions").create_state_machine
     role = "arn:aws:iam::123456789012:role/machine"
-    variables = {
-        "STACK": world.prefix,
+    machines = {
         "WATCH_ARN": make(name="watch", definition="{}", roleArn=role)["stateMachineArn"],
         "REDELIVER_ARN": make(name="redeliver", definition="{}", roleArn=role)["stateMachineArn"],
-        "DEFAULT_DEADLINE_SECONDS": "86400",
-        "PAUSE_FACTOR": "1",
     }
-    for name, text in variables.items():
-        monkeypatch.setenv(name, text)
-    machines = environment.Machines()
-    for name, edge in {**vars(world), "machines": machines}.items():
-        if hasattr(environment, name):
-            monkeypatch.setattr(environment, name, lambda edge=edge: edge)
+    here = Edges({**world.settings, **machines}, clock=world.clock)
+    monkeypatch.setattr(serve_api, "edges", lambda: here)
     return Client(Gateway(serve_api.handler))

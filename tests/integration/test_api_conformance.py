@@ -1,17 +1,21 @@
-"""Whatever schemathesis makes of the OpenAPI document, the API keeps to what it says there."""
+"""The API does what its OpenAPI document says, whatever requests schemathesis makes of it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 import schemathesis
-from gateway import Gateway, served
 from hypothesis import HealthCheck, settings
 from schemathesis.core.parameters import ParameterLocation
-from world import DEFAULT_SECRET, World
 
 import serve_api
+from tests.integration.gateway import Gateway, served
+from tests.integration.world import DEFAULT_SECRET, World
 from vidhook import openapi, subscribers
 from vidhook.links import video_token
+
+if TYPE_CHECKING:
+    from schemathesis.specs.openapi.schemas import OpenApiCase
 
 # API Gateway asks for credentials before the handler is called; the tests of the deployed stack look at that.
 schema = schemathesis.openapi.from_dict({**openapi.document(), "security": []})
@@ -20,22 +24,21 @@ schema.app = Gateway(serve_api.handler)
 
 @dataclass(frozen=True)
 class Stack:
-    """A served stack in which a subscriber was told of a task, in vain at first."""
+    """A served stack with a published task and a subscriber that was not reached at first."""
 
     world: World
     task: str
-    told: str
+    unreached: str
 
     def subscriber(self) -> str:
-        """The id of a new subscriber."""
+        """Returns the id of a new subscriber."""
         world = self.world
         added, _ = subscribers.add(
-            world.web.url,
-            stack=world.prefix,
+            subscribers.Terms(world.web.url),
             ledger=world.ledger,
             secrets=world.secrets,
             http=world.http,
-            now=world.now,
+            clock=world.clock,
         )
         return added.id
 
@@ -43,22 +46,22 @@ class Stack:
 @pytest.fixture
 def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Stack:
     served(world, monkeypatch)
-    told = Stack(world, "", "").subscriber()
+    unreached = Stack(world, "", "").subscriber()
     task = world.completed()
     world.publish(task)
-    return Stack(world, task, told)
+    return Stack(world, task, unreached)
 
 
 @schema.parametrize()
 @settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_api_keeps_to_its_document(case: schemathesis.Case, stack: Stack) -> None:
-    """Statuses, headers and bodies are as documented; what fits the document is taken and what does not is refused."""
+def test_the_api_does_what_its_document_says(case: "OpenApiCase", stack: Stack) -> None:
+    """It answers as documented, accepts what fits the document, and refuses what does not."""
     point_at_what_exists(case, stack)
     case.call_and_validate()
 
 
-def point_at_what_exists(case: schemathesis.Case, stack: Stack) -> None:
-    """Names a real task, subscriber, video, provider and receiver where the document can only describe their form."""
+def point_at_what_exists(case: "OpenApiCase", stack: Stack) -> None:
+    """Names a real task, subscriber, video, provider and receiver where the document can only describe the form."""
 
     def fits(location: ParameterLocation) -> bool:
         part = case.meta.components.get(location) if case.meta else None
@@ -69,7 +72,7 @@ def point_at_what_exists(case: schemathesis.Case, stack: Stack) -> None:
         if "task" in path:
             path["task"] = stack.task
         if "subscriber" in path:
-            path["subscriber"] = stack.told if "task" in path else stack.subscriber()
+            path["subscriber"] = stack.unreached if "task" in path else stack.subscriber()
         if "token" in path:
             path["token"] = video_token(DEFAULT_SECRET, f"acme/{stack.task}/result.mp4")
     if fits(ParameterLocation.QUERY):

@@ -1,4 +1,4 @@
-"""The bucket keeps whole videos or nothing, with little memory, whatever the source does."""
+"""The bucket stores complete videos only, with little memory, whatever the source does."""
 
 import hashlib
 import io
@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from vidhook.edges import bucket as edge
 from vidhook.edges.bucket import Bucket
-from vidhook.errors import BrokenCopy, ProtocolBroken
+from vidhook.errors import BrokenDownload, ProtocolBroken
 
 ABOUT: dict[str, Any] = {"content_type": "video/mp4", "metadata": {"provider": "acme", "watch": "tsk_1"}}
 on_one_bucket = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Line:
-    """A download: so many bytes in pieces, and then the end or what breaks it."""
+    """A download: a number of bytes in pieces, and then its end or an error."""
 
     def __init__(self, size: int, failure: Exception | None = None) -> None:
         self.left, self.failure = size, failure
@@ -46,15 +46,15 @@ def bucket(bucket_name: str) -> Bucket:
 
 @pytest.fixture
 def uploads(bucket_name: str) -> Callable[[], int]:
-    """How many multipart uploads are open: each is paid for until it is aborted."""
+    """Counts the open multipart uploads, which cost money until they are aborted."""
     return lambda: len(boto3.client("s3").list_multipart_uploads(Bucket=bucket_name).get("Uploads", []))
 
 
 class TestStore:
     @on_one_bucket
     @given(body=st.binary(min_size=1, max_size=100_000), announced=st.booleans())
-    def test_what_lies_in_the_bucket_is_what_came(self, bucket: Bucket, body: bytes, announced: bool) -> None:
-        """With its length announced or not: the same bytes, the same hash, and both ways to ask agree."""
+    def test_what_is_stored_is_what_was_downloaded(self, bucket: Bucket, body: bytes, announced: bool) -> None:
+        """With or without a length, the bytes and the hash are the same, and both ways to ask agree."""
         length = len(body) if announced else None
         stored = bucket.store("acme/v.mp4", io.BytesIO(body), length=length, **ABOUT)
         lies = boto3.client("s3").get_object(Bucket=bucket.name, Key="acme/v.mp4")
@@ -63,8 +63,10 @@ class TestStore:
         assert (stored.bytes, stored.sha256) == (len(body), hashlib.sha256(body).hexdigest())
         assert bucket.find("acme/v.mp4") == stored
 
-    def test_a_body_of_unknown_length_goes_up_in_parts(self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Chunked answers announce none; the parts join to the same bytes."""
+    def test_a_body_of_unknown_length_is_uploaded_in_parts(
+        self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Chunked answers have no length, and the parts together are the same bytes."""
         monkeypatch.setattr(edge, "PART_BYTES", 5 * 1024**2)
         body = bytes(range(256)) * 4 * 1024 * 11
         stored = bucket.store("acme/v.mp4", io.BytesIO(body), length=None, **ABOUT)
@@ -73,40 +75,40 @@ class TestStore:
         assert lies["Body"].read() == body
         assert stored.sha256 == hashlib.sha256(body).hexdigest()
 
-    def test_a_body_above_one_puts_limit_goes_up_in_parts(
+    def test_a_body_above_the_limit_of_one_put_is_uploaded_in_parts(
         self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """S3 takes 5 GiB in one PutObject and no byte more."""
+        """S3 takes at most 5 GiB in one PutObject."""
         monkeypatch.setattr(edge, "SINGLE_PUT_LIMIT", 1_000)
         for size, tag in ((1_000, False), (1_001, True)):
             bucket.store(f"acme/{size}", Line(size), length=size, **ABOUT)
             etag = boto3.client("s3").head_object(Bucket=bucket.name, Key=f"acme/{size}")["ETag"]
             assert ("-1" in etag) is tag
 
-    def test_5_gib_in_parts_stay_below_the_limit_of_parts(self) -> None:
-        """10,000 parts at most: more than 300 GiB, far above any video."""
+    def test_5_gib_in_parts_are_below_the_limit_of_parts(self) -> None:
+        """S3 takes 10,000 parts, which is more than 300 GiB and far larger than any video."""
         assert edge.PART_BYTES * 10_000 > 60 * edge.SINGLE_PUT_LIMIT
 
     @pytest.mark.parametrize("length", [None, 0])
     def test_an_empty_body_is_no_video(
         self, bucket: Bucket, length: int | None, objects: Callable[[str], list[str]], uploads: Callable[[], int]
     ) -> None:
-        """It would be told as one, with a hash."""
-        with pytest.raises(BrokenCopy, match="empty"):
+        """It would otherwise be stored and published as a video."""
+        with pytest.raises(BrokenDownload, match="empty"):
             bucket.store("acme/v.mp4", Line(0), length=length, **ABOUT)
         assert (objects(bucket.name), uploads()) == ([], 0)
 
     def test_a_body_that_breaks_in_parts_leaves_nothing(
         self, bucket: Bucket, objects: Callable[[str], list[str]], uploads: Callable[[], int]
     ) -> None:
-        """No half video, and no upload that is paid for and seen by nobody."""
+        """Neither half a video nor an open upload, which would cost money, may be left."""
         with pytest.raises(ProtocolBroken, match="gone"):
             bucket.store("acme/v.mp4", Line(50_000_000, ProtocolBroken("gone")), length=None, **ABOUT)
         assert (objects(bucket.name), uploads()) == ([], 0)
 
     @pytest.mark.parametrize("limit", [5 * 1024**3, 10], ids=["one put", "parts"])
     @pytest.mark.parametrize("came", [999, 1_001])
-    def test_a_length_that_is_not_kept_breaks_the_copy(
+    def test_a_body_of_another_length_than_announced_is_not_stored(
         self,
         bucket: Bucket,
         came: int,
@@ -114,36 +116,36 @@ class TestStore:
         monkeypatch: pytest.MonkeyPatch,
         objects: Callable[[str], list[str]],
     ) -> None:
-        """Shorter or longer, it is not the file that was announced."""
+        """A body that is shorter or longer is not the file that was announced."""
         monkeypatch.setattr(edge, "SINGLE_PUT_LIMIT", limit)
-        with pytest.raises(BrokenCopy, match="of 1000 announced"):
+        with pytest.raises(BrokenDownload, match="of 1000 announced"):
             bucket.store("acme/v.mp4", Line(came), length=1_000, **ABOUT)
-        if limit == 10:  # what one put leaves is for S3 itself to refuse: TestOnTheWire
+        if limit == 10:  # S3 itself refuses one put that is too short or too long: see TestOnTheWire
             assert objects(bucket.name) == []
 
     def test_memory_is_bounded_whatever_the_size(self, bucket_name: str) -> None:
-        """A function of 1 GB copies a video of any size: what is held is a few parts, not the whole."""
+        """A function with 1 GB of memory can store a video of any size, because it holds only a few parts."""
         client = Discarding()
         tracemalloc.start()
-        Bucket(bucket_name, client=client).store(  # type: ignore[arg-type]
+        Bucket(bucket_name, client=client).store(  # type: ignore[arg-type]  # it has only what an upload calls
             "acme/v.mp4", Line(300 * 1024**2), length=None, **ABOUT
         )
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert client.bytes == 300 * 1024**2
+        assert client.received == 300 * 1024**2
         assert peak < 4 * edge.PART_BYTES
 
 
 class Discarding:
-    """S3 that counts and keeps nothing: moto would hold it all in this process."""
+    """S3 that counts the bytes and stores none; moto would hold them all in memory."""
 
-    bytes = 0
+    received = 0
 
     def create_multipart_upload(self, **_: Any) -> dict[str, str]:
         return {"UploadId": "1"}
 
     def upload_part(self, *, Body: bytes, **_: Any) -> dict[str, str]:  # noqa: N803 - boto3's name
-        self.bytes += len(Body)
+        self.received += len(Body)
         return {"ETag": "1"}
 
     def complete_multipart_upload(self, **_: Any) -> None:
@@ -152,16 +154,16 @@ class Discarding:
 
 class TestFind:
     def test_what_is_not_there_is_not_found(self, bucket: Bucket) -> None:
-        """The first copy begins with this question."""
+        """Storing a video begins with this question."""
         assert bucket.find("acme/none.mp4") is None
 
-    def test_a_bucket_that_may_not_be_asked_is_an_error(self, aws: None) -> None:
-        """Taking it for "not there" would hide a broken policy for ever."""
+    def test_a_bucket_without_permission_is_an_error(self, aws: None) -> None:
+        """If this looked like "not found", nobody would see that the policy is wrong."""
         with pytest.raises(ClientError):
             Bucket("another-ones").store("acme/v.mp4", Line(5), length=5, **ABOUT)
 
     def test_a_presigned_link_names_the_object_and_its_end(self, bucket: Bucket) -> None:
-        """It works for whoever holds it, so it is short-lived and good for one method."""
+        """Anybody who has the link can use it, so it is valid for a short time and for one method."""
         link = bucket.presigned("acme/v.mp4", seconds=900)
         assert "/acme/v.mp4?" in link
         assert "X-Amz-Expires=900" in link
@@ -172,7 +174,7 @@ class TestFind:
 
 
 class TestOnTheWire:
-    """What moto cannot show: the request as it leaves over a real connection, and what comes of a body that breaks."""
+    """What moto cannot show: the request on a real connection, and what happens when a body breaks."""
 
     @pytest.fixture
     def wire(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
@@ -202,7 +204,7 @@ class TestOnTheWire:
         server.server_close()
 
     def test_a_body_of_known_length_is_one_request(self, wire: Wire) -> None:
-        """As fast as the source: nothing is buffered, hashed beforehand or wrapped in chunks."""
+        """For speed, the body is not buffered, not hashed beforehand and not wrapped in chunks."""
         bucket, received = wire
         bucket.store("acme/v.mp4", Line(3_000_000), length=3_000_000, **ABOUT)
         ((path, headers, body),) = received
@@ -211,17 +213,17 @@ class TestOnTheWire:
         assert headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
         assert "aws-chunked" not in headers.get("content-encoding", "")
 
-    @pytest.mark.parametrize("failure", [ProtocolBroken("the line broke"), BrokenCopy("not a video")])
-    def test_what_broke_the_body_is_what_is_told(self, wire: Wire, failure: Exception) -> None:
-        """The copy's retry asks what broke: the source or S3; nothing whole reached the bucket."""
+    @pytest.mark.parametrize("failure", [ProtocolBroken("the line broke"), BrokenDownload("not a video")])
+    def test_what_broke_the_body_is_the_error_that_is_raised(self, wire: Wire, failure: Exception) -> None:
+        """The retry depends on what broke, the source or S3; no complete object reached the bucket."""
         bucket, received = wire
         with pytest.raises(type(failure), match=str(failure)):
             bucket.store("acme/v.mp4", Line(1_000_000, failure), length=3_000_000, **ABOUT)
         assert all(len(body) < 3_000_000 for _, _, body in received)
 
     def test_a_body_that_ends_too_soon_never_ends_the_request(self, wire: Wire) -> None:
-        """S3 keeps an object when its announced length has come, and this one has not."""
+        """S3 stores an object only when its announced length has arrived."""
         bucket, received = wire
-        with pytest.raises(BrokenCopy, match="999999 bytes came of 1000000 announced"):
+        with pytest.raises(BrokenDownload, match="999999 bytes came of 1000000 announced"):
             bucket.store("acme/v.mp4", Line(999_999), length=1_000_000, **ABOUT)
         assert all(len(body) < 1_000_000 for _, _, body in received)

@@ -1,4 +1,4 @@
-"""`vidhook doctor` against real receivers: the good one is praised, and of every other its flaw is found."""
+"""`vidhook doctor` against real receivers: it finds nothing wrong with a good one, and the flaw of each other one."""
 
 import json
 import ssl
@@ -28,19 +28,19 @@ PROBES = {
 
 
 class Receiver:
-    """An endpoint that does everything right, except what `flaw` names."""
+    """An endpoint that does everything right except for its `flaw`."""
 
     def __init__(self, secret: str, flaw: str = "") -> None:
         self.secret, self.flaw = secret, flaw
-        self.asked = 0
+        self.requests = 0
         self._seen: set[str] = set()
         self._lock = threading.Lock()
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
         """The status to answer with."""
         with self._lock:
-            self.asked += 1
-        if self.flaw == "slow" and self.asked == 1:
+            self.requests += 1
+        if self.flaw == "slow" and self.requests == 1:
             time.sleep(0.1)
         if self.flaw in STATUSES:
             return STATUSES[self.flaw]
@@ -104,16 +104,18 @@ def secret() -> str:
 
 
 def run(url: str, secret: str, *options: str) -> Result:
+    """Runs the doctor on an endpoint."""
     return CliRunner().invoke(main, ["doctor", url, "--secret", secret, "--json", *options])
 
 
 def verdicts(result: Result) -> dict[str, str]:
+    """The verdict of each probe."""
     findings = [json.loads(line) for line in result.output.splitlines()]
     return {finding["probe"]: finding["verdict"] for finding in findings}
 
 
-def test_a_good_endpoint_hears_that_nothing_is_wrong(secret: str) -> None:
-    """Every probe has its line, and the exit code says that all is well."""
+def test_nothing_is_wrong_with_a_good_endpoint(secret: str) -> None:
+    """Every probe has its line, and the exit code is 0."""
     with served(Receiver(secret)) as url:
         result = run(url, secret)
     assert verdicts(result) == dict.fromkeys(PROBES, "ok") | {"tls": "warning"}
@@ -139,30 +141,30 @@ def test_a_good_endpoint_hears_that_nothing_is_wrong(secret: str) -> None:
     ],
 )
 def test_each_flaw_is_found_and_no_other(secret: str, flaw: str, wrong: set[str]) -> None:
-    """A finding that is not there, or a flaw that is not found, sends somebody the wrong way."""
+    """A false finding misleads the user as much as a flaw that is not found."""
     with served(Receiver(secret, flaw)) as url:
         result = run(url, secret)
     assert {probe for probe, verdict in verdicts(result).items() if verdict == "wrong"} == wrong
     assert result.exit_code == 1
 
 
-def test_every_wrong_comes_with_its_mend_and_every_ok_without(secret: str) -> None:
-    """To be told what is wrong is half of the help."""
+def test_every_finding_but_ok_has_a_hint(secret: str) -> None:
+    """A user must learn what to fix, and not only what is wrong."""
     with served(Receiver(secret, "accepts anything")) as url:
         findings = [json.loads(line) for line in run(url, secret).output.splitlines()]
-    assert all(bool(finding["mend"]) == (finding["verdict"] != "ok") for finding in findings)
+    assert all(bool(finding["hint"]) == (finding["verdict"] != "ok") for finding in findings)
 
 
-def test_refusing_with_a_crash_is_a_warning(secret: str) -> None:
-    """Nothing was accepted, but a 500 is told to try again, and hides in the logs among real faults."""
+def test_a_forgery_that_is_answered_with_an_error_is_a_warning(secret: str) -> None:
+    """A forgery that gets a 500 is not accepted, but it looks like a fault of the endpoint."""
     with served(Receiver(secret, "crashes on forgery")) as url:
         result = run(url, secret)
     assert {verdicts(result)[probe] for probe in ("unsigned", "forged", "stale")} == {"warning"}
     assert result.exit_code == 0
 
 
-def test_a_slow_endpoint_is_warned(secret: str) -> None:
-    """Past 15 s an attempt has failed; who needs a third of that is near it."""
+def test_a_slow_endpoint_gets_a_warning(secret: str) -> None:
+    """An attempt fails after 15 s, so an endpoint that takes a third of that should become faster."""
     context = ssl.create_default_context()
     http = Http(allowed_networks=("127.0.0.0/8",), ssl_context=context)
     with served(Receiver(secret, "slow")) as url:
@@ -170,8 +172,8 @@ def test_a_slow_endpoint_is_warned(secret: str) -> None:
     assert (last.probe, last.verdict) == ("speed", "warning")
 
 
-def test_a_dead_endpoint_is_one_finding(secret: str) -> None:
-    """Where nobody listens there is nothing more to try."""
+def test_an_endpoint_that_is_down_has_one_finding(secret: str) -> None:
+    """No other probe makes sense when nothing listens there."""
     with served(Receiver(secret)) as url:
         pass
     result = run(url, secret)
@@ -180,16 +182,16 @@ def test_a_dead_endpoint_is_one_finding(secret: str) -> None:
     assert result.exit_code == 1
 
 
-def test_an_endpoint_that_takes_no_event_is_asked_nothing_more(secret: str) -> None:
-    """Who refuses the good ones proves nothing by refusing the bad ones."""
+def test_an_endpoint_that_refuses_a_good_event_gets_no_other_probe(secret: str) -> None:
+    """An endpoint that refuses everything would pass the other probes without checking anything."""
     receiver = Receiver(secret, "refuses everything")
     with served(receiver) as url:
         run(url, secret)
-    assert receiver.asked == 1
+    assert receiver.requests == 1
 
 
 def test_a_private_network_must_be_allowed_by_name(secret: str) -> None:
-    """The address is judged as it would be on AWS; only this machine is free."""
+    """Addresses are checked as on AWS, except for those of this machine."""
     result = run("https://10.255.0.1/hooks", secret)
     assert verdicts(result) == {"signed": "wrong"}
     assert "--allow" in result.output
@@ -209,10 +211,10 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 
 class TestTls:
     @pytest.mark.parametrize(("days", "verdict"), [(60, "ok"), (3, "warning")])
-    def test_the_days_left_of_the_certificate_are_told(
+    def test_the_days_until_the_certificate_expires_are_shown(
         self, secret: str, authority: trustme.CA, ca_file: str, days: int, verdict: str
     ) -> None:
-        """An expired certificate is the commonest way for an endpoint to fall silent."""
+        """An expired certificate is a common reason why an endpoint gets no more webhooks."""
         ends = datetime.now(UTC) + timedelta(days=days, hours=1)
         with served(Receiver(secret), authority.issue_cert("127.0.0.1", not_after=ends)) as url:
             result = run(url, secret, "--ca-file", ca_file)
@@ -221,21 +223,21 @@ class TestTls:
         assert result.exit_code == 0
 
     def test_a_certificate_of_an_unknown_authority_is_wrong(self, secret: str, authority: trustme.CA) -> None:
-        """vidhook would not deliver to it either."""
+        """vidhook itself would not deliver to this endpoint."""
         with served(Receiver(secret), authority.issue_cert("127.0.0.1")) as url:
             result = run(url, secret)
         assert verdicts(result) == {"signed": "wrong"}
         assert "tls:" in result.output
 
     def test_a_certificate_for_another_name_is_wrong(self, secret: str, authority: trustme.CA, ca_file: str) -> None:
-        """The name is verified, not only the chain."""
+        """The name in the certificate is checked, and not only its issuer."""
         with served(Receiver(secret), authority.issue_cert("hooks.example.com")) as url:
             assert verdicts(run(url, secret, "--ca-file", ca_file)) == {"signed": "wrong"}
 
 
 @pytest.mark.parametrize("flaw", ["", "accepts anything", "redirects", "breaks"])
 def test_no_secret_and_no_query_string_is_shown(secret: str, flaw: str) -> None:
-    """What the doctor prints is pasted into tickets."""
+    """Users copy what the doctor prints into tickets."""
     with served(Receiver(secret, flaw)) as url:
         result = run(url, secret)
     assert secret.removeprefix("whsec_") not in result.output
@@ -243,19 +245,19 @@ def test_no_secret_and_no_query_string_is_shown(secret: str, flaw: str) -> None:
 
 
 @pytest.mark.parametrize("bad", ["whsec_", "hunter2", "whsec_!!!!"])
-def test_what_is_no_secret_is_refused_before_anything_is_sent(bad: str) -> None:
-    """A truncated secret would make every probe look wrong; the text does not repeat it."""
+def test_a_bad_secret_is_refused_before_anything_is_sent(bad: str) -> None:
+    """With an incomplete secret every probe would fail; the error message does not repeat it."""
     receiver = Receiver(new_secret())
     with served(receiver) as url:
         result = run(url, bad)
     assert result.exit_code == 2
     assert "--secret" in result.output
     assert bad.removeprefix("whsec_") not in result.output or bad == "whsec_"
-    assert receiver.asked == 0
+    assert receiver.requests == 0
 
 
-def test_a_person_reads_sentences(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal each finding is a line, its mend below it, and a summary ends the list."""
+def test_a_terminal_shows_sentences(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal each finding is a line with its hint below it, and a summary comes last."""
     monkeypatch.setattr(doctor, "wants_json", lambda _: False)
     with served(Receiver(secret, "never looks at the time")) as url:
         result = CliRunner().invoke(main, ["doctor", url], input=f"{secret}\n")

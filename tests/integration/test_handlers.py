@@ -10,14 +10,14 @@ from typing import Any
 
 import boto3
 import pytest
-from world import DEFAULT_SECRET, KEY, Answer, World, says
 
 import poll_task
 import publish_event
 import redeliver_event
 import submit_task
 import sweep_ledger
-from vidhook.edges import environment
+from tests.integration.world import DEFAULT_SECRET, KEY, Answer, World, says
+from vidhook import wiring
 from vidhook.edges.telemetry import logger
 from vidhook.errors import BadSubmission
 
@@ -57,7 +57,7 @@ class Stack:
     def settled(self, *answers: Answer, **fields: Any) -> str:
         """The id of a watch that a poll has settled."""
         self.world.web.script("/tasks/t1", *answers)
-        watch = self.call("SubmitTask", {"provider": "acme", "task_id": "t1", **fields})["id"]
+        watch = str(self.call("SubmitTask", {"provider": "acme", "task_id": "t1", **fields})["id"])
         assert self.call("PollTask", {"watch": watch, "execution": "run-1"})["settled"]
         return watch
 
@@ -78,8 +78,8 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         "TABLE": world.ledger.table,
         "BUCKET": world.bucket.name,
         "BUS": "stack",
-        "PROVIDER_SECRET": f"{world.prefix}/keys",
-        "DEFAULT_SECRET": f"{world.prefix}/default",
+        "PROVIDER_SECRET": world.settings["PROVIDER_SECRET"],
+        "DEFAULT_SECRET": world.settings["DEFAULT_SECRET"],
         "ALLOWED_NETWORKS": "127.0.0.0/8, ::1/128",
         "WATCH_ARN": arns["watch"],
         "REDELIVER_ARN": arns["redeliver"],
@@ -89,12 +89,9 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    edges = [edge for edge in vars(environment).values() if hasattr(edge, "cache_clear")]
-    for edge in edges:
-        edge.cache_clear()
+    wiring.edges.cache_clear()
     yield Stack(world, arns["watch"], queue)
-    for edge in edges:
-        edge.cache_clear()
+    wiring.edges.cache_clear()
 
 
 @pytest.fixture
@@ -107,7 +104,9 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 def tasks(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for state in json.loads((ROOT / path).read_text())["States"].values():
         if state["Type"] == "Task":
-            yield re.fullmatch(r"\$\{(\w+)FunctionArn\}", state["Resource"])[1], state
+            named = re.fullmatch(r"\$\{(\w+)FunctionArn\}", state["Resource"])
+            assert named is not None
+            yield named[1], state
 
 
 class TestWhatTheStateMachinesRead:
@@ -151,7 +150,7 @@ class TestWhatTheStateMachinesRead:
         """What "Publish failure" hands in."""
         watch = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})["id"]
         problem = "it could not be polled: Lambda.TooManyRequestsException"
-        asked = {"watch": watch, "execution": "run-1", "problem": problem, "keep_video": False}
+        asked = {"watch": watch, "execution": "run-1", "problem": problem, "store_video": False}
         assert problem in stack.call("PublishEvent", asked)["event"]["data"]["error"]["message"]
 
 
@@ -260,14 +259,14 @@ class TestWhatOperatorsSee:
         while not stack.call("PollTask", {"watch": watch, "execution": "run-1"})["settled"]:
             pass
         stack.call("PublishEvent", {"watch": watch, "execution": "run-1"})
-        told = stack.call("PublishEvent", {"watch": watch, "execution": "run-1", "keep_video": False, "problem": "x"})
+        told = stack.call("PublishEvent", {"watch": watch, "execution": "run-1", "store_video": False, "problem": "x"})
         for late in told["unreached"]:
             stack.call("RedeliverEvent", {**late, "waited_for": 0, "execution": late["name"]})
 
     @pytest.fixture
     def lines(self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch) -> Any:
         # moto answers a token only when it runs the state machine; what is sent is test_machines_and_bus.py's to show.
-        monkeypatch.setattr(environment.machines(), "answer", lambda *_: True)
+        monkeypatch.setattr(wiring.edges().machines, "answer", lambda *_: True)
         self.everything(stack)
         return printed()
 
@@ -282,7 +281,7 @@ class TestWhatOperatorsSee:
         """Each combination is a metric that is paid for: a task's id as a dimension would cost thousands."""
         metrics = [line["_aws"]["CloudWatchMetrics"][0] for line in lines if "_aws" in line]
         assert {metric["Metrics"][0]["Name"] for metric in metrics} >= {
-            *("Polls", "ProviderErrors", "KeyRefused", "UnknownStatusWords", "SecondsToSettle", "FailedCopies"),
+            *("Polls", "ProviderErrors", "KeyRefused", "UnknownStatusWords", "SecondsToSettle", "StoreFailures"),
             "Deliveries",
         }
         assert {name for metric in metrics for names in metric["Dimensions"] for name in names} <= {

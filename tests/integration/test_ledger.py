@@ -1,11 +1,12 @@
-"""The ledger keeps what it is given, writes once what must be written once, and finds what should have moved."""
+"""The ledger stores what it is given, writes once what must be written once, and finds what is overdue."""
 
 import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
 import boto3
 import pytest
@@ -19,17 +20,23 @@ from vidhook.event import Event, terminal_event
 from vidhook.providers.file import bundled_text
 from vidhook.task import (
     Attempt,
+    AttemptKind,
     Category,
     Delivery,
+    DeliveryState,
+    Outcome,
     Poll,
     Snapshot,
     Source,
     Status,
     Submission,
     Subscriber,
+    SubscriberState,
     TaskError,
     Watch,
 )
+
+Result = TypeVar("Result")
 
 NOW = 1_777_287_600.5
 SUBMISSION = Submission("acme", "t1", {"order": "17"})
@@ -83,8 +90,8 @@ attempts = st.builds(
     Attempt,
     st.integers(1, 9_999),
     instants,
-    st.sampled_from(["delivered", "retry", "gone", "failed"]),
-    texts,
+    st.sampled_from(Outcome),
+    st.sampled_from(AttemptKind),
     st.none() | st.integers(100, 599),
     texts,
     texts,
@@ -104,7 +111,7 @@ subscribers = st.builds(
     st.lists(texts, max_size=3).map(tuple),
     objects,
     texts,
-    st.sampled_from(["active", "paused", "disabled"]),
+    st.sampled_from(SubscriberState),
     maybe,
     instants,
     instants,
@@ -132,7 +139,7 @@ def event(ledger: Ledger, watch: Watch) -> Event:
 
 @pytest.fixture
 def raw(table: str) -> Callable[[str, str], dict[str, Any]]:
-    """An item as DynamoDB has it."""
+    """Reads an item in the form in which DynamoDB has it."""
 
     def read(pk: str, sk: str) -> dict[str, Any]:
         return boto3.resource("dynamodb").Table(table).get_item(Key={"pk": pk, "sk": sk})["Item"]
@@ -140,18 +147,36 @@ def raw(table: str) -> Callable[[str, str], dict[str, Any]]:
     return read
 
 
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """The answers of calls that begin at the same moment, their requests mixed as chance has it.
+def failed(number: int, at: float, *, outcome: Outcome = Outcome.RETRY, status: int | None = None) -> Attempt:
+    """Returns an attempt that did not reach its subscriber, or was answered with `status`."""
+    kind = AttemptKind.DNS if status is None else AttemptKind.HTTP
+    return Attempt(number, at, outcome, kind, status, pause=5 if outcome is Outcome.RETRY else None)
+
+
+def accepted(number: int, at: float) -> Attempt:
+    return Attempt(number, at, Outcome.DELIVERED, AttemptKind.HTTP, 200)
+
+
+def error_of(watch: Watch) -> TaskError:
+    """Returns why a watch's task failed."""
+    assert watch.snapshot is not None
+    assert watch.snapshot.error is not None
+    return watch.snapshot.error
+
+
+def at_once(*calls: Callable[[], Result]) -> list[Result]:
+    """Returns the results of calls that start at the same moment, with their requests in a random order.
 
     One request at a time, as DynamoDB takes those for one item: moto's own check and write are two steps.
     """
-    gate, turn, request = threading.Barrier(len(calls)), threading.Lock(), BaseClient._make_api_call
+    gate, turn = threading.Barrier(len(calls)), threading.Lock()
+    request: Callable[..., Any] = vars(BaseClient)["_make_api_call"]
 
     def in_turn(*arguments: Any) -> Any:
         with turn:
             return request(*arguments)
 
-    def begin(call: Callable[[], Any]) -> Any:
+    def begin(call: Callable[[], Result]) -> Result:
         gate.wait()
         return call()
 
@@ -166,26 +191,26 @@ class TestFacts:
     def test_a_watch_comes_back_as_it_was(
         self, ledger: Ledger, submission: Submission, snapshot: Snapshot, poll: Poll
     ) -> None:
-        """What a poll learned is all that the next one knows."""
+        """The next poll knows only what the polls before it have written."""
         claimed, created = ledger.claim(submission, "run", 20, NOW)
         if created:
             assert ledger.watch(submission.id) == claimed
         noted = ledger.note_poll(claimed, poll, snapshot, settled=False, progress=True)
         assert ledger.watch(submission.id) == noted
-        assert (noted.snapshot, noted.history[-1], noted.progress_told) == (snapshot, poll, poll)
+        assert (noted.snapshot, noted.history[-1], noted.last_progress) == (snapshot, poll, poll)
 
     @on_one_table
     @given(attempt=attempts)
     def test_an_attempt_comes_back_as_it_was(self, ledger: Ledger, attempt: Attempt) -> None:
-        """The delivery log is evidence."""
+        """The delivery log shows why an event did not arrive, so it must be exact."""
         delivery = Delivery("evt_1", f"tsk_{attempt.number}", "sub_1", "video.completed", NOW)
-        ledger.note_attempt(ledger.open_delivery(event_of(delivery), SUBSCRIBER, NOW), attempt, "due")
-        assert ledger.attempts(delivery.watch_id) == [("evt_1", "sub_1", attempt)]
+        ledger.note_attempt(ledger.open_delivery(event_of(delivery), SUBSCRIBER, NOW), attempt, DeliveryState.DUE)
+        assert ledger.attempts(delivery.watch_id) == {("evt_1", "sub_1"): [attempt]}
 
     @on_one_table
     @given(subscriber=subscribers)
     def test_a_subscriber_comes_back_as_it_was(self, ledger: Ledger, subscriber: Subscriber) -> None:
-        """Its filter decides who is told."""
+        """Its filter decides which events it is notified of."""
         ledger.put_subscriber(subscriber)
         assert ledger.subscriber("sub_1") == subscriber
         assert ledger.subscribers() == [subscriber]
@@ -195,7 +220,7 @@ class TestFacts:
     def test_an_event_comes_back_byte_for_byte(
         self, ledger: Ledger, metadata: dict[str, Any], body: dict[str, Any], at: float
     ) -> None:
-        """Replays months later are signed over the same bytes."""
+        """A replay sends the same bytes again, and the signature depends on every byte."""
         submission = Submission("acme", json.dumps([metadata, body, at]))
         claimed, _ = ledger.claim(submission, "run", 20, NOW)
         event = Event("evt_1", "video.completed", claimed.id, "acme", at, json.dumps(body), metadata)
@@ -208,37 +233,37 @@ def event_of(delivery: Delivery) -> Event:
 
 class TestWatches:
     def test_a_task_submitted_twice_is_one_watch(self, ledger: Ledger) -> None:
-        """The first submission's wishes hold; the second only finds it."""
+        """The options of the first submission count, and the second one only finds the watch."""
         first, created = ledger.claim(SUBMISSION, "a", 20, NOW)
         again, anew = ledger.claim(replace(SUBMISSION, metadata={"other": 1}), "b", 20, NOW + 5)
         assert (created, anew) == (True, False)
         assert again == first
 
     def test_of_many_submissions_at_once_one_makes_the_watch(self, ledger: Ledger) -> None:
-        """Queues deliver twice."""
+        """A queue may deliver one submission several times at once."""
         answers = at_once(*[lambda: ledger.claim(SUBMISSION, "a", 20, NOW)] * 8)
         assert [created for _, created in answers].count(True) == 1
 
-    def test_the_first_settling_poll_stands(self, ledger: Ledger, watch: Watch) -> None:
-        """A second execution that polls later must not turn a told success into a failure."""
+    def test_the_first_settling_poll_counts(self, ledger: Ledger, watch: Watch) -> None:
+        """A later poll of a second execution must not turn a published success into a failure."""
         failed = Snapshot(Status.FAILED, error=TaskError(Category.TIMEOUT, "X", "late"))
         settled = ledger.note_poll(watch, Poll(NOW + 20, "completed"), DONE, settled=True)
         late = ledger.note_poll(watch, Poll(NOW + 21, "failed"), failed, settled=True)
         assert late == settled == ledger.watch(watch.id)
         assert ledger.note_poll(watch, Poll(NOW + 22, "retry", 12), None, settled=False).snapshot == DONE
 
-    def test_of_many_settling_polls_at_once_one_stands(self, ledger: Ledger, watch: Watch) -> None:
-        """All of them go on with the same snapshot."""
+    def test_of_many_settling_polls_at_once_one_counts(self, ledger: Ledger, watch: Watch) -> None:
+        """All executions continue with the same snapshot."""
 
         def settle(number: int) -> Callable[[], Watch]:
             snapshot = Snapshot(Status.FAILED, error=TaskError(Category.PROVIDER, "X", str(number)))
             return lambda: ledger.note_poll(watch, Poll(NOW + number, "failed"), snapshot, settled=True)
 
         seen = at_once(*[settle(number) for number in range(6)])
-        assert {each.snapshot.error.message for each in seen} == {ledger.watch(watch.id).snapshot.error.message}
+        assert {error_of(each).message for each in seen} == {error_of(ledger.watch(watch.id)).message}
 
-    def test_a_poll_without_news_keeps_the_snapshot(self, ledger: Ledger, watch: Watch) -> None:
-        """A provider that is down has not taken back what it said."""
+    def test_a_poll_without_news_changes_no_snapshot(self, ledger: Ledger, watch: Watch) -> None:
+        """What the provider said before is still true while the provider is down."""
         underway = Snapshot(Status.PROCESSING, progress=40)
         noted = ledger.note_poll(watch, Poll(NOW + 20, "processing", 12), underway, settled=False)
         noted = ledger.note_poll(noted, Poll(NOW + 32, "timeout", 12), None, settled=False)
@@ -246,21 +271,24 @@ class TestWatches:
         assert [poll.answer for poll in ledger.watch(watch.id).history] == ["processing", "timeout"]
 
     def test_the_history_is_the_latest_polls(self, ledger: Ledger, watch: Watch) -> None:
-        """A week of polls would outgrow the item."""
+        """All polls of a week would be too large for one item."""
         for number in range(HISTORY + 3):
             watch = ledger.note_poll(watch, Poll(NOW + number, "processing", 12), None, settled=False)
-        kept = ledger.watch(watch.id)
-        assert [poll.at for poll in kept.history] == [NOW + number for number in range(3, HISTORY + 3)]
-        assert kept.polls == HISTORY + 3
+        noted = ledger.watch(watch.id)
+        assert [poll.at for poll in noted.history] == [NOW + number for number in range(3, HISTORY + 3)]
+        assert noted.polls == HISTORY + 3
 
-    def test_a_failed_copy_is_counted_beside_the_fresher_link(self, ledger: Ledger, watch: Watch) -> None:
-        """The next copy uses the new link and knows how many went before."""
+    def test_a_failed_store_is_counted_beside_the_fresher_link(self, ledger: Ledger, watch: Watch) -> None:
+        """The next try to store the video uses the new link and knows how many tries failed before."""
         fresher = replace(DONE, sources=(Source("result", "video", "https://cdn.example/new.mp4"),))
-        ledger.note_failed_copy(ledger.note_poll(watch, Poll(NOW, "completed"), DONE, settled=True), fresher)
-        assert (ledger.watch(watch.id).copies, ledger.watch(watch.id).snapshot) == (1, fresher)
+        ledger.note_store_failure(ledger.note_poll(watch, Poll(NOW, "completed"), DONE, settled=True))
+        assert (ledger.watch(watch.id).store_failures, ledger.watch(watch.id).snapshot) == (1, DONE)
+        noted = ledger.note_fresh_link(ledger.watch(watch.id), fresher)
+        assert noted == ledger.watch(watch.id)
+        assert (noted.store_failures, noted.snapshot) == (1, fresher)
 
-    def test_what_is_not_there_is_told_as_such(self, ledger: Ledger, watch: Watch) -> None:
-        """A job can say so instead of failing in an odd place."""
+    def test_what_is_not_there_raises_not_found(self, ledger: Ledger, watch: Watch) -> None:
+        """A job can then report what is missing."""
         for read in (
             lambda: ledger.watch("tsk_none"),
             lambda: ledger.event(watch.id),
@@ -271,7 +299,7 @@ class TestWatches:
                 read()
 
     def test_watches_are_listed_newest_first(self, ledger: Ledger) -> None:
-        """The latest is what a person looks for; seconds with few digits sort right too."""
+        """People look for the newest task first, and times with few digits must sort correctly too."""
         for at, task_id in ((99.0, "a"), (NOW, "b"), (1_000.5, "c")):
             ledger.claim(Submission("acme", task_id), "run", 20, at)
         assert [each.submission.task_id for each in ledger.watches()] == ["b", "c", "a"]
@@ -280,45 +308,47 @@ class TestWatches:
 
 class TestEvents:
     def test_a_watch_has_one_event_whoever_writes_it(self, ledger: Ledger, watch: Watch) -> None:
-        """Two executions that end one watch differently tell the same."""
+        """Two executions that end one watch differently publish the same event."""
         failure = Snapshot(Status.FAILED, error=TaskError(Category.TIMEOUT, "X", "x"))
         made = [
             terminal_event(watch, snapshot, {}, NOW + number) for number, snapshot in enumerate([DONE, failure] * 4)
         ]
-        told = at_once(*[lambda each=each: ledger.put_event(each) for each in made])
-        assert {each.body for each in told} == {ledger.event(watch.id).body}
+        written = at_once(*[lambda each=each: ledger.put_event(each) for each in made])
+        assert {each.body for each in written} == {ledger.event(watch.id).body}
 
     def test_an_event_closes_its_watch(self, ledger: Ledger, watch: Watch, event: Event) -> None:
-        """A closed watch is settled and out of the sweeper's sight."""
+        """A closed watch is settled, and the sweeper does not find it."""
         closed = ledger.watch(watch.id)
         assert (closed.event_id, closed.settled) == (event.id, True)
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
 
     def test_an_event_needs_its_watch(self, ledger: Ledger) -> None:
-        """An event of nothing would be told to everybody."""
+        """An event without a task must not reach any subscriber."""
         with pytest.raises(NotFound):
             ledger.put_event(Event("evt_1", "video.completed", "tsk_none", "acme", NOW, "{}"))
 
 
 class TestDeliveries:
     def test_a_delivery_is_opened_once(self, ledger: Ledger, event: Event) -> None:
-        """A repeated publishing finds how far the first came."""
+        """When publishing is repeated, it finds the attempts that were already made."""
         opened = ledger.open_delivery(event, SUBSCRIBER, NOW)
-        noted = ledger.note_attempt(opened, Attempt(1, NOW, "retry", "http", 500, pause=5), "due")
+        noted = ledger.note_attempt(opened, failed(1, NOW, status=500), DeliveryState.DUE)
         assert ledger.open_delivery(event, SUBSCRIBER, NOW + 60) == noted
         assert (noted.attempts, noted.next_at, noted.last) == (1, NOW + 5, "500")
 
-    def test_a_story_is_one_tasks_alone_in_order(self, ledger: Ledger, event: Event) -> None:
-        """Ten attempts come after nine."""
+    def test_the_log_of_a_task_is_complete_and_in_order(self, ledger: Ledger, event: Event) -> None:
+        """Ten attempts are listed after nine, and other tasks have logs of their own."""
         delivery = ledger.open_delivery(event, SUBSCRIBER, NOW)
         for number in range(1, 13):
-            delivery = ledger.note_attempt(delivery, Attempt(number, NOW + number, "retry", "dns", pause=5), "due")
-        assert [attempt.number for _, _, attempt in ledger.attempts(event.watch_id)] == list(range(1, 13))
+            delivery = ledger.note_attempt(delivery, failed(number, NOW + number), DeliveryState.DUE)
+        log = ledger.attempts(event.watch_id)
+        assert set(log) == {(event.id, "sub_1")}
+        assert [attempt.number for attempt in log[event.id, "sub_1"]] == list(range(1, 13))
         assert ledger.deliveries(event.watch_id) == [delivery]
         assert ledger.deliveries("tsk_other") == []
 
     def test_a_subscribers_deliveries_are_listed_by_time(self, ledger: Ledger) -> None:
-        """Held ones are drained oldest first; a replay takes all since a time."""
+        """Held deliveries are sent oldest first, and a recovery takes all deliveries since a time."""
         for number, task_id in enumerate("abc"):
             claimed, _ = ledger.claim(Submission("acme", task_id), "run", 20, NOW)
             ledger.open_delivery(terminal_event(claimed, DONE, {}, NOW), SUBSCRIBER, NOW + number)
@@ -328,100 +358,113 @@ class TestDeliveries:
         assert [each.created_at for each in ledger.deliveries_to("sub_1", newest_first=True)] == times[::-1]
         assert list(ledger.deliveries_to("sub_2")) == []
 
-    @pytest.mark.parametrize("state", ["due", "held", "delivered", "failed"])
-    def test_only_due_deliveries_are_in_the_sweepers_sight(self, ledger: Ledger, event: Event, state: str) -> None:
-        """A delivery that is due and does not move has lost its execution."""
+    @pytest.mark.parametrize("state", DeliveryState)
+    def test_only_due_deliveries_are_found_by_the_sweeper(
+        self, ledger: Ledger, event: Event, state: DeliveryState
+    ) -> None:
+        """A delivery that is due and overdue has lost its execution."""
         delivery = ledger.open_delivery(event, SUBSCRIBER, NOW)
         assert ledger.overdue_deliveries(NOW + GRACE_SECONDS - 1, 10) == []
-        delivery = ledger.note_attempt(delivery, Attempt(1, NOW, "retry", "dns", pause=7_200), state)
+        delivery = ledger.note_attempt(delivery, replace(failed(1, NOW), pause=7_200), state)
         assert ledger.overdue_deliveries(NOW + 7_200 + GRACE_SECONDS - 1, 10) == []
         late = ledger.overdue_deliveries(NOW + 7_200 + 2 * GRACE_SECONDS + 1, 10)
-        assert late == ([delivery] if state == "due" else [])
+        assert late == ([delivery] if state is DeliveryState.DUE else [])
 
-    def test_a_new_run_begins_the_schedule_anew_when_asked_to(self, ledger: Ledger, event: Event) -> None:
-        """A replay gets the whole schedule; a mended one goes on where it stood."""
+    def test_a_new_run_begins_the_schedule_again_when_asked_to(self, ledger: Ledger, event: Event) -> None:
+        """A replay gets the whole schedule, and a run that the sweeper repairs continues where it was."""
         delivery = ledger.open_delivery(event, SUBSCRIBER, NOW)
-        delivery = ledger.note_attempt(delivery, Attempt(5, NOW, "failed", "http", 500), "failed")
-        mended = ledger.start_run(delivery, pause=1, now=NOW, afresh=False)
-        replayed = ledger.start_run(mended, pause=1, now=NOW, afresh=True)
-        assert (mended.state, mended.base, mended.run) == ("due", 0, 1)
+        delivery = ledger.note_attempt(
+            delivery, failed(5, NOW, outcome=Outcome.FAILED, status=500), DeliveryState.FAILED
+        )
+        repaired = ledger.start_run(delivery, pause=1, now=NOW, afresh=False)
+        replayed = ledger.start_run(repaired, pause=1, now=NOW, afresh=True)
+        assert (repaired.state, repaired.base, repaired.run) == ("due", 0, 1)
         assert (replayed.base, replayed.run, replayed.attempts) == (5, 2, 5)
         assert ledger.delivery(event.watch_id, event.id, "sub_1") == replayed
 
     def test_what_was_delivered_meanwhile_is_not_run_again(self, ledger: Ledger, event: Event) -> None:
-        """A sweep reads two hundred, and comes to the last of them seconds later."""
+        """A sweep reads two hundred deliveries, and reaches the last of them seconds later."""
         stale = ledger.open_delivery(event, SUBSCRIBER, NOW)
-        delivered = ledger.note_attempt(stale, Attempt(1, NOW, "delivered", "http", 200), "delivered")
+        delivered = ledger.note_attempt(stale, accepted(1, NOW), DeliveryState.DELIVERED)
         assert ledger.start_run(stale, pause=1, now=NOW, afresh=False) == delivered
         assert ledger.delivery(event.watch_id, event.id, "sub_1") == delivered
 
-    def test_two_who_start_a_run_start_the_same(self, ledger: Ledger, event: Event) -> None:
-        """A replay and a sweep at once; the run's name then makes it one execution."""
+    def test_two_callers_who_start_a_run_start_the_same_one(self, ledger: Ledger, event: Event) -> None:
+        """A replay and a sweep may start a run at once, and the run's name makes it one execution."""
         seen = ledger.open_delivery(event, SUBSCRIBER, NOW)
         first = ledger.start_run(seen, pause=1, now=NOW, afresh=True)
         assert ledger.start_run(seen, pause=9, now=NOW, afresh=False) == first
 
-    @pytest.mark.parametrize(("state", "kept"), [("due", "due"), ("failed", "due"), ("delivered", "delivered")])
+    @pytest.mark.parametrize(
+        ("attempt", "state", "left"),
+        [
+            (failed(1, NOW), DeliveryState.DUE, DeliveryState.DUE),
+            (failed(1, NOW, outcome=Outcome.FAILED), DeliveryState.FAILED, DeliveryState.DUE),
+            (accepted(1, NOW), DeliveryState.DELIVERED, DeliveryState.DELIVERED),
+        ],
+        ids=["due", "failed", "delivered"],
+    )
     def test_an_attempt_of_an_older_run_ends_the_newer_only_by_delivering(
-        self, ledger: Ledger, event: Event, state: str, kept: str
+        self, ledger: Ledger, event: Event, attempt: Attempt, state: DeliveryState, left: DeliveryState
     ) -> None:
-        """Else a replay would be forgotten because the old schedule's last attempt was under way."""
+        """Otherwise the last attempt of the old schedule could end a replay that has just begun."""
         old = ledger.open_delivery(event, SUBSCRIBER, NOW)
         new = ledger.start_run(old, pause=1, now=NOW, afresh=True)
-        ledger.note_attempt(old, Attempt(1, NOW, state, "http", pause=5), state)
+        ledger.note_attempt(old, attempt, state)
         now = ledger.delivery(event.watch_id, event.id, "sub_1")
-        assert now.state == kept
-        assert (now == new) == (kept == "due")
+        assert now.state is left
+        assert (now == new) is (left is DeliveryState.DUE)
 
 
 class TestSubscribers:
-    def test_failures_at_once_keep_the_first_and_the_last(self, ledger: Ledger) -> None:
-        """Many deliveries fail together; the streak began with one of them and goes on."""
+    def test_failures_at_once_set_the_first_and_the_last(self, ledger: Ledger) -> None:
+        """Many deliveries may fail together, and all of them belong to one series of failures."""
         ledger.put_subscriber(SUBSCRIBER)
         ledger.note_failure(SUBSCRIBER, NOW, None)
         at_once(*[lambda at=at: ledger.note_failure(SUBSCRIBER, at, None) for at in (NOW + 1, NOW + 2, NOW + 3)])
         seen = ledger.note_failure(SUBSCRIBER, NOW + 60, NOW + 90)
         assert seen == ledger.subscriber("sub_1")
+        assert seen is not None
         assert (seen.failing_since, seen.last_failure, seen.hold_until) == (NOW, NOW + 60, NOW + 90)
 
-    def test_a_success_ends_the_streak(self, ledger: Ledger) -> None:
-        """And leaves the quiet it asked for."""
+    def test_a_success_ends_the_series_of_failures(self, ledger: Ledger) -> None:
+        """The wait that the subscriber asked for is not changed."""
         ledger.put_subscriber(SUBSCRIBER)
         ledger.note_failure(SUBSCRIBER, NOW, NOW + 90)
-        ledger.note_failing_told(SUBSCRIBER)
+        ledger.note_failing_reported(SUBSCRIBER)
         ledger.note_success(SUBSCRIBER)
         assert ledger.subscriber("sub_1") == replace(SUBSCRIBER, hold_until=NOW + 90)
 
-    def test_operators_are_told_once_in_a_streak(self, ledger: Ledger) -> None:
-        """Fifty deliveries failing at once are one piece of news."""
+    def test_one_series_of_failures_is_reported_once(self, ledger: Ledger) -> None:
+        """Fifty deliveries that fail at once are one report."""
         ledger.put_subscriber(SUBSCRIBER)
-        told = at_once(*[lambda: ledger.note_failing_told(SUBSCRIBER)] * 5)
-        assert told.count(True) == 1
+        reports = at_once(*[lambda: ledger.note_failing_reported(SUBSCRIBER)] * 5)
+        assert reports.count(True) == 1
 
     def test_a_removed_subscriber_does_not_come_back(self, ledger: Ledger) -> None:
-        """A late failure or success must not make half a subscriber."""
+        """A late failure or success must not write parts of a removed subscriber."""
         ledger.put_subscriber(SUBSCRIBER)
         ledger.remove_subscriber("sub_1")
         assert ledger.note_failure(SUBSCRIBER, NOW, None) is None
         ledger.note_success(SUBSCRIBER)
-        assert ledger.note_failing_told(SUBSCRIBER) is False
+        assert ledger.note_failing_reported(SUBSCRIBER) is False
         with pytest.raises(NotFound):
-            ledger.put_state("sub_1", "disabled", "x")
+            ledger.put_state("sub_1", SubscriberState.DISABLED, "x")
         assert ledger.subscribers() == []
 
-    def test_a_resumed_subscriber_begins_afresh(self, ledger: Ledger) -> None:
-        """Old failures must not disable it at the first new one."""
+    def test_a_resumed_subscriber_has_no_old_failures(self, ledger: Ledger) -> None:
+        """Old failures must not disable it at the first new failure."""
         ledger.put_subscriber(SUBSCRIBER)
         ledger.note_failure(SUBSCRIBER, NOW, NOW + 90)
-        ledger.put_state("sub_1", "disabled", "it answered 410 Gone")
+        ledger.put_state("sub_1", SubscriberState.DISABLED, "it answered 410 Gone")
         assert (ledger.subscriber("sub_1").active, ledger.subscriber("sub_1").reason) == (False, "it answered 410 Gone")
-        ledger.put_state("sub_1", "active", None)
+        ledger.put_state("sub_1", SubscriberState.ACTIVE, None)
         assert ledger.subscriber("sub_1") == SUBSCRIBER
 
     def test_a_callback_url_is_remembered_apart_as_long_as_its_events(
         self, ledger: Ledger, raw: Callable[[str, str], dict[str, Any]]
     ) -> None:
-        """Its failures count for the next task too, and it must not expire while a delivery to it is under way."""
+        """Its failures count for the next task too, and it must not expire while an event is delivered to it."""
         assert ledger.callback(CALLBACK, NOW) == CALLBACK
         ledger.note_failure(CALLBACK, NOW, None)
         later = NOW + 20 * DAY
@@ -431,8 +474,8 @@ class TestSubscribers:
 
 
 class TestTokens:
-    def test_tokens_are_kept_until_they_are_answered(self, ledger: Ledger, watch: Watch) -> None:
-        """Several executions may wait for one task; a repeated submission waits once."""
+    def test_tokens_are_stored_until_they_are_answered(self, ledger: Ledger, watch: Watch) -> None:
+        """Several executions may wait for one task, and a repeated submission waits only once."""
         for token in ("one", "two", "one"):
             ledger.put_token(watch.id, token, NOW)
         assert sorted(ledger.tokens(watch.id)) == ["one", "two"]
@@ -442,14 +485,14 @@ class TestTokens:
     def test_a_token_is_in_no_other_item(
         self, ledger: Ledger, watch: Watch, event: Event, raw: Callable[[str, str], dict[str, Any]]
     ) -> None:
-        """It is a credential; watches and events are shown to people."""
+        """A token is a credential, and people can see watches and events."""
         ledger.put_token(watch.id, "canary", NOW)
         assert "canary" not in str(raw(watch.id, "watch")) + str(raw(watch.id, "event"))
 
 
 class TestProviders:
-    def test_a_kept_file_wins_over_the_bundled_one(self, ledger: Ledger) -> None:
-        """The same dialect is spoken at many addresses."""
+    def test_a_stored_file_wins_over_the_bundled_one(self, ledger: Ledger) -> None:
+        """Several hosts may have the same format."""
         assert ledger.provider("alad").base_url == "https://ai.alad.com"
         text = bundled_text("alad").replace("https://ai.alad.com", "https://alad.example")
         ledger.put_provider_file("alad", text)
@@ -459,8 +502,8 @@ class TestProviders:
         assert ledger.remove_provider_file("alad") is False
         assert ledger.provider("alad").base_url == "https://ai.alad.com"
 
-    def test_an_unknown_provider_is_told_its_nearest(self, ledger: Ledger) -> None:
-        """Most unknown names are misspelled ones."""
+    def test_the_nearest_name_of_an_unknown_provider_is_found(self, ledger: Ledger) -> None:
+        """Most unknown names are typing errors."""
         with pytest.raises(NotFound, match='"vicse"'):
             ledger.provider("vicse")
         assert ledger.nearest_provider("vicse") == "vicsee"
@@ -468,41 +511,43 @@ class TestProviders:
 
 
 class TestForgetting:
-    def test_everything_of_a_task_is_forgotten_in_time(
+    def test_everything_of_a_task_expires(
         self, ledger: Ledger, watch: Watch, event: Event, raw: Callable[[str, str], dict[str, Any]]
     ) -> None:
-        """Events after their days; a watch not before Step Functions frees its execution's name (90 days)."""
+        """Events expire after their days, and a watch not before its execution's name is free (90 days)."""
         delivery = ledger.open_delivery(event, SUBSCRIBER, NOW)
-        ledger.note_attempt(delivery, Attempt(1, NOW, "delivered", "http", 200), "delivered")
+        ledger.note_attempt(delivery, accepted(1, NOW), DeliveryState.DELIVERED)
         month = int(NOW) + 30 * DAY
         keys = ("event", f"delivery#{event.id}#sub_1", f"attempt#{event.id}#sub_1#0001")
         assert [raw(watch.id, key)["ttl"] for key in keys] == [month] * 3
         assert raw(watch.id, "watch")["ttl"] == int(NOW) + SUBMISSION.deadline_seconds + WATCH_DAYS * DAY
         assert WATCH_DAYS > 90
 
-    def test_a_token_outlives_every_wait(self, ledger: Ledger, watch: Watch, table: str) -> None:
+    def test_a_token_expires_after_the_longest_wait(self, ledger: Ledger, watch: Watch, table: str) -> None:
         """An execution waits for a year at most."""
         ledger.put_token(watch.id, "one", NOW)
         items = boto3.resource("dynamodb").Table(table).scan()["Items"]
-        assert next(item["ttl"] for item in items if item["sk"].startswith("token#")) >= NOW + 365 * DAY
+        [expires] = [item["ttl"] for item in items if str(item["sk"]).startswith("token#")]
+        assert isinstance(expires, Decimal)
+        assert expires >= NOW + 365 * DAY
 
-    def test_what_is_overdue_is_found_wherever_its_key_lies(self, ledger: Ledger) -> None:
-        """The index is spread over many partitions, and the sweeper looks into each."""
+    def test_what_is_overdue_is_found_in_every_partition(self, ledger: Ledger) -> None:
+        """The index has many partitions, and the sweeper must read all of them."""
         claimed = {ledger.claim(Submission("acme", str(number)), "run", 20, NOW)[0].id for number in range(40)}
         assert set(ledger.overdue_watches(NOW + 10_000, 100)) == claimed
         assert len(ledger.overdue_watches(NOW + 10_000, 7)) == 7
 
-    def test_a_poll_seldom_touches_the_index(
+    def test_a_poll_seldom_changes_the_index(
         self, ledger: Ledger, watch: Watch, raw: Callable[[str, str], dict[str, Any]]
     ) -> None:
-        """Each change of a key costs two writes more."""
+        """Each change of an index key costs two more writes."""
         before = raw(watch.id, "watch")["due_at"]
         for number in range(10):
             watch = ledger.note_poll(watch, Poll(NOW + 12 * number, "processing", 12), None, settled=False)
         assert raw(watch.id, "watch")["due_at"] - before in (0, GRACE_SECONDS)
 
-    def test_an_idle_watch_is_found_once_it_should_have_moved(self, ledger: Ledger, watch: Watch) -> None:
-        """A watch that was claimed and never started, or lost its execution, must not end in silence."""
+    def test_an_idle_watch_is_found_when_it_is_overdue(self, ledger: Ledger, watch: Watch) -> None:
+        """A watch that lost its execution, or never had one, must still end with an event."""
         assert ledger.overdue_watches(NOW + 20 + GRACE_SECONDS - 1, 10) == []
         assert ledger.overdue_watches(NOW + 20 + 2 * GRACE_SECONDS + 1, 10) == [watch.id]
         ledger.note_poll(watch, Poll(NOW + 20, "processing", 300), None, settled=False)

@@ -39,9 +39,11 @@ class TestMachines:
 
     def test_an_execution_is_started_once_under_its_name(self, arn: str) -> None:
         """A name that is taken is success: it was started before."""
-        machines = Machines()
-        assert machines.start(arn, "tsk_1", {"watch": "tsk_1", "pause": 20}) is True
-        assert machines.start(arn, "tsk_1", {"watch": "tsk_1", "pause": 30}) is False
+        machines = Machines(watch_arn=arn)
+        assert machines.start_watch("tsk_1", "tsk_1", 20) is True
+        assert machines.start_watch("tsk_1", "tsk_1", 30) is False
+        assert machines.watch_is_running("tsk_1")
+        assert not machines.watch_is_running("tsk_2")
         client = boto3.client("stepfunctions")
         (execution,) = client.list_executions(stateMachineArn=arn)["executions"]
         described = client.describe_execution(executionArn=execution["executionArn"])
@@ -114,7 +116,7 @@ class TestBus:
         """Whoever listens to the bus needs no second format."""
         bus, stub = events
         stub.add_response("put_events", {"FailedEntryCount": 0}, self.entry("video.completed", DONE.body))
-        bus.tell(DONE)
+        bus.put(DONE)
 
     def test_an_operational_event_is_told_under_its_type(self, events: tuple[Bus, Stubber]) -> None:
         """Operators need no webhook to hear of a disabled one."""
@@ -129,4 +131,4 @@ class TestBus:
         refusal = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow"}]}
         stub.add_response("put_events", refusal)
         with pytest.raises(OSError, match=r"refused video.completed: ThrottlingException"):
-            bus.tell(DONE)
+            bus.put(DONE)

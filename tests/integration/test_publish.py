@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 from standardwebhooks import Webhook
-from world import DEFAULT_SECRET, KEY, MP4, Answer, World, says
 
-from vidhook.keep import COPY_PAUSES
-from vidhook.publish import MOST_UNREACHED, Published, Unreached, output
+from tests.integration.world import DEFAULT_SECRET, KEY, MP4, Answer, World, event_of, says
+from vidhook.publish import MOST_UNREACHED, Notified, Published, Unreached, output
+from vidhook.store import STORE_PAUSES
 from vidhook.task import Delivery, Subscriber
 
 GONE = Answer(410, b"gone")
@@ -20,8 +20,8 @@ DOWN = Answer(500, b"out of disk")
 
 
 def asset(published: Published) -> dict[str, Any]:
-    assert published.event is not None
-    (only,) = published.event.data["data"]["assets"]
+    assets: list[dict[str, Any]] = event_of(published).data["data"]["assets"]
+    (only,) = assets
     return only
 
 
@@ -31,16 +31,16 @@ class TestTold:
         one, other = world.subscribe("one"), world.subscribe("other")
         world.subscribe("elsewhere", providers=("vicsee",))
         published = world.publish(world.completed(metadata={"order": "17"}))
-        body = published.event.body.encode()
+        body = event_of(published).body.encode()
         for subscriber in (one, other):
             (received,) = world.web.to(f"/{subscriber.id.removeprefix('sub_')}")
             assert received.body == body
             assert received.headers["content-type"] == "application/json"
-            assert received.headers["webhook-id"] == published.event.id
+            assert received.headers["webhook-id"] == event_of(published).id
             assert world.delivery(published, subscriber).state == "delivered"
         assert world.web.to("/elsewhere") == []
-        assert [event.body for event in world.bus.events] == [published.event.body]
-        assert (published.unreached, published.pause) == ((), 0)
+        assert [event.body for event in world.bus.events] == [event_of(published).body]
+        assert (published.notified.unreached, published.pause) == ((), 0)
 
     def test_a_webhook_verifies_with_the_reference_library(self, world: World) -> None:
         """A callback_url is signed with the stack's default secret."""
@@ -48,7 +48,7 @@ class TestTold:
         published = world.publish(world.completed(callback_url=url))
         (received,) = world.web.to("/callback")
         sent_at = datetime.fromtimestamp(int(received.headers["webhook-timestamp"]), UTC)
-        expected = Webhook(DEFAULT_SECRET).sign(published.event.id, sent_at, received.body.decode())
+        expected = Webhook(DEFAULT_SECRET).sign(event_of(published).id, sent_at, received.body.decode())
         assert sent_at.timestamp() == int(world.now)
         assert received.headers["webhook-signature"] == expected
 
@@ -56,7 +56,7 @@ class TestTold:
         """And nothing is copied."""
         world.subscribe("one")
         published = world.publish(world.settle(says("failed", error="nsfw prompt")))
-        assert published.event.type == "video.failed"
+        assert event_of(published).type == "video.failed"
         assert json.loads(world.web.to("/one")[0].body)["data"]["error"]["message"] == "nsfw prompt"
 
     def test_two_publishings_tell_one_event(self, world: World) -> None:
@@ -72,9 +72,9 @@ class TestTold:
         """The way out of every fault in the state machine."""
         world.subscribe("one")
         watch = world.submit().watch.id
-        published = world.publish(watch, keep_video=False)
-        error = published.event.data["data"]["error"]
-        assert (published.event.type, error["code"], error["retryable"]) == ("video.failed", "WATCH_FAILED", True)
+        published = world.publish(watch, store=False)
+        error = event_of(published).data["data"]["error"]
+        assert (event_of(published).type, error["code"], error["retryable"]) == ("video.failed", "WATCH_FAILED", True)
         assert world.ledger.watch(watch).settled
 
 
@@ -98,7 +98,7 @@ class TestKept:
         url = world.video(broken, Answer(503), whole)
         watch = world.settle(says("completed", url=url))
         pauses = [world.publish(watch).pause for _ in range(2)]
-        assert pauses == list(COPY_PAUSES[:2])
+        assert pauses == list(STORE_PAUSES[:2])
         assert world.web.to("/one") == []
         assert asset(world.publish(watch))["bytes"] == len(MP4)
 
@@ -107,31 +107,52 @@ class TestKept:
         dead = world.web.script("/files/dead.mp4", Answer(403))
         fresh = world.video()
         watch = world.settle(says("completed", url=dead), says("completed", url=fresh))
-        assert world.publish(watch).pause == COPY_PAUSES[0]
+        assert world.publish(watch).pause == STORE_PAUSES[0]
+        polled = world.poll(watch)
+        assert (polled.settled, polled.settled_now) == (True, False)
         told = asset(world.publish(watch))
         assert (told["stored"], told["source_url"]) == (True, fresh)
+
+    @pytest.mark.parametrize("later", [says("processing"), says("failed", error="lost"), Answer(404), Answer(503)])
+    def test_a_finished_task_stays_finished_whatever_is_read_of_it_later(self, world: World, later: Answer) -> None:
+        """A settled watch is asked about for a fresh link alone: its end was read, and is believed."""
+        url = world.video(Answer(503), Answer(200, MP4, {"content-type": "video/mp4"}))
+        watch = world.settle(says("completed", url=url), later)
+        world.publish(watch)
+        before = world.ledger.watch(watch)
+        assert world.poll(watch).settled
+        assert world.ledger.watch(watch) == before
+        assert asset(world.publish(watch))["stored"]
+
+    def test_a_task_that_is_published_is_not_asked_about_again(self, world: World) -> None:
+        """A second execution may still poll it; the provider has said all it can."""
+        watch = world.completed()
+        world.publish(watch)
+        asked = len(world.web.to("/tasks/t1"))
+        assert world.poll(watch).settled
+        assert len(world.web.to("/tasks/t1")) == asked
 
     def test_a_video_that_cannot_be_kept_is_told_with_the_providers_link(self, world: World) -> None:
         """The render exists and was paid for."""
         world.subscribe("one")
         url = world.video(Answer(200, b"<html>expired</html>"))
         watch = world.settle(says("completed", url=url))
-        assert [world.publish(watch).pause for _ in COPY_PAUSES] == list(COPY_PAUSES)
+        assert [world.publish(watch).pause for _ in STORE_PAUSES] == list(STORE_PAUSES)
         published = world.publish(watch)
         told = asset(published)
-        assert (published.event.type, told["stored"], told["url"]) == ("video.completed", False, url)
+        assert (event_of(published).type, told["stored"], told["url"]) == ("video.completed", False, url)
         assert len(world.web.to("/one")) == 1
 
     def test_a_fault_of_ours_tells_the_video_without_a_copy(self, world: World) -> None:
         """What "Publish failure" does when the bucket cannot be written."""
-        published = world.publish(world.completed(), keep_video=False)
-        assert (published.event.type, asset(published)["stored"]) == ("video.completed", False)
+        published = world.publish(world.completed(), store=False)
+        assert (event_of(published).type, asset(published)["stored"]) == ("video.completed", False)
 
     def test_a_video_that_lies_there_is_not_copied_again(self, world: World) -> None:
         """A crash after the copy costs a look, not the traffic."""
         watch = world.completed()
         with pytest.raises(Crash):
-            world.publish(watch, ledger=Crashing(world.ledger, "put_event"))
+            world.but(ledger=Crashing(world.ledger, "put_event")).publish(watch)
         assert asset(world.publish(watch))["stored"]
         assert len(world.web.to("/files/v.mp4")) == 1
 
@@ -154,9 +175,9 @@ class TestNotReached:
         (late,) = output(published)["unreached"]
         delivery = world.delivery(published, bad)
         assert late == {
-            "name": f"{published.event.id}-sub_bad-0",
-            "watch": published.event.watch_id,
-            "event": published.event.id,
+            "name": f"{event_of(published).id}-sub_bad-0",
+            "watch": event_of(published).watch_id,
+            "event": event_of(published).id,
             "subscriber": "sub_bad",
             "run": 0,
             "pause": 5,
@@ -168,7 +189,7 @@ class TestNotReached:
         """410 says never again; the event is there, should that be a mistake."""
         subscriber = world.subscribe("gone", GONE)
         published = world.publish(world.completed())
-        assert published.unreached == ()
+        assert published.notified.unreached == ()
         assert world.delivery(published, subscriber).state == "held"
         assert world.ledger.subscriber(subscriber.id).state == "disabled"
         assert [kind for kind, _ in world.bus.reports] == ["endpoint.disabled"]
@@ -179,7 +200,9 @@ class TestNotReached:
         world.publish(world.completed())
         second = world.publish(world.completed(task_id="t2"))
         assert world.delivery(second, subscriber).attempts == 0
-        assert second.unreached[0].pause == pytest.approx(580, abs=1)  # the second task took 20 of the 600 seconds
+        assert second.notified.unreached[0].pause == pytest.approx(
+            580, abs=1
+        )  # the second task took 20 of the 600 seconds
         assert len(world.web.to("/busy")) == 1
 
     @pytest.mark.parametrize("state", ["paused", "disabled"])
@@ -187,7 +210,7 @@ class TestNotReached:
         """Held, not dropped, and not tried."""
         subscriber = world.subscribe("quiet", state=state)
         published = world.publish(world.completed())
-        assert (published.unreached, world.web.to("/quiet")) == ((), [])
+        assert (published.notified.unreached, world.web.to("/quiet")) == ((), [])
         assert world.delivery(published, subscriber).state == "held"
 
     def test_a_subscriber_whose_secret_is_gone_holds_up_nobody(self, world: World) -> None:
@@ -212,18 +235,19 @@ class TestNotReached:
                     raise PermissionError("kms")
                 return world.secrets.signing(subscriber, now)
 
-        published = world.publish(world.completed(), secrets=Forbidden())
+        published = world.but(secrets=Forbidden()).publish(world.completed())
         assert world.delivery(published, good).state == "delivered"
-        assert [event.id for event in world.bus.events] == [published.event.id]
-        (late,) = published.unreached
+        assert [event.id for event in world.bus.events] == [event_of(published).id]
+        (late,), (fault,) = published.notified.unreached, published.notified.faults
         assert (late.delivery.subscriber_id, late.pause) == (bad.id, 5)
+        assert (fault.subscriber_id, str(fault.error)) == (bad.id, "kms")
         world.wait(5)
         assert world.redeliver(late.delivery).state == "delivered"
 
     def test_the_output_fits_a_state_whatever_the_number_of_subscribers(self) -> None:
         """256 KiB, with an event of 128; those beyond are due in the ledger and the sweeper starts them."""
         late = Unreached(Delivery("evt_" + "x" * 26, "tsk_" + "x" * 26, "sub_" + "x" * 26, "video.failed", 0.0), 86_400)
-        told = output(Published(unreached=(late,) * 2_000))
+        told = output(Published(notified=Notified(unreached=(late,) * 2_000)))
         assert len(told["unreached"]) == MOST_UNREACHED
         assert len(json.dumps(told)) < 128 * 1024
 
@@ -245,13 +269,15 @@ class TestTokens:
         world.submit(task_token="ours")
         published = world.publish(world.completed())
         assert (published.forbidden, [token for token, _ in world.machines.answered]) == (1, ["ours"])
-        assert world.ledger.tokens(published.event.watch_id) == ["theirs"]
+        assert world.ledger.tokens(event_of(published).watch_id) == ["theirs"]
 
     def test_a_token_is_in_nothing_that_is_told_or_started(self, world: World) -> None:
         """It is a credential."""
         world.submit(task_token="canary")
         published = world.publish(world.completed())
-        assert "canary" not in str([published, world.machines.started, world.ledger.watch(published.event.watch_id)])
+        assert "canary" not in str(
+            [published, world.machines.started, world.ledger.watch(event_of(published).watch_id)]
+        )
 
 
 class TestProgress:
@@ -277,7 +303,7 @@ class TestProgress:
         """The next news, or the end, says more."""
         subscriber = world.subscribe("one", DOWN, events=("*.progress",))
         published = world.publish_progress(self.underway(world))
-        assert (published.unreached, world.delivery(published, subscriber).state) == ((), "failed")
+        assert (published.notified.unreached, world.delivery(published, subscriber).state) == ((), "failed")
         assert world.redeliver(world.delivery(published, subscriber)).settled
         assert len(self.told(world)) == 1
 
@@ -287,9 +313,9 @@ class TestProgress:
         subscriber = world.subscribe("one", events=("*.progress",))
         watch = self.underway(world)
         with pytest.raises(Crash):
-            world.publish_progress(watch, http=Crashing(world.http, only="send"))
+            world.but(http=Crashing(world.http, only="send")).publish_progress(watch)
         if ended:
-            world.publish(watch, keep_video=False)
+            world.publish(watch, store=False)
         (stranded,) = world.ledger.overdue_deliveries(world.now + 3_600, 10)
         assert world.redeliver(stranded).settled
         assert world.ledger.overdue_deliveries(world.now + 86_400, 10) == []
@@ -308,14 +334,14 @@ class TestProgress:
                 world.wait(60)
                 return world.http.send(*arguments, **named)
 
-        published = world.publish_progress(watch, http=Slow())
-        assert (len(world.web.to("/slow")), self.told(world), published.unreached) == (1, [], ())
+        published = world.but(http=Slow()).publish_progress(watch)
+        assert (len(world.web.to("/slow")), self.told(world), published.notified.unreached) == (1, [], ())
 
     def test_news_is_never_told_after_the_end(self, world: World) -> None:
         """It would look as if the task went on."""
         world.subscribe("one", events=("*",))
         watch = self.underway(world)
-        world.publish(watch, keep_video=False)
+        world.publish(watch, store=False)
         assert world.publish_progress(watch).event is None
         assert [body["type"] for body in self.told(world)] == ["video.failed"]
 
@@ -324,7 +350,7 @@ class TestProgress:
         """Old news drained days later is worth nothing."""
         world.subscribe("one", events=("*",), state=state)
         published = world.publish_progress(self.underway(world))
-        assert world.ledger.deliveries(published.event.watch_id) == []
+        assert world.ledger.deliveries(event_of(published).watch_id) == []
 
 
 class Crash(BaseException):
@@ -367,7 +393,7 @@ def test_killed_at_any_line_the_event_still_arrives_with_one_id_and_the_same_byt
         edges = {name: Crashing(getattr(world, name), calls=calls, at=at) for name in names}
         told_before = len(world.web.to("/one"))
         try:
-            world.publish(watch, **edges)
+            world.but(**edges).publish(watch)
         except Crash:
             crashes += 1
         else:
@@ -376,11 +402,11 @@ def test_killed_at_any_line_the_event_still_arrives_with_one_id_and_the_same_byt
         published = world.publish(watch)
         received = world.web.to("/one")[told_before:]
         assert {(asked.headers["webhook-id"], asked.body) for asked in received} == {
-            (published.event.id, published.event.body.encode())
+            (event_of(published).id, event_of(published).body.encode())
         }
         assert world.ledger.event(watch) == published.event
-        assert {event.id for event in world.bus.events if event.watch_id == watch} == {published.event.id}
+        assert {event.id for event in world.bus.events if event.watch_id == watch} == {event_of(published).id}
         assert {token for token, event in world.machines.answered if event.watch_id == watch} == {f"token-{at}"}
-        if not published.unreached:
+        if not published.notified.unreached:
             assert world.delivery(published, one).state == "delivered"
     assert crashes > 20

@@ -1,4 +1,4 @@
-"""The receivers of docs/receivers do what docs/events.md says, each in its own language, as real processes."""
+"""The sample receivers in docs/receivers do what docs/events.md says; each runs as a process of its own."""
 
 import json
 import os
@@ -36,14 +36,15 @@ http = Http(allowed_networks=("127.0.0.0/8",))
 
 @dataclass
 class Running:
-    """One receiver's process: where it listens, and the lines it has printed since."""
+    """The process of a receiver, its URL, and the lines that it has printed since it listens."""
 
     process: subprocess.Popen[str]
     url: str = ""
     lines: list[str] = field(default_factory=list)
     listening: Event = field(default_factory=Event)
 
-    def listen(self) -> None:
+    def read_output(self) -> None:
+        """Reads what the receiver prints, until it ends."""
         assert self.process.stdout
         for line in self.process.stdout:
             if found := re.match("listening at (http://127.0.0.1:[0-9]+)", line):
@@ -52,8 +53,8 @@ class Running:
             else:
                 self.lines.append(line.strip())
 
-    def told(self, line: str) -> int:
-        """How often the line was printed, once it was, or after a second."""
+    def times_printed(self, line: str) -> int:
+        """How often a line was printed. Waits up to a second for the first time."""
         ends = time.monotonic() + 1
         while line not in self.lines and time.monotonic() < ends:
             time.sleep(0.01)
@@ -65,7 +66,7 @@ class Running:
 
 @pytest.fixture(scope="module", params=LANGUAGES)
 def receiver(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """One receiver a language, for all tests of this file."""
+    """The receiver of one language, for all tests of this file."""
     command = LANGUAGES[request.param]
     if shutil.which(command[0]) is None:
         pytest.skip(f"there is no {command[0]} on this machine")
@@ -79,7 +80,7 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[Running]:
         start_new_session=True,
     )
     running = Running(process)
-    reader = Thread(target=running.listen, daemon=True)
+    reader = Thread(target=running.read_output, daemon=True)
     reader.start()
     try:
         assert running.listening.wait(60), running.lines
@@ -100,19 +101,19 @@ def headers_of(sample: str) -> dict[str, str]:
 
 
 def signed_now(sample: str, *secrets: str, seconds: int = 0) -> dict[str, str]:
-    """The sample's headers as they are when it is sent at this moment, or some seconds from it."""
+    """The headers of a sample that is signed now, or some seconds from now."""
     event_id = headers_of(sample)["webhook-id"]
     return webhook_headers(secrets or (SECRET,), event_id, int(time.time()) + seconds, body_of(sample))
 
 
 class TestReceiver:
     @pytest.mark.parametrize("sample", SAMPLES)
-    def test_every_event_is_taken_and_handled_once_however_often_it_comes(self, receiver: Running, sample: str) -> None:
-        """Delivery is at least once: the second 2xx ends the redelivery, and nothing is done twice."""
+    def test_a_duplicate_is_accepted_and_not_handled_again(self, receiver: Running, sample: str) -> None:
+        """Delivery is at least once, so a receiver answers 2xx to duplicates and handles an event once."""
         for _ in range(3):
             assert receiver.post(signed_now(sample), body_of(sample)) == 204
         event = json.loads(body_of(sample))
-        assert receiver.told(f"{event['id']} {event['type']}") == 1
+        assert receiver.times_printed(f"{event['id']} {event['type']}") == 1
 
     @pytest.mark.parametrize("sample", SAMPLES)
     def test_a_body_that_was_changed_is_refused(self, receiver: Running, sample: str) -> None:
@@ -121,42 +122,42 @@ class TestReceiver:
             assert receiver.post(signed_now(sample), tampered) == 401
 
     @pytest.mark.parametrize("sample", SAMPLES)
-    def test_a_recorded_webhook_cannot_be_played_again_later(self, receiver: Running, sample: str) -> None:
-        """It verifies for ever, so its age has to count."""
+    def test_an_old_webhook_is_refused(self, receiver: Running, sample: str) -> None:
+        """An attacker may send a recorded webhook again, and its signature still fits."""
         assert receiver.post(headers_of(sample), body_of(sample)) == 401
 
     @pytest.mark.parametrize(("seconds", "status"), [(-290, 204), (290, 204), (-310, 401), (310, 401)])
-    def test_five_minutes_either_way_are_forgiven(self, receiver: Running, seconds: int, status: int) -> None:
-        """Clocks differ a little, and attempts take a while."""
+    def test_a_timestamp_may_differ_by_five_minutes(self, receiver: Running, seconds: int, status: int) -> None:
+        """Clocks differ a little, and an attempt takes some seconds."""
         assert receiver.post(signed_now("video.failed", seconds=seconds), body_of("video.failed")) == status
 
     def test_one_of_several_signatures_is_enough(self, receiver: Running) -> None:
-        """While a secret is rotated each event is signed with both."""
+        """While a secret is rotated, each event has a signature by the old one and by the new one."""
         both = signed_now("video.failed", new_secret(), SECRET)
         assert receiver.post(both, body_of("video.failed")) == 204
 
     @pytest.mark.parametrize("missing", ["webhook-id", "webhook-timestamp", "webhook-signature"])
     def test_a_missing_header_is_refused(self, receiver: Running, missing: str) -> None:
-        """Whoever leaves one out is not vidhook."""
+        """Every webhook of vidhook has all three headers."""
         headers = signed_now("video.failed")
         del headers[missing]
         assert receiver.post(headers, body_of("video.failed")) == 401
 
     @pytest.mark.parametrize("timestamp", ["", "soon", "NaN", "1e999", "-1", "²"])
     def test_a_timestamp_that_is_no_number_is_refused(self, receiver: Running, timestamp: str) -> None:
-        """A comparison with nonsense must not come out as fresh."""
+        """A timestamp that cannot be read must not count as a recent one."""
         headers = {**signed_now("video.failed"), "webhook-timestamp": timestamp}
         assert receiver.post(headers, body_of("video.failed")) == 401
 
-    def test_the_doctor_finds_nothing_wrong(self, receiver: Running) -> None:
-        """What we show to others passes what we ask of them."""
+    def test_the_doctor_finds_nothing_wrong_with_it(self, receiver: Running) -> None:
+        """A sample receiver must pass the probes that users run on their own receivers."""
         found = list(examine(receiver.url, SECRET, http=http, ssl_context=ssl.create_default_context()))
         assert {finding.probe: finding.found for finding in found if finding.verdict == "wrong"} == {}
         assert {finding.probe for finding in found if finding.verdict == "warning"} == {"tls"}
 
     @pytest.mark.skipif(not (shutil.which("openssl") and shutil.which("curl")), reason="there is no openssl or curl")
-    def test_what_the_shell_signs_is_taken(self, receiver: Running) -> None:
-        """send.sh lets anybody try a receiver with curl."""
+    def test_a_webhook_that_is_signed_by_the_shell_script_is_accepted(self, receiver: Running) -> None:
+        """With send.sh a user can try a receiver with curl."""
         command = ["sh", "send.sh", receiver.url, str(WEBHOOKS / "image.completed" / "body.json")]
         sent = [
             subprocess.run(command, cwd=RECEIVERS, env={**os.environ, "VIDHOOK_SECRET": secret}, timeout=20).returncode
@@ -181,16 +182,16 @@ class TestShell:
         return run.stdout.strip() or run.stderr.strip()
 
     @pytest.mark.parametrize("sample", SAMPLES)
-    def test_a_recorded_webhook_verifies_at_its_time_and_no_other(self, sample: str) -> None:
-        """The samples are what anybody's first try is made with."""
+    def test_a_recorded_webhook_verifies_at_its_own_time_only(self, sample: str) -> None:
+        """Users try the script with these samples first."""
         headers, body = WEBHOOKS / sample / "headers", WEBHOOKS / sample / "body.json"
         at = int(headers_of(sample)["webhook-timestamp"])
         assert self.verify(headers, body, SECRET, at + 299) == "verified"
         assert self.verify(headers, body, SECRET, at + 301) == "signed too long ago, or in the future"
         assert self.verify(headers, body, SECRET, at - 301) == "signed too long ago, or in the future"
 
-    def test_either_secret_verifies_while_one_is_rotated(self) -> None:
-        """A receiver may change its secret at any moment of the day that both sign."""
+    def test_the_old_and_the_new_secret_verify_while_one_is_rotated(self) -> None:
+        """A receiver may change to the new secret at any time while both are used."""
         folder = WEBHOOKS / "video.completed-while-rotating"
         at = int(headers_of(folder.name)["webhook-timestamp"])
         for secret in (SECRET, OLD_SECRET):
@@ -198,7 +199,7 @@ class TestShell:
         assert self.verify(folder / "headers", folder / "body.json", new_secret(), at) == "no signature fits"
 
     def test_a_tampered_body_and_a_missing_header_are_refused(self, tmp_path: Path) -> None:
-        """The same rules as in any other language."""
+        """The shell script has the same rules as the receivers."""
         folder = WEBHOOKS / "video.failed"
         at = int(headers_of(folder.name)["webhook-timestamp"])
         tampered, unsigned, undated = tmp_path / "body.json", tmp_path / "unsigned", tmp_path / "undated"

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from world import Answer, World
 
+from tests.integration.world import Answer, World
 from vidhook.deliver import FAILING_TRIES, PAUSES
-from vidhook.redeliver import hand_on, start_run
-from vidhook.task import Delivery, SigningSecret, Subscriber
+from vidhook.redeliver import Redelivered
+from vidhook.task import Delivery, SigningSecret, Subscriber, SubscriberState
 
 DOWN = Answer(500, b"out of disk")
 FINE = Answer(200, b"ok")
@@ -47,7 +47,7 @@ def test_a_subscriber_that_stays_down_is_tried_for_76_hours_and_then_given_up(wo
     assert pauses == list(PAUSES)
     assert 75 < (world.now - began) / 3_600 < 77
     assert (done.state, stored(world, delivery).state) == ("failed", "failed")
-    log = [attempt for _, _, attempt in world.ledger.attempts(delivery.watch_id)]
+    (log,) = world.ledger.attempts(delivery.watch_id).values()
     assert [attempt.number for attempt in log] == list(range(1, len(PAUSES) + 2))
     assert {attempt.answer for attempt in log} == {"out of disk"}
 
@@ -77,8 +77,8 @@ class TestAsTheSubscriberStands:
         assert (world.redeliver(delivery).state, stored(world, delivery).state) == ("cancelled", "cancelled")
         assert len(world.web.to("/late")) == 1
 
-    @pytest.mark.parametrize("state", ["paused", "disabled"])
-    def test_one_that_is_not_active_is_held_for(self, world: World, state: str) -> None:
+    @pytest.mark.parametrize("state", [SubscriberState.PAUSED, SubscriberState.DISABLED])
+    def test_one_that_is_not_active_is_held_for(self, world: World, state: SubscriberState) -> None:
         """Nothing is sent, nothing is lost, and no execution waits."""
         subscriber, delivery = late(world, FINE)
         world.ledger.put_state(subscriber.id, state, None)
@@ -141,7 +141,7 @@ class TestFailing:
         world.wait(4 * 86_400)
         world.redeliver(delivery, waited_for=world.now)
         seen = world.ledger.subscriber(subscriber.id)
-        assert (seen.state, "no success since" in seen.reason) == ("disabled", True)
+        assert (seen.state, "no success since" in (seen.reason or "")) == (SubscriberState.DISABLED, True)
         assert world.redeliver(delivery).settled
         assert stored(world, delivery).state == "held"
 
@@ -164,20 +164,12 @@ class TestRuns:
 
     def test_a_forgotten_event_ends_its_redelivery(self, world: World) -> None:
         """Its days are over, and there is nothing to send."""
-        assert world.redeliver(Delivery("evt_1", "tsk_1", "sub_1", "video.failed", 0.0)).state == "forgotten"
+        assert world.redeliver(Delivery("evt_1", "tsk_1", "sub_1", "video.failed", 0.0)) == Redelivered(True)
 
     def test_a_run_is_started_under_its_own_name_with_ids_and_seconds_only(self, world: World) -> None:
         """The name makes a second start of the same run harmless."""
         _, delivery = late(world, FINE)
-        started = start_run(
-            delivery,
-            pause=3,
-            afresh=True,
-            ledger=world.ledger,
-            machines=world.machines,  # type: ignore[arg-type]
-            redeliver_arn="arn:redeliver",
-            now=world.now,
-        )
-        assert world.machines.started[started.execution_name] == hand_on(started, 3)
-        assert set(hand_on(started, 3)) == {"watch", "event", "subscriber", "run", "pause"}
+        started = world.runs.start(delivery, pause=3, afresh=True)
+        assert world.machines.started[started.execution_name] == started.execution_input(3)
+        assert set(started.execution_input(3)) == {"watch", "event", "subscriber", "run", "pause"}
         assert (started.run, started.base) == (1, 1)

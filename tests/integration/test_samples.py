@@ -1,4 +1,4 @@
-"""The sample provider and subscriber are what tests and the demo trust: here they are measured themselves."""
+"""The sample provider and subscriber, which other tests and the demo rely on, do what they should."""
 
 import base64
 import hashlib
@@ -38,6 +38,7 @@ def provider() -> Iterator[SampleProvider]:
 
 
 def ask(provider: SampleProvider, task: SampleTask, suffix: str = "", key: str | None = None) -> requests.Response:
+    """Polls a task as vidhook does it."""
     url = provider.base_url(task.provider) + PATHS[task.provider] + task.task_id + suffix
     return requests.get(url, headers={"Authorization": f"Bearer {key or KEYS[task.provider]}"}, timeout=5)
 
@@ -49,6 +50,7 @@ def at_age(task: SampleTask, seconds: float) -> SampleTask:
 
 
 def links(body: object) -> list[str]:
+    """All links in an answer."""
     if isinstance(body, dict):
         return [link for value in body.values() for link in links(value)]
     return [body] if isinstance(body, str) and body.startswith("http") else []
@@ -67,13 +69,13 @@ class TestProvider:
     def test_a_task_is_queued_then_runs_then_is_done(
         self, provider: SampleProvider, name: str, age: float, words: set[str]
     ) -> None:
-        """A watch must see every phase that the documents name."""
+        """A watch must see every phase that the documentation of the provider names."""
         body = ask(provider, at_age(provider.add(name, seconds=100), age)).json()
         assert (body.get("data") or body)["status"] in words
 
     @pytest.mark.parametrize(("name", "field", "start"), [("alad", "progress", 50), ("infinityblue", "progress", 0)])
     def test_progress_grows_to_99(self, provider: SampleProvider, name: str, field: str, start: int) -> None:
-        """Alad starts at 50 % as its document says; nobody says 100 before the end."""
+        """Alad starts at 50 % as its documentation says, and no provider reaches 100 % before the end."""
         task = provider.add(name, seconds=100, queued_seconds=0)
         seen = []
         for age in (0, 30, 60, 99):
@@ -85,7 +87,7 @@ class TestProvider:
 
     @pytest.mark.parametrize("name", DIALECTS)
     def test_every_link_in_the_answer_gives_the_video_it_reports(self, provider: SampleProvider, name: str) -> None:
-        """The sha256 of GET /_sample/tasks is what copies are compared with."""
+        """Stored videos are compared with the sha256 that GET /_sample/tasks reports."""
         task = at_age(provider.add(name, seconds=1, bytes=500_000), 2)
         found = links(ask(provider, task).json())
         (report,) = [
@@ -101,7 +103,7 @@ class TestProvider:
             assert hashlib.sha256(video.content).hexdigest() == report["sha256"]
 
     def test_a_task_id_may_hold_any_character(self, provider: SampleProvider) -> None:
-        """Ids are the provider's own business; they travel percent-encoded."""
+        """A provider may choose any id, and a URL has it percent-encoded."""
         task = at_age(provider.add("vibepeak", task_id="a/b c%é", seconds=1), 2)
         url = provider.base_url("vibepeak") + PATHS["vibepeak"] + "a%2Fb%20c%25%C3%A9"
         body = requests.get(url, headers={"Authorization": f"Bearer {KEYS['vibepeak']}"}, timeout=5).json()
@@ -109,15 +111,15 @@ class TestProvider:
         assert requests.get(body["result"]["video_url"], timeout=5).status_code == 200
 
     def test_super_resolution_has_a_second_video(self, provider: SampleProvider) -> None:
-        """`original_result_url` is another file than `result_url`."""
+        """The files of `original_result_url` and `result_url` differ."""
         task = at_age(provider.add("alad", seconds=1, ends="completed-super-resolution"), 2)
         data = ask(provider, task).json()["data"]
         result, original = (requests.get(data[key], timeout=5).content for key in ("result_url", "original_result_url"))
         assert result != original
         assert data["fail_reason"] == data["result_url"]
 
-    def test_content_needs_the_key_and_a_finished_task(self, provider: SampleProvider) -> None:
-        """InfinityBlue's proxy download is behind the same key as its API."""
+    def test_the_content_of_a_video_needs_the_key_and_a_finished_task(self, provider: SampleProvider) -> None:
+        """InfinityBlue's content proxy needs the same key as its API."""
         done = at_age(provider.add("infinityblue", seconds=1), 2)
         assert ask(provider, done, "/content", key="wrong").status_code == 401
         assert ask(provider, done, "/content").content == b"".join(done.media().chunks())
@@ -125,13 +127,13 @@ class TestProvider:
 
     @pytest.mark.parametrize("name", DIALECTS)
     def test_a_wrong_key_is_refused_and_an_unknown_task_is_not_found(self, provider: SampleProvider, name: str) -> None:
-        """The two refusals that every document has."""
+        """The documentation of every provider has these two refusals."""
         assert ask(provider, provider.add(name), key="wrong").status_code == 401
         unknown = ask(provider, SampleTask(name, task_id="nobody-made-it"))
         assert (unknown.status_code == 404) or (unknown.json()["code"] == "task_not_exist")
 
-    def test_a_link_dies_when_its_seconds_have_passed(self, provider: SampleProvider) -> None:
-        """A video must be copied while its link lives; a new answer has a new link."""
+    def test_a_link_expires_after_its_seconds_and_a_new_answer_has_a_new_link(self, provider: SampleProvider) -> None:
+        """A video must be stored before its link expires, or by a fresh link."""
         task = at_age(provider.add("alad", seconds=1, link_seconds=-10), 2)
         (dead, *_) = links(ask(provider, task).json())
         assert requests.get(dead, timeout=5).status_code == 403
@@ -141,7 +143,7 @@ class TestProvider:
         assert requests.get(alive.replace("signature=", "signature=0"), timeout=5).status_code == 403
 
     def test_faults_come_first_and_in_their_order(self, provider: SampleProvider) -> None:
-        """A script says exactly what a watch has to go through."""
+        """The script of a task says exactly which answers a watch gets."""
         faults = [{"kind": "429", "times": 2, "retry_after": 7}, "500", "html", "empty", "rate-limited", "drop"]
         task = provider.add("vicsee", seconds=100, faults=faults)
         answers = [ask(provider, task) for _ in range(6)]
@@ -151,11 +153,11 @@ class TestProvider:
         assert answers[0].headers["Retry-After"] == "7"
         assert answers[4].content == b""
         assert ask(provider, task).json()["data"]["status"] == "pending"
-        told = [told for _, told in task.polls]
-        assert told == ["429", "429", "500", "html", "empty", "rate-limited", "drop", "pending"]
+        answered = [answer for _, answer in task.polls]
+        assert answered == ["429", "429", "500", "html", "empty", "rate-limited", "drop", "pending"]
 
     def test_a_cut_download_ends_early_once(self, provider: SampleProvider) -> None:
-        """Half a video is what a broken connection leaves; the next try has it whole."""
+        """The first download breaks off half-way, and the next one is complete."""
         task = at_age(provider.add("vibepeak", seconds=1, bytes=2_000_000, faults=["cut"]), 2)
         (link,) = links(ask(provider, task).json())
         with pytest.raises(requests.RequestException):
@@ -172,10 +174,10 @@ class TestProvider:
             ({"provider": "alad", "faults": ["gremlins"]}, "faults"),
         ],
     )
-    def test_a_script_that_cannot_be_played_names_its_field(
+    def test_a_bad_script_is_refused_with_the_name_of_its_field(
         self, provider: SampleProvider, script: dict[str, Any], field: str
     ) -> None:
-        """A typing error in a test's script must not make another test of it."""
+        """A spelling mistake in a script must not change what a test does."""
         answer = requests.post(f"{provider.url}/_sample/tasks", json=script, timeout=5)
         assert answer.status_code == 400
         assert answer.json()["error"]["message"].startswith(f"{field}:")
@@ -183,8 +185,8 @@ class TestProvider:
 
 class TestMedia:
     @given(seed=st.text(), length=st.integers(0, 100_000))
-    def test_a_video_is_a_whole_chain_of_boxes(self, seed: str, length: int) -> None:
-        """ISO/IEC 14496-12: box follows box to the last byte, and the sample is where the index says."""
+    def test_a_video_is_a_complete_series_of_boxes(self, seed: str, length: int) -> None:
+        """ISO/IEC 14496-12: each box follows another up to the last byte, and the index has the place of the sample."""
         video = media.video(seed, length)
         content = b"".join(video.chunks())
         boxes, at = {}, 0
@@ -199,7 +201,7 @@ class TestMedia:
         assert video.sha256 == hashlib.sha256(content).hexdigest()
 
     def test_every_seed_has_a_video_of_its_own(self) -> None:
-        """Mixed-up videos must show in their hashes."""
+        """The hash of a video shows which task it belongs to."""
         assert len({media.video(f"task {n}").sha256 for n in range(50)}) == 50
 
 
@@ -217,8 +219,8 @@ def signed(secret: str, body: bytes, event_id: str = "evt_1", at: float | None =
 class TestSubscriber:
     BODY = json.dumps({"id": "evt_1", "type": "video.completed"}).encode()
 
-    def test_a_signed_webhook_verifies_and_its_repeat_is_a_duplicate(self) -> None:
-        """At-least-once delivery: the receiver tells the second from the first by its id."""
+    def test_a_signed_webhook_verifies_and_its_repetition_is_a_duplicate(self) -> None:
+        """Delivery is at least once, and a receiver knows a duplicate by its id."""
         secret = new_secret()
         with SampleSubscriber(secret) as subscriber:
             for _ in range(2):
@@ -230,8 +232,8 @@ class TestSubscriber:
             assert [first.duplicate, second.duplicate] == [False, True]
 
     @pytest.mark.parametrize("fault", ["tampered", "stale", "forged", "unsigned", "garbled"])
-    def test_what_does_not_verify_is_refused_and_remembered_with_its_reason(self, fault: str) -> None:
-        """A subscriber that accepts anything proves nothing."""
+    def test_a_webhook_that_does_not_verify_is_refused_and_recorded_with_its_reason(self, fault: str) -> None:
+        """A subscriber that accepts everything would test nothing."""
         secret = new_secret()
         headers = signed(
             new_secret() if fault == "forged" else secret, self.BODY, at=time.time() - 3600 * (fault == "stale")
@@ -247,8 +249,8 @@ class TestSubscriber:
             assert not received.verified
             assert received.problem
 
-    def test_planned_answers_come_first_and_a_failed_one_makes_no_duplicate(self) -> None:
-        """What was answered with 500 was not taken, so its next attempt is the first."""
+    def test_planned_answers_come_first_and_a_failed_attempt_makes_no_duplicate(self) -> None:
+        """A webhook that was answered with 500 was not accepted, so the next attempt is no duplicate."""
         secret = new_secret()
         with SampleSubscriber(secret, answers=[500, (429, {"Retry-After": "3"})], status=204) as subscriber:
             headers = signed(secret, self.BODY)
@@ -257,8 +259,8 @@ class TestSubscriber:
             assert answers[1].headers["Retry-After"] == "3"
             assert [received.duplicate for received in subscriber.received] == [False, False, False]
 
-    def test_a_stopped_one_answers_nobody(self) -> None:
-        """Stopping stands for a receiver that goes down: kept connections die too."""
+    def test_a_stopped_subscriber_answers_no_request(self) -> None:
+        """As with a receiver that goes down, its open connections end too."""
         session = requests.Session()
         subscriber = SampleSubscriber(new_secret())
         assert session.post(subscriber.url, self.BODY, timeout=5).status_code == 401
@@ -269,7 +271,7 @@ class TestSubscriber:
 
 @pytest.mark.parametrize("command", [["sample-provider"], ["sample-subscriber", "--secret", "whsec_AAAA"]])
 def test_a_sample_runs_as_a_command_until_it_is_interrupted(command: list[str]) -> None:
-    """`vidhook sample-provider` and `vidhook sample-subscriber` say where they listen and end on Ctrl-C."""
+    """`vidhook sample-provider` and `vidhook sample-subscriber` print where they listen and end on Ctrl-C."""
     run = [sys.executable, "-c", "from vidhook_cli.main import main; main()", *command, "--port", "0"]
     with subprocess.Popen(run, stdout=subprocess.PIPE, text=True, env={"PYTHONUNBUFFERED": "1"}) as process:
         assert process.stdout

@@ -8,28 +8,28 @@ import pytest
 from vidhook.edges.secrets import CACHE_SECONDS, Secrets
 from vidhook.errors import NotFound
 from vidhook.task import SigningSecret, Subscriber
+from vidhook.times import Clock
 
 OLD, NEW = "whsec_b2xkb2xkb2xkb2xkb2xkb2xk", "whsec_bmV3bmV3bmV3bmV3bmV3bmV3"
 NOW = 1_777_287_600.0
 
 
-class Clock:
+class Hands:
+    """The time, set by a test."""
+
     now = NOW
 
-    def __call__(self) -> float:
-        return self.now
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def secrets(aws: None, clock: Clock) -> Secrets:
+def secrets(aws: None, hands: Hands) -> Secrets:
     for name, text in (("keys", '{"acme": " key-1\\n"}'), ("default", "b" * 44)):
         boto3.client("secretsmanager").create_secret(Name=name, SecretString=text)
-    return Secrets(provider_secret="keys", default_secret="default", clock=clock)
+    return Secrets(provider_secret="keys", default_secret="default", clock=Clock(lambda: hands.now))
 
 
 def put_keys(text: str) -> None:
@@ -52,14 +52,14 @@ class TestProviderKeys:
         put_keys(text)
         assert secrets.provider_key("acme") is None
 
-    def test_a_key_is_remembered_for_minutes_and_read_anew_on_request(self, secrets: Secrets, clock: Clock) -> None:
+    def test_a_key_is_remembered_for_minutes_and_read_anew_on_request(self, secrets: Secrets, hands: Hands) -> None:
         """A poll every second must not cost a call every second; a refused key must not wait for minutes."""
         secrets.provider_key("acme")
         put_keys('{"acme": "key-2"}')
         assert secrets.provider_key("acme") == "key-1"
         assert secrets.provider_key("acme", fresh=True) == "key-2"
         put_keys('{"acme": "key-3"}')
-        clock.now += CACHE_SECONDS
+        hands.now += CACHE_SECONDS
         assert secrets.provider_key("acme") == "key-3"
 
 

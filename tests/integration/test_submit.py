@@ -3,25 +3,14 @@
 from typing import Any
 
 import pytest
-from world import World
 
+from tests.integration.world import World, event_of
 from vidhook.errors import BadSubmission
-from vidhook.submit import submit
 
 
 def nested(world: World, **fields: Any) -> Any:
     """A submission that is the input of the watch's own execution."""
-    return submit(
-        {"provider": "acme", "task_id": "t1", **fields},
-        ledger=world.ledger,
-        http=world.http,
-        machines=world.machines,  # type: ignore[arg-type]
-        watch_arn="arn:watch",
-        execution="by-somebody-else",
-        default_deadline=86_400,
-        now=world.now,
-        jitter=0.0,
-    )
+    return world.intake.submit({"provider": "acme", "task_id": "t1", **fields}, "by-somebody-else")
 
 
 def test_a_submitted_task_has_a_watch_and_an_execution_of_its_name(world: World) -> None:
@@ -57,7 +46,7 @@ def test_a_task_that_was_told_is_not_followed_again(world: World) -> None:
 
 def test_a_token_for_a_task_that_was_told_is_answered_at_once(world: World) -> None:
     """Nobody else would."""
-    event = world.publish(world.completed()).event
+    event = event_of(world.publish(world.completed()))
     world.submit(task_token="late")
     assert world.machines.answered == [("late", event)]
     assert world.ledger.tokens(event.watch_id) == []
@@ -65,11 +54,10 @@ def test_a_token_for_a_task_that_was_told_is_answered_at_once(world: World) -> N
 
 def test_a_task_whose_event_is_no_longer_kept_is_still_known(world: World) -> None:
     """A watch is remembered for longer than its event; only who waits for the event cannot be served."""
-    watch = world.publish(world.completed()).watch
-    world.forget_event(watch.id)
+    world.forget_event(event_of(world.publish(world.completed())).watch_id)
     assert not world.submit().created
     for ask in (lambda: world.submit(task_token="late"), lambda: nested(world)):
-        with pytest.raises(BadSubmission, match="no longer kept"):
+        with pytest.raises(BadSubmission, match="no longer stored"):
             ask()
     assert world.machines.answered == []
 

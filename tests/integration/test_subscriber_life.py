@@ -1,14 +1,13 @@
-"""Whatever happens to a subscriber, and in whatever order: no event is lost, nothing is sent to who wants nothing."""
+"""No event is lost and nothing is sent too much, whatever happens to a subscriber and in whatever order."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
-from clockwork import Clockwork
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,12 +23,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from standardwebhooks import Webhook
-from world import DEFAULT_SECRET, Answer, Web, World
 
+from tests.integration.clockwork import Clockwork
+from tests.integration.world import DEFAULT_SECRET, Answer, Web, World
 from vidhook import subscribers
 from vidhook.edges.http import Http, Response
 from vidhook.event import Event
-from vidhook.task import Delivery
+from vidhook.task import Delivery, DeliveryState
 
 HOUR, DAY, FOR_EVER = 3_600, 86_400, float("inf")
 ANSWERS = {
@@ -47,36 +47,36 @@ class Sent:
     status: int
 
 
-class Witness:
-    """Stands between the jobs and the network: sees every webhook, and in what state its subscriber is right then."""
+class Witness(Http):
+    """Sends the requests, and shows the model every webhook at the moment when it is sent."""
 
-    def __init__(self, http: Http, life: "Life") -> None:
-        self._http, self._life = http, life
+    def __init__(self, life: "Life") -> None:
+        super().__init__(allowed_networks=("127.0.0.0/8",))
+        self._life = life
 
-    def send(self, method: str, url: str, **request: Any) -> Response:
-        response = self._http.send(method, url, **request)
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"", **terms: Any
+    ) -> Response:
+        response = super().send(method, url, headers=headers, body=body, **terms)
         if method == "POST":
-            self._life.saw(url.rpartition("/")[2], request["headers"], request["body"], response.status)
+            self._life.saw(url.rpartition("/")[2], headers or {}, body, response.status)
         return response
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._http, name)
 
 
 class Life(RuleBasedStateMachine):
-    """The model: who was to be told of what, which secrets are alive, and what was sent to whom."""
+    """The model: which events are for whom, which secrets are valid, and what was sent to whom."""
 
     made = count()
-    web: Web
-    create_table: Callable[[str], None]
+    web: ClassVar[Web]
+    table_properties: ClassVar[dict[str, Any]]
     names = Bundle("names")
 
     def __init__(self) -> None:
         super().__init__()
         table = f"ledger{next(self.made)}"
-        self.create_table(table)
+        boto3.client("dynamodb").create_table(TableName=table, **self.table_properties)
         self.world = World(self.web, table, "videos")
-        self.world.http = Witness(self.world.http, self)  # type: ignore[assignment]
+        self.world.http = Witness(self)
         self.clock = Clockwork(self.world)
         self.ids: dict[str, str] = {}  # of subscribers that are there, by name
         self.secrets: dict[str, list[tuple[str, float | None]]] = {}
@@ -84,12 +84,7 @@ class Life(RuleBasedStateMachine):
         self.sent: dict[str, list[Sent]] = {}
         self.quiet_until: dict[str, float] = {}
 
-    @property
-    def resuming(self) -> dict[str, Any]:
-        world = self.world
-        return {"ledger": world.ledger, "machines": world.machines, "redeliver_arn": "arn:redeliver", "now": world.now}
-
-    def saw(self, name: str, headers: dict[str, str], body: bytes, status: int) -> None:
+    def saw(self, name: str, headers: Mapping[str, str], body: bytes, status: int) -> None:
         now, known = self.world.now, self.world.ledger.subscriber(self.ids[name])
         assert known.active, f"sent while {known.state}"
         assert now >= self.quiet_until.get(name, 0), "sent although it wanted nothing, or nothing yet"
@@ -104,20 +99,23 @@ class Life(RuleBasedStateMachine):
 
     @initialize(target=names)
     def begin(self) -> MultipleResults[str]:
-        return multiple(self.add(), self.add(), self.add())
+        return multiple(self.added(), self.added(), self.added())
 
     @precondition(lambda self: len(self.ids) < 3)
     @rule(target=names)
     def add(self) -> str:
+        return self.added()
+
+    def added(self) -> str:
+        """Adds a subscriber and returns its name."""
         name = f"s{next(self.made)}"
         url = self.world.web.script(f"/{name}", ANSWERS["fine"])
         added, secret = subscribers.add(
-            url,
-            stack=self.world.prefix,
+            subscribers.Terms(url),
             ledger=self.world.ledger,
             secrets=self.world.secrets,
             http=self.world.http,
-            now=self.world.now,
+            clock=self.world.clock,
         )
         self.ids[name], self.secrets[name], self.sent[name] = added.id, [(secret, None)], []
         return name
@@ -134,21 +132,21 @@ class Life(RuleBasedStateMachine):
     @rule(name=names)
     def resume(self, name: str) -> None:
         self.quiet_until.pop(name, None)
-        subscribers.resume(self.ids[name], **self.resuming)
+        subscribers.resume(self.ids[name], runs=self.world.runs)
 
     @rule(name=names)
     def recover(self, name: str) -> None:
-        subscribers.recover(self.ids[name], since=0.0, **self.resuming)
+        subscribers.recover(self.ids[name], since=0.0, runs=self.world.runs)
 
-    @rule(name=names, keep=st.sampled_from([0, 60, HOUR, DAY]))
-    def rotate(self, name: str, keep: int) -> None:
-        ends = self.world.now + keep
+    @rule(name=names, seconds=st.sampled_from([0, 60, HOUR, DAY]))
+    def rotate(self, name: str, seconds: int) -> None:
+        ends = self.world.now + seconds
         fresh = subscribers.rotate(
             self.ids[name],
-            keep_seconds=keep,
+            keep_seconds=seconds,
             ledger=self.world.ledger,
             secrets=self.world.secrets,
-            now=self.world.now,
+            clock=self.world.clock,
         )
         old = [(secret, min(ends, was or ends)) for secret, was in self.secrets[name]]
         self.secrets[name] = [*old, (fresh, None)]
@@ -158,20 +156,20 @@ class Life(RuleBasedStateMachine):
     def remove(self, name: str) -> None:
         subscribers.remove(self.ids.pop(name), ledger=self.world.ledger, secrets=self.world.secrets)
 
-    # Three rules for one thing, since Hypothesis draws among rules: most of a life is events and time.
+    # Three rules for one action: Hypothesis picks among rules, and most steps should be events and time.
     @rule(seconds=st.sampled_from([1, 60]))
-    def tell(self, seconds: int) -> None:
-        event = self.clock.tell()
+    def publish(self, seconds: int) -> None:
+        event = self.clock.end_task()
         self.expected += [(name, subscriber_id, event) for name, subscriber_id in self.ids.items()]
         self.clock.run(seconds)
 
     @rule()
-    def tell_and_wait_for_hours(self) -> None:
-        self.tell(3 * HOUR)
+    def publish_and_wait_for_hours(self) -> None:
+        self.publish(3 * HOUR)
 
     @rule()
-    def tell_and_wait_for_days(self) -> None:
-        self.tell(2 * DAY)
+    def publish_and_wait_for_days(self) -> None:
+        self.publish(2 * DAY)
 
     def delivery(self, subscriber_id: str, event: Event) -> Delivery:
         return self.world.ledger.delivery(event.watch_id, event.id, subscriber_id)
@@ -182,58 +180,58 @@ class Life(RuleBasedStateMachine):
             delivery = self.delivery(subscriber_id, event)
             accepted = any(each.event_id == event.id and each.status == 200 for each in self.sent[name])
             match delivery.state:
-                case "delivered":
+                case DeliveryState.DELIVERED:
                     assert accepted
-                case "due":
+                case DeliveryState.DUE:
                     assert self.clock.follows(event.watch_id, event.id, subscriber_id, delivery.run)
-                case "held" | "failed":
+                case DeliveryState.HELD | DeliveryState.FAILED:
                     assert name not in self.ids or delivery in self.world.ledger.deliveries_to(subscriber_id)
                 case other:
-                    assert (other, name in self.ids) == ("cancelled", False)
+                    assert (other, name in self.ids) == (DeliveryState.CANCELLED, False)
 
     @invariant()
     def one_event_is_one_id_and_one_body(self) -> None:
-        bodies = {event.id: event.body.encode() for event in self.clock.told}
+        bodies = {event.id: event.body.encode() for event in self.clock.published}
         assert all(bodies[each.event_id] == each.body for sent in self.sent.values() for each in sent)
 
     def teardown(self) -> None:
-        """In the end everybody is well again: then everybody has been told everything."""
+        """In the end all subscribers answer again, and every event has been delivered to each of them."""
         for name, subscriber_id in self.ids.items():
             self.world.web.script(f"/{name}", ANSWERS["fine"])
             self.quiet_until.pop(name, None)
-            subscribers.resume(subscriber_id, **self.resuming)
+            subscribers.resume(subscriber_id, runs=self.world.runs)
         self.clock.run(4 * DAY)
         for subscriber_id in self.ids.values():
-            subscribers.recover(subscriber_id, since=0.0, **self.resuming)
+            subscribers.recover(subscriber_id, since=0.0, runs=self.world.runs)
         self.clock.run(HOUR)
         for name, subscriber_id, event in self.expected:
             if name in self.ids:
-                assert self.delivery(subscriber_id, event).state == "delivered"
+                assert self.delivery(subscriber_id, event).state is DeliveryState.DELIVERED
             else:
-                assert self.delivery(subscriber_id, event).state != "due"
+                assert self.delivery(subscriber_id, event).state is not DeliveryState.DUE
 
 
 @pytest.fixture
 def life(web: Web, bucket_name: str, table_properties: dict[str, Any]) -> type[Life]:
     Life.web = web
-    Life.create_table = lambda _, name: boto3.client("dynamodb").create_table(TableName=name, **table_properties)
+    Life.table_properties = table_properties
     return Life
 
 
 @pytest.mark.parametrize("lives", [4, pytest.param(40, marks=pytest.mark.slow)])
 def test_no_life_of_a_subscriber_loses_an_event(life: type[Life], lives: int) -> None:
-    """Paused in the middle of a drain, gone while it was rotated: sequences that nobody would think of."""
+    """Hypothesis tries sequences that nobody would think of, such as a pause in the middle of a drain."""
     terms = settings(max_examples=lives, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(life, settings=terms)
 
 
-def test_a_rotated_secret_signs_until_the_very_second_it_ends(world: World) -> None:
-    """An instant too long is a leak, an instant too short an outage."""
+def test_a_rotated_secret_signs_until_the_exact_second_it_ends(world: World) -> None:
+    """A moment too long would be a leak, and a moment too short an outage."""
     app, clock = world.subscribe("app"), Clockwork(world)
-    clock.tell()
+    clock.end_task()
     rotated_at = world.now
-    fresh = subscribers.rotate(app.id, keep_seconds=HOUR, ledger=world.ledger, secrets=world.secrets, now=rotated_at)
-    [event] = clock.told
+    fresh = subscribers.rotate(app.id, keep_seconds=HOUR, ledger=world.ledger, secrets=world.secrets, clock=world.clock)
+    [event] = clock.published
     for at, secrets in [
         (rotated_at, [fresh, DEFAULT_SECRET]),
         (rotated_at + HOUR - 0.001, [fresh, DEFAULT_SECRET]),

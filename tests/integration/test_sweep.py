@@ -1,13 +1,12 @@
 """What a crash left standing is moved on, and what cannot be moved holds up nothing else."""
 
-from typing import Any
-
 import boto3
 import pytest
-from world import Answer, FakeMachines, World
 
+from tests.integration.world import Answer, FakeMachines, World
 from vidhook import subscribers
 from vidhook.sweep import Swept, sweep
+from vidhook.task import SubscriberState
 
 LONG = 86_400
 
@@ -19,23 +18,14 @@ class Asleep(FakeMachines):
         super().__init__()
         self.refused = refused
 
-    def is_running(self, machine_arn: str, name: str) -> bool:
-        return False
-
-    def start(self, machine_arn: str, name: str, argument: dict[str, Any]) -> bool:
-        if self.refused and name.startswith(self.refused):
-            raise PermissionError(name)
-        return super().start(machine_arn, name, argument)
+    def start_watch(self, execution: str, watch_id: str, pause: int) -> bool:
+        if self.refused and execution.startswith(self.refused):
+            raise PermissionError(execution)
+        return super().start_watch(execution, watch_id, pause)
 
 
 def swept(world: World, machines: FakeMachines) -> Swept:
-    return sweep(
-        ledger=world.ledger,
-        machines=machines,  # type: ignore[arg-type]
-        watch_arn="arn:watch",
-        redeliver_arn="arn:redeliver",
-        now=world.now,
-    )
+    return sweep(world.but(machines=machines).runs)
 
 
 def test_what_stands_still_is_started_once(world: World) -> None:
@@ -53,12 +43,11 @@ def test_what_stands_still_is_started_once(world: World) -> None:
 def test_what_a_resume_leaves_is_drained_by_the_sweeps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subscriber that was gone for a week has more held for it than one request of the API can start."""
     monkeypatch.setattr(subscribers, "AT_ONCE", 2)
-    gone = world.subscribe("gone", state="disabled")
+    gone = world.subscribe("gone", state=SubscriberState.DISABLED)
     for number in range(3):
         world.publish(world.completed(task_id=f"t{number}"))
     machines = Asleep()
-    terms: Any = {"ledger": world.ledger, "machines": machines, "redeliver_arn": "arn:redeliver", "now": world.now}
-    resumed, drained = subscribers.resume(gone.id, **terms)
+    resumed, drained = subscribers.resume(gone.id, runs=world.but(machines=machines).runs)
     assert (resumed.active, resumed.draining, drained) == (True, True, 2)
     assert swept(world, machines) == Swept(drained=1)
     assert not world.ledger.subscriber(gone.id).draining

@@ -1,24 +1,25 @@
-"""A cloud in memory (moto), every job wired to it, and one real server on loopback for all that is outside of AWS."""
+"""A cloud in memory (moto), every edge wired to it, and one real server on loopback for all that is outside of AWS."""
 
+import copy
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
 import boto3
 
-from vidhook.edges.bucket import Bucket
-from vidhook.edges.http import Http
-from vidhook.edges.ledger import Ledger
-from vidhook.edges.secrets import Secrets
+from vidhook.edges.bus import Bus
+from vidhook.edges.machines import Machines
 from vidhook.event import Event
-from vidhook.links import video_link
 from vidhook.poll import Polled, poll
 from vidhook.publish import Published, publish, publish_progress
 from vidhook.redeliver import Redelivered, redeliver
-from vidhook.submit import Submitted, submit
-from vidhook.task import Delivery, SigningSecret, Subscriber
+from vidhook.submit import Submitted
+from vidhook.task import Delivery, SigningSecret, Snapshot, Subscriber, TaskError, Watch
+from vidhook.times import Clock
+from vidhook.wiring import Edges
 
 KEY = "key-5f0c8a"
 DEFAULT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -110,29 +111,36 @@ def says(word: str, http: int = 200, headers: dict[str, str] | None = None, **mo
     return Answer(http, body, {"content-type": "application/json", **(headers or {})})
 
 
-class FakeBus:
+class FakeBus(Bus):
     """Remembers what was put on it."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.reports: list[tuple[str, dict[str, Any]]] = []
 
-    def tell(self, event: Event) -> None:
+    def put(self, event: Event) -> None:
         self.events.append(event)
 
     def report(self, detail_type: str, detail: dict[str, Any], at: float) -> None:
         self.reports.append((detail_type, detail))
 
 
-class FakeMachines:
+class FakeMachines(Machines):
     """Remembers what was started, and which token was answered with what."""
 
     def __init__(self) -> None:
         self.started: dict[str, dict[str, Any]] = {}
+        self.running: set[str] = set()
         self.answered: list[tuple[str, Event]] = []
 
-    def start(self, machine_arn: str, name: str, argument: dict[str, Any]) -> bool:
-        return self.started.setdefault(name, argument) is argument
+    def start_watch(self, execution: str, watch_id: str, pause: int) -> bool:
+        return self._remember(execution, {"watch": watch_id, "pause": pause})
+
+    def start_redelivery(self, delivery: Delivery, pause: int) -> bool:
+        return self._remember(delivery.execution_name, delivery.execution_input(pause))
+
+    def watch_is_running(self, execution: str) -> bool:
+        return execution in self.running
 
     def answer(self, task_token: str, event: Event) -> bool:
         if task_token.startswith("theirs"):
@@ -140,54 +148,84 @@ class FakeMachines:
         self.answered.append((task_token, event))
         return True
 
+    def _remember(self, name: str, argument: dict[str, Any]) -> bool:
+        return self.started.setdefault(name, argument) is argument
 
-class World:
-    """Every job, wired to one ledger, one bucket and one clock; `jitter` is always 0."""
+
+def event_of(published: Published) -> Event:
+    """The event of a publishing that came so far."""
+    assert published.event is not None
+    return published.event
+
+
+def snapshot_of(watch: Watch) -> Snapshot:
+    """The latest snapshot of a watch whose task was read."""
+    assert watch.snapshot is not None
+    return watch.snapshot
+
+
+def error_of(watch: Watch) -> TaskError:
+    """Why a watch's task failed."""
+    error = snapshot_of(watch).error
+    assert error is not None
+    return error
+
+
+class World(Edges):
+    """The edges of a stack in memory, its bus and state machines fakes; time is `now`, and `jitter` always 0."""
 
     def __init__(self, web: Web, table: str, bucket: str) -> None:
+        self.settings = {
+            "TABLE": table,
+            "BUCKET": bucket,
+            "STACK": table,
+            "PROVIDER_SECRET": f"{table}/keys",
+            "DEFAULT_SECRET": f"{table}/default",
+            "ALLOWED_NETWORKS": "127.0.0.0/8",
+            "DEFAULT_DEADLINE_SECONDS": "86400",
+            "VIDEOS_URL": "https://videos.example/v1",
+        }
+        super().__init__(self.settings, clock=Clock(now=lambda: self.now, jitter=lambda: 0.0))
         self.web = web
         self.now = 1_777_287_600.0
-        self.ledger = Ledger(table)
-        self.bucket = Bucket(bucket)
-        self.http = Http(allowed_networks=("127.0.0.0/8",))
-        self.bus, self.machines = FakeBus(), FakeMachines()
         client = boto3.client("secretsmanager")
         client.create_secret(Name=f"{table}/keys", SecretString=json.dumps({"acme": KEY}))
         client.create_secret(Name=f"{table}/default", SecretString=DEFAULT_SECRET)
-        self.prefix = table
-        self.secrets = Secrets(
-            provider_secret=f"{table}/keys", default_secret=f"{table}/default", clock=lambda: self.now
-        )
         self.ledger.put_provider_file("acme", PROVIDER.format(base_url=web.url))
 
-    def clock(self) -> float:
-        return self.now
+    @cached_property
+    def bus(self) -> FakeBus:
+        return FakeBus()
+
+    @cached_property
+    def machines(self) -> FakeMachines:
+        return FakeMachines()
+
+    def but(self, **edges: Any) -> "World":
+        """The same stack at the same time, with other edges in the places of some."""
+        for name in ("ledger", "bucket", "http", "secrets", "bus", "machines"):
+            getattr(self, name)  # those that are not replaced are the same ones
+        other = copy.copy(self)
+        bundles = ("intake", "notifier", "runs", "storage")  # made anew, of the other edges
+        other.__dict__ = {name: value for name, value in vars(self).items() if name not in bundles} | edges
+        return other
 
     def put_key(self, key: str) -> None:
         boto3.client("secretsmanager").put_secret_value(
-            SecretId=f"{self.prefix}/keys", SecretString=json.dumps({"acme": key})
+            SecretId=self.settings["PROVIDER_SECRET"], SecretString=json.dumps({"acme": key})
         )
 
     def subscribe(self, name: str, *answers: Answer, **fields: Any) -> Subscriber:
         """An active subscriber at /<name> that answers as scripted (200 without a script)."""
         url = self.web.script(f"/{name}", *(answers or (Answer(200, b"ok"),)))
-        secret_name = f"{self.prefix}/subscriber/{name}"
+        secret_name = self.secrets.name_of(name)
         version = self.secrets.put_signing(secret_name, (SigningSecret(DEFAULT_SECRET),))
         subscriber = Subscriber(f"sub_{name}", url, secret_name, version, created_at=self.now, **fields)
         self.ledger.put_subscriber(subscriber)
         return subscriber
 
     def submit(self, task_id: str = "t1", **fields: Any) -> Submitted:
-        return submit(
-            {"provider": "acme", "task_id": task_id, **fields},
-            ledger=self.ledger,
-            http=self.http,
-            machines=self.machines,  # type: ignore[arg-type]
-            watch_arn="arn:watch",
-            default_deadline=86_400,
-            now=self.now,
-            jitter=0.0,
-        )
+        return self.intake.submit({"provider": "acme", "task_id": task_id, **fields})
 
     def poll(self, watch_id: str, execution: str | None = None) -> Polled:
         return poll(
@@ -196,8 +234,7 @@ class World:
             ledger=self.ledger,
             http=self.http,
             secrets=self.secrets,
-            now=self.clock,
-            jitter=0.0,
+            clock=self.clock,
         )
 
     def wait(self, seconds: float) -> None:
@@ -223,26 +260,17 @@ class World:
         """The id of a watch whose task is completed with a good video."""
         return self.settle(says("completed", url=self.video()), **fields)
 
-    def publish(self, watch_id: str, **arguments: Any) -> Published:
-        edges = {
-            "ledger": self.ledger,
-            "bucket": self.bucket,
-            "http": self.http,
-            "secrets": self.secrets,
-            "bus": self.bus,
-            "machines": self.machines,
-        }
+    def publish(self, watch_id: str, *, problem: TaskError | None = None, store: bool = True) -> Published:
         return publish(
             watch_id,
-            link=lambda key: video_link("https://videos.example/v1", DEFAULT_SECRET, key),
-            now=self.clock,
-            jitter=lambda: 0.0,
-            **{**edges, **arguments},
+            problem=problem,
+            storage=self.storage if store else None,
+            machines=self.machines,
+            notifier=self.notifier,
         )
 
-    def publish_progress(self, watch_id: str, **arguments: Any) -> Published:
-        edges = {"ledger": self.ledger, "http": self.http, "secrets": self.secrets, "bus": self.bus}
-        return publish_progress(watch_id, now=self.clock, jitter=lambda: 0.0, **{**edges, **arguments})
+    def publish_progress(self, watch_id: str) -> Published:
+        return publish_progress(watch_id, notifier=self.notifier)
 
     def redeliver(self, delivery: Delivery, waited_for: float = 0.0, run: int | None = None) -> Redelivered:
         return redeliver(
@@ -251,12 +279,7 @@ class World:
             delivery.subscriber_id,
             delivery.run if run is None else run,
             waited_for=waited_for,
-            ledger=self.ledger,
-            http=self.http,
-            secrets=self.secrets,
-            bus=self.bus,  # type: ignore[arg-type]
-            now=self.now,
-            jitter=0.0,
+            notifier=self.notifier,
         )
 
     def forget_event(self, watch_id: str) -> None:
@@ -265,5 +288,5 @@ class World:
         boto3.client("dynamodb").delete_item(TableName=self.ledger.table, Key=key)
 
     def delivery(self, published: Published, subscriber: Subscriber) -> Delivery:
-        assert published.event is not None
-        return self.ledger.delivery(published.event.watch_id, published.event.id, subscriber.id)
+        event = event_of(published)
+        return self.ledger.delivery(event.watch_id, event.id, subscriber.id)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -24,24 +24,38 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 import serve_api
 import submit_task
+from tests.integration.gateway import Context
 from vidhook import __version__, subscribers
 from vidhook.deliver import JITTER, PAUSES, attempt
-from vidhook.edges.http import Response
-from vidhook.event import Event, Kept, progress_event, terminal_event
-from vidhook.keep import key_of
+from vidhook.edges.http import Http, Response
+from vidhook.event import Event, progress_event, terminal_event
 from vidhook.links import video_link
 from vidhook.providers.file import bundled
 from vidhook.providers.reading import read
-from vidhook.providers.values import instant
 from vidhook.signature import webhook_headers
-from vidhook.submit import Submitted, check
-from vidhook.task import EVENT_TYPES, Category, Delivery, Poll, Snapshot, Source, Submission, Subscriber, Watch
+from vidhook.store import key_of
+from vidhook.submission import check
+from vidhook.submit import Intake, Submitted
+from vidhook.task import (
+    EVENT_TYPES,
+    Category,
+    Delivery,
+    Poll,
+    Snapshot,
+    Source,
+    StoredFile,
+    Submission,
+    Subscriber,
+    Watch,
+)
+from vidhook.times import Clock, instant
+from vidhook.wiring import Edges
 
 ROOT = Path(__file__).parents[2]
 WEBHOOKS = ROOT / "events" / "webhooks"
 SUBMIT = ROOT / "events" / "submit"
 
-# "vidhook sample secret (32 bytes)" and "vidhook sample secret, before it" in base64: nobody's.
+# "vidhook sample secret (32 bytes)" and "vidhook sample secret, before it" in base64; nobody uses them.
 SECRET = "whsec_dmlkaG9vayBzYW1wbGUgc2VjcmV0ICgzMiBieXRlcyk="
 OLD_SECRET = "whsec_dmlkaG9vayBzYW1wbGUgc2VjcmV0LCBiZWZvcmUgaXQ="
 SECRETS = {"secret": SECRET, "old-secret": OLD_SECRET}
@@ -52,7 +66,7 @@ VIDEOS_URL = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1/videos"
 
 
 def watched(provider: str, answer: str) -> tuple[Watch, Snapshot, float]:
-    """The watch of a recorded answer, its snapshot, and when it was read (unix seconds)."""
+    """Returns the watch of a recorded answer, its snapshot, and when it was read (unix seconds)."""
     exchange = json.loads((ROOT / "events" / "providers" / provider / f"{answer}.json").read_text())["exchange"]
     now, age = instant(exchange["now"]), float(exchange["task_age_seconds"])
     assert now is not None
@@ -78,25 +92,24 @@ def watched(provider: str, answer: str) -> tuple[Watch, Snapshot, float]:
     return watch, reading.snapshot, now
 
 
-def kept(watch: Watch, source: Source) -> Kept:
-    """A copy in the bucket, as publishing makes it."""
+def stored_file(watch: Watch, source: Source) -> StoredFile:
+    """Returns a file in the bucket, as publishing makes it."""
     key = key_of(watch, source)
-    content_type = {"video": "video/mp4", "image": "image/png"}[source.type]
-    return Kept(
+    return StoredFile(
         "vidhook-bucket-1x2y3z4example",
         key,
-        video_link(VIDEOS_URL, SECRET, key),
-        content_type,
+        {"video": "video/mp4", "image": "image/png"}[source.type],
         8_123_456,
         hashlib.sha256(key.encode()).hexdigest(),
+        video_link(VIDEOS_URL, SECRET, key),
     )
 
 
 def ended(provider: str, answer: str, *, stored: bool = True) -> Event:
-    """The terminal event of a recorded answer, two seconds after it was read."""
+    """Returns the terminal event of a recorded answer, two seconds after it was read."""
     watch, snapshot, now = watched(provider, answer)
-    copies = {source.role: kept(watch, source) for source in snapshot.sources} if stored else {}
-    return terminal_event(watch, snapshot, copies, now + 2)
+    files = {source.role: stored_file(watch, source) for source in snapshot.sources} if stored else {}
+    return terminal_event(watch, snapshot, files, now + 2)
 
 
 def on_the_way(provider: str, answer: str) -> Event:
@@ -105,7 +118,7 @@ def on_the_way(provider: str, answer: str) -> Event:
 
 
 def endpoint_test() -> Event:
-    with mock.patch.object(subscribers.randomness, "token_hex", return_value="a sample"):
+    with mock.patch("vidhook.subscribers.randomness.token_hex", return_value="a sample"):
         return subscribers.test_event("sub_7q3w5e", 1_777_288_000)
 
 
@@ -124,20 +137,26 @@ SAMPLES: Mapping[str, tuple[Event, tuple[str, ...]]] = {
 }
 
 
-class Recorder:
-    """Stands where Http stands, keeps what would have been sent, and answers 200."""
+class Recorder(Http):
+    """Remembers what would have been sent, and answers 200."""
 
-    def send(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, **_: object) -> Response:
-        self.headers, self.body = headers, body
-        return Response(200, {}, b"", False, url, None, None, {})
+    def __init__(self) -> None:
+        self.headers: Mapping[str, str] = {}
+        self.body = b""
+
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"", **_: Any
+    ) -> Response:
+        self.headers, self.body = headers or {}, body
+        return Response(200, {}, b"", url, None, None, {})
 
 
 def sent(event: Event, secrets: tuple[str, ...]) -> dict[str, bytes]:
-    """The files of one sample: the body, and the headers one a line, as curl takes them with -H @headers."""
+    """Returns the files of one sample: the body, and the headers one a line, as curl takes them with -H @headers."""
     http = Recorder()
     subscriber = Subscriber("sub_1", "https://hooks.example.com/vidhook", "a secret's name")
     delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, event.at)
-    attempt(event, delivery, subscriber, secrets, http=http, now=event.at, jitter=0)  # type: ignore[arg-type]
+    attempt(event, delivery, subscriber, secrets, http=http, clock=Clock(lambda: event.at, lambda: 0.0))
     headers = {**http.headers, "user-agent": f"vidhook/{__version__}"}
     return {
         "body.json": http.body,
@@ -146,7 +165,7 @@ def sent(event: Event, secrets: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def webhook_files() -> dict[str, bytes]:
-    """Every file of events/webhooks and what must be in it."""
+    """Returns every file of events/webhooks and what must be in it."""
     files = {name: f"{secret}\n".encode() for name, secret in SECRETS.items()}
     for name, (event, secrets) in SAMPLES.items():
         files |= {f"{name}/{file}": content for file, content in sent(event, secrets).items()}
@@ -168,18 +187,18 @@ def headers_of(sample: str) -> dict[str, str]:
 class TestWebhooks:
     @pytest.mark.parametrize("name", webhook_files())
     def test_a_sample_is_what_the_code_sends_byte_for_byte(self, name: str) -> None:
-        """Receivers are written against these files; a difference is a change of the contract."""
+        """People write receivers with these files, so a difference is a change of the contract."""
         assert (WEBHOOKS / name).read_bytes() == webhook_files()[name]
 
     def test_there_is_no_sample_that_nobody_checks(self) -> None:
-        """A file that no code makes would stay as it is when the code changes."""
+        """A file that no code writes would stay the same when the code changes."""
         found = {str(path.relative_to(WEBHOOKS)) for path in WEBHOOKS.rglob("*") if path.is_file()}
         assert found == set(webhook_files())
 
     @pytest.mark.parametrize("name", SAMPLES)
     @pytest.mark.parametrize("secret", SECRETS.values())
     def test_a_sample_verifies_with_each_secret_it_was_signed_with_and_no_other(self, name: str, secret: str) -> None:
-        """The reference implementation of Standard Webhooks is what many receivers verify with."""
+        """Many receivers verify with the reference implementation of Standard Webhooks."""
         headers, body = headers_of(name), (WEBHOOKS / name / "body.json").read_text()
         at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
         signature = Webhook(secret).sign(headers["webhook-id"], at, body)
@@ -187,13 +206,13 @@ class TestWebhooks:
 
     @pytest.mark.parametrize("name", SAMPLES)
     def test_the_webhook_id_is_the_id_in_the_body(self, name: str) -> None:
-        """Receivers may take either to know a duplicate."""
+        """A receiver may use either of them to deduplicate."""
         body = json.loads((WEBHOOKS / name / "body.json").read_bytes())
         assert body["id"] == headers_of(name)["webhook-id"]
         assert body["type"] == name.partition("-")[0]
 
     def test_there_is_a_finished_video_of_every_provider(self) -> None:
-        """A receiver's author looks for the provider in use."""
+        """The author of a receiver looks for a sample of the provider in use."""
         assert {event.provider for event, _ in SAMPLES.values() if event.type == "video.completed"} == set(bundled())
 
 
@@ -205,7 +224,7 @@ def sample(name: str) -> Any:
 
 
 def filled(template: str, event: Mapping[str, Any], paths: Mapping[str, str] | None = None) -> Any:
-    """What EventBridge makes of an input template: values go in as JSON, where <name> or <$.path> stands."""
+    """Returns what EventBridge makes of an input template: it writes JSON values for <name> or <$.path>."""
     return json.loads(
         re.sub(
             "<([^>]+)>",
@@ -216,7 +235,7 @@ def filled(template: str, event: Mapping[str, Any], paths: Mapping[str, str] | N
 
 
 def evaluated(value: Any, states: Mapping[str, Any]) -> Any:
-    """A state's Arguments with every {% JSONata %} in them replaced by what it gives."""
+    """Returns a state's Arguments with every {% JSONata %} in them replaced by its value."""
     if isinstance(value, dict):
         return {key: evaluated(item, states) for key, item in value.items()}
     if isinstance(value, list):
@@ -230,7 +249,7 @@ def evaluated(value: Any, states: Mapping[str, Any]) -> Any:
 
 
 def arguments(name: str) -> Any:
-    """What the first state of a sample machine hands over, for an order with a task."""
+    """Returns what the first state of a sample machine passes on, for an order with a task."""
     machine = sample(name)
     states = {
         "input": {"provider": "alad", "task_id": "asyntask_1", "order": "17"},
@@ -255,11 +274,11 @@ def from_pipe() -> Any:
 
 
 def from_iot() -> Any:
-    """What the rule selects from a device's message; AWS IoT SQL knows more than these two forms."""
-    message = {"task_id": "asyntask_1", "metadata": {"device": "cam-4"}, "battery": 81}
+    """Returns what the rule selects from a device's message; AWS IoT SQL knows more than these two forms."""
+    message: dict[str, Any] = {"task_id": "asyntask_1", "metadata": {"device": "cam-4"}, "battery": 81}
     selected = re.fullmatch("SELECT (.+) FROM '.+'", sample("iot-rule.json")["topicRulePayload"]["sql"])
     assert selected
-    found = {}
+    found: dict[str, Any] = {}
     for term in selected[1].split(", "):
         literal = re.fullmatch("'(.+)' AS (.+)", term)
         found |= {literal[2]: literal[1]} if literal else {term: message[term]}
@@ -294,14 +313,13 @@ WAYS: Mapping[str, Callable[[], list[Any]]] = {
         arguments("step-functions-callback-function.asl.json")["Payload"]
     ],
 }
-LAMBDA = SimpleNamespace(function_name="", memory_limit_in_mb=512, invoked_function_arn="", aws_request_id="")
 MACHINES = [name for name in WAYS if name.endswith(".asl.json")]
 
 
 class TestWaysIn:
     @pytest.mark.parametrize("name", WAYS)
     def test_every_submission_inside_is_accepted(self, name: str) -> None:
-        """A sample that is refused when it is pasted teaches the wrong thing."""
+        """People copy these samples, so vidhook must accept them."""
         submissions = WAYS[name]()
         assert submissions
         for raw in submissions:
@@ -309,7 +327,7 @@ class TestWaysIn:
             assert submission.provider in bundled()
 
     def test_there_is_no_sample_that_nobody_checks(self) -> None:
-        """A new way in brings its submission here."""
+        """Whoever adds a way in must add its submission to these tests."""
         assert {path.name for path in SUBMIT.iterdir()} == set(WAYS)
 
     @pytest.mark.parametrize(
@@ -326,25 +344,24 @@ class TestWaysIn:
     def test_its_function_finds_the_submissions_inside(
         self, name: str, function: ModuleType, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What each service wraps around a submission is taken off, and the answer is the one it understands."""
+        """The function unwraps the message of each service, and answers in the form that the service expects."""
         found = []
 
-        def submit(raw: Any, **_: object) -> Submitted:
+        def submit(_: Intake, raw: Any, execution: str | None = None) -> Submitted:
             found.append(raw)
             return Submitted(Watch(check(raw, 86_400)[0], 0.0), created=True, pause=20)
 
-        monkeypatch.setattr(function, "environment", mock.MagicMock())
-        monkeypatch.setattr(function, "submit", submit)
-        for variable, value in {"WATCH_ARN": "", "DEFAULT_DEADLINE_SECONDS": "86400", "PAUSE_FACTOR": "1"}.items():
-            monkeypatch.setenv(variable, value)
-        answer = function.handler(sample(name), LAMBDA)
+        edges = Edges({"TABLE": "ledger", "DEFAULT_DEADLINE_SECONDS": "86400"}, client=lambda _: mock.Mock())
+        monkeypatch.setattr(function, "edges", lambda: edges)
+        monkeypatch.setattr(Intake, "submit", submit)
+        answer = function.handler(sample(name), Context())
         assert found == WAYS[name]()
         assert answer.get("batchItemFailures", []) == []
         assert answer.get("statusCode", 202) == 202
 
     @pytest.mark.parametrize("name", [name for name in MACHINES if "callback" in name])
-    def test_a_callback_hands_over_its_token_and_outwaits_the_deadline(self, name: str) -> None:
-        """Without the token nobody answers; with a shorter wait the answer comes too late."""
+    def test_a_callback_submits_its_token_and_waits_longer_than_the_deadline(self, name: str) -> None:
+        """Without the token the execution gets no answer, and with a shorter timeout the answer comes too late."""
         (raw,) = WAYS[name]()
         _, token = check(raw, 86_400)
         assert token == "AQCEAAAAKgAAAAMAAAAA"
@@ -352,7 +369,7 @@ class TestWaysIn:
 
     @pytest.mark.parametrize("name", MACHINES)
     def test_every_state_of_a_machine_is_reached_and_none_is_missing(self, name: str) -> None:
-        """A misspelt name of a state is found by AWS only when the machine is made."""
+        """AWS finds a misspelled name of a state only when the state machine is created."""
         machine = sample(name)
         named = re.findall('"(?:StartAt|Next|Default)": "(.+?)"', json.dumps(machine))
         assert set(named) == set(machine["States"])
@@ -365,7 +382,7 @@ class TestWaysIn:
         assert output == {"video": event["data"]["assets"][0]["url"]}
 
     def test_the_nested_machine_branches_on_the_event(self) -> None:
-        """A watch that ends in a failed event has succeeded as an execution."""
+        """The execution of a watch succeeds even when its task failed, so the machine must look at the event."""
         states = sample("step-functions-nested.asl.json")["States"]
         failed = json.loads((WEBHOOKS / "video.failed" / "body.json").read_bytes())
         (choice,) = states["Completed?"]["Choices"]
@@ -381,10 +398,8 @@ class TestWaysIn:
             ("pipes.json", "pipes", "CreatePipe"),
         ],
     )
-    def test_what_is_pasted_into_the_aws_cli_is_what_its_command_takes(
-        self, name: str, service: str, operation: str
-    ) -> None:
-        """`aws <service> <command> --cli-input-json file://...` checks against this very model."""
+    def test_what_is_pasted_into_the_aws_cli_fits_its_command(self, name: str, service: str, operation: str) -> None:
+        """The AWS CLI checks `--cli-input-json` with the same model as this test."""
         given = {"Entries": sample(name)} if name == "eventbridge-entry.json" else sample(name)
         shape = botocore.session.get_session().get_service_model(service).operation_model(operation).input_shape
         assert shape is not None
@@ -392,7 +407,7 @@ class TestWaysIn:
         assert ParamValidator().validate(given, shape).generate_report() == ""
 
     def test_templates_and_machines_pass_cfn_lint(self) -> None:
-        """Names of states, their fields and the resources around them are what CloudFormation takes."""
+        """cfn-lint checks the states, their fields and the resources around them."""
         machines = {
             f"Machine{number}": {
                 "Type": "AWS::StepFunctions::StateMachine",
@@ -415,7 +430,7 @@ TERMS = set(re.findall("`([^`\n]+)`", PAGE))
 
 
 def keys(value: Any, place: str = "") -> set[str]:
-    """The names of all fields, as the page spells them: assets and error have tables of their own."""
+    """Returns the names of all fields as the page spells them; assets and error have their own tables."""
     if isinstance(value, list):
         return set().union(*(keys(item) for item in value))
     if not isinstance(value, dict) or place in ("data.usage.", "data.metadata."):
@@ -427,36 +442,36 @@ def keys(value: Any, place: str = "") -> set[str]:
 class TestPage:
     @pytest.mark.parametrize("receiver", sorted((ROOT / "docs" / "receivers").iterdir()), ids=lambda path: path.name)
     def test_it_quotes_each_receiver_verbatim(self, receiver: Path) -> None:
-        """What is copied from the page is what the tests run."""
+        """The page must show the same code that the tests run."""
         assert f"\n{receiver.read_text()}```\n" in PAGE
 
     def test_it_shows_a_real_body(self) -> None:
-        """The body that is explained is the body that is sent."""
+        """The page must explain a body that is really sent."""
         shown = re.search("```json\n(.+?)```", PAGE, re.DOTALL)
         assert shown
         assert json.loads(shown[1]) == json.loads((WEBHOOKS / "video.completed-alad" / "body.json").read_bytes())
 
     @pytest.mark.parametrize("name", sorted({*SAMPLES} - {"endpoint.test"}))
     def test_it_explains_every_key_of_every_event(self, name: str) -> None:
-        """A key that nobody explains is a key that nobody may rely on."""
+        """Receivers can rely only on a field that the page explains."""
         body = json.loads((WEBHOOKS / name / "body.json").read_bytes())
         assert keys(body) - TERMS - {"", "data", "data.watch"} == set()
 
     def test_it_names_every_header_type_and_category(self) -> None:
-        """Receivers branch on these."""
+        """Receivers decide by these values what to do."""
         assert {*headers_of("video.failed"), *EVENT_TYPES, "endpoint.test", *map(str, Category)} <= TERMS
 
-    def test_it_tells_the_pauses_between_attempts(self) -> None:
-        """Operators plan a weekend's outage with them."""
-        told = re.search("Attempts follow each other after (.+?), each", PAGE, re.DOTALL)
-        assert told
+    def test_it_lists_the_pauses_between_attempts(self) -> None:
+        """Operators use them to see how long an outage of a receiver may last."""
+        sentence = re.search("Attempts follow each other after (.+?), each", PAGE, re.DOTALL)
+        assert sentence
         unit = {"s": 1, "min": 60, "h": 3_600}
-        pauses = [int(number) * unit[name] for number, name in re.findall("([0-9]+) (s|min|h)", told[1])]
+        pauses = [int(number) * unit[name] for number, name in re.findall("([0-9]+) (s|min|h)", sentence[1])]
         assert pauses == list(PAUSES)
         assert f"in {sum(PAUSES) / 3_600:.0f} to {sum(PAUSES) * (1 + JITTER) / 3_600:.0f} hours" in PAGE
 
-    def test_its_way_with_the_library_works(self) -> None:
-        """The snippet is run as it stands."""
+    def test_its_example_with_the_library_works(self) -> None:
+        """The test runs the example exactly as the page shows it."""
         names: dict[str, Any] = {}
         snippet = next(block for block in re.findall("```python\n(.+?)```", PAGE, re.DOTALL) if "standardw" in block)
         exec(snippet, names)
@@ -467,8 +482,8 @@ class TestPage:
             with pytest.raises(WebhookVerificationError):
                 names["verify"](SECRET, bad, body)
 
-    def test_its_links_lead_somewhere(self) -> None:
-        """The samples it points to are in the repository."""
+    def test_its_links_lead_to_files(self) -> None:
+        """The files that the page links to are in the repository."""
         for target in re.findall(r"\]\((?!https:)(.+?)\)", PAGE):
             assert (ROOT / "docs" / target).exists(), target
 

@@ -1,4 +1,4 @@
-"""What the pages say is there: commands, options, links, alarms, parameters, and the figures that the code decides."""
+"""What the pages mention exists: commands, options, links, alarms, parameters, and the figures of the code."""
 
 import json
 import re
@@ -12,22 +12,22 @@ import botocore.session
 import click
 import pytest
 from botocore import xform_name
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import yaml_parse
 
-from vidhook import deliver, keep, schedule, sweep
+from vidhook import deliver, schedule, store, submission, sweep
 from vidhook.edges import ledger
 from vidhook_cli.main import main
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 OF_AWS_CLI = {"--query", "--output", "--region", "--profile", "--cli-binary-format"}
 # What the AWS CLI adds to the services' own operations.
 ADDED_BY_AWS_CLI = {("logs", "tail"): {"--since", "--follow", "--filter-pattern"}}
 
 
 def commands(page: Path, *programs: str) -> Iterator[list[str]]:
-    """The words of every command line in a page's code: in blocks, in quotes of a table or a sentence, in $(...)."""
+    """Yields the words of every command line in a page's code: in blocks, in inline code, and in $(...)."""
     text = page.read_text("utf-8")
     blocks = re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", text, re.MULTILINE)
     quoted = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
@@ -53,14 +53,14 @@ def every(*programs: str) -> list[Any]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The names that a page's headings can be linked by, as GitHub makes them."""
+    """Returns the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("words", every("vidhook"))
 def test_every_vidhook_command_in_the_pages_parses(words: list[str]) -> None:
-    """Who is paged at night pastes it as it stands."""
+    """Operators copy these commands during an incident."""
     command: click.Command = main
     rest = words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
@@ -71,12 +71,12 @@ def test_every_vidhook_command_in_the_pages_parses(words: list[str]) -> None:
     given, left, _ = command.make_parser(context).parse_args(rest)
     assert not left
     missing = [each.name for each in command.params if each.required and not given.get(str(each.name))]
-    assert not rest or not missing  # with nothing after its name it is spoken of, not called
+    assert not rest or not missing  # a name with nothing after it is only mentioned
 
 
 @pytest.mark.parametrize("words", every("aws"))
 def test_every_aws_command_in_the_pages_exists_with_its_options(words: list[str]) -> None:
-    """A redrive with a made-up option fails when it is needed."""
+    """Operators copy these commands too, and a wrong option would fail during an incident."""
     service, operation, *rest = words[1:]
     options = {word for word in rest if word.startswith("--")} - OF_AWS_CLI
     if (service, operation) in ADDED_BY_AWS_CLI:
@@ -96,14 +96,14 @@ def test_every_aws_command_in_the_pages_exists_with_its_options(words: list[str]
 
 @pytest.mark.parametrize("words", every("make"))
 def test_every_make_target_in_the_pages_exists(words: list[str]) -> None:
-    """The first command of the first page is one."""
+    """The first command of the README is one of them."""
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert words[1] in targets
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
-    """A page that moved, or a heading that was renamed, breaks links silently."""
+def test_every_link_within_the_project_leads_to_a_file_and_heading(page: Path) -> None:
+    """A moved page or a renamed heading breaks links without any other error."""
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text("utf-8")):
         path, _, anchor = target.partition("#")
         place = (page.parent / path).resolve() if path else page
@@ -112,7 +112,7 @@ def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
 
 
 def test_every_alarm_has_its_section_and_every_section_its_alarm() -> None:
-    """The e-mail that wakes somebody names the section to read."""
+    """The e-mail of an alarm names the section of the runbook to read."""
     page = ROOT / "docs/operating.md"
     alarms = [each["Properties"] for each in TEMPLATE["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
     named = [re.search(r"docs/operating\.md#([\w-]+)$", alarm["AlarmDescription"]) for alarm in alarms]
@@ -135,7 +135,7 @@ def test_every_parameter_and_output_is_explained(kind: str) -> None:
 
 
 def poll_retries() -> float:
-    """The longest that a function which fails at every poll is tried again, in seconds."""
+    """Returns how long a poll is retried when the function fails every time, in seconds."""
     machine = json.loads((ROOT / "statemachines/watch.asl.json").read_text("utf-8"))
     retry = machine["States"]["Poll task"]["Retry"][-1]
     pauses = [retry["IntervalSeconds"] * retry["BackoffRate"] ** number for number in range(retry["MaxAttempts"])]
@@ -143,10 +143,11 @@ def poll_retries() -> float:
 
 
 def most_polls() -> int:
-    """How often a task is asked about that is never done, until the longest deadline."""
+    """Returns the number of polls of a task that never ends, until the longest deadline."""
     age, polls = 0, 0
-    while age < schedule.LONGEST_DEADLINE:
-        age += schedule.next_pause(schedule.Known(age, schedule.LONGEST_DEADLINE))
+    longest = submission.schema()["properties"]["deadline_seconds"]["maximum"]
+    while age < longest:
+        age += schedule.next_pause(schedule.Known(age, longest))
         polls += 1
     return polls
 
@@ -157,7 +158,7 @@ def most_polls() -> int:
         f"a poll for up to {round(poll_retries() / 3_600)} hours",
         f"has {most_polls():,} polls",
         f"{9 * most_polls():,} events",
-        f"tried for {round(sum(keep.COPY_PAUSES) / 60)} minutes",
+        f"tried for {round(sum(store.STORE_PAUSES) / 60)} minutes",
         f"tried again for {round(sum(deliver.PAUSES) / 3_600)} hours",
         f"after {('the first', 'the second', 'the third', 'the fourth')[deliver.FAILING_TRIES - 1]}",
         f"should have moved {ledger.GRACE_SECONDS // 60} minutes ago",
@@ -166,5 +167,5 @@ def most_polls() -> int:
     ],
 )
 def test_the_figures_that_the_code_decides_are_those_of_the_page(said: str) -> None:
-    """An operator counts on them while waiting."""
+    """Operators rely on these figures."""
     assert said in " ".join((ROOT / "docs/operating.md").read_text("utf-8").split())

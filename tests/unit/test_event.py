@@ -1,16 +1,15 @@
-"""The event: the same bytes for the same facts, whole, and never too large to send."""
+"""The event: the same facts always give the same bytes, complete, and never too large to send."""
 
 import json
 import math
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidhook.event import Kept, failed, fitted, iso, progress_event, serialize, terminal_event
-from vidhook.task import Category, Poll, Snapshot, Source, Status, Submission, TaskError, Watch
+from vidhook.event import failed, fitted, progress_event, serialize, terminal_event
+from vidhook.task import Category, Poll, Snapshot, Source, Status, StoredFile, Submission, TaskError, Watch
 
 NOW = 1_777_288_812.0
 MOST_BYTES = 128 * 1024  # half of what EventBridge takes: a state's output holds the unreached subscribers too
@@ -40,7 +39,9 @@ errors = st.builds(
 )
 plain = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(
-    plain | st.text(max_size=20), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
+    plain | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
 )
 objects = st.dictionaries(st.text(max_size=10), values, max_size=4)
 common = {
@@ -78,19 +79,19 @@ ERROR_KEYS = ["category", "code", "provider_code", "message", "retryable"]
 WATCH_KEYS = ["polls", "detected_at", "detection_delay_seconds_max"]
 
 
-def kept(source: Source) -> Kept:
-    return Kept("videos", f"alad/{source.role}.mp4", "https://videos.example/x", "video/mp4", 5, "00" * 32)
+def stored(source: Source) -> StoredFile:
+    return StoredFile("videos", f"alad/{source.role}.mp4", "video/mp4", 5, "00" * 32, "https://videos.example/x")
 
 
 @given(watch=watches, snapshot=completed | ended_badly)
 def test_the_same_facts_make_the_same_bytes(watch: Watch, snapshot: Snapshot) -> None:
-    """A publishing that is repeated after a crash must tell what was told before."""
+    """When publishing is repeated after a crash, it must publish the same event again."""
     assert terminal_event(watch, snapshot, {}, NOW) == terminal_event(watch, snapshot, {}, NOW)
 
 
 @given(watch=watches, snapshot=completed | ended_badly, later=st.floats(0, 1e6))
 def test_the_id_follows_from_the_task_and_the_type(watch: Watch, snapshot: Snapshot, later: float) -> None:
-    """Two executions that end one watch at different times tell one event, and subscribers see one id."""
+    """Two executions that end one watch at different times publish one id, so subscribers can deduplicate."""
     one = terminal_event(watch, snapshot, {}, NOW)
     other = terminal_event(replace(watch, polls=watch.polls + 1), snapshot, {}, NOW + later)
     assert one.id == other.id
@@ -99,7 +100,7 @@ def test_the_id_follows_from_the_task_and_the_type(watch: Watch, snapshot: Snaps
 
 @given(watch=watches, snapshot=completed | ended_badly)
 def test_the_body_has_these_keys_in_this_order(watch: Watch, snapshot: Snapshot) -> None:
-    """This is the contract with every subscriber; a missing value is null, never a missing key."""
+    """This is the contract with every subscriber: a missing value is null, and no key is ever left out."""
     body = terminal_event(watch, snapshot, {}, NOW).data
     assert list(body) == KEYS
     assert list(body["data"]) == DATA_KEYS
@@ -110,7 +111,7 @@ def test_the_body_has_these_keys_in_this_order(watch: Watch, snapshot: Snapshot)
 
 @given(watch=watches, snapshot=completed | ended_badly)
 def test_assets_come_with_success_and_an_error_with_failure(watch: Watch, snapshot: Snapshot) -> None:
-    """A subscriber branches on one of them and need not check the other."""
+    """A subscriber can look at one of the two and need not check the other."""
     event = terminal_event(watch, snapshot, {}, NOW)
     data = event.data["data"]
     assert event.type == f"{snapshot.object}.{data['status']}" == event.data["type"]
@@ -119,10 +120,10 @@ def test_assets_come_with_success_and_an_error_with_failure(watch: Watch, snapsh
 
 
 @given(watch=watches, snapshot=completed)
-def test_an_asset_we_kept_has_our_link_and_any_other_the_providers(watch: Watch, snapshot: Snapshot) -> None:
-    """A video that could not be kept was rendered and paid for all the same."""
+def test_an_asset_we_stored_has_our_link_and_any_other_the_providers(watch: Watch, snapshot: Snapshot) -> None:
+    """A video that could not be stored is still finished and paid for, so its link must be in the event."""
     first = snapshot.sources[0]
-    assets = terminal_event(watch, snapshot, {first.role: kept(first)}, NOW).data["data"]["assets"]
+    assets = terminal_event(watch, snapshot, {first.role: stored(first)}, NOW).data["data"]["assets"]
     assert assets[0]["stored"] is True
     assert assets[0]["url"] == "https://videos.example/x"
     assert assets[0]["source_url"] == first.url
@@ -132,45 +133,39 @@ def test_an_asset_we_kept_has_our_link_and_any_other_the_providers(watch: Watch,
 
 @given(watch=watches, snapshot=completed | ended_badly)
 def test_metadata_comes_back_as_it_was_given(watch: Watch, snapshot: Snapshot) -> None:
-    """It is how a subscriber finds its own record."""
+    """A subscriber uses the metadata to find its own record."""
     event = terminal_event(watch, snapshot, {}, NOW)
     assert event.data["data"]["metadata"] == watch.submission.metadata == event.metadata
 
 
 @given(watch=watches, snapshot=completed | ended_badly | underway)
 def test_the_body_is_ascii_on_one_line(watch: Watch, snapshot: Snapshot) -> None:
-    """Whatever re-encodes it on the way cannot change a byte that was signed."""
-    make = progress_event if not snapshot.status.final else lambda *facts: terminal_event(*facts[:2], {}, facts[2])
-    body = make(watch, snapshot, NOW).body
-    assert body.isascii()
-    assert body.isprintable()
+    """Software on the way cannot change a signed byte of it by converting its encoding."""
+    final = snapshot.status.final
+    event = terminal_event(watch, snapshot, {}, NOW) if final else progress_event(watch, snapshot, NOW)
+    assert event.body.isascii()
+    assert event.body.isprintable()
 
 
-hostile = st.sampled_from(["\x00", "\U0001f600", "é", "\\", '"', "a"]).map(lambda character: character * 1_000_000)
-
-
-@given(
-    text=hostile,
-    snapshot=st.sampled_from([Status.COMPLETED, Status.FAILED]),
-    metadata=st.just({"note": "x" * 16_300}),
-)
-def test_nothing_a_provider_says_makes_an_event_too_large(
-    text: str, snapshot: Status, metadata: dict[str, Any]
-) -> None:
-    """EventBridge and Step Functions refuse more than 256 KiB, and the event would never be told."""
-    told = Snapshot(
-        snapshot,
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED])
+@pytest.mark.parametrize("character", ["\x00", "\U0001f600", "é", "\\", '"', "a"], ids=ascii)
+def test_nothing_a_provider_says_makes_an_event_too_large(character: str, status: Status) -> None:
+    """EventBridge and Step Functions refuse more than 256 KiB, so such an event would never be published."""
+    text = character * 1_000_000
+    said = Snapshot(
+        status,
         provider_status=text,
         model=text,
         prompt=text,
         usage={"a": text},
         upstream_id=text,
-        sources=(Source("result", "video", "https://cdn.example/v.mp4"),) if snapshot is Status.COMPLETED else (),
+        sources=(Source("result", "video", "https://cdn.example/v.mp4"),) if status is Status.COMPLETED else (),
         error=None
-        if snapshot is Status.COMPLETED
+        if status is Status.COMPLETED
         else TaskError(Category.PROVIDER, code=text, message=text, provider_code=text),
     )
-    event = terminal_event(Watch(Submission("alad", text[:512], metadata), NOW), fitted(told), {}, NOW)
+    watch = Watch(Submission("alad", text[:512], {"note": "x" * 16_300}), NOW)
+    event = terminal_event(watch, fitted(said), {}, NOW)
     assert len(event.body) < MOST_BYTES
     assert event.data["data"]["prompt"] == text[: len(event.data["data"]["prompt"])] != ""
     assert event.data["data"]["usage"] is None
@@ -178,27 +173,27 @@ def test_nothing_a_provider_says_makes_an_event_too_large(
 
 @given(snapshot=completed | ended_badly)
 def test_what_fits_is_left_untouched(snapshot: Snapshot) -> None:
-    """Cutting is for the hostile; nobody else may notice it."""
+    """Only a text that is far too long is cut."""
     assert fitted(snapshot) == snapshot
 
 
 def test_a_figure_that_is_no_number_is_refused() -> None:
-    """JSON has no NaN; most parsers would refuse the whole webhook."""
+    """JSON has no NaN, so most receivers would refuse the whole webhook."""
     for figure in (math.nan, math.inf):
         with pytest.raises(ValueError, match="not JSON compliant"):
             serialize({"usage": figure})
 
 
 @given(snapshot=underway)
-def test_a_task_on_its_way_has_no_terminal_event(snapshot: Snapshot) -> None:
-    """The terminal event is told once; telling it early could not be taken back."""
+def test_an_unfinished_task_has_no_terminal_event(snapshot: Snapshot) -> None:
+    """A terminal event is published once and cannot be taken back."""
     with pytest.raises(ValueError, match="no terminal event"):
         terminal_event(Watch(Submission("alad", "1"), NOW), snapshot, {}, NOW)
 
 
 @given(watch=watches, snapshot=underway)
-def test_each_news_on_the_way_is_an_event_of_its_own(watch: Watch, snapshot: Snapshot) -> None:
-    """Subscribers drop ids they have seen: the same id for two steps would lose the second."""
+def test_each_step_of_progress_is_an_event_of_its_own(watch: Watch, snapshot: Snapshot) -> None:
+    """Subscribers drop an id that they have seen, so two steps need two ids."""
     event = progress_event(watch, snapshot, NOW)
     assert event.type == f"{snapshot.object}.progress"
     assert not event.terminal
@@ -210,10 +205,10 @@ def test_each_news_on_the_way_is_an_event_of_its_own(watch: Watch, snapshot: Sna
     ("polled_at", "detected_at", "delay"),
     [((100.0,), 100.0, 100), ((100.0, 112.5), 112.5, 13), ((100.0, 112.0, 130.0), 130.0, 18), ((), None, 150)],
 )
-def test_the_delay_is_the_time_nobody_looked(
+def test_the_delay_is_the_time_since_the_poll_before(
     polled_at: tuple[float, ...], detected_at: float | None, delay: int
 ) -> None:
-    """The news arose after the poll before the one that found it, or after the submission."""
+    """The task ended after the poll before the last one, or after the submission when there was one poll."""
     watch = Watch(
         Submission("alad", "1"),
         submitted_at=0.0,
@@ -221,36 +216,37 @@ def test_the_delay_is_the_time_nobody_looked(
         detected_at=detected_at,
     )
     snapshot = Snapshot(Status.FAILED, error=TaskError(Category.PROVIDER, "X", "x"))
-    told = terminal_event(watch, snapshot, {}, 150.0).data["data"]["watch"]
-    assert told["detection_delay_seconds_max"] == delay
+    shown = terminal_event(watch, snapshot, {}, 150.0).data["data"]["watch"]
+    assert shown["detection_delay_seconds_max"] == delay
 
 
-@pytest.mark.parametrize(
-    ("instant", "text"),
-    [
-        (None, None),
-        (0.0, "1970-01-01T00:00:00Z"),
-        (1_777_288_812.999, "2026-04-27T11:20:12Z"),
-        (-0.5, "1969-12-31T23:59:59Z"),
-        (4_102_444_799.0, "2099-12-31T23:59:59Z"),
-    ],
-)
-def test_times_are_iso_8601_in_utc_to_the_second(instant: float | None, text: str | None) -> None:
-    """Every language parses this form; a time is never rounded into the future."""
-    assert iso(instant) == text
+def test_the_providers_times_have_their_milliseconds_and_ours_none() -> None:
+    """Receivers may sort steps by the provider's times, while our own times are only as exact as the pauses."""
+    snapshot = Snapshot(
+        Status.COMPLETED,
+        created_at=1_764_347_090.922,
+        completed_at=1_764_347_190.0,
+        sources=(Source("result", "video", "https://cdn.example/v.mp4", expires_at=1_764_350_000.5),),
+    )
+    watch = Watch(Submission("alad", "1"), NOW, detected_at=NOW + 0.75)
+    body = terminal_event(watch, snapshot, {}, NOW + 1.25).data
+    data = body["data"]
+    assert (data["created_at"], data["completed_at"]) == ("2025-11-28T16:24:50.922Z", "2025-11-28T16:26:30Z")
+    assert data["assets"][0]["source_expires_at"] == "2025-11-28T17:13:20.500Z"
+    assert (body["timestamp"], data["watch"]["detected_at"]) == ("2026-04-27T11:20:13Z", "2026-04-27T11:20:12Z")
 
 
 @given(snapshot=completed | underway, error=errors)
-def test_a_task_that_is_given_up_keeps_what_it_told_but_no_result(snapshot: Snapshot, error: TaskError) -> None:
-    """The model and the prompt help to submit it anew; a link beside an error would mislead."""
+def test_a_task_that_is_given_up_has_its_model_and_prompt_but_no_result(snapshot: Snapshot, error: TaskError) -> None:
+    """The model and the prompt help to submit the task again, but a link beside an error would mislead."""
     given_up = failed(snapshot, error)
     assert (given_up.status, given_up.error, given_up.sources) == (Status.FAILED, error, ())
     assert (given_up.model, given_up.prompt) == (snapshot.model, snapshot.prompt)
     assert failed(None, error).error == error
 
 
-def test_a_stored_body_is_what_was_told() -> None:
-    """`data` is a view of the body, so the two cannot differ."""
+def test_the_data_of_an_event_is_its_body() -> None:
+    """Code that reads `data` sees exactly what subscribers receive."""
     snapshot = Snapshot(Status.FAILED, error=TaskError(Category.QUOTA, "X", "no credits"))
     event = terminal_event(Watch(Submission("alad", "1"), NOW), snapshot, {}, NOW)
     assert event.data == json.loads(event.body)

@@ -1,4 +1,4 @@
-"""What is copied is a video or an image, and lies under a key that follows from the task."""
+"""What is stored is a video or an image, under a key that follows from the task."""
 
 import re
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidhook.errors import BrokenCopy
-from vidhook.keep import key_of, media_type
+from vidhook.errors import BrokenDownload
+from vidhook.store import key_of, media_type
 from vidhook.task import Source, Submission, Watch
 
 HEADS = [
@@ -29,7 +29,7 @@ UNKNOWN = b"\x01\x02\x03\x04 some codec of tomorrow"
 @pytest.mark.parametrize(("head", "kind"), HEADS)
 @pytest.mark.parametrize("declared", [None, "video/mp4", "text/html", "application/octet-stream"])
 def test_the_bytes_are_trusted_over_the_header(head: bytes, kind: str, declared: str | None) -> None:
-    """Storage hosts often call every file octet-stream, and some call a video text."""
+    """Storage hosts often declare every file as octet-stream, and some declare a video as text."""
     assert media_type(head, declared, "video") == kind
 
 
@@ -44,7 +44,7 @@ def test_the_bytes_are_trusted_over_the_header(head: bytes, kind: str, declared:
     ],
 )
 def test_bytes_we_do_not_know_are_what_the_header_says(declared: str | None, kind: str) -> None:
-    """A new container must not lose a video."""
+    """A video in a new format must not be refused."""
     assert media_type(UNKNOWN, declared, "video") == kind
 
 
@@ -63,17 +63,17 @@ def test_bytes_we_do_not_know_are_what_the_header_says(declared: str | None, kin
     ],
 )
 def test_an_error_page_is_no_video_whatever_its_status_and_header(head: bytes, declared: str | None) -> None:
-    """Dead links answer 200 with a page; kept as a video it would be told as one."""
-    with pytest.raises(BrokenCopy):
+    """An expired link may answer 200 with an error page, which must not be stored and published as a video."""
+    with pytest.raises(BrokenDownload):
         media_type(head, declared, "video")
 
 
 @given(head=st.binary(max_size=64), declared=st.none() | st.text(max_size=30))
-def test_every_file_is_named_or_refused(head: bytes, declared: str | None) -> None:
-    """There is no third way for a copy to go wrong here."""
+def test_every_file_has_a_type_or_is_refused(head: bytes, declared: str | None) -> None:
+    """Any bytes and any header lead to a content type or to BrokenDownload, never to another error."""
     try:
         kind = media_type(head, declared, "video")
-    except BrokenCopy:
+    except BrokenDownload:
         return
     assert kind.startswith(("video/", "image/")) or kind == "application/octet-stream"
 
@@ -91,14 +91,14 @@ def test_every_file_is_named_or_refused(head: bytes, declared: str | None) -> No
     ],
 )
 def test_a_keys_extension_is_one_we_know(url: str, kind: str, extension: str) -> None:
-    """A link chooses nothing of our key but a known extension."""
+    """A provider's link can choose nothing but a known extension of our key."""
     watch = Watch(Submission("acme", "t"), 0.0)
     assert key_of(watch, Source("result", kind, url)) == f"acme/{watch.id}/result{extension}"
 
 
 @given(path=st.text(max_size=40), task_id=st.text(min_size=1, max_size=40))
 def test_a_key_follows_from_the_task_and_needs_no_escaping(path: str, task_id: str) -> None:
-    """A repeated copy must find the first one, and no task may reach another's key."""
+    """A second try must find the stored video of the first one, and no task may have another task's key."""
     watch = Watch(Submission("acme", task_id), 0.0)
     key = key_of(watch, Source("result", "video", f"https://cdn.example/{path}"))
     assert re.fullmatch(rf"acme/{watch.id}/result\.(mp4|webm|mov|mkv|avi)", key)

@@ -1,4 +1,4 @@
-"""What a provider's TOML file may say, what a mistake in it is told, and the request it describes."""
+"""What a provider's TOML file may contain, the errors for mistakes in it, and the requests that it describes."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidhook.errors import BadInput, BadProviderFile
-from vidhook.providers.file import bundled, bundled_text, content_url, parse, request
+from vidhook.providers.file import bundled, bundled_text, content_url, download_headers, parse, task_request
 from vidhook.providers.reading import read
 from vidhook.task import Category, Source, Status
 
@@ -34,20 +34,20 @@ def edited(old: str, new: str) -> str:
 
 class TestGoodFiles:
     @pytest.mark.parametrize("name", ["alad", "infinityblue", "vibepeak", "vicsee"])
-    def test_every_bundled_file_is_good_and_bears_its_name(self, name: str) -> None:
-        """They are the examples people start from."""
+    def test_every_bundled_file_is_valid_and_has_its_name(self, name: str) -> None:
+        """People start their own provider file from one of these."""
         assert bundled()[name] == parse(bundled_text(name), name)
         assert bundled()[name].name == name
 
     def test_a_short_file_is_enough(self) -> None:
-        """Where to ask, the status and the result; the rest has defaults."""
+        """A file needs the URL, the status and the result; everything else has a default."""
         kling = parse(KLING)
         assert (kling.name, kling.base_url, kling.method) == ("kling", "https://api.kling.example", "GET")
         assert (kling.auth_header, kling.auth_value) == ("Authorization", "Bearer {key}")
         assert (kling.link_lives_seconds, kling.expected_seconds, kling.content_path) == (None, None, None)
 
     def test_own_words_and_codes_are_folded(self) -> None:
-        """The file's author need not think of casings either."""
+        """The author of a file need not think about upper and lower case."""
         kling = parse(
             KLING + '[status]\nWaiting-Room = "pending"\n[errors]\n1301 = "content_policy"\nNotYours = "not_yours"'
         )
@@ -56,11 +56,11 @@ class TestGoodFiles:
         assert kling.not_yours == {"notyours"}
 
     def test_a_function_that_needs_a_real_answer_is_allowed(self) -> None:
-        """On an empty object join() has nothing to join; on an answer it may."""
+        """join() fails on the empty object that checks a file, but it works on a real answer."""
         assert parse(edited('"data.url"', "\"join('', data.parts)\""))
 
     def test_the_worked_example_of_the_docs_reads_its_answer(self) -> None:
-        """Whoever copies it should get what the page promises."""
+        """The example file of the documentation must do what the page says."""
         page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
         worked = dedent(page.split("\nThe file:\n")[1].split("\n`succeed` needs")[0])
         body = page.split("with the key in `x-api-key`:\n")[1].split("\nThe file:\n")[0]
@@ -80,7 +80,7 @@ class TestGoodFiles:
 
 class TestMistakes:
     @pytest.mark.parametrize(
-        ("text", "told"),
+        ("text", "message"),
         [
             (
                 edited('"data.task_status"', '"data.task_status["'),
@@ -165,48 +165,59 @@ class TestMistakes:
             ("name = =", "provider file: this is not TOML: Invalid value (at line 1, column 8)"),
         ],
     )
-    def test_a_mistake_is_told_with_its_place_and_mend(self, text: str, told: str) -> None:
-        """Whoever writes a file should never have to read our code."""
+    def test_a_mistake_is_reported_with_its_place_and_a_hint(self, text: str, message: str) -> None:
+        """The author of a file must be able to correct it without reading our code."""
         with pytest.raises(BadProviderFile) as caught:
             parse(text)
-        assert told in str(caught.value)
+        assert message in str(caught.value)
         assert "s3cret" not in str(caught.value)
 
-    def test_a_file_is_kept_under_the_name_it_bears(self) -> None:
-        """Or a task would be asked about at somebody else's API."""
+    def test_a_file_is_stored_under_its_own_name(self) -> None:
+        """Under another name, tasks would be sent to the wrong provider's API."""
         with pytest.raises(BadProviderFile, match='"kling" is not "veo"'):
             parse(KLING, "veo")
 
 
 class TestRequests:
     def test_the_key_goes_where_the_file_says(self) -> None:
-        """Bearer by default, any header else."""
+        """The default is a bearer token, and a file can name any other header."""
         own = parse(KLING + '[auth]\nheader = "x-api-key"\nvalue = "{key}"\n[headers]\nX-Version = "2026-01-01"')
-        method, url, headers, body = request(own, "t1", "s3cret")
-        assert (method, url, body) == ("GET", "https://api.kling.example/v1/videos/t1", None)
-        assert headers == {"accept": "application/json", "X-Version": "2026-01-01", "x-api-key": "s3cret"}
-        assert request(parse(KLING), "t1", "k")[2]["Authorization"] == "Bearer k"
+        asked = task_request(own, "t1", "s3cret")
+        assert (asked.method, asked.url, asked.body) == ("GET", "https://api.kling.example/v1/videos/t1", b"")
+        assert asked.headers == {"accept": "application/json", "X-Version": "2026-01-01", "x-api-key": "s3cret"}
+        assert task_request(parse(KLING), "t1", "k").headers["Authorization"] == "Bearer k"
 
     def test_without_a_key_there_is_no_auth_header(self) -> None:
-        """An empty one would be a wrong key."""
-        assert "Authorization" not in request(parse(KLING), "t1", None)[2]
+        """A provider would read an empty header as a wrong key."""
+        assert "Authorization" not in task_request(parse(KLING), "t1", None).headers
+        assert "Authorization" not in download_headers(parse(KLING), None)
 
     def test_a_task_may_be_asked_about_with_post(self) -> None:
-        """Some APIs take the id in a JSON body."""
+        """Some APIs take the task's id in a JSON body."""
         text = edited(
             'path = "/v1/videos/{task_id}"',
             'path = "/query"\nmethod = "POST"\nbody = {id = "{task_id}", kind = "video"}',
         )
-        method, url, headers, body = request(parse(text), 'a"b', "k")
-        assert (method, url, headers["content-type"]) == ("POST", "https://api.kling.example/query", "application/json")
-        assert json.loads(body or b"") == {"id": 'a"b', "kind": "video"}
+        asked = task_request(parse(text), 'a"b', "k")
+        assert (asked.method, asked.url) == ("POST", "https://api.kling.example/query")
+        assert asked.headers["content-type"] == "application/json"
+        assert json.loads(asked.body) == {"id": 'a"b', "kind": "video"}
+
+    @pytest.mark.parametrize("asking", ["", 'method = "POST"\nbody = {id = "{task_id}"}'], ids=["GET", "POST"])
+    def test_a_download_accepts_any_type_and_carries_the_key(self, asking: str) -> None:
+        """With "accept: application/json" a provider may refuse to send the video."""
+        text = edited('path = "/v1/videos/{task_id}"', f'path = "/v1/videos/{{task_id}}"\n{asking}')
+        fixed = '[headers]\nX-Version = "2026-01-01"\nAccept = "application/json"\nContent-Type = "application/json"'
+        own = parse(f'{text}[auth]\nheader = "x-api-key"\nvalue = "{{key}}"\n{fixed}')
+        assert download_headers(own, "s3cret") == {"accept": "*/*", "X-Version": "2026-01-01", "x-api-key": "s3cret"}
+        assert task_request(own, "t1", "s3cret").headers["Accept"] == "application/json"
 
     @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.strip(".")))
     def test_a_task_id_is_one_segment_of_the_path(self, task_id: str) -> None:
-        """It comes from outside: no slash, query or fragment of it may reach the URL's structure."""
+        """A task's id comes from outside, so it must not add a slash, a query or a fragment to the URL."""
         infinityblue = bundled()["infinityblue"]
         for url, tail in (
-            (request(infinityblue, task_id, None)[1], ""),
+            (task_request(infinityblue, task_id, None).url, ""),
             (content_url(infinityblue, task_id), "/content"),
         ):
             parts = urlsplit(str(url))
@@ -222,16 +233,16 @@ class TestRequests:
 
     @pytest.mark.parametrize("task_id", ["", ".", "..", "..."])
     def test_dots_alone_are_no_task_id(self, task_id: str) -> None:
-        """HTTP clients decode them and walk up the path, to another endpoint with our key."""
+        """HTTP clients resolve ".." in a path, so our key would be sent to another endpoint."""
         with pytest.raises(BadInput, match="task_id"):
-            request(bundled()["vicsee"], task_id, None)
+            task_request(bundled()["vicsee"], task_id, None)
         with pytest.raises(BadInput, match="task_id"):
             content_url(bundled()["infinityblue"], task_id)
 
     def test_a_lone_surrogate_in_a_task_id_is_quoted(self) -> None:
-        """JSON can carry one; the URL must still be ASCII."""
-        assert request(bundled()["vicsee"], "\ud800", None)[1].endswith("/%ED%A0%80")
+        """JSON allows a lone surrogate, and the URL must still be ASCII."""
+        assert task_request(bundled()["vicsee"], "\ud800", None).url.endswith("/%ED%A0%80")
 
     def test_no_content_path_means_no_content_url(self) -> None:
-        """Only providers that name one have it."""
+        """Only some providers serve the file itself through their API."""
         assert content_url(bundled()["alad"], "t1") is None

@@ -1,22 +1,27 @@
 """`vidhook read` and `vidhook providers`, as a person or a script runs them."""
 
+import inspect
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from vidhook.edges.ledger import Ledger
 from vidhook.providers.file import bundled_text
+from vidhook.wiring import Edges
 from vidhook_cli.main import main
+from vidhook_cli.stack import Stack
 
+# click 8.1 mixes standard error into `stdout` unless told not to; later ones never do and have no such option.
+APART: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
 RUNNING = {"id": "video_1", "object": "video", "status": "in_progress", "progress": 40}
 DONE = RUNNING | {"status": "completed"}
 
 
 def run(*arguments: object, stdin: str | None = None) -> Result:
-    return CliRunner(mix_stderr=False).invoke(main, [str(argument) for argument in arguments], input=stdin)
+    return CliRunner(**APART).invoke(main, [str(argument) for argument in arguments], input=stdin)
 
 
 def exchange(body: object = RUNNING, **more: Any) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def one(recorded: object) -> dict[str, Any]:
     ids=["array", "pretty array", "lines", "sample and line"],
 )
 def test_a_file_may_be_an_array_or_lines(text: str) -> None:
-    """One JSON line is printed for each exchange, in order, in ASCII."""
+    """The command prints one JSON line for each exchange, in order and in ASCII."""
     result = run("read", "-", stdin=text)
     assert result.exit_code == 0
     assert [json.loads(line)["status"] for line in result.stdout.splitlines()] == ["processing", "completed"]
@@ -49,7 +54,7 @@ def test_a_file_may_be_an_array_or_lines(text: str) -> None:
 
 
 def test_several_files_are_read_in_order(tmp_path: Path) -> None:
-    """A shell's * works."""
+    """The names of several files can be given, as a shell's * gives them."""
     for name, body in (("a", RUNNING), ("b", DONE)):
         (tmp_path / name).write_text(json.dumps(exchange(body), indent=2), "utf-8")
     result = run("read", tmp_path / "b", tmp_path / "a")
@@ -57,7 +62,7 @@ def test_several_files_are_read_in_order(tmp_path: Path) -> None:
 
 
 def test_every_line_has_the_same_keys() -> None:
-    """A script need not ask what is there."""
+    """A script need not check which keys exist."""
     keys = {"outcome", "status", "provider_status", "object", "url", "urls", "error", "progress", "model", "prompt"} | {
         *("created_at", "started_at", "completed_at", "expires_at", "estimated_completion", "queue_position"),
         *("usage", "upstream_id", "retry_after_seconds", "known_status", "key_refused"),
@@ -74,18 +79,18 @@ def test_every_line_has_the_same_keys() -> None:
 
 @pytest.mark.parametrize("more", [{"body": json.dumps(RUNNING)}, {"body": None, "text": json.dumps(RUNNING)}])
 def test_a_body_may_be_json_or_text(more: dict[str, Any]) -> None:
-    """Recorders differ."""
+    """Tools that record exchanges write the body in different forms."""
     assert one(exchange(**more))["progress"] == 40
 
 
 def test_only_the_provider_and_the_body_are_needed() -> None:
-    """A body pasted from a terminal has no headers, clock or age."""
+    """A body that somebody copies from a terminal has no headers, no clock and no age."""
     assert one({"provider": "InfinityBlue", "body": RUNNING})["status"] == "processing"
     assert one({"provider": "alad", "status": 502, "text": "<html>", "headers": None})["outcome"] == "retry"
 
 
 def test_headers_age_and_clock_are_used() -> None:
-    """Headers in any case; the clock in ISO or unix seconds."""
+    """Headers may have any case, and the clock may be ISO 8601 or unix seconds."""
     dated = {"RETRY-AFTER": "Mon, 27 Apr 2026 11:22:00 GMT"}
     for now in ("2026-04-27T11:21:00Z", 1777288860, 1777288860000):
         assert one(exchange(status=429, headers=dated, now=now))["retry_after_seconds"] == 60
@@ -103,7 +108,7 @@ def test_headers_age_and_clock_are_used() -> None:
     ],
 )
 def test_headers_may_be_an_object_or_pairs(headers: object) -> None:
-    """Recorders differ; of a header that comes twice the first counts."""
+    """Tools record headers in different forms; of a repeated header the first value counts."""
     assert one(exchange(status=429, headers=headers))["retry_after_seconds"] == 5
 
 
@@ -117,36 +122,36 @@ def test_headers_may_be_an_object_or_pairs(headers: object) -> None:
     ],
 )
 def test_a_field_that_cannot_be_read_is_named(more: dict[str, Any], complaint: str) -> None:
-    """Left out silently it would change what is read."""
+    """A field that is silently left out would change the result."""
     result = run("read", "-", stdin=json.dumps(exchange(**more)))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"-, exchange 1: {complaint}\n"
 
 
-def test_a_file_without_an_exchange_is_told() -> None:
-    """An empty recording is a recorder that broke."""
+def test_a_file_without_an_exchange_is_an_error() -> None:
+    """An empty file usually means that the recording went wrong."""
     result = run("read", "-", stdin="\n")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "exchange: there is none" in result.stderr
 
 
 def test_a_line_ends_at_its_line_feed() -> None:
-    """Strings may hold U+2028 and U+0085, which some count as ends of lines."""
+    """Texts may contain U+2028 and U+0085, which some tools treat as the end of a line."""
     lines = [json.dumps(exchange({**RUNNING, "prompt": "a\u2028b\x85c"}), ensure_ascii=False), json.dumps(exchange())]
     result = run("read", "-", stdin="\r\n".join(lines))
     assert [json.loads(line)["prompt"] for line in result.stdout.splitlines()] == ["a\u2028b\x85c", None]
 
 
 def test_the_url_says_which_deployment_was_asked() -> None:
-    """The same format at another host serves /content there, under the id in the URL."""
+    """Another host with the same format serves /content too, under the id in the URL."""
     body = {"status": "completed"}
     read = one(exchange(body, url="https://relay.example/api/v1/videos/v%2F1?x=1"))
     assert read["url"] == "https://relay.example/api/v1/videos/v%2F1/content"
     assert one(exchange(body, url="https://elsewhere.example/x"))["status"] == "failed"
 
 
-def test_a_bad_exchange_is_told_and_the_others_are_read() -> None:
-    """One clear line each on stderr, and exit code 1."""
+def test_a_bad_exchange_is_reported_and_the_others_are_read() -> None:
+    """Each error is one clear line on stderr, and the exit code is 1."""
     lines = [
         json.dumps(exchange(provider="nobody")),
         "{oops",
@@ -166,7 +171,7 @@ def test_a_bad_exchange_is_told_and_the_others_are_read() -> None:
 
 
 def test_a_new_file_is_tried_on_recorded_answers(tmp_path: Path) -> None:
-    """Before anything is deployed."""
+    """A provider file can be tested before anything is deployed."""
     file = tmp_path / "kling.toml"
     file.write_text(
         'name = "kling"\nbase_url = "https://k.example"\npath = "/{task_id}"\n'
@@ -185,8 +190,8 @@ def test_a_new_file_is_tried_on_recorded_answers(tmp_path: Path) -> None:
     assert "name: it is a number, not text" in result.stderr
 
 
-def test_check_says_ok_or_what_to_mend(tmp_path: Path) -> None:
-    """One line a file; the exit code is for scripts."""
+def test_check_prints_ok_or_the_mistake(tmp_path: Path) -> None:
+    """There is one line for each file, and scripts can use the exit code."""
     good, bad, binary = tmp_path / "good.toml", tmp_path / "bad.toml", tmp_path / "binary.toml"
     good.write_text(bundled_text("alad"), "utf-8")
     bad.write_text(bundled_text("alad").replace("base_url", "base_ulr"), "utf-8")
@@ -200,7 +205,7 @@ def test_check_says_ok_or_what_to_mend(tmp_path: Path) -> None:
     assert "it is not UTF-8" in third
 
 
-class FakeLedger:
+class FakeLedger(Ledger):
     """Remembers provider files, as the ledger does."""
 
     def __init__(self) -> None:
@@ -219,18 +224,25 @@ class FakeLedger:
         return self.files.pop(name, None) is not None
 
 
-def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A known format is pointed at another host by putting a file, and back by removing it."""
-    ledger = FakeLedger()
-    monkeypatch.setattr("vidhook_cli.stack.stack", lambda: SimpleNamespace(ledger=ledger))
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> FakeLedger:
+    """The ledger of the stack that the command acts on."""
+    edges = Edges({})
+    edges.ledger = fake = FakeLedger()
+    monkeypatch.setattr("vidhook_cli.stack.stack", lambda: Stack("vidhook", {}, edges))
+    return fake
+
+
+def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, ledger: FakeLedger) -> None:
+    """Putting a file sends a known format to another host, and removing the file undoes it."""
     own = bundled_text("alad").replace("https://ai.alad.com", "https://relay.example")
     file = tmp_path / "own.toml"
     file.write_text(own, "utf-8")
     assert run("providers", "show", "alad").stdout == bundled_text("alad")
-    assert run("providers", "put", file).stdout == "alad is kept and wins over the bundled file\n"
+    assert run("providers", "put", file).stdout == "alad is stored and wins over the bundled file\n"
     assert run("providers", "show", "alad").stdout == own
     listed = {line.split()[0]: line.split(maxsplit=2)[1:] for line in run("providers", "list").stdout.splitlines()}
-    assert listed["alad"] == ["https://relay.example", "kept in the stack"]
+    assert listed["alad"] == ["https://relay.example", "stored in the stack"]
     assert listed["vicsee"] == ["https://vicsee.com", "bundled"]
     assert run("providers", "remove", "alad").stdout == "alad is removed; the bundled file is in use again\n"
     assert run("providers", "show", "alad").stdout == bundled_text("alad")
@@ -240,10 +252,8 @@ def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, monkeypatc
         assert "`vidhook providers list` shows them" in result.stderr
 
 
-def test_a_bad_file_is_never_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A poller that cannot parse its provider would fail every watch of it."""
-    ledger = FakeLedger()
-    monkeypatch.setattr("vidhook_cli.stack.stack", lambda: SimpleNamespace(ledger=ledger))
+def test_a_bad_file_is_never_put(tmp_path: Path, ledger: FakeLedger) -> None:
+    """With a bad file in the stack, every poll of this provider would fail."""
     file = tmp_path / "bad.toml"
     file.write_text(bundled_text("alad").replace("status =", "statos ="), "utf-8")
     result = run("providers", "put", file)

@@ -1,4 +1,4 @@
-"""What is read in a provider's answer, rule by rule; docs/providers.md states the same rules for people."""
+"""What is read in a provider's answer, rule by rule; docs/providers.md explains the same rules."""
 
 import json
 from dataclasses import asdict, replace
@@ -51,7 +51,7 @@ def failed(error: object, **fields: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_recorded_answer_reads_as_written(path: Path) -> None:
-    """events/providers is what users, docs and the sample provider go by."""
+    """Users, the documentation and the sample provider rely on the files in events/providers."""
     sample = json.loads(path.read_text("utf-8"))
     assert json.loads(json.dumps(reading_of(sample["exchange"], None, PROVIDERS))) == sample["reading"]
 
@@ -59,7 +59,7 @@ def test_every_recorded_answer_reads_as_written(path: Path) -> None:
 class TestHttpComesFirst:
     @pytest.mark.parametrize("status", [400, 405, 413, 422, 451])
     def test_other_4xx_with_an_error_is_permanent(self, status: int) -> None:
-        """The request itself is refused: the same request will be refused again."""
+        """The provider refuses the request itself, so the same request will be refused again."""
         reading = answer({"error": {"code": "invalid_request", "message": "task_id is malformed"}}, status=status)
         assert (reading.outcome, reading.key_refused) == ("permanent_error", False)
         assert reading.error is not None
@@ -67,34 +67,34 @@ class TestHttpComesFirst:
 
     @pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", b'{"error": "Forbidden"}'])
     @pytest.mark.parametrize("status", [401, 402, 403])
-    def test_a_refused_key_is_permanent_and_says_so(self, status: int, body: bytes) -> None:
-        """A mended key or a paid bill lets the same task go on, so it must not be given up like a bad request."""
+    def test_a_refused_key_is_permanent_and_marked_as_such(self, status: int, body: bytes) -> None:
+        """A new key or a paid bill lets the same task go on, so the task must not be failed for a bad request."""
         reading = answer(body, status=status)
         assert (reading.outcome, reading.key_refused) == ("permanent_error", True)
         assert reading.error is not None
         assert reading.error.category == (Category.QUOTA if status == 402 else Category.AUTH)
 
     def test_a_task_that_is_not_ours_refuses_the_task_and_not_the_key(self) -> None:
-        """VicSee says FORBIDDEN for another user's task: no mended key brings it."""
+        """VicSee answers FORBIDDEN for another user's task, and no other key of ours would change that."""
         body = {"success": False, "error": {"code": "FORBIDDEN", "message": "Task belongs to another user"}}
         for status in (200, 403):
             reading = answer(body, "vicsee", status=status)
             assert (reading.outcome, reading.key_refused) == ("permanent_error", False), status
 
     def test_refused_content_is_no_refused_key(self) -> None:
-        """Some providers answer 403 for moderation."""
+        """Some providers answer 403 for content that their moderation refuses."""
         reading = answer({"error": {"code": "content_policy_violation", "message": "x"}}, status=403)
         assert (reading.outcome, reading.key_refused) == ("permanent_error", False)
 
-    def test_a_refused_key_may_hide_in_a_400(self) -> None:
-        """The code says it as clearly as the status would."""
+    def test_a_400_may_refuse_the_key(self) -> None:
+        """The code in the body is as clear as the status 401 would be."""
         reading = answer({"error": {"code": "INVALID_API_KEY"}}, "vibepeak", status=400)
         assert (reading.outcome, reading.key_refused) == ("permanent_error", True)
 
     @pytest.mark.parametrize("status", [301, 302, 307, 408, 409, 423, 425, 429, 500, 502, 503, 504, 520, 529, 599, 999])
     @pytest.mark.parametrize("body", [b"", b"<html>", b'{"error": {"message": "no"}}', b'{"status": "failed"}'])
     def test_what_may_pass_is_asked_again(self, status: int, body: bytes) -> None:
-        """A provider that is down or busy costs a pause, never the task, whatever its body says."""
+        """A provider that is down or busy costs a pause and never the task, whatever its body contains."""
         reading = answer(body, status=status)
         assert reading.outcome == "retry"
         assert reading.error is not None
@@ -105,7 +105,7 @@ class TestHttpComesFirst:
         "body", [b"", b" ", b"<html>oops</html>", b"[]", b"null", b'"completed"', b"7", b"{", b"\xff"]
     )
     def test_what_is_no_object_is_asked_again(self, status: int, body: bytes) -> None:
-        """Gateways and captive portals answer in the provider's name; they know nothing of the task."""
+        """Such an answer often comes from a gateway in between, which knows nothing about the task."""
         assert answer(body, status=status).outcome == "retry"
 
     @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ class TestHttpComesFirst:
 
     @pytest.mark.parametrize("code", ["IMAGE_NOT_FOUND", "model_not_found"])
     def test_another_thing_not_found_is_no_missing_task(self, code: str) -> None:
-        """A 400 about an input is about the request."""
+        """A 400 about an image or a model is about the request, so the task is not missing."""
         assert answer({"error": {"code": code}}, status=400, age_seconds=1).outcome == "permanent_error"
 
 
@@ -179,12 +179,12 @@ class TestEnvelopes:
     def test_a_refusal_inside_a_200_is_what_it_would_be_outside(
         self, body: object, outcome: str, key_refused: bool
     ) -> None:
-        """Without a status there is no news, unless the envelope itself says no."""
+        """Without a status of the task, the envelope decides whether the answer is a refusal."""
         reading = answer(body, "alad")
         assert (reading.outcome, reading.key_refused) == (outcome, key_refused)
 
     def test_no_result_ends_the_task(self) -> None:
-        """VicSee's NO_RESULT means completed without a result, whatever HTTP status carries it."""
+        """VicSee's NO_RESULT means completed without a result, whatever the HTTP status is."""
         body = {"success": False, "error": {"code": "NO_RESULT", "message": "Task completed but no result available"}}
         for status in (200, 400, 404, 409):
             got = snapshot(body, "vicsee", status=status)
@@ -193,8 +193,8 @@ class TestEnvelopes:
             assert (got.error.category, got.error.code) == (Category.NO_RESULT, "NO_RESULT")
         assert answer(body, "vicsee", status=429).outcome == "retry"
 
-    def test_a_status_inside_outweighs_the_envelope(self) -> None:
-        """success: false around a failed task is the task's failure; around a running one it is noise."""
+    def test_the_status_of_the_task_outweighs_the_envelope(self) -> None:
+        """`success: false` is the reason of a failed task, and means nothing around a task that still runs."""
         body = {
             "success": False,
             "data": {"status": "failed"},
@@ -206,19 +206,19 @@ class TestEnvelopes:
         assert snapshot({"success": False, "data": {"status": "processing"}}, "vicsee").status == Status.PROCESSING
 
     def test_the_task_is_found_in_and_out_of_its_envelope(self) -> None:
-        """Deployments of one format differ in the wrapping: bare, in data, in a list of one."""
+        """Deployments of one format wrap the task differently: not at all, in `data`, or in a list of one."""
         bare = {"task_id": "asyntask_1", "id": "asyntask_1", "status": "processing", "progress": 40}
         for name in PROVIDERS:
             for body in (bare, {"data": bare}, {"code": 0, "data": [bare]}, {"status": 200, "data": bare}):
                 assert snapshot(body, name) == snapshot(bare, name), (name, body)
 
-    def test_the_envelopes_word_is_not_the_tasks(self) -> None:
-        """{"status": "success"} around a running task must not complete it."""
+    def test_the_envelopes_status_is_not_the_tasks(self) -> None:
+        """{"status": "success"} around a running task must not complete the task."""
         body = {"status": "success", "data": {"id": "v", "status": "running"}}
         assert snapshot(body).status == Status.PROCESSING
 
     def test_a_relay_behind_a_relay_wraps_twice(self) -> None:
-        """But what stands in a task's own data is its upstream's answer, which may be done before the task is."""
+        """The `data` inside of a task is the upstream's answer, which may be completed before the task is."""
         inner = {"task_id": "t", "status": "IN_PROGRESS"}
         for name in ("alad", "infinityblue"):
             assert snapshot({"code": "success", "data": {"data": inner}}, name) == snapshot(inner, name)
@@ -229,7 +229,7 @@ class TestEnvelopes:
         assert answer(relay(status="", data=upstream), "alad").outcome == "retry"
 
     @pytest.mark.parametrize("name", sorted(PROVIDERS))
-    def test_an_envelopes_word_that_names_no_task_is_about_the_request(self, name: str) -> None:
+    def test_an_envelopes_status_without_a_task_is_about_the_request(self, name: str) -> None:
         """{"status": "error"} around "task not found" or "slow down" must not end a task that still runs."""
         unknown = {"status": "error", "message": "Task not found"}
         assert answer(unknown, name, age_seconds=1).outcome == "retry"
@@ -254,14 +254,14 @@ WORDS = {
 class TestStatusWords:
     @pytest.mark.parametrize(("status", "word"), [(status, word) for status in WORDS for word in WORDS[status].split()])
     def test_every_spelling_is_understood(self, status: Status, word: str) -> None:
-        """The formats are spoken by many deployments, each with words of its own."""
+        """Many deployments use these formats, each with its own status words."""
         body = video(status=word, metadata={"url": "https://cdn.example/v.mp4"})
         got = snapshot(body)
         assert (got.status, got.provider_status) == (status, word)
 
     @pytest.mark.parametrize("word", ["unknown", "UNKNOWN", "banana", "in retrograde"])
     def test_an_unknown_word_is_processing_and_counted(self, word: str) -> None:
-        """A new word must not end a task that may still succeed, and must not go unseen."""
+        """A new word must not end a task that may still succeed, and operators must see it."""
         got = snapshot(video(status=word))
         assert (got.status, got.known_status) == (Status.PROCESSING, False)
         assert snapshot(video(status="queued")).known_status
@@ -273,7 +273,7 @@ class TestStatusWords:
             *(("timed_out", Category.TIMEOUT), ("moderated", Category.CONTENT_POLICY), ("failed", Category.PROVIDER)),
         ],
     )
-    def test_a_word_may_say_why_it_failed(self, word: str, category: Category) -> None:
+    def test_a_status_word_may_give_the_reason_of_the_failure(self, word: str, category: Category) -> None:
         """Cancelled and expired tasks come without an error object."""
         got = snapshot(video(status=word))
         assert got.error is not None
@@ -281,7 +281,7 @@ class TestStatusWords:
         assert word in got.error.message
 
     def test_a_files_own_words_come_first(self) -> None:
-        """A provider may mean by "ready" that it is about to start, or number its states."""
+        """A provider may use "ready" for a task that has not started, or numbers for its states."""
         own = replace(PROVIDERS["infinityblue"], statuses={"ready": Status.PENDING, "3": Status.PROCESSING})
         for word, status in (("Ready", Status.PENDING), (3, Status.PROCESSING)):
             got = read(own, status=200, headers={}, body=json.dumps(video(status=word)).encode(), now=NOW).snapshot
@@ -290,7 +290,7 @@ class TestStatusWords:
 
     @pytest.mark.parametrize("word", [None, "", "  ", 200, True, [], {}, 1.5])
     def test_what_is_no_word_is_no_status(self, word: object) -> None:
-        """Without a status there is nothing to tell."""
+        """An answer without a status has no news about the task."""
         assert answer(video(status=word)).outcome == "retry"
 
 
@@ -299,31 +299,31 @@ class TestTheStatusGatesTheRest:
 
     @pytest.mark.parametrize("word", ["queued", "in_progress", "unknown"])
     def test_a_link_or_an_error_of_a_running_task_is_ignored(self, word: str) -> None:
-        """Links of unfinished files and errors of inner retries are no news."""
+        """The link may lead to an unfinished file, and the error may be about a try that is repeated."""
         got = snapshot(
             video(status=word, url=self.LINK, metadata={"url": self.LINK}, error={"code": "x", "message": "y"})
         )
         assert (got.sources, got.error) == ((), None)
 
     def test_a_failed_task_with_a_link_stays_failed(self) -> None:
-        """A preview is no result."""
+        """The link may lead to a preview, which is not a result."""
         got = snapshot(failed({"code": "X", "message": "broken"}, metadata={"url": self.LINK}))
         assert (got.status, got.sources) == (Status.FAILED, ())
 
     def test_a_completed_task_with_an_error_stays_completed(self) -> None:
-        """Alad repeats the link in fail_reason, others leave zero-filled errors behind."""
+        """Alad repeats the link in fail_reason, and other providers send an error full of zeros."""
         got = snapshot(relay(status="SUCCESS", result_url=self.LINK, fail_reason=self.LINK), "alad")
         assert (got.status, got.error, got.sources[0].url) == (Status.COMPLETED, None, self.LINK)
 
     def test_a_link_is_no_reason(self) -> None:
-        """fail_reason of a failed task may hold the link that never worked."""
+        """The fail_reason of a failed task may contain a link that never worked."""
         got = snapshot(relay(status="FAILURE", fail_reason=self.LINK), "alad")
         assert got.error is not None
         assert "http" not in got.error.message
 
     @pytest.mark.parametrize("name", ["vicsee", "vibepeak", "alad"])
     def test_completed_without_a_result_is_failed(self, name: str) -> None:
-        """Nobody can be told "completed" with nothing to show."""
+        """A completed task without a file is of no use to a subscriber."""
         empty: tuple[object, ...] = (None, "", {}, [], {"url": None}, {"url": ""}, {"url": "not a link"}, 7)
         for result in empty:
             got = snapshot({"task_id": "t", "status": "completed", "result": result}, name)
@@ -331,7 +331,7 @@ class TestTheStatusGatesTheRest:
             assert (got.status, got.error.category, got.error.code) == (Status.FAILED, Category.NO_RESULT, "NO_RESULT")
             assert got.provider_status == "completed"
 
-    def test_completed_without_a_link_is_fetched_from_the_content_place(self) -> None:
+    def test_completed_without_a_link_is_fetched_from_the_content_path(self) -> None:
         """InfinityBlue serves every finished video at /content, with the key."""
         source = snapshot(done(), task_id="a/b").sources[0]
         assert source.url == "https://api.getinfinityblue.com/v1/videos/a%2Fb/content"
@@ -372,7 +372,7 @@ class TestLinks:
         ids=str,
     )
     def test_a_link_is_found_where_deployments_put_it(self, fields: dict[str, Any]) -> None:
-        """One format, many places."""
+        """Deployments of one format put the link in different fields."""
         assert [source.url for source in snapshot(done(**fields)).sources] == [self.GOOD]
 
     @pytest.mark.parametrize(
@@ -402,19 +402,19 @@ class TestLinks:
         ],
         ids=repr,
     )
-    def test_what_is_no_link_is_passed_over(self, junk: object) -> None:
-        """The next candidate may be right."""
+    def test_what_is_no_link_is_skipped(self, junk: object) -> None:
+        """The next field may contain a valid link."""
         assert snapshot(done(metadata={"url": junk}, url=self.GOOD)).sources[0].url == self.GOOD
 
     def test_an_input_image_is_no_result(self) -> None:
-        """Answers repeat what was asked for; only links under a result's name count."""
+        """Answers repeat the input, so only links in the fields of a result count."""
         got = snapshot(
             {"task_id": "t", "status": "completed", "result": {"image_url": self.GOOD, "thumbnail": self.GOOD}}, "alad"
         )
         assert got.status == Status.FAILED
 
     def test_the_key_goes_to_the_providers_own_host_only(self) -> None:
-        """A link that leads back to the API is served with the key; any other host must never see it."""
+        """A link to the provider's API needs the key, and no other host may get it."""
         for url, needs_key in {
             "https://api.getinfinityblue.com/v1/videos/v/content": True,
             "https://API.getinfinityblue.com:443/v1/videos/v/content": True,
@@ -441,20 +441,20 @@ class TestLinks:
         ids=["Kling", "Jimeng", "Vidu", "Wan", "Ark"],
     )
     def test_an_upstreams_answer_is_read_within_the_relays_and_by_itself(self, upstream: dict[str, Any]) -> None:
-        """Some relays leave the link where their upstream put it, others hand the answer on as it is."""
+        """Some relays put their upstream's answer inside of their own, and others pass it on as it is."""
         within = relay(status="SUCCESS", fail_reason="", data=upstream)
         for body in (within, upstream):
             assert snapshot(body, "alad").sources[0].url == self.GOOD
 
     def test_super_resolution_gives_the_original_too(self) -> None:
-        """Two files were paid for. A link that is told twice is one file."""
+        """The customer paid for two files, and a link that appears twice is one file."""
         fields = {"status": "SUCCESS", "result_url": self.GOOD, "original_result_url": "https://cdn.example/low.mp4"}
         roles = [(source.role, source.url) for source in snapshot(relay(**fields), "alad").sources]
         assert roles == [("result", self.GOOD), ("original", "https://cdn.example/low.mp4")]
         assert len(snapshot(relay(**fields | {"original_result_url": self.GOOD}), "alad").sources) == 1
 
-    def test_older_relays_tell_the_link_in_fail_reason_alone(self) -> None:
-        """new-api put it there before result_url existed; Alad's document calls it legacy."""
+    def test_older_relays_give_the_link_in_fail_reason_alone(self) -> None:
+        """new-api used this field before result_url existed, and Alad's documentation calls it legacy."""
         assert snapshot(relay(status="SUCCESS", fail_reason=self.GOOD), "alad").sources[0].url == self.GOOD
         low = {"content": {"video_url": "https://cdn.example/low.mp4"}}
         assert snapshot(relay(status="SUCCESS", fail_reason=self.GOOD, data=low), "alad").sources[0].url == self.GOOD
@@ -462,7 +462,7 @@ class TestLinks:
     @pytest.mark.parametrize(
         ("word", "object_"), [("image", "image"), ("IMAGE", "image"), ("video", "video"), (None, "video"), (7, "video")]
     )
-    def test_images_are_told_from_videos(self, word: object, object_: str) -> None:
+    def test_images_are_distinguished_from_videos(self, word: object, object_: str) -> None:
         """VicSee makes both."""
         task = {"status": "completed", "mediaType": word, "result": {"url": self.GOOD}}
         got = snapshot({"success": True, "data": task}, "vicsee")
@@ -480,21 +480,21 @@ class TestExpiry:
             ("se=2026-04-27T12%3A20%3A00Z&sig=x", 1777292400),
         ],
     )
-    def test_a_signed_link_says_when_it_dies(self, query: str, expires: float) -> None:
-        """The copy must be made before."""
+    def test_a_signed_link_shows_when_it_expires(self, query: str, expires: float) -> None:
+        """The video must be stored before that time."""
         assert snapshot(done(url=f"https://cdn.example/v?{query}")).sources[0].expires_at == expires
 
     @pytest.mark.parametrize("query", ["", "expires=never", "X-Amz-Date=x&X-Amz-Expires=y", "se=1", "Expires="])
-    def test_an_unreadable_signature_says_nothing(self, query: str) -> None:
-        """A date is told or null, never guessed."""
+    def test_an_unreadable_signature_gives_no_expiry(self, query: str) -> None:
+        """A date is read or null, and never guessed."""
         assert snapshot(done(url=f"https://cdn.example/v?{query}")).sources[0].expires_at is None
 
-    def test_what_is_told_goes_before_what_is_signed_and_what_is_usual(self) -> None:
-        """expires_at, then the link's own figures, then the file's link_lives_seconds after completion or now."""
+    def test_a_given_expiry_is_used_before_a_signed_and_a_usual_one(self) -> None:
+        """The order is expires_at, the link's own values, then link_lives_seconds after completion or now."""
         signed = "https://cdn.example/v?Expires=1777292400"
         task = {"task_id": "t", "status": "completed", "completed_at": "2026-04-27T11:00:00Z"}
-        told = task | {"result": {"video_url": signed, "expires_at": "2026-05-01T00:00:00Z"}}
-        assert snapshot(told, "vibepeak").sources[0].expires_at == 1777593600
+        sent = task | {"result": {"video_url": signed, "expires_at": "2026-05-01T00:00:00Z"}}
+        assert snapshot(sent, "vibepeak").sources[0].expires_at == 1777593600
         assert snapshot(task | {"result": {"video_url": signed}}, "vibepeak").sources[0].expires_at == 1777292400
         plain = {"result": {"video_url": "https://cdn.example/v"}}
         assert snapshot(task | plain, "vibepeak").sources[0].expires_at == 1777287600 + 604_800
@@ -543,7 +543,7 @@ class TestErrors:
         ids=str,
     )
     def test_every_shape_of_error_is_read(self, error: object, code: str | None, message: str) -> None:
-        """Strings, objects, nested objects, lists and JSON inside strings: all of them occur."""
+        """Providers send strings, objects, nested objects, lists and JSON inside of strings."""
         got = snapshot(failed(error)).error
         assert got is not None
         assert (got.provider_code, got.message) == (code, message)
@@ -567,7 +567,7 @@ class TestErrors:
     def test_an_upstreams_reason_is_found_where_the_relay_gives_none(
         self, upstream: dict[str, Any], code: str | None, message: str
     ) -> None:
-        """All of these are moderation, and the subscriber should hear so."""
+        """All of these are refusals by moderation, and a subscriber should see that."""
         got = snapshot(relay(status="FAILURE", fail_reason="", data=upstream), "alad").error
         assert got is not None
         assert (got.category, got.provider_code, got.message) == (Category.CONTENT_POLICY, code, message)
@@ -591,7 +591,7 @@ class TestErrors:
         "error", [*NOTHING, {"code": 0, "message": "success"}, {"code": "generic"}, [{}], [[]]], ids=repr
     )
     def test_an_empty_error_still_gives_a_message(self, error: object) -> None:
-        """The subscriber must have something to show."""
+        """A subscriber needs a message that it can show."""
         got = snapshot(failed(error)).error
         assert got is not None
         assert (got.category, got.code, got.provider_code) == (Category.PROVIDER, "PROVIDER", None)
@@ -613,7 +613,7 @@ class TestErrors:
         ],
     )
     def test_the_code_is_screaming_snake(self, code: str, ours: str) -> None:
-        """One style to branch on; the provider's own stands beside it, untouched."""
+        """Subscribers get codes in one style, and the provider's own code beside it, unchanged."""
         got = snapshot(failed({"code": code, "message": "?"})).error
         assert got is not None
         assert (got.code, got.provider_code) == (ours, code)
@@ -670,14 +670,14 @@ class TestErrors:
         ],
     )
     def test_the_category_follows_from_the_words(self, category: str, code: str, message: str) -> None:
-        """Subscribers branch on it whatever the provider."""
+        """Subscribers can decide by the category, whatever the provider is."""
         got = snapshot(failed({"code": code, "message": message})).error
         assert got is not None
         assert got.category == category
         assert got.retryable == (category in ("provider", "timeout", "expired", "no_result"))
 
     def test_a_files_own_codes_come_first(self) -> None:
-        """Numbers say nothing by themselves."""
+        """A number has no meaning without the provider's file."""
         own = replace(PROVIDERS["infinityblue"], codes={"1301": Category.QUOTA})
         body = json.dumps(failed({"code": 1301, "message": "sensitive"})).encode()
         got = read(own, status=200, headers={}, body=body, now=NOW).error
@@ -692,19 +692,19 @@ class TestErrors:
         ],
     )
     def test_code_and_message_may_stand_apart(self, fields: dict[str, Any]) -> None:
-        """One place tells the code, another the message."""
+        """Some providers put the code and the message into different fields."""
         got = snapshot(video(status="failed", **fields)).error
         assert got is not None
         assert (got.code, got.message) == ("E1", "why")
 
     def test_a_message_never_carries_a_signature(self) -> None:
-        """Messages go to logs and subscribers; a URL's query may be a credential."""
+        """Messages go to logs and subscribers, and the query of a URL may be a credential."""
         got = snapshot(failed("cannot load https://cdn.example/a.png?X-Amz-Signature=secret, sorry")).error
         assert got is not None
         assert got.message == "cannot load https://cdn.example/a.png?... sorry"
 
-    def test_a_message_has_an_end(self) -> None:
-        """An upstream's whole HTML page may be in it."""
+    def test_a_long_message_is_cut(self) -> None:
+        """A message may contain the whole HTML page of an upstream."""
         got = snapshot(failed("why " * 100_000)).error
         assert got is not None
         assert len(got.message) == 2_000
@@ -712,7 +712,7 @@ class TestErrors:
 
 class TestValues:
     @pytest.mark.parametrize(
-        ("told", "read_"),
+        ("sent", "read_"),
         [
             *(
                 (50, 50),
@@ -741,25 +741,25 @@ class TestValues:
         ],
         ids=repr,
     )
-    def test_progress_is_percent_or_null(self, told: object, read_: int | None) -> None:
-        """A number with a decimal point up to 1.0 is a fraction, any other is percent; what makes no sense is null."""
-        assert snapshot(video(progress=told)).progress == read_
+    def test_progress_is_percent_or_null(self, sent: object, read_: int | None) -> None:
+        """A decimal number up to 1.0 is a fraction, another number is percent, and anything else is null."""
+        assert snapshot(video(progress=sent)).progress == read_
 
     def test_progress_is_never_invented(self) -> None:
-        """Completed is no 100 and failed keeps what was told: the schedule learns from these figures."""
+        """The schedule learns from these numbers, so completed does not mean 100 and failed changes nothing."""
         assert snapshot(done()).progress is None
         assert snapshot(done(progress=99)).progress == 99
         assert snapshot(relay(status="FAILURE", progress="100%"), "alad").progress == 100
 
     @pytest.mark.parametrize(
-        "told", [1764347090, 1764347090000, 1764347090000000, 1764347090000000000, "1764347090", 1764347090.0]
+        "sent", [1764347090, 1764347090000, 1764347090000000, 1764347090000000000, "1764347090", 1764347090.0]
     )
-    def test_the_unit_of_a_time_shows_in_its_magnitude(self, told: object) -> None:
-        """InfinityBlue sends milliseconds where OpenAI sends seconds, in the same format."""
-        assert snapshot(video(created_at=told)).created_at == 1764347090
+    def test_the_unit_of_a_time_shows_in_its_magnitude(self, sent: object) -> None:
+        """InfinityBlue sends milliseconds in a format in which OpenAI sends seconds."""
+        assert snapshot(video(created_at=sent)).created_at == 1764347090
 
     @pytest.mark.parametrize(
-        "told",
+        "sent",
         [
             *("2025-11-28T16:24:50Z", "2025-11-28T16:24:50", "2025-11-28 16:24:50", "2025-11-28T16:24:50.000Z"),
             *(
@@ -777,12 +777,12 @@ class TestValues:
             *("2025-11-28 16:24:50 UTC", " 2025-11-28T16:24:50Z "),
         ],
     )
-    def test_a_written_time_is_read_in_every_usual_form(self, told: str) -> None:
-        """Without a zone it is UTC."""
-        assert snapshot(video(created_at=told)).created_at == 1764347090
+    def test_a_written_time_is_read_in_every_usual_form(self, sent: str) -> None:
+        """A time without a zone is in UTC."""
+        assert snapshot(video(created_at=sent)).created_at == 1764347090
 
     @pytest.mark.parametrize(
-        "told",
+        "sent",
         [
             0,
             "0",
@@ -802,20 +802,20 @@ class TestValues:
             1e300,
         ],
     )
-    def test_a_time_that_makes_no_sense_is_null(self, told: object) -> None:
-        """0 means "not yet", year 1 is Go's empty time."""
-        assert snapshot(video(created_at=told)).created_at is None
+    def test_a_time_that_makes_no_sense_is_null(self, sent: object) -> None:
+        """0 means "not yet", and the year 1 is an empty time in Go."""
+        assert snapshot(video(created_at=sent)).created_at is None
 
-    def test_fractions_of_a_second_stay(self) -> None:
+    def test_fractions_of_a_second_are_not_lost(self) -> None:
         """The schedule measures with them."""
         assert snapshot(video(created_at=1764347090922)).created_at == pytest.approx(1764347090.922)
 
     @pytest.mark.parametrize(
-        ("told", "position"), [(2, 2), ("2", 2), (0, 0), (2.0, 2), (-1, None), (1.5, None), (True, None)]
+        ("sent", "position"), [(2, 2), ("2", 2), (0, 0), (2.0, 2), (-1, None), (1.5, None), (True, None)]
     )
-    def test_a_place_in_the_queue_is_a_whole_number(self, told: object, position: int | None) -> None:
-        """Anything else is null."""
-        assert snapshot(video(status="queued", queue_position=told)).queue_position == position
+    def test_a_place_in_the_queue_is_a_whole_number(self, sent: object, position: int | None) -> None:
+        """Any other value is read as null."""
+        assert snapshot(video(status="queued", queue_position=sent)).queue_position == position
 
 
 class TestWhenToAskAgain:
@@ -840,19 +840,19 @@ class TestWhenToAskAgain:
         ],
         ids=lambda value: str(value)[:60],
     )
-    def test_the_provider_says_when(self, headers: dict[str, str], seconds: int | None) -> None:
-        """Both forms of Retry-After, and the reset of a limit of which nothing remains."""
+    def test_the_provider_may_say_when_to_ask_again(self, headers: dict[str, str], seconds: int | None) -> None:
+        """Retry-After has two forms, and the reset of a rate limit counts when nothing of the limit remains."""
         assert answer(video(), headers=headers).retry_after_seconds == seconds
 
     def test_a_429_has_nothing_remaining(self) -> None:
-        """It need not say so in a header; a limit of which something remains is not the one that refused."""
+        """Its headers need not say so; a limit with something remaining did not cause the 429."""
         assert answer({}, status=429, headers={"x-ratelimit-reset": "30"}).retry_after_seconds == 30
         assert answer({}, status=429, headers={"x-ratelimit-reset": "30", "x-ratelimit-remaining": "3"}) == answer(
             {}, status=429
         )
 
     def test_a_refusal_may_say_when_in_its_body(self) -> None:
-        """Where the provider's file names the place."""
+        """The provider's file names the field."""
         assert answer({"error": {"retry_after": 9}}, status=429).retry_after_seconds == 9
 
 
@@ -870,18 +870,18 @@ class TestHostileBytes:
         ids=["byte order mark", "not a number", "huge integer", "key twice", "deep", "broken UTF-8"],
     )
     def test_odd_json_around_the_status_does_not_matter(self, body: bytes) -> None:
-        """The task goes on whatever its answer is decorated with."""
+        """A task goes on when its status can be read, whatever else the answer contains."""
         assert snapshot(body).status == Status.PROCESSING
 
     @pytest.mark.parametrize(
         "body", [b"[" * 100_000, b'{"a":' * 100_000, b'{"status": "in_progress"', b"\x00", b"\xff\xfe{"]
     )
     def test_what_cannot_be_parsed_is_asked_again(self, body: bytes) -> None:
-        """A RecursionError would be a poller that dies at every poll of that task."""
+        """A RecursionError would fail every poll of that task."""
         assert answer(body).outcome == "retry"
 
     def test_a_chain_of_wrapped_errors_ends(self) -> None:
-        """Each level of nesting is somebody else's text."""
+        """A provider decides how deep its errors are nested, so reading them must have a limit."""
         got = snapshot(failed("code: a, message: " * 50_000 + "end")).error
         assert got is not None
         assert got.message
@@ -890,7 +890,7 @@ class TestHostileBytes:
         "text", [" " * 300_000 + "x", "code:" + " " * 300_000, "http://" * 40_000, "task " * 60_000, "Aa" * 150_000]
     )
     def test_no_text_makes_reading_slow(self, text: str) -> None:
-        """A pattern that backtracks over an answer of 1 MB would hold a poller until its timeout, at every poll."""
+        """A slow regular expression on an answer of 1 MB would block every poll until its timeout."""
         began = process_time()
         task = {
             "error": {"code": text[:200], "message": text},
@@ -902,7 +902,7 @@ class TestHostileBytes:
         assert process_time() - began < 2
 
     def test_lone_surrogates_are_replaced(self) -> None:
-        """Every text we hand on can be encoded."""
+        """Every text that we pass on must be valid UTF-8."""
         got = snapshot(b'{"id": "v", "status": "failed", "error": "\\ud800 why \\ud83d\\ude00"}')
         assert got.error is not None
         assert got.error.message == "\ufffd why 😀"
@@ -945,7 +945,7 @@ HEADERS = st.dictionaries(
 
 
 def check(reading: Reading) -> None:
-    """What must hold of every reading."""
+    """Checks what must be true of every reading."""
     assert (reading.outcome == "snapshot") == (reading.snapshot is not None)
     assert reading.snapshot is not None or reading.error is not None
     assert reading.retry_after_seconds is None or reading.retry_after_seconds >= 0
@@ -964,12 +964,12 @@ def check(reading: Reading) -> None:
 class TestProperties:
     @given(NAMES, st.integers(100, 600), HEADERS, BODIES)
     def test_any_json_is_read(self, name: str, status: int, headers: dict[str, str], body: object) -> None:
-        """Completed exactly with files, failed exactly with a message, and never an exception."""
+        """Completed has files, failed has a message, and no answer raises an exception."""
         check(answer(body, name, status=status, headers=headers))
 
     @given(NAMES, st.integers(100, 600), st.binary(max_size=60))
     def test_any_bytes_are_read(self, name: str, status: int, body: bytes) -> None:
-        """The network may hand us anything."""
+        """An answer may contain any bytes at all."""
         check(answer(body, name, status=status))
 
     @given(
@@ -980,7 +980,7 @@ class TestProperties:
         assert answer(more | task, name) == answer(task, name)
 
     @given(NAMES, WORD, st.lists(st.booleans(), min_size=30, max_size=30), st.sampled_from(["_", "-", " "]))
-    def test_the_case_and_joints_of_a_status_change_nothing(
+    def test_the_case_and_separators_of_a_status_change_nothing(
         self, name: str, word: str, upper: list[bool], joint: str
     ) -> None:
         """IN_PROGRESS, in-progress and "In Progress" are one word."""

@@ -1,4 +1,4 @@
-"""What may be submitted, and what is said of what may not."""
+"""Which submissions are accepted, and the errors of the others."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vidhook.errors import BadSubmission
-from vidhook.submit import METADATA_BYTES, METADATA_LEVELS, check, schema
+from vidhook.submission import METADATA_BYTES, METADATA_LEVELS, check, schema
 from vidhook.task import Submission
 
 GOOD: dict[str, Any] = {"provider": "alad", "task_id": "asyntask_1"}
@@ -40,14 +40,14 @@ def refusal(**fields: Any) -> BadSubmission:
     return refused.value
 
 
-def test_the_least_is_a_provider_and_a_task() -> None:
-    """Everything else has a default."""
+def test_a_provider_and_a_task_are_enough() -> None:
+    """Every other field has a default."""
     assert check(GOOD, 3_600) == (Submission("alad", "asyntask_1", deadline_seconds=3_600), None)
 
 
 def test_every_field_is_taken_over() -> None:
-    """And the token apart: it is a credential and no part of the watch."""
-    fields = {
+    """The task token is returned apart, because it is a credential and no part of the watch."""
+    fields: dict[str, Any] = {
         "metadata": {"order": "17"},
         "callback_url": "https://hooks.example/?t=1",
         "expected_seconds": 90.5,
@@ -84,13 +84,13 @@ def test_every_field_is_taken_over() -> None:
         ({"taskid": "1"}, "taskid"),
     ],
 )
-def test_a_bad_field_is_named_with_its_problem_and_the_mend(fields: dict[str, Any], field: str) -> None:
+def test_a_bad_field_is_named_with_its_problem_and_a_hint(fields: dict[str, Any], field: str) -> None:
     """Whoever reads the dead-letter queue must see what to change."""
     refused = refusal(**fields)
     assert refused.field == field
     assert refused.problem
-    assert refused.mend
-    assert str(refused) == f"{field}: {refused.problem}; {refused.mend}"
+    assert refused.hint
+    assert str(refused) == f"{field}: {refused.problem}; {refused.hint}"
 
 
 @pytest.mark.parametrize(
@@ -105,15 +105,15 @@ def test_a_bad_field_is_named_with_its_problem_and_the_mend(fields: dict[str, An
     ],
 )
 def test_what_is_missing_is_named(raw: Any, field: str, problem: str) -> None:
-    """A client in another language never saw the schema."""
+    """The author of a client may never have read the schema."""
     with pytest.raises(BadSubmission) as refused:
         check(raw, 86_400)
     assert (refused.value.field, refused.value.problem) == (field, problem)
 
 
-def test_a_misspelled_field_is_told_its_nearest() -> None:
-    """A silently ignored `expected_second` would cost polls for years."""
-    assert "did you mean expected_seconds?" in refusal(expected_second=60).mend
+def test_a_misspelled_field_is_answered_with_the_nearest_one() -> None:
+    """If `expected_second` were ignored silently, every task would cost more polls than needed."""
+    assert "did you mean expected_seconds?" in refusal(expected_second=60).hint
 
 
 @given(raw=anything | near_misses)
@@ -122,8 +122,8 @@ def test_a_misspelled_field_is_told_its_nearest() -> None:
 @example(raw={**GOOD, "expected_seconds": math.nan})
 @example(raw={**GOOD, "expected_seconds": math.inf})
 @example(raw={**GOOD, "deadline_seconds": 10**400})
-def test_whatever_comes_in_is_taken_or_refused(raw: Any) -> None:
-    """Any other error would be retried for hours and reach the dead-letter queue without a reason."""
+def test_whatever_comes_in_is_accepted_or_refused(raw: Any) -> None:
+    """Another error would be retried for hours and reach the dead-letter queue without a reason."""
     try:
         submission, _ = check(raw, 86_400)
     except BadSubmission:
@@ -135,7 +135,7 @@ def test_whatever_comes_in_is_taken_or_refused(raw: Any) -> None:
 
 @given(deadline=st.integers(1, 604_800))
 def test_a_whole_number_written_with_a_point_is_a_whole_number(deadline: int) -> None:
-    """Some languages know one kind of number only."""
+    """Some languages have only one type of number."""
     submission, _ = check({**GOOD, "deadline_seconds": float(deadline)}, 86_400)
     assert str(submission.deadline_seconds) == str(deadline)
 
@@ -153,18 +153,18 @@ def test_a_whole_number_written_with_a_point_is_a_whole_number(deadline: int) ->
     ],
 )
 def test_a_task_token_is_never_in_an_error(raw: Any) -> None:
-    """Whoever holds it can answer for the execution that waits, and errors are logged."""
+    """Errors are logged, and whoever has the token can end the execution that waits."""
     with pytest.raises(BadSubmission) as refused:
         check(raw, 86_400)
     assert TOKEN not in str(refused.value)
 
 
 def test_a_callback_urls_query_is_never_in_an_error() -> None:
-    """It often holds a secret of the receiver."""
+    """The query often contains a secret of the receiver."""
     assert "hunter2" not in str(refusal(callback_url="https://h.example/?k=hunter2" + "x" * 2_048))
 
 
 def test_the_schema_is_valid_and_explains_every_field() -> None:
-    """It is the documentation too."""
+    """The schema is also the documentation of a submission."""
     jsonschema.Draft7Validator.check_schema(schema())
     assert all(field["description"] for field in schema()["properties"].values())

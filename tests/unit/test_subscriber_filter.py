@@ -1,4 +1,4 @@
-"""Who is told what: a subscriber's filter."""
+"""Who is notified of an event: the filter of a subscriber."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidhook.event import Event
-from vidhook.subscribers import callback_subscriber, wants
+from vidhook.recipients import callback_subscriber, wants
 from vidhook.task import TERMINAL_TYPES, Submission, Subscriber, Watch
 
 types = st.sampled_from([*TERMINAL_TYPES, "video.progress", "image.progress", "endpoint.test"])
@@ -22,8 +22,8 @@ def subscriber(**fields: Any) -> Subscriber:
 
 
 @given(kind=types)
-def test_without_a_wish_a_subscriber_is_told_of_every_end(kind: str) -> None:
-    """Progress is for those who ask: it is many times as much."""
+def test_without_a_filter_a_subscriber_is_notified_of_every_end(kind: str) -> None:
+    """There are many progress events for one task, so a subscriber must ask for them."""
     assert wants(subscriber(), event(kind)) is (kind in TERMINAL_TYPES)
 
 
@@ -39,21 +39,21 @@ def test_without_a_wish_a_subscriber_is_told_of_every_end(kind: str) -> None:
     ],
 )
 def test_a_star_in_an_event_type_stands_for_anything(patterns: tuple[str, ...], kinds: set[str]) -> None:
-    """New types reach those who asked for all."""
+    """A subscriber to all events gets new types too."""
     every = ("video.completed", "video.failed", "video.progress", "image.completed")
     assert {kind for kind in every if wants(subscriber(events=patterns), event(kind))} == kinds
 
 
 @pytest.mark.parametrize(
-    ("providers", "told"), [(("*",), True), (("alad",), True), (("vicsee", "al*"), True), (("vicsee",), False)]
+    ("providers", "notified"), [(("*",), True), (("alad",), True), (("vicsee", "al*"), True), (("vicsee",), False)]
 )
-def test_a_subscriber_may_want_some_providers_only(providers: tuple[str, ...], told: bool) -> None:
-    """Teams share a stack and not their tasks."""
-    assert wants(subscriber(providers=providers), event(provider="alad")) is told
+def test_a_subscriber_may_want_some_providers_only(providers: tuple[str, ...], notified: bool) -> None:
+    """Several teams may share a stack, each with its own providers."""
+    assert wants(subscriber(providers=providers), event(provider="alad")) is notified
 
 
 @pytest.mark.parametrize(
-    ("wanted", "metadata", "told"),
+    ("wanted", "metadata", "notified"),
     [
         ({}, {}, True),
         ({}, {"team": "a"}, True),
@@ -65,14 +65,14 @@ def test_a_subscriber_may_want_some_providers_only(providers: tuple[str, ...], t
         ({"team": {"id": [1]}}, {"team": {"id": [1]}}, True),
     ],
 )
-def test_all_wanted_metadata_must_be_equal(wanted: dict[str, Any], metadata: dict[str, Any], told: bool) -> None:
-    """Equality needs no language to learn; a missing key equals nothing, not even null."""
-    assert wants(subscriber(metadata=wanted), event(metadata=metadata)) is told
+def test_all_wanted_metadata_must_be_equal(wanted: dict[str, Any], metadata: dict[str, Any], notified: bool) -> None:
+    """A missing key is equal to nothing, not even to null."""
+    assert wants(subscriber(metadata=wanted), event(metadata=metadata)) is notified
 
 
 @given(kind=types, progress=st.booleans())
-def test_a_callback_url_is_told_of_the_end_and_of_progress_when_asked_for(kind: str, progress: bool) -> None:
-    """It belongs to one task, whatever its type."""
+def test_a_callback_url_is_notified_of_the_end_and_of_progress_on_request(kind: str, progress: bool) -> None:
+    """It belongs to one task, whatever type of event the task has."""
     watch = Watch(Submission("alad", "1", callback_url="https://hooks.example/", progress=progress), 5.0)
     own = callback_subscriber(watch, "default")
     assert own is not None
@@ -81,7 +81,7 @@ def test_a_callback_url_is_told_of_the_end_and_of_progress_when_asked_for(kind: 
 
 
 def test_one_callback_url_is_one_subscriber_for_all_its_tasks() -> None:
-    """So its Retry-After and its failures count for all of them."""
+    """Its Retry-After and its failures count for all these tasks."""
     watches = [Watch(Submission("alad", task, callback_url="https://hooks.example/"), 5.0) for task in "12"]
     one, other = (callback_subscriber(watch, "default") for watch in watches)
     assert one is not None

@@ -13,7 +13,7 @@ EXECUTION_NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 
 @given(provider=st.text(), task_id=st.text())
 def test_one_task_has_one_id_that_names_an_execution(provider: str, task_id: str) -> None:
-    """The id deduplicates submissions: Step Functions starts a name once (80 characters, no spaces or punctuation)."""
+    """Step Functions starts an execution name once (80 characters at most), so the id deduplicates submissions."""
     made = watch_id(provider, task_id)
     assert made == Submission(provider, task_id).id
     assert re.fullmatch(r"tsk_[a-z2-7]{26}", made)
@@ -21,7 +21,7 @@ def test_one_task_has_one_id_that_names_an_execution(provider: str, task_id: str
 
 @given(one=st.tuples(st.text(), st.text()), other=st.tuples(st.text(), st.text()))
 def test_two_tasks_have_two_ids(one: tuple[str, str], other: tuple[str, str]) -> None:
-    """Neither is mistaken for the other, even when their parts joined would read the same."""
+    """Two tasks are different even when their joined parts would read the same."""
     assert (watch_id(*one) == watch_id(*other)) == (one == other) or "\0" in "".join(one + other)
 
 
@@ -31,13 +31,13 @@ def test_the_parts_of_an_id_do_not_run_together() -> None:
 
 
 def test_ids_never_change() -> None:
-    """An id is in executions, buckets and customers' tables: a new version must make the same one."""
+    """Ids are in executions, buckets and customers' tables, so a new version must make the same ones."""
     assert watch_id("alad", "asyntask_1") == "tsk_jp3maysh2yhlujs3jvu7indytz"
 
 
 @given(run=st.integers(0, 10**6), parts=st.lists(st.text(), min_size=3, max_size=3))
 def test_a_redelivery_is_named_within_80_characters(run: int, parts: list[str]) -> None:
-    """Step Functions refuses longer names."""
+    """Step Functions refuses a longer execution name."""
     event, task, subscriber = parts
     delivery = Delivery(
         derived_id("evt", event), derived_id("tsk", task), derived_id("cb", subscriber), "video.completed", 0.0, run=run
@@ -59,13 +59,13 @@ def test_a_redelivery_is_named_within_80_characters(run: int, parts: list[str]) 
 def test_a_watch_is_settled_by_a_final_snapshot_or_its_event(
     snapshot: Snapshot | None, event_id: str | None, settled: bool
 ) -> None:
-    """A watch that was given up has an event though its task never ended."""
+    """A watch that was given up has an event, although its task never ended."""
     assert Watch(Submission("p", "t"), 0.0, snapshot=snapshot, event_id=event_id).settled is settled
 
 
 @given(submitted=st.floats(0, 2e9), passed=st.floats(0, 1e6), paused=st.integers(0, 10**6))
 def test_age_is_never_less_than_what_was_paused(submitted: float, passed: float, paused: int) -> None:
-    """Where Waits are scaled a pause of 300 s takes 15, and still counts as 300."""
+    """Where waits are shortened for tests, a pause of 300 s takes 15 s and still counts as 300 s."""
     age = Watch(Submission("p", "t"), submitted, paused=paused).age(submitted + passed)
     assert age >= paused
     assert age == pytest.approx(max(passed, paused), abs=1e-3)

@@ -1,3 +1,3 @@
-"""Polls AI video APIs, keeps the finished video and tells every subscriber once, signed."""
+"""Polls AI video APIs, stores the finished video and notifies every subscriber with one signed webhook."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Our lasting links to kept videos: a token only we can make, redirected to a fresh presigned URL when followed."""
+"""Our lasting links to stored videos: a token only we can make, redirected to a fresh presigned URL when followed."""
 
 import base64
 import binascii
@@ -9,17 +9,17 @@ MAC_BYTES = 16
 
 
 def video_link(base_url: str, secret: str, key: str) -> str:
-    """`<base_url>/<token>` for the object under `key`. It works as long as the object is there."""
+    """Returns `<base_url>/<token>` for the object under `key`. It works as long as the object is there."""
     return f"{base_url.rstrip('/')}/{video_token(secret, key)}"
 
 
 def video_token(secret: str, key: str) -> str:
-    """The object's key with a 128-bit HMAC before it, in URL-safe base64: nobody without `secret` can make one."""
+    """Returns the object's key with a 128-bit HMAC before it, in URL-safe base64: only `secret` can make one."""
     return base64.urlsafe_b64encode(_mac(secret, key) + key.encode()).decode().rstrip("=")
 
 
 def video_key(secret: str, token: str) -> str | None:
-    """The key a token stands for; None for a token we did not make."""
+    """Returns the key that a token stands for; None for a token we did not make."""
     try:
         key = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[MAC_BYTES:].decode()
     except (binascii.Error, ValueError):

@@ -11,7 +11,7 @@ from typing import Any
 import fastjsonschema
 
 from vidhook import __version__, schemas
-from vidhook.submit import schema as submission_schema
+from vidhook.submission import schema as submission_schema
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -33,7 +33,7 @@ def document() -> dict[str, Any]:
 
 
 def checked(name: str, raw: Any) -> dict[str, Any]:
-    """A request's body that fits the schema of this name. Raises BadInput naming the field and the mend."""
+    """A request's body that fits the schema of this name. Raises BadInput naming the field and a hint."""
     schemas.check(raw, document()["components"]["schemas"][name], _validator(name), credentials=("secret",))
     fitting: dict[str, Any] = raw
     return fitting

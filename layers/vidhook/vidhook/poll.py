@@ -1,13 +1,10 @@
-"""One question to the provider: what came of it, and how long to pause before the next."""
+"""One poll: the provider is asked, what it said is written down, and the pause before the next poll is chosen."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vidhook.errors import NotFound, RequestFailed
-from vidhook.event import failed, fitted
-from vidhook.providers.file import request
-from vidhook.providers.reading import Reading, read
+from vidhook.ask import ask
+from vidhook.event import failed
 from vidhook.schedule import Known, next_pause
 from vidhook.task import Category, Poll, Snapshot, Status, TaskError, Watch
 
@@ -15,26 +12,32 @@ if TYPE_CHECKING:
     from vidhook.edges.http import Http
     from vidhook.edges.ledger import Ledger
     from vidhook.edges.secrets import Secrets
+    from vidhook.providers.reading import Reading
+    from vidhook.times import Clock
 
-ASK_SECONDS = 20.0
-ANSWER_BYTES = 1_048_576
 PROGRESS_SECONDS = 15.0
 PROGRESS_POINTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll led to. `pause` is 0 when settled. `progress`: there is news to tell on the way.
+    """What one poll led to. `pause` is 0 when settled. `progress`: there is progress to notify subscribers of.
 
-    `reading` is None when no answer came, `broken` says why.
+    `reading` is None when no answer came, `broken` says why. `settled_now`: it was this poll that settled the watch.
     """
 
     watch: Watch
     settled: bool
     pause: int = 0
     progress: bool = False
-    reading: Reading | None = None
+    reading: "Reading | None" = None
     broken: str | None = None
+    settled_now: bool = False
+
+    @property
+    def answer(self) -> str | None:
+        """What came of the question, as in the watch's history; None when the provider was not asked."""
+        return None if self.reading is None and self.broken is None else _answer(self.reading, self.broken)
 
 
 def poll(
@@ -44,24 +47,26 @@ def poll(
     ledger: "Ledger",
     http: "Http",
     secrets: "Secrets",
-    now: Callable[[], float],
-    jitter: float,
+    clock: "Clock",
     pause_factor: float = 1.0,
 ) -> Polled:
     """Asks the provider once and writes down what it said.
 
-    A provider that is down, slow or out of its mind costs a pause, never the watch. Only three things settle it: a
-    final answer, an answer that says asking again is pointless, and the deadline. Raises NotFound for no such watch.
+    A provider that is down, slow or incoherent costs a pause, never the watch. Only three things settle it: a final
+    answer, an answer that says asking again is pointless, and the deadline. A watch that is settled, but whose video
+    could not be stored yet, is asked about for a fresh link. Raises NotFound for no such watch.
     """
     watch = ledger.watch(watch_id)
-    if watch.settled:
+    if watch.event_id is not None or (watch.settled and not watch.store_failures):
         return Polled(watch, settled=True)
-    reading, broken = ask(watch, ledger=ledger, http=http, secrets=secrets, now=now)
-    at = now()
+    reading, broken = ask(watch, ledger=ledger, http=http, secrets=secrets, clock=clock)
+    if watch.settled:
+        return Polled(_with_fresh_link(watch, reading, ledger), True, reading=reading, broken=broken)
+    at = clock.now()
     snapshot = _settling_snapshot(watch, reading, broken, at)
     if snapshot is not None:
         settled = ledger.note_poll(watch, _entry(at, reading, broken), snapshot, settled=True)
-        return Polled(settled, True, reading=reading, broken=broken)
+        return Polled(settled, True, reading=reading, broken=broken, settled_now=True)
     known = Known(
         age=watch.age(at),
         deadline=watch.submission.deadline_seconds,
@@ -70,10 +75,10 @@ def poll(
         key_refused=reading is not None and reading.key_refused,
         factor=pause_factor,
     )
-    pause = next_pause(known, jitter)
+    pause = next_pause(known, clock.jitter())
     entry = replace(_entry(at, reading, broken), pause=pause)
     snapshot = reading.snapshot if reading else None
-    progress = snapshot is not None and news_on_the_way(watch, snapshot, at)
+    progress = snapshot is not None and progress_is_due(watch, snapshot, at)
     # A second execution may follow the same task; its pauses run beside those of the first and make nothing older.
     beside = execution is not None and execution != watch.execution
     watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress, beside=beside)
@@ -81,72 +86,29 @@ def poll(
     return Polled(watch, watch.settled, pause, progress and not watch.settled, reading, broken)
 
 
-def news_on_the_way(watch: Watch, snapshot: Snapshot, at: float) -> bool:
+def _with_fresh_link(watch: Watch, reading: "Reading | None", ledger: "Ledger") -> Watch:
+    """The settled watch with the link that the provider gives now, where it still gives one."""
+    snapshot = reading.snapshot if reading else None
+    if snapshot is None or snapshot.status is not Status.COMPLETED:
+        return watch
+    return ledger.note_fresh_link(watch, snapshot)
+
+
+def progress_is_due(watch: Watch, snapshot: Snapshot, at: float) -> bool:
     """Whether this snapshot is worth a progress event: it has begun, or is 10 points on, 15 s after the last."""
     if not watch.submission.progress:
         return False
-    told = watch.progress_told
-    if told is None:
+    last = watch.last_progress
+    if last is None:
         return True
-    if at - told.at < PROGRESS_SECONDS:
+    if at - last.at < PROGRESS_SECONDS:
         return False
-    # Forward only: a provider that goes back and forth would make news, and history events, without end.
-    begun = told.answer == Status.PENDING and snapshot.status is Status.PROCESSING
-    return begun or (snapshot.progress or 0) - (told.progress or 0) >= PROGRESS_POINTS
+    # Forward only: a provider that goes back and forth would make progress events, and history events, without end.
+    begun = last.answer == Status.PENDING and snapshot.status is Status.PROCESSING
+    return begun or (snapshot.progress or 0) - (last.progress or 0) >= PROGRESS_POINTS
 
 
-def ask(
-    watch: Watch,
-    *,
-    ledger: "Ledger",
-    http: "Http",
-    secrets: "Secrets",
-    now: Callable[[], float],
-) -> tuple[Reading | None, str | None]:
-    """Asks the provider about a task: its answer as we read it, or the class of what broke on the way.
-
-    A refused key is read anew once: it may have been mended since. A provider file that was removed may come back.
-    """
-    name, task_id = watch.submission.provider, watch.submission.task_id
-    try:
-        provider = ledger.provider(name)
-    except NotFound:
-        return None, "no_provider_file"
-    key = secrets.provider_key(name)
-    reading: Reading | None = None
-    for _ in range(2):
-        method, url, headers, body = request(provider, task_id, key)
-        try:
-            response = http.send(
-                method, url, headers=headers, body=body or b"", deadline=ASK_SECONDS, max_bytes=ANSWER_BYTES
-            )
-        except RequestFailed as error:
-            return None, error.kind
-        reading = read(
-            provider,
-            status=response.status,
-            headers=response.headers,
-            body=_without(key, response.body),
-            task_id=task_id,
-            age_seconds=watch.age(now()),
-            now=now(),
-        )
-        if reading.snapshot is not None:
-            reading = replace(reading, snapshot=fitted(reading.snapshot))
-        mended = secrets.provider_key(name, fresh=True) if reading.key_refused else key
-        if mended == key:
-            break
-        key = mended
-    return reading, None
-
-
-def _without(key: str | None, body: bytes) -> bytes:
-    """What a provider answered, less our key: some quote it in their errors, and events travel far."""
-    # A shorter one is no key, and may be a word of the answer's own.
-    return body.replace(key.encode(), b"[key]") if key is not None and len(key) >= 8 else body
-
-
-def _settling_snapshot(watch: Watch, reading: Reading | None, broken: str | None, at: float) -> Snapshot | None:
+def _settling_snapshot(watch: Watch, reading: "Reading | None", broken: str | None, at: float) -> Snapshot | None:
     """The final snapshot when this poll settles the watch, else None."""
     if reading is not None:
         if reading.snapshot is not None and reading.snapshot.status.final:
@@ -161,17 +123,23 @@ def _settling_snapshot(watch: Watch, reading: Reading | None, broken: str | None
     return failed(latest, _deadline_error(watch, latest, reading, broken))
 
 
-def _deadline_error(watch: Watch, latest: Snapshot | None, reading: Reading | None, broken: str | None) -> TaskError:
-    doing = f"the task was still {latest.status} at the provider" if latest else "the provider never told of the task"
+def _deadline_error(watch: Watch, latest: Snapshot | None, reading: "Reading | None", broken: str | None) -> TaskError:
+    doing = f"the task was still {latest.status} at the provider" if latest else "the provider never gave a status"
     if broken or (reading and reading.snapshot is None):
         doing += f"; its last answer: {broken or (reading and reading.error and reading.error.message)}"
     seconds = watch.submission.deadline_seconds
     return TaskError(Category.TIMEOUT, "DEADLINE_REACHED", f"after {seconds} seconds {doing}", retryable=True)
 
 
-def _entry(at: float, reading: Reading | None, broken: str | None) -> Poll:
+def _entry(at: float, reading: "Reading | None", broken: str | None) -> Poll:
+    snapshot = reading.snapshot if reading else None
+    return Poll(at, _answer(reading, broken), progress=snapshot.progress if snapshot else None)
+
+
+def _answer(reading: "Reading | None", broken: str | None) -> str:
+    """The task's status, or the class of what went wrong."""
     if reading is None:
-        return Poll(at, broken or "broken")
+        return broken or "broken"
     if reading.snapshot is None:
-        return Poll(at, "key_refused" if reading.key_refused else reading.outcome)
-    return Poll(at, str(reading.snapshot.status), progress=reading.snapshot.progress)
+        return "key_refused" if reading.key_refused else reading.outcome
+    return str(reading.snapshot.status)

@@ -4,18 +4,10 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from vidhook.errors import BadInput, NotFound, VidhookError
+from vidhook.errors import BadInput, NotFound, Refused
 
 # A submission with all its metadata is smaller.
 BODY_BYTES = 65_536
-
-
-class Refused(VidhookError):
-    """A request that HTTP itself, or the state of things, forbids: the status, why, and the mend."""
-
-    def __init__(self, status: int, detail: str, mend: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.mend, self.headers = status, detail, mend, headers or {}
 
 
 def problem(error: Exception) -> dict[str, Any]:
@@ -25,22 +17,22 @@ def problem(error: Exception) -> dict[str, Any]:
     """
     match error:
         case Refused():
-            status, said = error.status, {"detail": error.detail, "mend": error.mend}
+            status, said = error.status, {"detail": error.detail, "hint": error.hint}
         case BadInput():
-            said = {"detail": f"{error.field}: {error.problem}", "field": error.field, "mend": error.mend}
+            said = {"detail": f"{error.field}: {error.problem}", "field": error.field, "hint": error.hint}
             status = HTTPStatus.UNPROCESSABLE_ENTITY
         case NotFound():
             status, said = HTTPStatus.NOT_FOUND, {"detail": str(error)}
         case _:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
-            said = {"detail": "this is our fault", "mend": "send the request again"}
+            said = {"detail": "this is our fault", "hint": "send the request again"}
     return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), **said}
 
 
 def parsed(text: str | None, content_type: str | None) -> Any:
     """A request's JSON. Raises Refused for what is no JSON, is not declared as such, or is too large."""
     if text is not None and len(text.encode("utf-8", "surrogatepass")) > BODY_BYTES:
-        raise Refused(413, f"the body is over {BODY_BYTES} bytes", "keep what is large elsewhere")
+        raise Refused(413, f"the body is over {BODY_BYTES} bytes", "store large values elsewhere and send a reference")
     if (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(415, "the body is not declared as JSON", "send content-type: application/json")
     try:

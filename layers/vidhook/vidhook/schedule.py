@@ -11,7 +11,6 @@ SHORTEST_PAUSE = 12.0
 LONGEST_PAUSE = 300.0
 KEY_REFUSED_PAUSE = 900.0
 JITTER = 0.1
-LONGEST_DEADLINE = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Known:
     """What is known of a task when the next pause is chosen. All in seconds.
 
     age: since submission. deadline: age at which we give up. expected: how long such tasks take, as the submitter or
-    the provider's file says. retry_after: the provider's own wish. key_refused: only a mended key helps. factor: what
+    the provider's file says. retry_after: the provider's own wish. key_refused: only a new key helps. factor: what
     a poll costs against a second of delay; 2 asks about half as often, 0.5 twice as often.
     """
 
@@ -32,7 +31,7 @@ class Known:
 
 
 def next_pause(known: Known, jitter: float = 0.0) -> int:
-    """Whole seconds to pause, at least 1. `jitter` in [0, 1) stretches the pause by up to a tenth, never shortens it.
+    """Returns whole seconds to pause, at least 1; `jitter` in [0, 1) stretches them by up to a tenth.
 
     Strongest first: the provider's Retry-After is never undercut unless the deadline comes first; the last poll
     falls on the deadline; then the growth.
@@ -45,7 +44,7 @@ def next_pause(known: Known, jitter: float = 0.0) -> int:
 
 
 def growing_pause(age: float, expected: float | None = None, factor: float = 1.0) -> float:
-    """About 20, 12, 12, 13 ... 22 s and on, a tenth of the age in the long run, never over 300 s; all times `factor`.
+    """Returns about 20, 12, 12, 13 ... 22 s and on, in the long run a tenth of the age, times `factor`; at most 300 s.
 
     With an expected duration the first poll falls shortly before it, and the pauses after it stay fine around it.
     """

@@ -1,4 +1,4 @@
-"""A JSON Schema as the check of what somebody hands in: its title says what that is, its descriptions are the mends."""
+"""A JSON Schema as the check of what somebody hands in: its title says what that is, its descriptions are the hints."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -19,7 +19,7 @@ def check(
     credentials: Collection[str] = (),
     raises: type[BadInput] = BadInput,
 ) -> None:
-    """Raises BadInput naming the field, the value's problem and the mend when `raw` does not fit.
+    """Raises BadInput naming the field, the value's problem and a hint when `raw` does not fit.
 
     `validate` is the schema compiled by fastjsonschema. The values of `credentials` are not repeated.
     """
@@ -35,8 +35,8 @@ def _explained(
     known, title = schema["properties"], schema["title"].lower()
     whole = title.rpartition(" ")[2]
     if not isinstance(raw, dict):
-        mend = f"give {' and '.join(schema.get('required', ()) or known)}"
-        return whole, f"is {type(raw).__name__}, not a JSON object", mend
+        hint = f"give {' and '.join(schema.get('required', ()) or known)}"
+        return whole, f"is {type(raw).__name__}, not a JSON object", hint
     if error.rule == "required":
         field = next(name for name in schema["required"] if name not in raw)
         return field, "is missing", f"give {known[field]['description']}"
@@ -45,8 +45,8 @@ def _explained(
     if error.rule == "additionalProperties":
         field = str(next(name for name in raw if name not in known))
         near = get_close_matches(field, known, n=1)
-        mend = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
-        return field, f"is not a field of {title}", mend
+        hint = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
+        return field, f"is not a field of {title}", hint
     name = str(error.name)
     field = re.split(r"[.\[]", name.removeprefix("data."))[0]
     value = "the value" if field in credentials else serialize(error.value)[:80]

@@ -1,11 +1,12 @@
-"""The facts as plain JSON, as everybody outside sees them: times in ISO 8601, no secret. openapi.json says more."""
+"""The facts as plain JSON, as everybody outside sees them: times in ISO 8601, no secret. openapi.json has more."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from vidhook.event import Event, iso
-from vidhook.task import Attempt, Delivery, Snapshot, Status, Subscriber, Watch
+from vidhook.event import Event
+from vidhook.task import Attempt, Delivery, DeliveryState, Snapshot, Status, Subscriber, Watch
+from vidhook.times import iso
 
 
 def task(watch: Watch) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def story(watch: Watch, event: Event | None) -> dict[str, Any]:
 
 
 def status(watch: Watch) -> Status:
-    """What the task is doing; one whose watch was ended before a poll found it final was told as failed."""
+    """Returns what the task is doing; one whose watch ended before a poll found it final was reported as failed."""
     known = watch.snapshot.status if watch.snapshot else Status.PENDING
     return Status.FAILED if watch.event_id is not None and not known.final else known
 
@@ -49,7 +50,7 @@ def delivery(made: Delivery) -> dict[str, Any]:
         "state": made.state,
         "attempts": made.attempts,
         "created_at": iso(made.created_at),
-        "next_at": iso(made.next_at) if made.state == "due" else None,
+        "next_at": iso(made.next_at) if made.state is DeliveryState.DUE else None,
     }
 
 
@@ -96,4 +97,4 @@ def subscriber(known: Subscriber) -> dict[str, Any]:
 def _snapshot(known: Snapshot) -> dict[str, Any]:
     instants = ("created_at", "started_at", "completed_at", "estimated_completion")
     values = {name: value for name, value in asdict(known).items() if name not in ("sources", "known_status")}
-    return {**values, **{name: iso(values[name]) for name in instants}}
+    return {**values, **{name: iso(values[name], exact=True) for name in instants}}

@@ -11,12 +11,12 @@ PREFIX = "whsec_"
 
 
 def new_secret() -> str:
-    """A fresh signing secret: `whsec_` and 32 random bytes in base64."""
+    """Returns a fresh signing secret: `whsec_` and 32 random bytes in base64."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """One `v1,<base64 HMAC-SHA256>` over `id.timestamp.body`. Raises ValueError for a secret that is not base64."""
+    """Returns one `v1,<base64 HMAC-SHA256>` over `id.timestamp.body`. Raises ValueError for a bad secret."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except binascii.Error:
@@ -26,7 +26,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def webhook_headers(secrets: Iterable[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three Standard Webhooks headers: every live secret signs, so a receiver may hold any one of them."""
+    """Returns the three Standard Webhooks headers: every live secret signs, so a receiver may hold any one of them."""
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),

@@ -1,10 +1,10 @@
-"""Who is told what, and the life of a subscriber: added, changed, paused, resumed, rotated, tested, removed."""
+"""The life of a subscriber: added, changed, paused, resumed, rotated, tested, removed."""
 
 import base64
 import binascii
 import secrets as randomness
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -12,25 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 from vidhook.deliver import attempt
 from vidhook.errors import BadSubscriber, Blocked
-from vidhook.event import Event, iso, serialize
-from vidhook.redeliver import send_anew
+from vidhook.event import Event, serialize
 from vidhook.signature import PREFIX, new_secret
 from vidhook.task import (
     EVENT_TYPES,
     TERMINAL_TYPES,
     Attempt,
     Delivery,
+    DeliveryState,
     SigningSecret,
     Subscriber,
-    Watch,
+    SubscriberState,
     derived_id,
 )
+from vidhook.times import Clock, iso
 
 if TYPE_CHECKING:
     from vidhook.edges.http import Http
     from vidhook.edges.ledger import Ledger
-    from vidhook.edges.machines import Machines
     from vidhook.edges.secrets import Secrets
+    from vidhook.runs import Runs
 
 ROTATION_SECONDS = 86_400
 # Each is two requests to AWS, and whoever resumes or recovers by the HTTP API waits for 29 seconds at most.
@@ -39,58 +40,40 @@ AT_ONCE = 300
 SECRET_BYTES = range(24, 65)
 
 
-def wants(subscriber: Subscriber, event: Event) -> bool:
-    """Whether the event passes the subscriber's filter: its type, its provider and its task's metadata."""
-    return (
-        any(fnmatchcase(event.type, pattern) for pattern in subscriber.events)
-        and any(fnmatchcase(event.provider, pattern) for pattern in subscriber.providers)
-        and all(name in event.metadata and event.metadata[name] == value for name, value in subscriber.metadata.items())
-    )
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What somebody wants a new subscriber to be: where it is, and which events it is for."""
 
-
-def callback_subscriber(watch: Watch, default_secret_name: str) -> Subscriber | None:
-    """A task's own callback_url as a subscriber: signed with the stack's default secret, progress when asked for."""
-    url = watch.submission.callback_url
-    if url is None:
-        return None
-    progress = ("*.progress",) if watch.submission.progress else ()
-    return Subscriber(
-        derived_id("cb", url),
-        url,
-        default_secret_name,
-        events=("*.completed", "*.failed", *progress),
-        created_at=watch.submitted_at,
-    )
+    url: str
+    events: tuple[str, ...] = TERMINAL_TYPES
+    providers: tuple[str, ...] = ("*",)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
 
 
 def add(
-    url: str,
+    terms: Terms,
     *,
-    events: tuple[str, ...] = TERMINAL_TYPES,
-    providers: tuple[str, ...] = ("*",),
-    metadata: Mapping[str, Any] | None = None,
-    description: str = "",
     secret: str | None = None,
-    stack: str,
     ledger: "Ledger",
     secrets: "Secrets",
     http: "Http",
-    now: float,
+    clock: Clock,
 ) -> tuple[Subscriber, str]:
-    """Adds a subscriber and answers it with its secret, which is shown this once. Raises BadSubscriber.
+    """Adds a subscriber. Returns it with its signing secret, which is shown this once. Raises BadSubscriber.
 
-    `secret` brings one from elsewhere. The secret is kept before the subscriber: nobody is ever told unsigned.
+    `secret` brings one from elsewhere. The secret is stored before the subscriber: nothing is ever sent unsigned.
     """
     subscriber_id = derived_id("sub", randomness.token_hex(32))
     subscriber = Subscriber(
         subscriber_id,
-        url,
-        f"{stack}/subscriber/{subscriber_id}",
-        events=events,
-        providers=providers,
-        metadata=dict(metadata or {}),
-        description=description,
-        created_at=now,
+        terms.url,
+        secrets.name_of(subscriber_id),
+        events=terms.events,
+        providers=terms.providers,
+        metadata=dict(terms.metadata),
+        description=terms.description,
+        created_at=clock.now(),
     )
     check(subscriber, http)
     secret = new_secret() if secret is None else checked_secret(secret)
@@ -117,7 +100,7 @@ def _added(subscriber_id: str, ledger: "Ledger") -> Subscriber:
 
 
 def check(subscriber: Subscriber, http: "Http") -> None:
-    """Raises BadSubscriber naming the field, the value's problem and the mend."""
+    """Raises BadSubscriber naming the field, the value's problem and a hint."""
     try:
         http.check(subscriber.url)
     except Blocked as error:
@@ -127,8 +110,8 @@ def check(subscriber: Subscriber, http: "Http") -> None:
     for pattern in subscriber.events:
         if not any(fnmatchcase(known, pattern) for known in EVENT_TYPES):
             near = get_close_matches(pattern, EVENT_TYPES, n=1, cutoff=0.3)
-            mend = f"did you mean {near[0]}?" if near else f"the types are {', '.join(EVENT_TYPES)}"
-            raise BadSubscriber("events", f'"{pattern}" matches no event type', mend)
+            hint = f"did you mean {near[0]}?" if near else f"the types are {', '.join(EVENT_TYPES)}"
+            raise BadSubscriber("events", f'"{pattern}" matches no event type', hint)
     if not subscriber.providers:
         raise BadSubscriber("providers", "is empty", "give at least one provider's name, or * for all")
     if len(serialize(subscriber.metadata)) > 4_096:
@@ -150,34 +133,19 @@ def checked_secret(secret: str) -> str:
 
 def pause(subscriber_id: str, *, ledger: "Ledger") -> Subscriber:
     """Holds back all that is for this subscriber until it is resumed; nothing is lost. Raises NotFound."""
-    ledger.put_state(subscriber_id, "paused", "paused by its owner")
+    ledger.put_state(subscriber_id, SubscriberState.PAUSED, "paused by its owner")
     return ledger.subscriber(subscriber_id)
 
 
-def resume(
-    subscriber_id: str, *, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
-) -> tuple[Subscriber, int]:
-    """Makes a paused or disabled subscriber active and sends what was held. Answers how many that are at once.
+def resume(subscriber_id: str, *, runs: "Runs") -> tuple[Subscriber, int]:
+    """Makes a paused or disabled subscriber active and sends what was held.
 
-    The sweeper goes on with the rest, a quarter of an hour later.
+    Returns it, and how many deliveries were started at once; the sweeper goes on with the rest, a quarter of an hour
+    later. Raises NotFound.
     """
-    ledger.put_state(subscriber_id, "active", None, draining=True)
-    drained = drain(subscriber_id, AT_ONCE, ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
-    return ledger.subscriber(subscriber_id), drained
-
-
-def drain(
-    subscriber_id: str, most: int, *, ledger: "Ledger", machines: "Machines", redeliver_arn: str, now: float
-) -> int:
-    """Starts up to `most` held deliveries of a subscriber, oldest first, ten a second. Says how many.
-
-    Whoever stops half-way starts again: it is draining until none is left.
-    """
-    held = (each for each in ledger.deliveries_to(subscriber_id) if each.state == "held")
-    started = send_anew(islice(held, most), ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
-    if started < most:
-        ledger.change_subscriber(subscriber_id, {"draining": False})
-    return started
+    runs.ledger.put_state(subscriber_id, SubscriberState.ACTIVE, None, draining=True)
+    drained = runs.drain(subscriber_id, AT_ONCE)
+    return runs.ledger.subscriber(subscriber_id), drained
 
 
 def remove(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets") -> Subscriber:
@@ -195,19 +163,23 @@ def rotate(
     secret: str | None = None,
     ledger: "Ledger",
     secrets: "Secrets",
-    now: float,
+    clock: Clock,
 ) -> str:
-    """Gives a subscriber a new secret, shown this once; the old ones sign along for `keep_seconds` (0: not at all)."""
+    """Gives a subscriber a new secret; the old ones sign along for `keep_seconds` (0: not at all).
+
+    Returns the secret, which is shown this once. Raises NotFound, BadSubscriber.
+    """
     subscriber = _added(subscriber_id, ledger)
     fresh = new_secret() if secret is None else checked_secret(secret)
+    now = clock.now()
     ends = now + keep_seconds
     old = tuple(
         replace(entry, expires_at=min(ends, entry.expires_at or ends))
         for entry in secrets.read_signing(subscriber.secret_name)
         if entry.signs(now) and entry.secret != fresh
     )
-    kept = old if keep_seconds > 0 else ()
-    version = secrets.put_signing(subscriber.secret_name, (SigningSecret(fresh), *kept))
+    still_signing = old if keep_seconds > 0 else ()
+    version = secrets.put_signing(subscriber.secret_name, (SigningSecret(fresh), *still_signing))
     ledger.change_subscriber(subscriber_id, {"secret_version": version})
     return fresh
 
@@ -220,37 +192,32 @@ class Tested:
     attempt: Attempt
 
 
-def send_test(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", http: "Http", now: float) -> Tested:
+def send_test(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", http: "Http", clock: Clock) -> Tested:
     """Sends `endpoint.test` to a subscriber, whatever its state and filter; once, and outside the delivery log."""
-    subscriber = ledger.subscriber(subscriber_id)
+    subscriber, now = ledger.subscriber(subscriber_id), clock.now()
     event = test_event(subscriber.id, now)
     delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
-    made = attempt(event, delivery, subscriber, secrets.signing(subscriber, now), http=http, now=now, jitter=0.0)
+    made = attempt(event, delivery, subscriber, secrets.signing(subscriber, now), http=http, clock=clock)
     return Tested(event, replace(made, pause=None))
 
 
 def test_event(subscriber_id: str, now: float) -> Event:
-    """An `endpoint.test` event: it says nothing about any task."""
+    """Returns an `endpoint.test` event, which is about no task."""
     event_id = derived_id("evt", "test", randomness.token_hex(16))
     data = {"object": "endpoint", "id": subscriber_id, "message": "This is a test from vidhook; nothing happened."}
     body = {"id": event_id, "type": "endpoint.test", "timestamp": iso(now), "data": data}
     return Event(event_id, "endpoint.test", "tsk_test", "", now, serialize(body))
 
 
-def recover(
-    subscriber_id: str,
-    *,
-    since: float,
-    most: int | None = None,
-    ledger: "Ledger",
-    machines: "Machines",
-    redeliver_arn: str,
-    now: float,
-) -> int:
-    """Sends anew up to `most` of what failed for this subscriber since an instant, oldest first; says how many.
+def recover(subscriber_id: str, *, since: float, most: int | None = None, runs: "Runs") -> int:
+    """Sends again up to `most` of what failed for this subscriber since an instant, oldest first. Returns how many.
 
-    What was sent anew has not failed any more, so asking again goes on with the rest. Raises NotFound.
+    What was sent again is no longer failed, so asking once more goes on with the rest. Raises NotFound.
     """
-    ledger.subscriber(subscriber_id)
-    lost = (each for each in ledger.deliveries_to(subscriber_id, since=since) if each.state in ("failed", "cancelled"))
-    return send_anew(islice(lost, most), ledger=ledger, machines=machines, redeliver_arn=redeliver_arn, now=now)
+    runs.ledger.subscriber(subscriber_id)
+    lost = (
+        each
+        for each in runs.ledger.deliveries_to(subscriber_id, since=since)
+        if each.state in (DeliveryState.FAILED, DeliveryState.CANCELLED)
+    )
+    return runs.resend(islice(lost, most))

@@ -1,15 +1,11 @@
-"""Mends what a crash between two writes left standing: whatever should have moved by now is moved on."""
+"""The sweep: restarts what a crash between two writes left standing, so that nothing stays stuck."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from vidhook.redeliver import start_run
-from vidhook.subscribers import drain
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from vidhook.edges.ledger import Ledger
-    from vidhook.edges.machines import Machines
+    from vidhook.runs import Runs
     from vidhook.task import Delivery
 
 Thing = TypeVar("Thing")
@@ -28,48 +24,49 @@ class Swept:
     drained: int = 0
 
 
-def sweep(*, ledger: "Ledger", machines: "Machines", watch_arn: str, redeliver_arn: str, now: float) -> Swept:
+def sweep(runs: "Runs") -> Swept:
     """Restarts watches that were claimed and never started or lost their execution, and stranded deliveries.
 
     A watch whose execution still runs is only slow and is left alone. The restarted execution asks once, so a watch
-    past its deadline is told at once. Repeating a sweep is harmless. What cannot be moved on holds up nothing else: it
-    is raised at the end, all of it.
+    past its deadline ends at once. A sweep is idempotent. What cannot be restarted holds up nothing else: all of it is
+    raised at the end, as an ExceptionGroup.
     """
-    terms: Any = {"ledger": ledger, "machines": machines, "redeliver_arn": redeliver_arn, "now": now}
+    ledger, now = runs.ledger, runs.clock.now()
     troubles: list[Exception] = []
-
-    def moved(things: Iterable[Thing], move: Callable[[Thing], int]) -> int:
-        count = 0
-        for thing in things:
-            try:
-                count += move(thing)
-            except Exception as trouble:
-                troubles.append(trouble)
-        return count
-
-    def watch(watch_id: str) -> int:
-        known = ledger.watch(watch_id)
-        if known.event_id is not None:  # told meanwhile; the index lags behind the table
-            return 0
-        execution, running = known.execution, machines.is_running(watch_arn, known.execution)
-        if not running:
-            execution = f"{known.id}-{int(now)}"
-            machines.start(watch_arn, execution, {"watch": known.id, "pause": 1})
-        ledger.note_execution(known, execution, now)
-        return not running
-
-    def delivery(overdue: "Delivery") -> int:
-        start_run(overdue, pause=1, afresh=False, **terms)
-        return 1
-
-    def held(subscriber_id: str) -> int:
-        return drain(subscriber_id, MOST_DRAINED, **terms)
-
+    draining = (each.id for each in ledger.subscribers() if each.active and each.draining)
     swept = Swept(
-        moved(ledger.overdue_watches(now, MOST), watch),
-        moved(ledger.overdue_deliveries(now, MOST), delivery),
-        moved((each.id for each in ledger.subscribers() if each.active and each.draining), held),
+        _each(ledger.overdue_watches(now, MOST), lambda watch_id: _restart_watch(watch_id, runs), troubles),
+        _each(ledger.overdue_deliveries(now, MOST), lambda delivery: _restart_delivery(delivery, runs), troubles),
+        _each(draining, lambda subscriber_id: runs.drain(subscriber_id, MOST_DRAINED), troubles),
     )
     if troubles:
-        raise ExceptionGroup("some could not be moved on", troubles)
+        raise ExceptionGroup("some could not be restarted", troubles)
     return swept
+
+
+def _each(things: Iterable[Thing], restart: Callable[[Thing], int], troubles: list[Exception]) -> int:
+    count = 0
+    for thing in things:
+        try:
+            count += restart(thing)
+        except Exception as trouble:  # noqa: BLE001 - raised at the end of the sweep, with all others
+            troubles.append(trouble)
+    return count
+
+
+def _restart_watch(watch_id: str, runs: "Runs") -> int:
+    """Gives a watch a new execution, unless its own still runs; 1 when it did."""
+    watch, now = runs.ledger.watch(watch_id), runs.clock.now()
+    if watch.event_id is not None:  # it ended meanwhile; the index lags behind the table
+        return 0
+    running = runs.machines.watch_is_running(watch.execution)
+    execution = watch.execution if running else f"{watch.id}-{int(now)}"
+    if not running:
+        runs.machines.start_watch(execution, watch.id, pause=1)
+    runs.ledger.note_execution(watch, execution, now)
+    return not running
+
+
+def _restart_delivery(delivery: "Delivery", runs: "Runs") -> int:
+    runs.start(delivery)
+    return 1

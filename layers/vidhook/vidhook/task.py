@@ -1,4 +1,7 @@
-"""The facts about one task, in our own words. Instants are unix seconds (UTC), durations are seconds."""
+"""The facts: tasks, watches, subscribers, deliveries. Instants are unix seconds (UTC), durations are seconds.
+
+docs/glossary.md explains the words. A watch is our following of one task; it has the same id as the task, `tsk_...`.
+"""
 
 import base64
 import hashlib
@@ -38,6 +41,49 @@ class Category(StrEnum):
     PROVIDER = "provider"
 
 
+class SubscriberState(StrEnum):
+    """Whether a subscriber is notified."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"  # by its owner
+    DISABLED = "disabled"  # by us, for a reason that stands beside it
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. `due` and `held` are open, the others are its end."""
+
+    DUE = "due"
+    HELD = "held"  # waits for a subscriber that is paused or disabled
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Outcome(StrEnum):
+    """What an attempt led to."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    GONE = "gone"  # 410: the subscriber wants nothing more
+    FAILED = "failed"  # it was the last one
+
+
+class AttemptKind(StrEnum):
+    """What an attempt met: an answer over HTTP, no secret to sign with, or what broke on the way (errors.py)."""
+
+    HTTP = "http"
+    SECRET = "secret"  # noqa: S105 - a word, not a secret
+    DNS = "dns"
+    CONNECT = "connect"
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    RESET = "reset"
+    PROTOCOL = "protocol"
+    TOO_LARGE = "too_large"
+    BLOCKED = "blocked"
+    REDIRECT = "redirect"
+
+
 @dataclass(frozen=True, slots=True)
 class TaskError:
     """Why a task failed. `code` is SCREAMING_SNAKE, `provider_code` is untouched, `message` is never empty."""
@@ -58,6 +104,18 @@ class Source:
     url: str
     expires_at: float | None = None
     needs_key: bool = False  # downloaded with the provider's key, from the provider's own host only
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file in our bucket. `url` is our own lasting link to it."""
+
+    bucket: str
+    key: str
+    content_type: str
+    bytes: int
+    sha256: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +173,8 @@ class Watch:
     """Our following of one task.
 
     execution: the name of the state machine's execution that follows it. paused: the sum of all pauses asked for.
-    history: the latest polls, oldest first. copies: tries at keeping the video that failed. detected_at: when a poll
-    found the task settled. progress_told: the poll whose news was told last.
+    history: the latest polls, oldest first. store_failures: how often storing the video failed. detected_at: when a
+    poll found the task settled. last_progress: the latest poll that subscribers were notified of.
     """
 
     submission: Submission
@@ -124,12 +182,12 @@ class Watch:
     execution: str = ""
     polls: int = 0
     paused: int = 0
-    copies: int = 0
+    store_failures: int = 0
     history: tuple[Poll, ...] = ()
     snapshot: Snapshot | None = None
     detected_at: float | None = None
     event_id: str | None = None  # the terminal event, once written
-    progress_told: Poll | None = None
+    last_progress: Poll | None = None
 
     @property
     def id(self) -> str:
@@ -157,12 +215,12 @@ def derived_id(prefix: str, *parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Who is told: an HTTPS endpoint with its filter. Its secrets live in Secrets Manager under `secret_name`.
+    """An HTTPS endpoint that is notified, with its filter. Its secrets live in Secrets Manager under `secret_name`.
 
-    state: active, paused (by its owner) or disabled (by us, for `reason`). hold_until: unix seconds before which
-    nothing is sent to it, since it said Retry-After. failing_since and last_failure: the first and the latest failed
-    attempt with no success in between; failing_told: operators were told of them. draining: deliveries that were held
-    are still to be started. metadata: keys and values a task's metadata must have.
+    reason: why it is paused or disabled. hold_until: nothing is sent to it before then, since it said Retry-After.
+    failing_since and last_failure: the first and the latest failed attempt with no success in between;
+    failing_reported: operators know of them. draining: deliveries that were held are still to be started. metadata:
+    keys and values that a task's metadata must have.
     """
 
     id: str
@@ -173,33 +231,28 @@ class Subscriber:
     providers: tuple[str, ...] = ("*",)
     metadata: dict[str, Any] = field(default_factory=dict)
     description: str = ""
-    state: str = "active"
+    state: SubscriberState = SubscriberState.ACTIVE
     reason: str | None = None
     created_at: float = 0.0
     hold_until: float = 0.0
     failing_since: float | None = None
     last_failure: float | None = None
-    failing_told: bool = False
+    failing_reported: bool = False
     draining: bool = False
 
     @property
     def active(self) -> bool:
-        return self.state == "active"
+        return self.state is SubscriberState.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one delivery, as the delivery log shows it.
-
-    outcome: delivered, retry, gone (410) or failed. kind: `http` when the subscriber answered, `secret` when there was
-    none to sign with, else the class of what broke (dns, connect, timeout, tls, reset, protocol, blocked, too_large,
-    redirect). timings: milliseconds a phase.
-    """
+    """One try at one delivery, as the delivery log shows it. timings: milliseconds a phase."""
 
     number: int
     at: float
-    outcome: str
-    kind: str
+    outcome: Outcome
+    kind: AttemptKind
     status: int | None = None
     detail: str = ""
     answer: str = ""
@@ -212,10 +265,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event to one subscriber. state: due, held, delivered, failed or cancelled.
+    """One event to one subscriber.
 
     attempts counts all there ever were; the schedule of the current run began after `base` of them. run counts the
-    redelivery executions and names the next one.
+    redelivery runs; each is followed by one execution.
     """
 
     event_id: str
@@ -223,7 +276,7 @@ class Delivery:
     subscriber_id: str
     event_type: str
     created_at: float
-    state: str = "due"
+    state: DeliveryState = DeliveryState.DUE
     attempts: int = 0
     next_at: float | None = None
     last: str = ""  # the latest attempt in a word or two
@@ -232,8 +285,18 @@ class Delivery:
 
     @property
     def execution_name(self) -> str:
-        """The name of the redelivery execution of the current run: one run is started once."""
+        """The name of the execution that follows the current run: one run is started once."""
         return f"{self.event_id}-{self.subscriber_id}-{self.run}"
+
+    def execution_input(self, pause: int) -> dict[str, Any]:
+        """The input of that execution, which begins with `pause` seconds: ids and seconds only."""
+        return {
+            "watch": self.watch_id,
+            "event": self.event_id,
+            "subscriber": self.subscriber_id,
+            "run": self.run,
+            "pause": pause,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
 """Where the world is touched."""
 
-# To one AWS service: publishing tells so many subscribers at once, and a connection more is made anew for each request.
+# To one AWS service: publishing notifies so many subscribers at once, and botocore makes any further connection anew
+# for each request.
 CONNECTIONS = 64

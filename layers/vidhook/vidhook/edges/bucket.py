@@ -1,18 +1,18 @@
-"""The S3 bucket that keeps the videos."""
+"""The S3 bucket that holds the videos."""
 
 import hashlib
 import io
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
-from vidhook.errors import BrokenCopy
+from vidhook.errors import BrokenDownload
+from vidhook.task import StoredFile
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,16 +27,6 @@ class Readable(Protocol):
     """Bytes that can be read once, front to back."""
 
     def read(self, size: int = -1, /) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One object as it lies in the bucket."""
-
-    key: str
-    content_type: str
-    bytes: int
-    sha256: str
 
 
 class Bucket:
@@ -62,24 +52,24 @@ class Bucket:
             ),
         )
 
-    def find(self, key: str) -> Stored | None:
-        """What lies under this key, or None. Costs a HEAD, and one read of the object when it is there."""
+    def find(self, key: str) -> StoredFile | None:
+        """Returns the file under this key, or None. Costs a HEAD, and one read of the object when it is there."""
         if not self.holds(key):
             return None
         answer = self._client.get_object(Bucket=self.name, Key=key)
         body = _Hashing(answer["Body"])
         while body.read(READ_BYTES):
             pass
-        return Stored(key, answer["ContentType"], body.count, body.hexdigest())
+        return StoredFile(self.name, key, answer["ContentType"], body.count, body.hexdigest())
 
     def store(
         self, key: str, source: Readable, *, length: int | None, content_type: str, metadata: Mapping[str, str]
-    ) -> Stored:
+    ) -> StoredFile:
         """Streams a body into one object; nothing lies under the key unless all of it arrived.
 
         `length` in bytes when the source announced one: then it goes into a single PutObject as fast as it comes.
-        Without, or above 5 GiB, it goes up in parts of 32 MiB. Raises BrokenCopy when `length` is not kept or the
-        body is empty, and whatever the source raises.
+        Without, or above 5 GiB, it goes up in parts of 32 MiB. Raises BrokenDownload when the body has another
+        length or is empty, and whatever the source raises.
         """
         body = _Hashing(source, length)
         about: dict[str, Any] = {
@@ -90,7 +80,7 @@ class Bucket:
         }
         if length is not None and length <= SINGLE_PUT_LIMIT:
             if length == 0:
-                raise BrokenCopy("the source is empty")
+                raise BrokenDownload("the source is empty")
             try:
                 self._client.put_object(**about, Body=cast("IO[bytes]", body), ContentLength=length)
             except HTTPClientError:
@@ -101,7 +91,7 @@ class Bucket:
             body.check_end()
         else:
             self._store_parts(about, body)
-        return Stored(key, content_type, body.count, body.hexdigest())
+        return StoredFile(self.name, key, content_type, body.count, body.hexdigest())
 
     def _store_parts(self, about: dict[str, Any], body: "_Hashing") -> None:
         place = {"Bucket": about["Bucket"], "Key": about["Key"]}
@@ -113,7 +103,7 @@ class Bucket:
                 answer = self._client.upload_part(**place, UploadId=upload, PartNumber=number, Body=chunk)
                 parts.append({"ETag": answer["ETag"], "PartNumber": number})
             if not parts:
-                raise BrokenCopy("the source is empty")
+                raise BrokenDownload("the source is empty")
             self._client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
         except BaseException:
             with suppress(ClientError):  # the bucket's lifecycle aborts what we cannot
@@ -121,7 +111,7 @@ class Bucket:
             raise
 
     def holds(self, key: str) -> bool:
-        """Whether an object lies under this key."""
+        """Whether there is an object under this key."""
         try:
             self._client.head_object(Bucket=self.name, Key=key)
         except ClientError as error:
@@ -131,7 +121,7 @@ class Bucket:
         return True
 
     def presigned(self, key: str, *, seconds: int, method: str = "GET") -> str:
-        """A link to the object that works without credentials for `seconds`, or as long as our own credentials do.
+        """Returns a presigned URL that works without credentials for `seconds`, or as long as our own credentials do.
 
         It works for this `method` alone, GET or HEAD.
         """
@@ -164,9 +154,9 @@ class _Hashing:
         return chunk
 
     def check_end(self) -> None:
-        """Raises BrokenCopy unless the whole length has come."""
+        """Raises BrokenDownload unless the whole length has come."""
         if self._length is not None and self.count != self._length:
-            raise BrokenCopy(f"{self.count} bytes came of {self._length} announced")
+            raise BrokenDownload(f"{self.count} bytes came of {self._length} announced")
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Never possible; it is here because botocore's signer takes no stream without it where awscrt is installed."""

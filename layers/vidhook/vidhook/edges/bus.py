@@ -22,7 +22,7 @@ class Bus:
         self._name = name
         self._client = client or boto3.client("events")
 
-    def tell(self, event: "Event") -> None:
+    def put(self, event: "Event") -> None:
         """Puts an event's body on the bus, its type as the detail-type. Raises OSError when the bus refuses it."""
         self._put(event.type, event.body, event.at)
 

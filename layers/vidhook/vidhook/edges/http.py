@@ -1,8 +1,8 @@
 """The only way out: every request to a provider, a video's host or a subscriber is sent by `Http`.
 
-Whoever may name a URL must not thereby reach our network, hold us beyond the deadline or fill our memory. So one lookup
-is made, every address of its answer is checked, the connection goes to a checked address, TLS is verified against the
-name, and one wall-clock deadline spans lookup, connect, TLS, sending, headers and body.
+A URL that somebody else names must not reach our network (SSRF), hold us beyond the deadline or fill our memory. So
+one lookup is made, every address of its answer is checked, the connection goes to a checked address, TLS is verified
+against the name, and one wall-clock deadline spans lookup, connect, TLS, sending, headers and body.
 """
 
 import io
@@ -96,7 +96,6 @@ class Response:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    truncated: bool
     url: str = field(repr=False)  # its query string may be a credential
     address: str | None
     tls_version: str | None
@@ -128,7 +127,7 @@ class Http:
         self._resolve = resolve
 
     def check(self, url: str) -> None:
-        """Refuse, without touching the network, a URL that can never be sent to: raises Blocked with the mend."""
+        """Refuse, without touching the network, a URL that can never be sent to: raises Blocked with a hint."""
         self._split(url)
 
     def send(
@@ -148,47 +147,46 @@ class Http:
         what broke.
         """
         parts = self._split(url)
-        with closing(_Trip(self, monotonic() + deadline)) as trip:
-            answer = trip.start(method, parts, headers or {}, body)
+        with closing(_Exchange(self, monotonic() + deadline)) as exchange:
+            answer = exchange.start(method, parts, headers or {}, body)
             if on_excess == "error" and (_announced(answer) or 0) > max_bytes:
-                raise trip.told(TooLarge(f"the answer announces more than {max_bytes} bytes"))
+                raise exchange.annotated(TooLarge(f"the answer announces more than {max_bytes} bytes"))
             content = bytearray()
-            while len(content) <= max_bytes and (piece := trip.read(answer, max_bytes + 1 - len(content))):
+            while len(content) <= max_bytes and (piece := exchange.read(answer, max_bytes + 1 - len(content))):
                 content += piece
             if on_excess == "error" and len(content) > max_bytes:
-                raise trip.told(TooLarge(f"the answer is longer than {max_bytes} bytes"))
+                raise exchange.annotated(TooLarge(f"the answer is longer than {max_bytes} bytes"))
             return Response(
                 status=answer.status_code,
                 headers=_plain(answer.headers),
                 body=bytes(content[:max_bytes]),
-                truncated=len(content) > max_bytes,
                 url=answer.url,
-                address=trip.address,
-                tls_version=trip.tls_version,
-                timings=trip.timings(),
+                address=exchange.address,
+                tls_version=exchange.tls_version,
+                timings=exchange.timings(),
             )
 
     @contextmanager
     def download(
         self, url: str, *, headers: Mapping[str, str] | None = None, deadline: float, max_redirects: int = 3
     ) -> Iterator["Download"]:
-        """GET with the body left on the line, to be read inside the `with` and before `deadline` seconds have passed.
+        """GET whose body is still to be read, inside the `with` and before `deadline` seconds have passed.
 
         Redirects are followed, each checked anew; `headers` go no further than the origin they were meant for. Raises
         as `send` does, and BadRedirect for a redirect that leads nowhere or one too many.
         """
         parts, headers, ends = self._split(url), headers or {}, monotonic() + deadline
         for hop in range(max_redirects + 1):
-            with closing(_Trip(self, ends)) as trip:
-                answer = trip.start("GET", parts, headers, b"")
+            with closing(_Exchange(self, ends)) as exchange:
+                answer = exchange.start("GET", parts, headers, b"")
                 if answer.status_code not in (301, 302, 303, 307, 308):
-                    yield Download(answer, trip)
+                    yield Download(answer, exchange)
                     return
                 if hop == max_redirects:
-                    raise trip.told(BadRedirect(f"more than {max_redirects} redirects"))
+                    raise exchange.annotated(BadRedirect(f"more than {max_redirects} redirects"))
                 target = _redirect_target(answer)
                 if target is None:
-                    raise trip.told(BadRedirect("a redirect whose Location is missing or cannot be read"))
+                    raise exchange.annotated(BadRedirect("a redirect whose Location is missing or cannot be read"))
             came_from, parts = parts, self._split(target)
             if _origin(parts) != _origin(came_from):
                 headers = {}
@@ -233,30 +231,32 @@ class Http:
 
 
 class Download:
-    """An answer whose body is still on the line. `length` is its Content-Length, None if it was not announced."""
+    """An answer whose body is still to be read. `length` is its Content-Length, None if it was not announced."""
 
-    def __init__(self, answer: requests.Response, trip: "_Trip") -> None:
-        self._answer, self._trip = answer, trip
+    def __init__(self, answer: requests.Response, exchange: "_Exchange") -> None:
+        self._answer, self._exchange = answer, exchange
         self.status = answer.status_code
         self.headers = _plain(answer.headers)
         self.url = answer.url
-        self.address = trip.address
+        self.address = exchange.address
         self.content_type = self.headers.get("content-type")
         self.length = _announced(answer)
 
     def read(self, size: int) -> bytes:
         """The next `size` bytes, fewer only at the end, then b"". A body that ends too early raises ProtocolBroken."""
-        piece = self._trip.read(self._answer, size)
-        if not piece and self._trip.torn:
-            raise self._trip.told(ConnectionReset("the connection was cut, and no length tells whether all had come"))
+        piece = self._exchange.read(self._answer, size)
+        if not piece and self._exchange.torn:
+            raise self._exchange.annotated(
+                ConnectionReset("the connection was cut, and no length says whether all of it arrived")
+            )
         return piece
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(lambda: self.read(_PIECE), b"")
 
 
-class _Trip(HTTPAdapter):
-    """One request's way through the network, as requests' transport adapter, and what was learned on it.
+class _Exchange(HTTPAdapter):
+    """One request and its answer, as requests' transport adapter, with what was measured of it.
 
     It is called without a requests.Session: all a Session adds (cookies, netrc, proxies of the environment, redirects)
     must not happen here, and Session.send reads a redirect's body to its end, however long it is.
@@ -280,14 +280,14 @@ class _Trip(HTTPAdapter):
         phases = self.phases | {"total": monotonic() - self._started}
         return {phase: round(seconds * 1000, 3) for phase, seconds in phases.items()}
 
-    def told(self, failure: RequestFailed) -> RequestFailed:
-        """The failure, told how far the trip got."""
+    def annotated(self, failure: RequestFailed) -> RequestFailed:
+        """Returns the failure with what is known of how far the request got."""
         failure.address, failure.tls_version, failure.timings = self.address, self.tls_version, self.timings()
         return failure
 
     def start(self, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes) -> requests.Response:
         """Send the request and read the answer's head."""
-        with self._telling():
+        with self._naming_failures():
             _check_headers(headers)
             request = requests.Request(method, parts.geturl(), headers=headers, data=body).prepare()
             request.headers.setdefault("User-Agent", self._http._user_agent)
@@ -298,15 +298,15 @@ class _Trip(HTTPAdapter):
 
     def read(self, answer: requests.Response, size: int) -> bytes:
         """The next `size` bytes of the body as they came, fewer only at its end."""
-        with self._telling():
+        with self._naming_failures():
             return cast(bytes, answer.raw.read(size, decode_content=False))
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
         parts = urlsplit(cast(str, request.url))
-        line = self._open(parts.scheme, cast(str, parts.hostname), _port(parts))
+        connected = self._open(parts.scheme, cast(str, parts.hostname), _port(parts))
         connection = HTTPConnection(cast(str, parts.hostname))
         connection.response_class = _Answer
-        connection.sock = cast(socket.socket, line)
+        connection.sock = cast(socket.socket, connected)
         with suppress(ConnectionReset):  # it may have answered before it stopped listening
             connection.request(
                 cast(str, request.method),
@@ -318,21 +318,21 @@ class _Trip(HTTPAdapter):
             )
         return self.build_response(request, connection.getresponse())
 
-    def _open(self, scheme: str, host: str, port: int) -> "_Line":
-        """A line to a checked address of the host, encrypted for https."""
-        with self.phase("dns", "looking up the name"):
+    def _open(self, scheme: str, host: str, port: int) -> "_TimedSocket":
+        """A connection to a checked address of the host, encrypted for https."""
+        with self.phase("dns", "during the DNS lookup"):
             places = self._look_up(host, port)
         self._http._admit(scheme, [ip_address(place[0]) for _, place in places], host)
-        with self.phase("connect", "connecting"):
+        with self.phase("connect", "while connecting"):
             connected = self._connect(places)
         if scheme == "https":
-            with self.phase("tls", "greeting over TLS"):
+            with self.phase("tls", "during the TLS handshake"):
                 connected.settimeout(self.left())
                 self._socket = connected = self._http._ssl_context.wrap_socket(
                     connected, server_hostname=host.rstrip("."), suppress_ragged_eofs=False
                 )
                 self.tls_version = connected.version()
-        return _Line(self, connected)
+        return _TimedSocket(self, connected)
 
     def _look_up(self, host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
         """Every (family, socket address) of the host, from one lookup; a literal address needs none."""
@@ -344,7 +344,7 @@ class _Trip(HTTPAdapter):
         def ask() -> None:
             try:
                 answer.set_result(self._http._resolve(host, port, type=socket.SOCK_STREAM))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
                 answer.set_exception(error)
 
         # getaddrinfo takes no timeout: a thread of its own is left behind when it hangs, until the resolver gives up.
@@ -392,57 +392,57 @@ class _Trip(HTTPAdapter):
         try:
             yield
         except TimeoutError:
-            raise TimedOut(f"the deadline passed while {doing}") from None
+            raise TimedOut(f"the deadline passed {doing}") from None
         except ssl.SSLCertVerificationError as error:
             raise TlsFailed(f"the certificate is not to be trusted: {error.verify_message}") from None
         except ssl.SSLError as error:
-            raise TlsFailed(f"TLS broke while {doing}: {error.reason or 'unexpected end'}", detail=str(error)) from None
+            raise TlsFailed(f"TLS broke {doing}: {error.reason or 'unexpected end'}", detail=str(error)) from None
         except OSError as error:
-            raise ConnectionReset(f"the connection broke while {doing}", detail=str(error)) from None
+            raise ConnectionReset(f"the connection broke {doing}", detail=str(error)) from None
         finally:
             if name:
                 self.phases[name] = monotonic() - began
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Give what http.client and urllib3 raise our names, and every failure what the trip learned."""
+    def _naming_failures(self) -> Iterator[None]:
+        """Give what http.client and urllib3 raise our names, and every failure what was measured."""
         try:
             yield
         except RequestFailed as failure:
-            self.told(failure)
+            self.annotated(failure)
             raise
         except ConnectionError:
-            raise self.told(ConnectionReset("the connection was closed before an answer")) from None
+            raise self.annotated(ConnectionReset("the connection was closed before an answer")) from None
         except (HTTPException, urllib3.exceptions.HTTPError) as error:
             kind = type(error.__cause__ or error).__name__
-            raise self.told(ProtocolBroken(f"the answer is not whole HTTP ({kind})", detail=str(error))) from error
+            raise self.annotated(ProtocolBroken(f"the answer is not whole HTTP ({kind})", detail=str(error))) from error
 
 
-class _Line(io.RawIOBase):
-    """A connected socket as http.client wants one, whose every read and write ends by the trip's deadline."""
+class _TimedSocket(io.RawIOBase):
+    """A connected socket as http.client wants one, whose every read and write ends by the exchange's deadline."""
 
-    def __init__(self, trip: _Trip, connected: socket.socket) -> None:
-        self._trip, self._socket, self._since = trip, connected, monotonic()
+    def __init__(self, exchange: _Exchange, connected: socket.socket) -> None:
+        self._exchange, self._socket, self._since = exchange, connected, monotonic()
 
     def sendall(self, data: bytes) -> None:
-        with self._trip.phase(None, "sending"):
-            self._socket.settimeout(self._trip.left())
+        with self._exchange.phase(None, "while sending"):
+            self._socket.settimeout(self._exchange.left())
             try:
                 self._socket.sendall(data)  # plain or TLS, its timeout is for all of the data
             except ssl.SSLEOFError:
-                raise ConnectionResetError from None  # how older Pythons tell a reset under TLS
+                raise ConnectionResetError from None  # how older Pythons report a reset under TLS
         self._since = monotonic()
 
     def readinto(self, buffer: Any) -> int:
-        with self._trip.phase(None, "waiting for the answer"):
-            self._socket.settimeout(self._trip.left())
+        with self._exchange.phase(None, "while waiting for the answer"):
+            self._socket.settimeout(self._exchange.left())
             try:
                 count = self._socket.recv_into(buffer)
             except ssl.SSLEOFError:
-                # Python's own servers leave TLS without a goodbye: the end of an answer, if nothing more was announced.
-                self._trip.torn, count = True, 0
+                # Python's own servers close TLS without a close_notify: the end of an answer, if no more was announced.
+                self._exchange.torn, count = True, 0
         if count:
-            self._trip.phases.setdefault("first_byte", monotonic() - self._since)
+            self._exchange.phases.setdefault("first_byte", monotonic() - self._since)
         return count
 
     def makefile(self, *_: object) -> "_Reader":
@@ -452,14 +452,14 @@ class _Line(io.RawIOBase):
         return True
 
     def settimeout(self, _: object) -> None:
-        """The trip's deadline holds, whatever urllib3 sets."""
+        """The exchange's deadline holds, whatever urllib3 sets."""
 
     def close(self) -> None:
-        """The trip closes the socket: http.client lets go of it before the body is read."""
+        """The exchange closes the socket: http.client lets go of it before the body is read."""
 
 
 class _Answer(HTTPResponse):
-    """http.client's answer, with its leniencies that hide a broken or hostile sender taken back."""
+    """http.client's answer, strict where http.client accepts what a broken or hostile sender sends."""
 
     def begin(self) -> None:
         super().begin()
@@ -490,10 +490,10 @@ class _Answer(HTTPResponse):
 
 
 class _Reader(io.BufferedReader):
-    """What arrives on a line. While in the head of an answer, an end is an error, and so is a head that never ends."""
+    """What arrives on a socket. Inside the head of an answer an end is an error, and so is a head that never ends."""
 
-    def __init__(self, line: _Line) -> None:
-        super().__init__(line)
+    def __init__(self, source: _TimedSocket) -> None:
+        super().__init__(source)
         self.in_head, self._left = True, _HEAD_BYTES
 
     def readline(self, size: int | None = -1) -> bytes:
@@ -509,7 +509,7 @@ class _Reader(io.BufferedReader):
 
 
 def _literal(host: str) -> _Address | None:
-    """The address that the host is, None for a name; raises Blocked for what is neither, or an address in disguise."""
+    """The address that the host is, None for a name. Raises Blocked for what is neither."""
     if ":" in host and "%" not in host:
         return IPv6Address(host)
     if not _HOST.fullmatch(host) or len(host) > 253:
@@ -541,7 +541,7 @@ def _plain(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _announced(answer: requests.Response) -> int | None:
-    """The length of the body that the head tells, None if it does not."""
+    """The length of the body that the head announces, None if it does not."""
     if "transfer-encoding" in answer.headers or "content-length" not in answer.headers:
         return None
     return int(answer.headers["content-length"].partition(",")[0])  # repeated ones are equal: _Answer saw to it

@@ -1,6 +1,6 @@
 """The DynamoDB table that remembers watches, events, deliveries, subscribers and provider files.
 
-One partition is one task's whole story, so one query tells it:
+One partition holds all of one task, so one query reads it:
 
     pk            sk                          what
     tsk_...       watch                       the watch and its latest snapshot
@@ -26,27 +26,30 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from difflib import get_close_matches
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from enum import StrEnum
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_origin, get_type_hints
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from vidhook.edges import CONNECTIONS
-from vidhook.errors import BadInput, NotFound
+from vidhook.errors import BadInput, LostRace, NotFound
 from vidhook.event import Event, serialize
 from vidhook.providers.file import Provider, bundled, parse
 from vidhook.task import (
     Attempt,
     Category,
     Delivery,
+    DeliveryState,
     Poll,
     Snapshot,
     Source,
     Status,
     Submission,
     Subscriber,
+    SubscriberState,
     TaskError,
     Watch,
     derived_id,
@@ -55,7 +58,7 @@ from vidhook.task import (
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-HISTORY = 40  # polls kept on a watch: every write costs by the item's size
+HISTORY = 40  # polls stored on a watch: every write costs by the item's size
 DAY = 86_400
 # Step Functions keeps an execution's name taken for 90 days; a watch must not be forgotten before.
 WATCH_DAYS = 100
@@ -72,7 +75,7 @@ Fact = TypeVar("Fact")
 
 
 class Ledger:
-    """Reads and writes facts. Every write that must happen once is conditional; lost races are told as such."""
+    """Reads and writes facts. Every write that must happen once is conditional."""
 
     def __init__(self, table: str, *, client: "DynamoDBClient | None" = None, event_days: int = 30) -> None:
         self.table = table
@@ -82,7 +85,7 @@ class Ledger:
     # Watches
 
     def claim(self, submission: Submission, execution: str, pause: int, now: float) -> tuple[Watch, bool]:
-        """The watch of this task, and whether this call made it: a task submitted twice has one watch.
+        """Returns the watch of this task, and whether this call made it: a task submitted twice has one watch.
 
         `execution` is to follow it, beginning with `pause`.
         """
@@ -120,7 +123,8 @@ class Ledger:
     ) -> Watch:
         """Adds one poll, and the snapshot when there is one. A watch that another execution settled stays as it is.
 
-        `progress` says that this poll's news is to be told, `beside` that its pause runs beside another execution's.
+        `progress` says that subscribers are notified of this poll, `beside` that its pause runs beside another
+        execution's. Returns the watch as it now stands.
         """
         history = (*watch.history, poll)[-HISTORY:]
         pause = poll.pause or 0
@@ -131,7 +135,7 @@ class Ledger:
             history=history,
             snapshot=snapshot or watch.snapshot,
             detected_at=poll.at if settled else watch.detected_at,
-            progress_told=poll if progress else watch.progress_told,
+            last_progress=poll if progress else watch.last_progress,
         )
         values = {
             "polls": changed.polls,
@@ -139,7 +143,7 @@ class Ledger:
             "history": serialize([asdict(entry) for entry in history]),
             "due_at": _due_at(poll.at + pause),
             "detected_at": changed.detected_at,
-            "progress_told": asdict(progress_told) if (progress_told := changed.progress_told) else None,
+            "last_progress": asdict(changed.last_progress) if changed.last_progress else None,
             "snapshot": _snapshot_text(changed.snapshot),
         }
         try:
@@ -148,18 +152,23 @@ class Ledger:
             return self.watch(watch.id)
         return changed
 
-    def note_failed_copy(self, watch: Watch, snapshot: Snapshot) -> None:
-        """Counts a copy that did not work, and keeps the snapshot whose link is fresher."""
-        self._update(_key(watch.id, "watch"), {"copies": watch.copies + 1, "snapshot": _snapshot_text(snapshot)})
+    def note_store_failure(self, watch: Watch) -> None:
+        """Counts a video that could not be stored."""
+        self._update(_key(watch.id, "watch"), {"store_failures": watch.store_failures + 1})
+
+    def note_fresh_link(self, watch: Watch, snapshot: Snapshot) -> Watch:
+        """Replaces a settled watch's snapshot by one whose link is fresher. Returns the watch as it now stands."""
+        self._update(_key(watch.id, "watch"), {"snapshot": _snapshot_text(snapshot)})
+        return replace(watch, snapshot=snapshot)
 
     def note_execution(self, watch: Watch, execution: str, now: float) -> None:
-        """Remembers who follows a watch now, and gives it time to move. One that was told meanwhile is left alone."""
+        """Remembers who follows a watch now, and gives it time to move. One that has ended meanwhile is left alone."""
         values = {"execution": execution, "due_at": _due_at(now)}
         with suppress(LostRace):
             self._update(_key(watch.id, "watch"), values, "attribute_exists(due)")
 
     def overdue_watches(self, now: float, most: int) -> list[str]:
-        """Watches with no event that should have moved before now, the longest overdue first."""
+        """Returns the ids of watches with no event that should have moved before now, the longest overdue first."""
         return [item["pk"] for item in self._overdue("watch", now, most)]
 
     def watches(self, *, since: float = 0.0) -> Iterator[Watch]:
@@ -170,7 +179,7 @@ class Ledger:
     def watch_page(
         self, wanted: Callable[[Watch], bool], *, most: int, since: float = 0.0, cursor: str | None = None
     ) -> tuple[list[Watch], str | None]:
-        """The newest `most` watches that are wanted, and the cursor of those after them; None when there are none.
+        """Returns the newest `most` watches that are wanted, and the cursor of those after them, None for no more.
 
         One call looks at no more than a thousand, so a page may be short, or empty, and have others after it. Raises
         BadInput for a cursor that is not one of ours.
@@ -188,7 +197,7 @@ class Ledger:
     # Events
 
     def put_event(self, event: Event) -> Event:
-        """Writes a watch's terminal event and closes the watch, once; answers the one that was first."""
+        """Writes a watch's terminal event and closes the watch, once. Returns the event that was first."""
         item = {**_key(event.watch_id, "event"), **_event_values(event), "ttl": self._event_ttl(event.at)}
         close = _update_arguments(
             _key(event.watch_id, "watch"), {"event_id": event.id, "due": None, "due_at": None}, "attribute_exists(pk)"
@@ -214,7 +223,7 @@ class Ledger:
         return event
 
     def event(self, watch_id: str) -> Event:
-        """The terminal event of a watch. Raises NotFound while there is none."""
+        """Returns the terminal event of a watch. Raises NotFound while there is none."""
         return _event(self._get(watch_id, "event", f"event of task {watch_id}"))
 
     # Deliveries
@@ -240,8 +249,8 @@ class Ledger:
         key = f"delivery#{event_id}#{subscriber_id}"
         return _facts(Delivery, self._get(watch_id, key, f"delivery of {event_id} to {subscriber_id}"))
 
-    def note_attempt(self, delivery: Delivery, attempt: Attempt, state: str) -> Delivery:
-        """Writes an attempt into the log and what it means for its delivery."""
+    def note_attempt(self, delivery: Delivery, attempt: Attempt, state: DeliveryState) -> Delivery:
+        """Writes an attempt into the log and what it means for its delivery, which is returned as it now stands."""
         next_at = attempt.at + attempt.pause if attempt.pause is not None else None
         changed = replace(
             delivery,
@@ -262,14 +271,15 @@ class Ledger:
     def change_delivery(self, delivery: Delivery) -> None:
         """Writes a delivery's state; an open one stays in sight of the sweeper.
 
-        When a newer run has begun meanwhile, only the news that it was delivered is written.
+        When a newer run has begun meanwhile, only a success is written.
         """
-        condition = "attribute_exists(pk)" if delivery.state == "delivered" else "#run = :run"
+        delivered = delivery.state is DeliveryState.DELIVERED
+        condition = "attribute_exists(pk)" if delivered else "#run = :run"
         with suppress(LostRace):
             self._write_delivery(delivery, condition)
 
     def _write_delivery(self, delivery: Delivery, condition: str, seen: Item | None = None) -> None:
-        moving = delivery.state == "due"
+        moving = delivery.state is DeliveryState.DUE
         due = {
             "due": _due("delivery", delivery.watch_id) if moving else None,
             "due_at": _due_at(delivery.next_at or delivery.created_at) if moving else None,
@@ -277,25 +287,25 @@ class Ledger:
         self._update(_delivery_key(delivery), {**_plain(delivery), **due}, condition, seen)
 
     def deliveries(self, watch_id: str) -> list[Delivery]:
-        """All deliveries of one task's events."""
+        """Returns all deliveries of one task's events."""
         return [_facts(Delivery, item) for item in self._story(watch_id, "delivery#")]
 
-    def attempts(self, watch_id: str) -> list[tuple[str, str, Attempt]]:
-        """All attempts for one task as (event id, subscriber id, attempt), by event, subscriber and number."""
-        rows = []
+    def attempts(self, watch_id: str) -> dict[tuple[str, str], list[Attempt]]:
+        """Returns all attempts for one task by (event id, subscriber id), each delivery's in their order."""
+        log: dict[tuple[str, str], list[Attempt]] = {}
         for item in self._story(watch_id, "attempt#"):
             _, event_id, subscriber_id, _ = item["sk"].split("#")
-            rows.append((event_id, subscriber_id, _facts(Attempt, item)))
-        return rows
+            log.setdefault((event_id, subscriber_id), []).append(_facts(Attempt, item))
+        return log
 
     def start_run(self, delivery: Delivery, *, pause: int, now: float, afresh: bool) -> Delivery:
-        """Opens a delivery's next run, to be started as an execution; `afresh` begins its schedule from the front.
+        """Opens a delivery's next run, to be started as an execution; `afresh` begins its schedule of retries again.
 
-        One that was delivered, or run by somebody else, since it was read is left alone, and answered as it stands.
+        Returns it as it now stands: one that was delivered, or run by somebody else, since it was read is left alone.
         """
         changed = replace(
             delivery,
-            state="due",
+            state=DeliveryState.DUE,
             run=delivery.run + 1,
             base=delivery.attempts if afresh else delivery.base,
             next_at=now + pause,
@@ -320,9 +330,9 @@ class Ledger:
         for key in self._overdue("delivery", now, most):
             with suppress(NotFound):  # the index lags behind the table
                 overdue.append(_facts(Delivery, self._get(key["pk"], key["sk"], "delivery")))
-        return [delivery for delivery in overdue if delivery.state == "due"]
+        return [delivery for delivery in overdue if delivery.state is DeliveryState.DUE]
 
-    # Task tokens: credentials of waiting executions, kept until they are answered
+    # Task tokens: credentials of waiting executions, stored until they are answered
 
     def put_token(self, watch_id: str, token: str, now: float) -> None:
         """Remembers a token that the terminal event is to answer."""
@@ -360,12 +370,12 @@ class Ledger:
         return sorted(found, key=lambda subscriber: subscriber.created_at)
 
     def callback(self, subscriber: Subscriber, now: float) -> Subscriber:
-        """A callback_url as it is known from earlier tasks, or as given the first time; kept as long as its events."""
-        kept = {"ttl": self._event_ttl(now)}
+        """Returns a callback_url as earlier tasks left it, or as given the first time; it expires with its events."""
+        expiry = {"ttl": self._event_ttl(now)}
         key = _subscriber_key(subscriber.id)
-        if self._put_new({**key, **_plain(subscriber), **kept}):
+        if self._put_new({**key, **_plain(subscriber), **expiry}):
             return subscriber
-        self._update(key, kept)
+        self._update(key, expiry)
         return self.subscriber(subscriber.id)
 
     def change_subscriber(self, subscriber_id: str, changes: Mapping[str, Any]) -> None:
@@ -375,15 +385,17 @@ class Ledger:
         except LostRace:
             raise NotFound(f"subscriber {subscriber_id} is not in the ledger") from None
 
-    def put_state(self, subscriber_id: str, state: str, reason: str | None, *, draining: bool = False) -> None:
+    def put_state(
+        self, subscriber_id: str, state: SubscriberState, reason: str | None, *, draining: bool = False
+    ) -> None:
         """Makes a subscriber active, paused or disabled. Raises NotFound when it was removed."""
         values: Item = {"state": state, "reason": reason, "draining": draining}
-        if state == "active":
-            values |= {"failing_since": None, "last_failure": None, "failing_told": False, "hold_until": 0.0}
+        if state is SubscriberState.ACTIVE:
+            values |= {"failing_since": None, "last_failure": None, "failing_reported": False, "hold_until": 0.0}
         self.change_subscriber(subscriber_id, values)
 
     def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber | None:
-        """Remembers a failed attempt; answers the subscriber as it now stands, None when it was removed.
+        """Remembers a failed attempt. Returns the subscriber as it now stands, None when it was removed.
 
         Many deliveries to one subscriber fail at once, so the first failure is set by whoever comes first.
         """
@@ -409,16 +421,17 @@ class Ledger:
         """Forgets the failures before a success."""
         with suppress(LostRace):
             self._update(
-                _subscriber_key(subscriber.id), {"failing_since": None, "last_failure": None, "failing_told": False}
+                _subscriber_key(subscriber.id),
+                {"failing_since": None, "last_failure": None, "failing_reported": False},
             )
 
-    def note_failing_told(self, subscriber: Subscriber) -> bool:
-        """Marks that operators were told of this streak of failures; True for the one who is to tell them."""
+    def note_failing_reported(self, subscriber: Subscriber) -> bool:
+        """Marks that this streak of failures was reported. Returns True to the one who is to report it."""
         try:
             self._update(
                 _subscriber_key(subscriber.id),
-                {"failing_told": True},
-                "attribute_exists(pk) AND failing_told <> :failing_told",
+                {"failing_reported": True},
+                "attribute_exists(pk) AND failing_reported <> :failing_reported",
             )
         except LostRace:
             return False
@@ -431,11 +444,11 @@ class Ledger:
     # Provider files
 
     def put_provider_file(self, name: str, text: str) -> None:
-        """Keeps a provider's TOML text; it wins over the bundled file of that name."""
+        """Stores a provider's TOML text; it wins over the bundled file of that name."""
         self._client.put_item(TableName=self.table, Item=_pack({**_key("providers", name), "text": text}))
 
     def provider(self, name: str) -> Provider:
-        """The provider of this name: the file kept here, else the bundled one. Raises NotFound."""
+        """Returns the provider of this name: the file stored here, else the bundled one. Raises NotFound."""
         text = self.provider_file(name)
         if text is not None:
             return _parsed(text, name)
@@ -445,12 +458,12 @@ class Ledger:
         raise NotFound(f'no provider file is named "{name}"')
 
     def nearest_provider(self, name: str) -> str | None:
-        """The provider that is named most like this, for whoever misspelled it."""
+        """Returns the name of a provider that is most like this one, for whoever misspelled it."""
         near = get_close_matches(name, [*bundled(), *self.provider_files()], n=1)
         return near[0] if near else None
 
     def provider_file(self, name: str) -> str | None:
-        """The text kept for this provider, or None."""
+        """Returns the text stored for this provider, or None."""
         try:
             item = self._get("providers", name, f"provider {name}")
         except NotFound:
@@ -458,11 +471,11 @@ class Ledger:
         return str(item["text"])
 
     def provider_files(self) -> dict[str, str]:
-        """All kept provider files by name."""
+        """Returns all stored provider files by name."""
         return {item["sk"]: item["text"] for item in self._story("providers")}
 
     def remove_provider_file(self, name: str) -> bool:
-        """Whether there was one."""
+        """Removes a stored provider file. Returns whether there was one."""
         answer = self._client.delete_item(
             TableName=self.table, Key=_pack(_key("providers", name)), ReturnValues="ALL_OLD"
         )
@@ -565,10 +578,6 @@ def _parsed(text: str, name: str) -> Provider:
     return parse(text, name)
 
 
-class LostRace(Exception):
-    """A condition did not hold: another execution wrote first."""
-
-
 def _key(pk: str, sk: str) -> Item:
     return {"pk": pk, "sk": sk}
 
@@ -610,10 +619,10 @@ def _position(cursor: str) -> str:
 
 def _update_arguments(key: Item, values: Item, condition: str, seen: Item | None = None) -> dict[str, Any]:
     """SET for what has a value, REMOVE for None. The condition may name what was `seen` as `:seen_<name>`."""
-    kept = {name: value for name, value in values.items() if value is not None}
-    named = {f":{name}": value for name, value in kept.items()} | {f":seen_{k}": v for k, v in (seen or {}).items()}
+    present = {name: value for name, value in values.items() if value is not None}
+    named = {f":{name}": value for name, value in present.items()} | {f":seen_{k}": v for k, v in (seen or {}).items()}
     gone = [name for name, value in values.items() if value is None]
-    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in kept) if kept else ""
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in present) if present else ""
     if gone:
         expression += " REMOVE " + ", ".join(f"#{name}" for name in gone)
     return {
@@ -653,18 +662,40 @@ def _plain(fact: Any) -> Item:
     return asdict(fact)
 
 
-def _facts(kind: type[Fact], item: Item) -> Fact:
-    values: Item = {}
-    for entry in fields(kind):  # type: ignore[arg-type]
-        if entry.name not in item:
-            continue
-        value = item[entry.name]
-        if entry.type in (dict[str, Any], dict[str, float]):
-            value = json.loads(value)
-        elif entry.type == tuple[str, ...]:
-            value = tuple(json.loads(value))
-        values[entry.name] = value
-    return kind(**values)
+def _facts(kind: "Callable[..., Fact]", item: Item) -> Fact:
+    readers = _readers(kind)
+    return kind(**{name: readers[name](value) for name, value in item.items() if name in readers})
+
+
+@cache
+def _readers(kind: type[Any]) -> dict[str, Callable[[Any], Any]]:
+    """How each field of a fact is read from its stored value, by its annotation."""
+    hints = get_type_hints(kind)
+    return {entry.name: _reader(hints[entry.name]) for entry in fields(kind)}
+
+
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    origin = get_origin(hint)
+    if origin is dict:
+        return _mapping
+    if origin is tuple:
+        return _sequence
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint
+    return _as_stored
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
+
+
+def _sequence(text: str) -> tuple[Any, ...]:
+    return tuple(json.loads(text))
+
+
+def _as_stored(value: Any) -> Any:
+    return value
 
 
 def _event_values(event: Event) -> Item:
@@ -682,12 +713,12 @@ def _watch(item: Item) -> Watch:
         execution=item["execution"],
         polls=item["polls"],
         paused=item["paused"],
-        copies=item.get("copies", 0),
+        store_failures=item.get("store_failures", 0),
         history=tuple(Poll(**entry) for entry in json.loads(item.get("history", "[]"))),
         snapshot=_snapshot(item.get("snapshot")),
         detected_at=item.get("detected_at"),
         event_id=item.get("event_id"),
-        progress_told=Poll(**json.loads(item["progress_told"])) if "progress_told" in item else None,
+        last_progress=Poll(**json.loads(item["last_progress"])) if "last_progress" in item else None,
     )
 
 

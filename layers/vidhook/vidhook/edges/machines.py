@@ -1,4 +1,4 @@
-"""Step Functions: starting executions under names of our own, answering those that wait for a task."""
+"""Step Functions: starting executions under names of our own, answering those that wait with a task token."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
     from vidhook.event import Event
+    from vidhook.task import Delivery
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html
 CAUSE_LIMIT = 32_768
@@ -19,27 +20,39 @@ FORBIDDEN = ("AccessDeniedException", "KmsAccessDeniedException", "KmsInvalidSta
 
 
 class Machines:
-    """Starts state machines. A name that is taken means the execution was started before: that is success."""
+    """Starts executions of our two state machines. A name that is taken was started before: that is success."""
 
-    def __init__(self, *, client: "SFNClient | None" = None) -> None:
+    def __init__(self, *, watch_arn: str = "", redeliver_arn: str = "", client: "SFNClient | None" = None) -> None:
+        self._watch_arn = watch_arn
+        self._redeliver_arn = redeliver_arn
         self._client = client or boto3.client("stepfunctions")
 
-    def start(self, machine_arn: str, name: str, argument: dict[str, Any]) -> bool:
-        """Starts one execution; False when one of that name was started before."""
-        try:
-            self._client.start_execution(stateMachineArn=machine_arn, name=name, input=serialize(argument))
-        except self._client.exceptions.ExecutionAlreadyExists:
-            return False
-        return True
+    def start_watch(self, execution: str, watch_id: str, pause: int) -> bool:
+        """Starts the execution that follows a watch, beginning with `pause` seconds.
 
-    def is_running(self, machine_arn: str, name: str) -> bool:
-        """Whether an execution of this name is under way; one that never was is not."""
-        arn = machine_arn.replace(":stateMachine:", ":execution:") + f":{name}"
+        Returns False when one of that name was started before.
+        """
+        return self._start(self._watch_arn, execution, {"watch": watch_id, "pause": pause})
+
+    def start_redelivery(self, delivery: "Delivery", pause: int) -> bool:
+        """Starts the execution that follows a delivery's current run. Returns False when it was started before."""
+        return self._start(self._redeliver_arn, delivery.execution_name, delivery.execution_input(pause))
+
+    def watch_is_running(self, execution: str) -> bool:
+        """Whether an execution of this name follows a watch now; one that never was does not."""
+        arn = self._watch_arn.replace(":stateMachine:", ":execution:") + f":{execution}"
         try:
             answer = self._client.describe_execution(executionArn=arn)
         except self._client.exceptions.ExecutionDoesNotExist:
             return False
         return answer["status"] == "RUNNING"
+
+    def _start(self, machine_arn: str, name: str, argument: dict[str, Any]) -> bool:
+        try:
+            self._client.start_execution(stateMachineArn=machine_arn, name=name, input=serialize(argument))
+        except self._client.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
 
     def answer(self, task_token: str, event: "Event") -> bool:
         """Ends the wait of an execution: with the event, or with the failed task's category and message.

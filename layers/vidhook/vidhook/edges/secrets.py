@@ -1,7 +1,6 @@
 """Secrets Manager: the providers' keys and the subscribers' signing secrets. Nothing here is ever logged."""
 
 import json
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,9 @@ from vidhook.edges import CONNECTIONS
 from vidhook.errors import NotFound
 from vidhook.signature import PREFIX
 from vidhook.task import SigningSecret
+from vidhook.times import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
     from vidhook.task import Subscriber
@@ -26,7 +24,8 @@ CACHE_SECONDS = 300
 class Secrets:
     """Reads secrets, remembering them for a few minutes; a subscriber's are remembered by version, so never stale.
 
-    `key` is the ARN of the KMS key that new ones are encrypted with; without it AWS uses its own.
+    `stack` names the entries of new subscribers' secrets. `key` is the ARN of the KMS key that they are encrypted with;
+    without it AWS uses its own.
     """
 
     def __init__(
@@ -34,19 +33,21 @@ class Secrets:
         *,
         provider_secret: str = "",
         default_secret: str = "",
+        stack: str = "",
         key: str = "",
         client: "SecretsManagerClient | None" = None,
-        clock: "Callable[[], float]" = time.time,
+        clock: "Clock | None" = None,
     ) -> None:
         self._provider_secret = provider_secret
         self._default_secret = default_secret
+        self._stack = stack
         self._encrypted: dict[str, Any] = {"KmsKeyId": key} if key else {}
         self._client = client or boto3.client("secretsmanager", config=Config(max_pool_connections=CONNECTIONS))
-        self._clock = clock
+        self._clock = clock or Clock()
         self._texts: dict[tuple[str, str | None], tuple[float, str]] = {}
 
     def provider_key(self, name: str, *, fresh: bool = False) -> str | None:
-        """The key for this provider, or None when the secret holds none. `fresh` reads it anew: it may be mended."""
+        """Returns the key for this provider, or None when the secret holds none. `fresh` reads it anew."""
         try:
             keys = json.loads(self._text(self._provider_secret, fresh=fresh))
         except ValueError:
@@ -55,7 +56,7 @@ class Secrets:
         return key.strip() if isinstance(key, str) and key.strip() else None
 
     def signing(self, subscriber: "Subscriber", now: float) -> tuple[str, ...]:
-        """The secrets that sign for this subscriber now, newest first.
+        """Returns the secrets that sign for this subscriber now, newest first.
 
         Raises NotFound when they were deleted, or edited into something that cannot be read.
         """
@@ -67,13 +68,13 @@ class Secrets:
         except (gone.ResourceNotFoundException, gone.InvalidRequestException):
             raise NotFound(f"the signing secret of {subscriber.id} is not in Secrets Manager") from None
         try:
-            kept = [SigningSecret(**entry) for entry in json.loads(text)["secrets"]]
-            return tuple(entry.secret for entry in kept if entry.signs(now))
+            known = [SigningSecret(**entry) for entry in json.loads(text)["secrets"]]
+            return tuple(entry.secret for entry in known if entry.signs(now))
         except (ValueError, KeyError, TypeError):
             raise NotFound(f"the signing secret of {subscriber.id} cannot be read; rotate it") from None
 
     def default(self) -> str:
-        """The stack's own signing secret, for callback_urls."""
+        """Returns the stack's own signing secret, for callback_urls and the links to videos."""
         return PREFIX + self._text(self._default_secret).strip().removeprefix(PREFIX)
 
     @property
@@ -81,8 +82,12 @@ class Secrets:
         """What Secrets Manager calls the stack's own signing secret."""
         return self._default_secret
 
+    def name_of(self, subscriber_id: str) -> str:
+        """Returns what Secrets Manager is to call the secrets of a new subscriber."""
+        return f"{self._stack}/subscriber/{subscriber_id}"
+
     def put_signing(self, name: str, secrets: "tuple[SigningSecret, ...]") -> str:
-        """Writes a subscriber's secrets, making the entry when there is none. Answers the version."""
+        """Writes a subscriber's secrets, making the entry when there is none. Returns the version."""
         text = json.dumps({"secrets": [asdict(entry) for entry in secrets]})
         try:
             answer = self._client.put_secret_value(SecretId=name, SecretString=text)
@@ -94,7 +99,7 @@ class Secrets:
         return answer["VersionId"]
 
     def read_signing(self, name: str) -> tuple[SigningSecret, ...]:
-        """All secrets of a subscriber, expired ones too."""
+        """Returns all secrets of a subscriber, expired ones too."""
         return tuple(SigningSecret(**entry) for entry in json.loads(self._text(name, fresh=True))["secrets"])
 
     def delete_signing(self, name: str) -> None:
@@ -105,7 +110,7 @@ class Secrets:
             return
 
     def _text(self, name: str, *, version: str | None = None, fresh: bool = False) -> str:
-        now = self._clock()
+        now = self._clock.now()
         known = self._texts.get((name, version))
         if known and not fresh and (version is not None or now - known[0] < CACHE_SECONDS):
             return known[1]

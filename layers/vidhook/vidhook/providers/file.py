@@ -1,4 +1,4 @@
-"""A provider as data: its TOML file, checked, and the request that asks it about a task.
+"""A provider as data: its TOML file, checked, and the requests that it describes.
 
 docs/providers.md explains every key.
 """
@@ -8,7 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -69,34 +69,59 @@ class Provider:
 
 
 def fold(word: str) -> str:
-    """One spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`."""
+    """Returns one spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`."""
     return re.sub(r"[\s_.-]+", "", word).casefold()
 
 
-def request(provider: Provider, task_id: str, key: str | None) -> tuple[str, str, dict[str, str], bytes | None]:
-    """The request that asks about a task: method, URL, headers and body. Without a key the auth header is left out.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request to a provider; its headers may hold the key."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = b""
+
+
+def task_request(provider: Provider, task_id: str, key: str | None) -> Request:
+    """Returns the request that asks about a task. Without a key the auth header is left out.
 
     Raises BadInput for a task id that cannot stand in a path.
     """
-    headers = {"accept": "application/json", **provider.headers}
-    if key is not None:
-        headers[provider.auth_header] = provider.auth_value.replace("{key}", key)
+    headers = {"accept": "application/json", **provider.headers, **_auth(provider, key)}
     url = _fill(provider, provider.path, task_id)
     if provider.body is None:
-        return provider.method, url, headers, None
-    body = {field: text.replace("{task_id}", task_id) for field, text in provider.body.items()}
-    return provider.method, url, headers | {"content-type": "application/json"}, json.dumps(body).encode()
+        return Request(provider.method, url, headers)
+    body = {name: text.replace("{task_id}", task_id) for name, text in provider.body.items()}
+    return Request(provider.method, url, headers | {"content-type": "application/json"}, json.dumps(body).encode())
+
+
+def download_headers(provider: Provider, key: str | None) -> dict[str, str]:
+    """Returns the headers that a finished file is downloaded with where it takes the key: any type is accepted."""
+    fixed = {name: value for name, value in provider.headers.items() if name.lower() not in ("accept", "content-type")}
+    return {"accept": "*/*", **fixed, **_auth(provider, key)}
 
 
 def content_url(provider: Provider, task_id: str) -> str | None:
-    """Where a finished file is downloaded with the key, or None when the provider has no such place."""
+    """Returns where a finished file is downloaded with the key, or None when the provider has no such place."""
     return _fill(provider, provider.content_path, task_id) if provider.content_path else None
 
 
-def _fill(provider: Provider, path: str, task_id: str) -> str:
-    # Percent-encoding does not save dots: HTTP clients decode %2E and then walk up the path.
+def check_task_id(task_id: str) -> None:
+    """Raises BadInput for an id that cannot be part of a path: percent-encoding does not protect dots.
+
+    HTTP clients decode %2E and then walk up the path.
+    """
     if task_id.strip(".") == "":
-        raise BadInput("task_id", f"{task_id!r} cannot be part of a URL", "give the id the provider answered with")
+        raise BadInput("task_id", f"{task_id!r} cannot be part of a URL", "give the id that the provider returned")
+
+
+def _auth(provider: Provider, key: str | None) -> dict[str, str]:
+    return {} if key is None else {provider.auth_header: provider.auth_value.replace("{key}", key)}
+
+
+def _fill(provider: Provider, path: str, task_id: str) -> str:
+    check_task_id(task_id)
     quoted = quote(task_id.encode("utf-8", "surrogatepass"), safe="")
     return provider.base_url + path.replace("{task_id}", quoted)
 
@@ -109,14 +134,14 @@ def bundled() -> dict[str, Provider]:
 
 
 def bundled_text(name: str) -> str:
-    """The TOML of a bundled provider; a start for one's own. Raises FileNotFoundError for another name."""
+    """Returns the TOML of a bundled provider, a start for one's own. Raises FileNotFoundError for another name."""
     return files(__package__).joinpath(f"{name}.toml").read_text("utf-8")
 
 
 def parse(text: str, name: str | None = None) -> Provider:
-    """A provider from its TOML. `name` is the name it must bear, when that is known.
+    """Returns the provider that a TOML text describes. `name` is the name it must have, when that is known.
 
-    Raises BadProviderFile naming the provider, the section, the key, the problem and the mend.
+    Raises BadProviderFile naming the provider, the section, the key, the problem and a hint.
     """
     where = f'provider "{name}"' if name else "provider file"
     try:
@@ -128,7 +153,7 @@ def parse(text: str, name: str | None = None) -> Provider:
     top = _Table(where, "", data, TOP_KEYS)
     own_name = top.text("name", r"[a-z0-9][a-z0-9_-]{0,39}", "use 1 to 40 of a-z, 0-9, - and _")
     if name is not None and own_name != name:
-        raise top.bad("name", f'"{own_name}" is not "{name}"', "a file is kept under the name it bears")
+        raise top.bad("name", f'"{own_name}" is not "{name}"', "a file is stored under the name it has")
     answer = top.table("answer", ANSWER_KEYS)
     assets = top.table("assets")
     body = top.table("body") if "body" in data else None
@@ -157,32 +182,32 @@ def parse(text: str, name: str | None = None) -> Provider:
         assets={"result": assets.expressions("result")} | {role: assets.expressions(role) for role in assets.data},
         statuses={fold(word): Status(statuses.choice(word, list(Status))) for word in statuses.data},
         codes={
-            fold(code): Category.AUTH if told == NOT_YOURS else Category(told)
+            fold(code): Category.AUTH if meaning == NOT_YOURS else Category(meaning)
             for code in errors.data
-            for told in [errors.choice(code, [*Category, NOT_YOURS])]
+            for meaning in [errors.choice(code, [*Category, NOT_YOURS])]
         },
-        not_yours=frozenset(fold(code) for code, told in errors.data.items() if told == NOT_YOURS),
+        not_yours=frozenset(fold(code) for code, meaning in errors.data.items() if meaning == NOT_YOURS),
     )
 
 
 def _base_url(top: "_Table") -> str:
     url = top.text("base_url")
-    mend = "write it like https://api.example.com"
+    hint = "write it like https://api.example.com"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise top.bad("base_url", f'"{url}" is not a URL: {error}', mend) from None
+        raise top.bad("base_url", f'"{url}" is not a URL: {error}', hint) from None
     if parts.scheme not in ("http", "https") or not host or re.search(r"\s", url):
-        raise top.bad("base_url", f'"{url}" is not an http(s) URL', mend)
+        raise top.bad("base_url", f'"{url}" is not an http(s) URL', hint)
     if parts.username or parts.password or "?" in url or "#" in url:
-        raise top.bad("base_url", "it has a user, a query or a fragment", f"{mend}; keys belong in the secret")
+        raise top.bad("base_url", "it has a user, a query or a fragment", f"{hint}; keys belong in the secret")
     return url.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """One TOML table being checked: every complaint names the provider, the table and the key."""
+    """One TOML table being checked: every error names the provider, the table and the key."""
 
     where: str
     name: str
@@ -193,12 +218,12 @@ class _Table:
         for key in self.data:
             if self.keys is not None and key not in self.keys:
                 near = difflib.get_close_matches(key, self.keys, 1)
-                mend = f'did you mean "{near[0]}"?' if near else f"the keys are {', '.join(self.keys)}"
-                raise self.bad(key, "there is no such key", mend)
+                hint = f'did you mean "{near[0]}"?' if near else f"the keys are {', '.join(self.keys)}"
+                raise self.bad(key, "there is no such key", hint)
 
-    def bad(self, key: str, problem: str, mend: str = "") -> BadProviderFile:
+    def bad(self, key: str, problem: str, hint: str = "") -> BadProviderFile:
         place = f"[{self.name}].{key}" if self.name else key
-        return BadProviderFile(f"{self.where}: {place}", problem, mend)
+        return BadProviderFile(f"{self.where}: {place}", problem, hint)
 
     def need(self, key: str) -> Any:
         if key not in self.data:
@@ -211,12 +236,12 @@ class _Table:
             raise self.bad(key, f"it is {_kind(value)}, not a table", f"write it under [{key}]")
         return _Table(self.where, key, value, keys)
 
-    def text(self, key: str, pattern: str = r"(?s).+", mend: str = "", default: str | None = None) -> str:
+    def text(self, key: str, pattern: str = r"(?s).+", hint: str = "", default: str | None = None) -> str:
         value = self.data.get(key, default) if default is not None else self.need(key)
         if not isinstance(value, str):
             raise self.bad(key, f"it is {_kind(value)}, not text", "put it in quotes")
         if not re.fullmatch(pattern, value):
-            raise self.bad(key, f'"{value}" will not do' if value else "it is empty", mend or "say what it is")
+            raise self.bad(key, f'"{value}" will not do' if value else "it is empty", hint or "say what it is")
         return value
 
     def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
@@ -234,7 +259,7 @@ class _Table:
         return float(value)
 
     def expressions(self, key: str) -> tuple[ParsedResult, ...]:
-        """One JMESPath or a list of them: the first that finds something usable wins."""
+        """Returns one JMESPath or a list of them, compiled: the first that finds something usable wins."""
         value = self.data[key]
         paths = value if isinstance(value, list) else [value]
         if not paths or not all(isinstance(path, str) for path in paths):

@@ -4,6 +4,7 @@ HTTP comes first, then the status word, and the word gates the rest: a URL count
 error only when it failed. What makes no sense is null or asked again; nothing a provider sends raises an error here.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,20 +16,10 @@ from jmespath.parser import ParsedResult
 
 from vidhook.errors import BadInput
 from vidhook.providers.file import Provider, content_url, fold
-from vidhook.providers.reasons import Told, category, merged, task_error, told
-from vidhook.providers.values import (
-    count,
-    document,
-    instant,
-    link,
-    link_expiry,
-    number,
-    origin,
-    percent,
-    seconds_until,
-    text,
-)
+from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, task_error
+from vidhook.providers.values import count, document, link, link_expiry, origin, percent, text
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
+from vidhook.times import instant, number, seconds_until
 
 YOUNG_SECONDS = 120  # so long a provider may not know yet of a task that it has just accepted
 TRANSIENT = {408, 409, 423, 425, 429}
@@ -73,8 +64,8 @@ class Reading:
     """What one answer says. `retry_after_seconds` is the provider's own wish, whatever the outcome.
 
     snapshot         the task's state; `error` is the snapshot's own
-    retry            no news; `error` says why
-    permanent_error  asking again the same way will not help; `key_refused` when a mended key or a paid bill would
+    retry            the answer says nothing new; `error` says why
+    permanent_error  asking again the same way will not help; `key_refused` when a new key or a paid bill would
     """
 
     outcome: Literal["snapshot", "retry", "permanent_error"]
@@ -135,7 +126,7 @@ def _speaks_of_itself(provider: Provider, answer: dict[str, Any], word: str) -> 
 
 
 def _without_status(provider: Provider, status: int, answer: dict[str, Any] | None, young: bool) -> Reading:
-    found = told(answer)
+    found = find_reason(answer)
     kind = category(provider, found)
     code = fold(found.code) if found and found.code else ""
     if code in provider.codes and _ends_the_task(status, kind):
@@ -159,13 +150,13 @@ def _without_status(provider: Provider, status: int, answer: dict[str, Any] | No
 
 
 def _ends_the_task(status: int, kind: Category | None) -> bool:
-    """Whether a code from the provider's own table tells the task's end, where its status is missing."""
+    """Whether a code from the provider's own table says that the task ended, where its status is missing."""
     if kind is Category.NO_RESULT:
         return status < 500 and status not in (408, 425, 429)
     return status < 300 and kind not in (Category.AUTH, Category.QUOTA, Category.NOT_FOUND)
 
 
-def _meant(status: int, answer: dict[str, Any] | None, found: Told | None, kind: Category | None) -> int:
+def _meant(status: int, answer: dict[str, Any] | None, found: Reason | None, kind: Category | None) -> int:
     """The HTTP status that was meant: many an envelope says "no" inside a 200, and "not found" inside a 400."""
     if answer is not None and 200 <= status < 300:
         numbers = [number(answer.get(key)) or 0 for key in ("code", "status", "statusCode", "status_code")]
@@ -181,11 +172,11 @@ def _says_failure(answer: dict[str, Any]) -> bool:
     errors = ("error", "errors", "code", "error_code", "errcode", "detail", "base_resp")
     flagged = any(answer.get(flag) in (False, "false") for flag in ("success", "ok")) or answer.get("error") is True
     worded = fold(text(answer.get("status")) or "") in ("fail", "error")
-    return flagged or worded or any(told(answer.get(key)) for key in errors)
+    return flagged or worded or any(find_reason(answer.get(key)) for key in errors)
 
 
 def _silence(
-    provider: Provider, status: int, answer: dict[str, Any] | None, found: Told | None
+    provider: Provider, status: int, answer: dict[str, Any] | None, found: Reason | None
 ) -> tuple[str, str | None]:
     """The message and the code of an answer that has none of its own."""
     try:
@@ -224,7 +215,9 @@ def _snapshot(
         known_status=known,
     )
     if status is Status.FAILED:
-        found = merged(_search(path, task) for path in provider.answer.get("error", ())) or _envelope_error(answer)
+        found = merge_reasons(_search(path, task) for path in provider.answer.get("error", ())) or _envelope_error(
+            answer
+        )
         kind = why or category(provider, found) or Category.PROVIDER
         silence = f'{provider.name} says "{word}" and gives no reason'
         return replace(snapshot, error=task_error(found, kind, silence))
@@ -256,9 +249,9 @@ def _object(value: Any) -> str | None:
     return "video" if "video" in kind else "image" if "image" in kind else None
 
 
-def _envelope_error(answer: dict[str, Any]) -> Told | None:
-    """What the envelope tells of a failed task that tells nothing itself; a mere message may be a greeting."""
-    found = told(answer)
+def _envelope_error(answer: dict[str, Any]) -> Reason | None:
+    """The reason in the envelope of a failed task that gives none itself; a mere message may be a greeting."""
+    found = find_reason(answer)
     return found if found and _says_failure(answer) else None
 
 
@@ -266,7 +259,7 @@ def _sources(
     provider: Provider, task: dict[str, Any], snapshot: Snapshot, task_id: str | None, now: float
 ) -> tuple[Source, ...]:
     """The finished files: the result, and what else the provider's file names, each link once."""
-    told_expiry = _first(provider, "expires_at", task, instant)
+    stated_expiry = _first(provider, "expires_at", task, instant)
     links: dict[str, str] = {}
     for role, paths in provider.assets.items():
         url = next((url for path in paths if (url := link(_search(path, task)))), None)
@@ -279,7 +272,7 @@ def _sources(
 
     def source(role: str, url: str) -> Source:
         lives = provider.link_lives_seconds
-        expires = told_expiry or link_expiry(url) or (lives and (snapshot.completed_at or now) + lives)
+        expires = stated_expiry or link_expiry(url) or (lives and (snapshot.completed_at or math.floor(now)) + lives)
         # A link on the provider's own host is its API speaking; the key has been there already and goes nowhere else.
         return Source(role, snapshot.object, url, expires, needs_key=origin(url) == origin(provider.base_url))
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vidhook.providers.file import Provider, fold
-from vidhook.providers.values import document, link, number
+from vidhook.providers.values import document, link
 from vidhook.task import Category, TaskError
+from vidhook.times import number
 
 MESSAGE_LIMIT = 2_000
 RETRYABLE = (Category.PROVIDER, Category.TIMEOUT, Category.EXPIRED, Category.NO_RESULT)
@@ -15,7 +16,7 @@ FILLERS = {
     *("ok", "success", "succeed", "succeeded", "true", "false"),
 }
 CODE_KEYS = ("code", "error_code", "errorCode", "err_code", "errcode", "statusCode", "status_code")
-KIND_KEYS = ("type", "error_type", "key", "name")  # where there is no code; "invalid_request_error" tells nothing
+KIND_KEYS = ("type", "error_type", "key", "name")  # where there is no code; "invalid_request_error" says nothing
 NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason", "base_resp")
 MESSAGE_KEYS = (
     *("message", "msg", "error_message", "errorMessage", "error_msg", "err_msg", "errmsg", "error_description"),
@@ -78,38 +79,38 @@ VAGUE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a provider tells of an error, untouched. At least one of the two is there."""
+class Reason:
+    """What a provider says of an error, untouched. At least one of the two is there."""
 
     code: str | None
     message: str | None
 
 
-def told(value: object, depth: int = 8) -> Told | None:
-    """The code and message in a string, an object, nested objects, a list or JSON inside a string.
+def find_reason(value: object, depth: int = 8) -> Reason | None:
+    """Returns the code and message in a string, an object, nested objects, a list or JSON inside a string.
 
-    None when nothing is told: null, empty, zero-filled, "success", or a mere URL where a reason belongs.
+    None when there is no reason in it: null, empty, zero-filled, "success", or a mere URL where a reason belongs.
     """
     if depth == 0 or isinstance(value, bool):
         return None
     if isinstance(value, str):
-        return _told_in_text(value.strip(), depth)
+        return _reason_in_text(value.strip(), depth)
     if isinstance(value, list):
-        return next((found for item in value if (found := told(item, depth - 1))), None)
+        return next((found for item in value if (found := find_reason(item, depth - 1))), None)
     if isinstance(value, dict):
-        return _told_in_object(value, depth)
+        return _reason_in_object(value, depth)
     code = _code(value)
-    return Told(code, None) if code else None
+    return Reason(code, None) if code else None
 
 
-def merged(values: Iterable[object], depth: int = 8) -> Told | None:
-    """What several places tell together: the most telling code and the most telling message."""
-    return _merge([], [told(value, depth) for value in values])
+def merge_reasons(values: Iterable[object], depth: int = 8) -> Reason | None:
+    """Returns what several places say together: the most specific code and the most specific message."""
+    return _merge([], [find_reason(value, depth) for value in values])
 
 
-def _told_in_object(value: Mapping[str, object], depth: int) -> Told | None:
-    nested = [told(value[key], depth - 1) for key in NESTED_KEYS if isinstance(value.get(key), dict | list)]
-    texts = [told(value[key], depth - 1) for key in MESSAGE_KEYS if isinstance(value.get(key), str)]
+def _reason_in_object(value: Mapping[str, object], depth: int) -> Reason | None:
+    nested = [find_reason(value[key], depth - 1) for key in NESTED_KEYS if isinstance(value.get(key), dict | list)]
+    texts = [find_reason(value[key], depth - 1) for key in MESSAGE_KEYS if isinstance(value.get(key), str)]
     own = [code for key in CODE_KEYS if (code := _code(value.get(key)))]
     kinds = [
         kind
@@ -118,32 +119,32 @@ def _told_in_object(value: Mapping[str, object], depth: int) -> Told | None:
     ]
     found = _merge([part.code for part in nested if part and part.code] + own, [*nested, *texts])
     if kinds and (found is None or found.code in (None, found.message)):
-        return Told(kinds[0], found.message if found else None)
+        return Reason(kinds[0], found.message if found else None)
     return found
 
 
-def _merge(codes: list[str], parts: list[Told | None]) -> Told | None:
+def _merge(codes: list[str], parts: list[Reason | None]) -> Reason | None:
     codes += [part.code for part in parts if part and part.code]
     words = [code for code in codes if number(code) is None]
-    telling = [code for code in words if not VAGUE.fullmatch(_words(code))]
+    specific = [code for code in words if not VAGUE.fullmatch(_words(code))]
     messages = [part.message for part in parts if part and part.message]
-    code = next(iter(telling or words or codes), None)
+    code = next(iter(specific or words or codes), None)
     message = next(iter([text for text in messages if text not in codes] or messages), None)
-    return Told(code, message) if code or message else None
+    return Reason(code, message) if code or message else None
 
 
-def _told_in_text(said: str, depth: int) -> Told | None:
+def _reason_in_text(said: str, depth: int) -> Reason | None:
     if said.casefold() in FILLERS or link(said):
         return None
-    if inner := told(document(said[said.find("{") : said.rfind("}") + 1].encode()), depth - 1):
+    if inner := find_reason(document(said[said.find("{") : said.rfind("}") + 1].encode()), depth - 1):
         return inner
     said = _cut(said)
     if pair := CODE_AND_MESSAGE.search(said):
-        return _merge([code for code in [_code(pair[1])] if code], [told(pair[2], depth - 1)])
+        return _merge([code for code in [_code(pair[1])] if code], [find_reason(pair[2], depth - 1)])
     is_code = len(said) <= 100 and re.fullmatch(
         r"[A-Za-z][A-Za-z0-9]*([_.][A-Za-z0-9]+)+|([A-Z][a-z0-9]+){2,}|[A-Z][A-Z0-9]+", said
     )
-    return Told(said if is_code else None, said)
+    return Reason(said if is_code else None, said)
 
 
 def _code(value: object) -> str | None:
@@ -153,7 +154,7 @@ def _code(value: object) -> str | None:
     return None if code.casefold() in FILLERS | {"generic"} or len(code) > 200 else code
 
 
-def category(provider: Provider, found: Told | None) -> Category | None:
+def category(provider: Provider, found: Reason | None) -> Category | None:
     """What kind of error this is: by the provider's own table, else by its words. None when nothing gives it away."""
     if found is None:
         return None
@@ -172,7 +173,7 @@ def category(provider: Provider, found: Told | None) -> Category | None:
 
 
 def task_error(
-    found: Told | None, kind: Category, silence: str, code: str | None = None, retryable: bool | None = None
+    found: Reason | None, kind: Category, silence: str, code: str | None = None, retryable: bool | None = None
 ) -> TaskError:
     """The error in our words. `silence` is the message, and `code` the code, when the provider gave none."""
     own = screaming(found.code) if found and found.code else ""

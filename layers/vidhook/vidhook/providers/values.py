@@ -1,15 +1,12 @@
 """Plain values out of whatever a provider writes: None for what makes no sense, and never an error."""
 
 import json
-import math
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-# No answer about a video is from outside this century; a figure that is, is no time.
-FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+from vidhook.times import instant, number
+
 LINK_LIMIT = 8_192  # what servers and browsers take; an event has room for it
 DEPTH = 40  # far below Python's recursion limit, far above any answer
 LINK_KEYS = (
@@ -52,15 +49,6 @@ def text(value: object) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
-def number(value: object) -> float | None:
-    """A finite number, also from a string of digits. True and false are none."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,40}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?\s*", value):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
 def count(value: object) -> int | None:
     """A whole number from 0 on: a position in a queue."""
     amount = number(value)
@@ -72,36 +60,13 @@ def percent(value: object) -> int | None:
 
     A number up to 1 that is written with a decimal point is a fraction: 1.0 is 100 %, but 1 is 1 %.
     """
-    told = value.strip() if isinstance(value, str) else value
-    marked = isinstance(told, str) and told.endswith("%")
-    amount = number(told[:-1] if marked and isinstance(told, str) else told)
+    given = value.strip() if isinstance(value, str) else value
+    marked = isinstance(given, str) and given.endswith("%")
+    amount = number(given[:-1] if marked and isinstance(given, str) else given)
     if amount is None:
         return None
-    fraction = not marked and 0 < amount <= 1 and "." in str(told)
+    fraction = not marked and 0 < amount <= 1 and "." in str(given)
     return round(min(max(amount * 100 if fraction else amount, 0), 100))
-
-
-def instant(value: object) -> float | None:
-    """Unix seconds from s, ms, us or ns (by magnitude), ISO 8601 with or without a zone (UTC then), or an HTTP date."""
-    amount = number(value)
-    if amount is not None:
-        for unit in (1, 1e3, 1e6, 1e9):
-            if FIRST <= amount / unit < LAST:
-                return amount / unit
-    at = _calendar(value.strip()) if isinstance(value, str) and len(value) <= 64 else None
-    return at if at is not None and FIRST <= at < LAST else None
-
-
-def _calendar(written: str) -> float | None:
-    iso = re.sub(r"\s*(UTC|GMT)$", "", written.upper()).replace("/", "-")
-    iso = re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", iso)  # Go writes "2026-01-04 12:30:00 +0000 UTC"
-    for parse, form in ((datetime.fromisoformat, iso), (parsedate_to_datetime, written)):
-        try:
-            at = parse(form)
-            return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-    return None
 
 
 def link(value: object) -> str | None:
@@ -133,12 +98,3 @@ def link_expiry(url: str) -> float | None:
             since, lives = instant(query.get(key.removesuffix("expires") + "date")), number(value)
             return instant(since + lives if since is not None and lives is not None else value)
     return instant(query.get("se")) if "sig" in query else None
-
-
-def seconds_until(value: object, now: float) -> int | None:
-    """Whole seconds to wait, from a number of seconds or a date (RFC 9110 10.2.3); a date in the past is 0."""
-    at = instant(value)
-    wait = at - now if at is not None else number(value)
-    if wait is None or (at is None and wait < 0):
-        return None
-    return math.ceil(max(wait, 0))

@@ -1,0 +1,72 @@
+"""One request to the provider about a task, and its answer as we read it."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vidhook.errors import NotFound, RequestFailed
+from vidhook.event import fitted
+from vidhook.providers.file import task_request
+from vidhook.providers.reading import Reading, read
+
+if TYPE_CHECKING:
+    from vidhook.edges.http import Http
+    from vidhook.edges.ledger import Ledger
+    from vidhook.edges.secrets import Secrets
+    from vidhook.task import Watch
+    from vidhook.times import Clock
+
+ASK_SECONDS = 20.0
+ANSWER_BYTES = 1_048_576
+
+
+def ask(
+    watch: "Watch", *, ledger: "Ledger", http: "Http", secrets: "Secrets", clock: "Clock"
+) -> tuple[Reading | None, str | None]:
+    """Asks the provider about a task.
+
+    Returns its answer as we read it, or the class of what broke on the way. A refused key is read from Secrets Manager
+    once more: it may have been replaced since. A provider file that was removed may come back, so it is no end either.
+    """
+    name, task_id = watch.submission.provider, watch.submission.task_id
+    try:
+        provider = ledger.provider(name)
+    except NotFound:
+        return None, "no_provider_file"
+    key = secrets.provider_key(name)
+    reading: Reading | None = None
+    for _ in range(2):
+        request = task_request(provider, task_id, key)
+        try:
+            response = http.send(
+                request.method,
+                request.url,
+                headers=request.headers,
+                body=request.body,
+                deadline=ASK_SECONDS,
+                max_bytes=ANSWER_BYTES,
+            )
+        except RequestFailed as error:
+            return None, error.kind
+        now = clock.now()
+        reading = read(
+            provider,
+            status=response.status,
+            headers=response.headers,
+            body=_without(key, response.body),
+            task_id=task_id,
+            age_seconds=watch.age(now),
+            now=now,
+        )
+        if reading.snapshot is not None:
+            reading = replace(reading, snapshot=fitted(reading.snapshot))
+        replaced = secrets.provider_key(name, fresh=True) if reading.key_refused else key
+        if replaced == key:
+            break
+        key = replaced
+    return reading, None
+
+
+def _without(key: str | None, body: bytes) -> bytes:
+    """An answer less our key: some providers quote it in their errors, and events travel far."""
+    # A shorter one is no key, and may be a word of the answer's own.
+    return body.replace(key.encode(), b"[key]") if key is not None and len(key) >= 8 else body

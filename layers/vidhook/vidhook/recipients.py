@@ -1,0 +1,45 @@
+"""Who is notified of an event: the subscribers whose filter it passes, and the task's own callback_url."""
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from vidhook.task import Subscriber, Watch, derived_id
+
+if TYPE_CHECKING:
+    from vidhook.edges.ledger import Ledger
+    from vidhook.event import Event
+
+
+def recipients(
+    event: "Event", watch: Watch, *, ledger: "Ledger", default_secret_name: str, now: float
+) -> list[Subscriber]:
+    """Returns everybody whom this event is for. Progress is for those alone who can take it at this moment."""
+    found = [subscriber for subscriber in ledger.subscribers() if wants(subscriber, event)]
+    own = callback_subscriber(watch, default_secret_name)
+    if own is not None and wants(own, event):
+        found.append(ledger.callback(own, now))
+    return found if event.terminal else [each for each in found if each.active and each.hold_until <= now]
+
+
+def wants(subscriber: Subscriber, event: "Event") -> bool:
+    """Whether the event passes the subscriber's filter: its type, its provider and its task's metadata."""
+    return (
+        any(fnmatchcase(event.type, pattern) for pattern in subscriber.events)
+        and any(fnmatchcase(event.provider, pattern) for pattern in subscriber.providers)
+        and all(name in event.metadata and event.metadata[name] == value for name, value in subscriber.metadata.items())
+    )
+
+
+def callback_subscriber(watch: Watch, default_secret_name: str) -> Subscriber | None:
+    """Returns a task's callback_url as a subscriber: signed with the stack's secret, progress when asked for."""
+    url = watch.submission.callback_url
+    if url is None:
+        return None
+    progress = ("*.progress",) if watch.submission.progress else ()
+    return Subscriber(
+        derived_id("cb", url),
+        url,
+        default_secret_name,
+        events=("*.completed", "*.failed", *progress),
+        created_at=watch.submitted_at,
+    )

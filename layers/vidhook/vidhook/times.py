@@ -1,0 +1,90 @@
+"""Instants and waits: the clock that jobs are handed, times as others write them, and times as we write them.
+
+Instants are unix seconds (UTC), waits are seconds. What makes no sense is read as None, and never raises.
+"""
+
+import math
+import random
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+# No answer about a video is from outside this century; a figure that is, is no time.
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+# Nobody, provider or subscriber, may make us wait for longer than a day at a time.
+LONGEST_WAIT = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time and the randomness that jobs use, so that tests can decide both.
+
+    now: the current instant. jitter: a number in [0, 1) that spreads what would otherwise happen at the same moment.
+    """
+
+    now: Callable[[], float] = time.time
+    jitter: Callable[[], float] = random.random
+
+
+def number(value: object) -> float | None:
+    """Returns a finite number, also from a string of digits; None for anything else, true and false too."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,40}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?\s*", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def instant(value: object) -> float | None:
+    """Returns the instant in a number (s, ms, us or ns, by magnitude), in ISO 8601 (UTC) or an HTTP date."""
+    amount = number(value)
+    if amount is not None:
+        for unit in (1, 1e3, 1e6, 1e9):
+            if FIRST <= amount / unit < LAST:
+                return amount / unit
+    at = _calendar(value.strip()) if isinstance(value, str) and len(value) <= 64 else None
+    return at if at is not None and FIRST <= at < LAST else None
+
+
+def _calendar(written: str) -> float | None:
+    iso_form = re.sub(r"\s*(UTC|GMT)$", "", written.upper()).replace("/", "-")
+    iso_form = re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", iso_form)  # Go writes "2026-01-04 12:30:00 +0000 UTC"
+    for parse, form in ((datetime.fromisoformat, iso_form), (parsedate_to_datetime, written)):
+        try:
+            at = parse(form)
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+    return None
+
+
+def seconds_until(value: object, now: float) -> int | None:
+    """Returns how many whole seconds somebody asks us to wait, at most a day; None when it cannot be read.
+
+    The one reader of Retry-After (RFC 9110, section 10.2.3) and its relatives, for providers and for subscribers: a
+    number of seconds or a date, which is 0 when it has passed. A repeated header arrives as a list joined by commas:
+    the longest wait counts.
+    """
+    at = instant(value)
+    wait = at - now if at is not None else number(value)
+    if wait is None and isinstance(value, str) and "," in value:
+        waits = [seconds_until(part, now) for part in value.split(",")]
+        return None if None in waits else max(each for each in waits if each is not None)
+    if wait is None or (at is None and wait < 0):
+        return None
+    return math.ceil(min(max(wait, 0), LONGEST_WAIT))
+
+
+def iso(at: float | None, *, exact: bool = False) -> str | None:
+    """Returns an instant as `2026-04-27T11:20:12Z`, to the second; None stays None.
+
+    With `exact`, for what a provider said, milliseconds are added where there are any: `2026-04-27T11:20:12.922Z`.
+    """
+    if at is None:
+        return None
+    seconds, milliseconds = divmod(math.floor(at * 1000 + 0.5), 1000) if exact else (math.floor(at), 0)
+    fraction = f".{milliseconds:03}" if milliseconds else ""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"

@@ -1,0 +1,124 @@
+"""Every edge and every bundle of edges of one deployment, wired in one place for handlers, the command and tests."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from typing import Any
+
+from vidhook import __version__
+from vidhook.deliver import Notifier
+from vidhook.edges.bucket import Bucket
+from vidhook.edges.bus import Bus
+from vidhook.edges.deadletters import DeadLetters
+from vidhook.edges.http import Http
+from vidhook.edges.ledger import Ledger
+from vidhook.edges.machines import Machines
+from vidhook.edges.secrets import Secrets
+from vidhook.links import video_link
+from vidhook.runs import Runs
+from vidhook.store import Storage
+from vidhook.submit import Intake
+from vidhook.times import Clock
+
+
+class Edges:
+    """The edges of one deployment, each made when first asked for.
+
+    `settings` are those of template.yaml, by the names that the functions' environments give them (TABLE, BUCKET ...);
+    one that is missing raises KeyError when it is needed. `client` makes the clients of AWS's services by their names;
+    without it boto3 makes them, from its usual settings.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        *,
+        client: Callable[[str], Any] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._client = client or (lambda _: None)  # each edge then makes its own
+        self.clock = clock or Clock()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        days = int(self._settings.get("EVENT_DAYS", "30"))
+        return Ledger(self._settings["TABLE"], client=self._client("dynamodb"), event_days=days)
+
+    @cached_property
+    def http(self) -> Http:
+        networks = self._settings.get("ALLOWED_NETWORKS", "").split(",")
+        allowed = [network.strip() for network in networks if network.strip()]
+        return Http(allowed_networks=allowed, user_agent=f"vidhook/{__version__}")
+
+    @cached_property
+    def bucket(self) -> Bucket:
+        return Bucket(self._settings["BUCKET"], client=self._client("s3"))
+
+    @cached_property
+    def bus(self) -> Bus:
+        return Bus(self._settings["BUS"], client=self._client("events"))
+
+    @cached_property
+    def machines(self) -> Machines:
+        return Machines(
+            watch_arn=self._settings.get("WATCH_ARN", ""),
+            redeliver_arn=self._settings.get("REDELIVER_ARN", ""),
+            client=self._client("stepfunctions"),
+        )
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return Secrets(
+            provider_secret=self._settings.get("PROVIDER_SECRET", ""),
+            default_secret=self._settings.get("DEFAULT_SECRET", ""),
+            stack=self._settings.get("STACK", ""),
+            key=self._settings.get("KEY", ""),
+            client=self._client("secretsmanager"),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self._settings["DEAD_LETTER_QUEUE"], client=self._client("sqs"))
+
+    @property
+    def pause_factor(self) -> float:
+        """What a poll costs against a second of delay."""
+        return float(self._settings.get("PAUSE_FACTOR", "1"))
+
+    # What jobs take
+
+    @cached_property
+    def intake(self) -> Intake:
+        deadline = int(self._settings["DEFAULT_DEADLINE_SECONDS"])
+        return Intake(self.ledger, self.http, self.machines, self.clock, deadline, self.pause_factor)
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        return Notifier(self.ledger, self.http, self.secrets, self.bus, self.clock)
+
+    @cached_property
+    def runs(self) -> Runs:
+        return Runs(self.ledger, self.machines, self.clock)
+
+    @cached_property
+    def storage(self) -> Storage:
+        return Storage(self.ledger, self.secrets, self.http, self.bucket, self._video_link)
+
+    def _video_link(self, key: str) -> str:
+        return video_link(self._settings["VIDEOS_URL"], self.secrets.default(), key)
+
+
+def settings_of(stack: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Returns the settings that a deployed stack's outputs say, for whoever works on it from outside."""
+    said = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper(): value for name, value in outputs.items()}
+    networks = said.get("ALLOWED_NETWORKS", "")  # an output cannot be empty
+    return {**said, "STACK": stack, "ALLOWED_NETWORKS": "" if networks == "none" else networks}
+
+
+@cache
+def edges() -> Edges:
+    """Returns the edges of this Lambda, from its environment variables: the same ones for every invocation."""
+    return Edges(os.environ)
