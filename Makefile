@@ -24,12 +24,14 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 setup: $(READY) ## the virtual environment
-demo: $(READY) ## the whole bridge on this machine: eight tasks, four providers, signed webhooks
+demo: $(READY) ## the whole bridge on this machine: sample providers, videos in S3, signed webhooks
 	@$(BIN)/vidhook demo
 test: $(READY) ## every fast test
 	@$(BIN)/pytest -n auto -m "not slow"
 test-slow: $(READY) ## the tests that take minutes
 	@$(BIN)/pytest -n auto -m slow
+coverage: $(READY) ## what unit and integration tests run of the package and the functions; fails below the gate
+	@$(BIN)/pytest -n auto -m "not slow" tests/unit tests/integration --cov --cov-report=term
 check: $(READY) ## ruff, mypy, import rules, cfn-lint, sam validate
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,4 +59,4 @@ lock: ## requirements.lock from the ranges in pyproject.toml
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## all that was built
 	rm -rf $(VENV) $(CHECKOV) .aws-sam build
-.PHONY: help setup demo test test-slow check checkov build deploy sandbox lock clean
+.PHONY: help setup demo test test-slow coverage check checkov build deploy sandbox lock clean
