@@ -1,20 +1,20 @@
-# `make demo` and `make test` set up all they need: a virtual environment with the locked packages, made once.
+# Every target sets up what it needs: a virtual environment with the locked packages, created only once.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# The scanner's pins fit no sandbox, so it has an environment of its own.
+# checkov pins versions that do not fit the sandbox, so it has an environment of its own.
 CHECKOV := .venv-checkov
 export SAM_CLI_TELEMETRY = 0
 
-help: ## these lines
+help: ## list all targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	  || { echo "vidhook needs Python 3.11 or later; $(PYTHON) is `$(PYTHON) -V 2>&1`. Name another with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	  || { echo "vidhook needs Python 3.11 or later; $(PYTHON) is `$(PYTHON) -V 2>&1`. Choose another with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "vidhook needs Python's venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "setting up $(VENV) (once, about a minute)"
@@ -23,16 +23,16 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-setup: $(READY) ## the virtual environment
-demo: $(READY) ## the whole bridge on this machine: sample providers, videos in S3, signed webhooks
+setup: $(READY) ## set up the virtual environment
+demo: $(READY) ## run the whole stack on this machine: sample providers, videos in S3, signed webhooks
 	@$(BIN)/vidhook demo
-test: $(READY) ## every fast test
+test: $(READY) ## run every fast test
 	@$(BIN)/pytest -n auto -m "not slow"
-test-slow: $(READY) ## the tests that take minutes
+test-slow: $(READY) ## run the tests that take minutes
 	@$(BIN)/pytest -n auto -m slow
-coverage: $(READY) ## what unit and integration tests run of the package and the functions; fails below the gate
+coverage: $(READY) ## measure the coverage of the package and the functions; fails below the gate
 	@$(BIN)/pytest -n auto -m "not slow" tests/unit tests/integration --cov --cov-report=term
-check: $(READY) ## ruff, mypy, import rules, cfn-lint, sam validate
+check: $(READY) ## run ruff, mypy, the import rules, cfn-lint and sam validate
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -44,19 +44,19 @@ $(CHECKOV)/.ready: requirements-checkov.lock
 	@$(PYTHON) -m venv --clear $(CHECKOV)
 	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-checkov.lock
 	@touch $@
-checkov: $(READY) $(CHECKOV)/.ready ## the security scan, of the template as written and as expanded
+checkov: $(READY) $(CHECKOV)/.ready ## run the security scan of the template as written and as expanded
 	@mkdir -p build && $(BIN)/python tests/expanded.py > build/expanded.json
 	$(CHECKOV)/bin/checkov --config-file .checkov.yaml -f template.yaml build/expanded.json
-build: $(READY) ## what `make deploy` uploads
+build: $(READY) ## build what `make deploy` uploads
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
-deploy: build ## to AWS, with samconfig.toml
+deploy: build ## deploy to AWS, with samconfig.toml
 	$(BIN)/sam deploy
-sandbox: $(READY) ## the stack on this machine, until interrupted
+sandbox: $(READY) ## run the stack on this machine until interrupted
 	@$(BIN)/vidhook sandbox
-lock: ## requirements.lock from the ranges in pyproject.toml
+lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.lock
 	cd layers/vidhook && uv pip compile --universal --python-version 3.11 --generate-hashes --constraint ../../requirements.lock requirements.in -o requirements.txt
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
-clean: ## all that was built
+clean: ## remove all that was built
 	rm -rf $(VENV) $(CHECKOV) .aws-sam build
 .PHONY: help setup demo test test-slow coverage check checkov build deploy sandbox lock clean

@@ -1,4 +1,4 @@
-"""Asks the provider once."""
+"""Polls a task once."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from vidhook.wiring import edges
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Returns whether the task is settled and, if not, how many whole seconds to pause, and whether it progressed."""
+    """Returns whether the watch is settled, the whole seconds to pause if not, and whether to publish progress."""
     here = edges()
     polled = poll(
         event["watch"],

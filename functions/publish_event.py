@@ -1,4 +1,4 @@
-"""Stores the video in S3, writes the event and POSTs it to the subscribers."""
+"""Stores the video, publishes the event and notifies the subscribers."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from vidhook.wiring import edges
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Returns the event and who was not reached, or how many whole seconds to pause before publishing again."""
+    """Returns the event and the subscribers not reached, or the whole seconds to pause before publishing again."""
     here = edges()
     watch_id, problem = event.get("watch", ""), None
     if event.get("detail-type"):

@@ -1,4 +1,4 @@
-"""One more attempt at one subscriber."""
+"""Makes one more attempt at a delivery."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from vidhook.wiring import edges
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Returns whether the delivery is settled and, if not, how many whole seconds to pause."""
+    """Returns whether the run has ended, and the whole seconds to pause if not."""
     done = redeliver(
         event["watch"],
         event["event"],

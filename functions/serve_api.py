@@ -1,4 +1,4 @@
-"""The HTTP API: tasks, their deliveries, subscribers, and the links to stored videos. openapi.json is its contract."""
+"""Serves the HTTP API: tasks, deliveries, subscribers and the links to stored videos, as openapi.json describes it."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -23,9 +23,9 @@ app = APIGatewayHttpResolver(serializer=serialize)
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="requestContext.requestId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answers one request of the HTTP API (payload format 2.0)."""
+    """Handles one request of the HTTP API and returns its answer (payload format 2.0)."""
     answer = app.resolve(event, context)
-    # The path itself is not logged: a video's token is in it.
+    # The path is not logged, since it can contain a video's token.
     operation = openapi.operations(event["rawPath"]).get(event["requestContext"]["http"]["method"])
     logger.info("request answered", operation=operation, status=answer["statusCode"])
     return answer
@@ -60,7 +60,7 @@ def list_tasks() -> Response[Any]:
 def get_task(task: str) -> Response[Any]:
     ledger = edges().ledger
     watch, event = ledger.watch(task), None
-    with suppress(NotFound):  # none yet, or one of so long ago that it is stored no longer
+    with suppress(NotFound):  # there is none yet, or it is no longer stored
         event = ledger.event(task)
     return _answer(200, shapes.story(watch, event))
 
@@ -88,7 +88,7 @@ def replay_delivery(task: str, subscriber: str) -> Response[Any]:
     delivery = ledger.delivery(task, event_id, subscriber)
     known = ledger.subscriber(subscriber)
     if not known.active:
-        raise Refused(409, f"subscriber {subscriber} is {known.state}", "resume it: what is held is sent then")
+        raise Refused(409, f"subscriber {subscriber} is {known.state}", "resume it, which sends its held deliveries")
     return _answer(202, shapes.delivery(edges().runs.start(delivery, afresh=True)))
 
 
@@ -175,7 +175,7 @@ def recover_subscriber(subscriber: str) -> Response[Any]:
     return _answer(202, {"started": started})
 
 
-# Videos, and the API itself
+# Videos and the OpenAPI document
 
 
 @app.route("/v1/videos/<token>", method=["GET", "HEAD"])
@@ -199,7 +199,7 @@ def get_page() -> Response[Any]:
     return Response(200, "text/html; charset=utf-8", openapi.page(), headers=policy)
 
 
-# What goes in and comes out
+# Requests and answers
 
 
 def _body() -> Any:
@@ -217,31 +217,31 @@ def _answer(status: int, body: dict[str, Any], *, location: str | None = None) -
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def answer_problem(error: Exception) -> Response[Any]:
-    said = problem(error)
-    if said["status"] >= 500:
+    document = problem(error)
+    if document["status"] >= 500:
         logger.exception("request failed")
     headers = error.headers if isinstance(error, Refused) else None
-    return Response(said["status"], "application/problem+json", serialize(said), headers=headers)
+    return Response(document["status"], "application/problem+json", serialize(document), headers=headers)
 
 
 @app.not_found
 def no_route(_: NotFoundError) -> NoReturn:
     operations = openapi.operations(app.current_event.path)
     if not operations or app.current_event.http_method in operations:
-        raise Refused(404, "the API has no such path", "GET /v1/openapi.json names all")
+        raise Refused(404, "the API has no such path", "GET /v1/openapi.json lists all")
     allowed = ", ".join(operations)
     raise Refused(405, f"this path takes {allowed}", "use one of these", {"Allow": allowed})
 
 
 def _terms(schema: str) -> dict[str, Any]:
-    """The body as arguments of the subscribers' jobs, which take no lists."""
+    """Returns the body's fields for the subscribers' jobs, which take tuples, not lists."""
     given = openapi.checked(schema, _body())
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def _instant(text: str) -> float:
-    """Unix seconds of an RFC 3339 instant."""
+    """Returns the unix seconds of an RFC 3339 instant. Raises BadInput."""
     try:
         return datetime.fromisoformat(text.upper()).timestamp()
     except (ValueError, OverflowError):
-        raise BadInput("since", f"{serialize(text)} is no instant", "write it like 2026-04-27T11:20:12Z") from None
+        raise BadInput("since", f"{serialize(text)} is not an instant", "write it like 2026-04-27T11:20:12Z") from None

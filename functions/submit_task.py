@@ -1,4 +1,4 @@
-"""Any AWS service hands in a task: by invoking this function, over the event bus, or through the queue."""
+"""Accepts submissions: by direct invoke, from the event bus, from the queue, or from the watch machine itself."""
 
 import json
 from typing import Any
@@ -17,15 +17,15 @@ STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Returns the submitted task; for a batch of messages, those to be tried again.
 
-    A direct caller gets a bad submission as an error, the watch's own execution as data. Nobody waits for the answer
-    to a message from the bus or the queue: it goes to the dead-letter queue with its reason, and its neighbours go on.
+    A bad submission is an error for a direct caller, and data for an execution of the watch machine. From the bus and
+    the queue, whose senders get no answer, it goes to the dead-letter queue with its reason; other messages go on.
     """
     if "Records" in event:
-        failures = [record["messageId"] for record in event["Records"] if not _take(record["body"])]
+        failures = [record["messageId"] for record in event["Records"] if not _process(record["body"])]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failures]}
     if "detail-type" in event:
-        if not _take(json.dumps(event["detail"])):
-            raise RuntimeError("the submission could not be taken in now; it is tried again")
+        if not _process(json.dumps(event["detail"])):
+            raise RuntimeError("the submission could not be processed; it is tried again")
         return {}
     if "submission" in event:
         raw = {name: value for name, value in event["submission"].items() if name != STARTED_BY}
@@ -36,8 +36,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return _answer(_submit(event))
 
 
-def _take(text: str) -> bool:
-    """Whether this message is done with: taken in, or put aside for good."""
+def _process(text: str) -> bool:
+    """Submits a message. Returns whether it is done: accepted, or refused and in the dead-letter queue."""
     try:
         _submit(_unwrapped(text))
     except BadSubmission as error:
@@ -45,7 +45,7 @@ def _take(text: str) -> bool:
         count("SubmissionsRefused")
         edges().dead_letters.put(text, str(error))
     except Exception:  # noqa: BLE001 - logged and counted; the queue or the bus brings the message again
-        logger.exception("submission not taken in, to be tried again")
+        logger.exception("submission not processed, to be tried again")
         count("SubmissionFaults")
         return False
     return True
@@ -55,7 +55,7 @@ def _unwrapped(text: str) -> Any:
     try:
         raw = json.loads(text)
         if isinstance(raw, dict) and raw.get("Type") == "Notification" and "TopicArn" in raw:
-            raw = json.loads(raw["Message"])  # Amazon SNS wraps what it brings
+            raw = json.loads(raw["Message"])  # Amazon SNS wraps the message
     except ValueError as error:
         raise BadSubmission("submission", f"is not JSON: {error}", "send one JSON object a message") from None
     return raw

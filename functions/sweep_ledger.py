@@ -1,4 +1,4 @@
-"""Every quarter of an hour: restarts what should have moved by now."""
+"""Sweeps the ledger every 15 minutes: starts again what should have moved by now."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from vidhook.wiring import edges
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:
-    """Returns how many watches and deliveries were started anew, and how many held ones were drained."""
+    """Returns how many watches and deliveries were started again, and how many held deliveries were drained."""
     swept = sweep(edges().runs)
     result = {"watches": swept.watches, "deliveries": swept.deliveries, "drained": swept.drained}
     logger.info("swept", extra=result)

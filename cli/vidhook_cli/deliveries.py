@@ -1,4 +1,4 @@
-"""`vidhook deliveries` and `vidhook replay`: why a webhook did not arrive, and sending it again."""
+"""`vidhook deliveries` shows why a webhook did not arrive; `vidhook replay` sends it again."""
 
 import time
 from collections.abc import Iterable
@@ -20,12 +20,15 @@ COLUMNS = ("task", "event_type", "state", "attempts", "last", "next_at")
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("--subscriber", "subscriber_id", metavar="ID", help="All that is for one subscriber, newest first.")
-@click.option("--failed", is_flag=True, help="Only what was given up.")
+@click.option("--subscriber", "subscriber_id", metavar="ID", help="All deliveries to one subscriber, newest first.")
+@click.option("--failed", is_flag=True, help="Only deliveries that were given up.")
 @click.option("--since", default="30d", show_default=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
 @as_json_option
 def deliveries(task: str | None, subscriber_id: str | None, failed: bool, since: str, as_json: bool) -> None:
-    """Each attempt to deliver TASK's events (tsk_..., provider/task_id, or the provider's id), and the next retry."""
+    """Shows each attempt to deliver the events of TASK, and the next retry.
+
+    TASK is tsk_..., provider/task_id, or the provider's id alone.
+    """
     ledger = stack().edges.ledger
     if task is not None:
         watch_id = find(task, ledger)
@@ -36,34 +39,37 @@ def deliveries(task: str | None, subscriber_id: str | None, failed: bool, since:
     if subscriber_id is not None:
         chosen: Iterable[Delivery] = ledger.deliveries_to(subscriber_id, since=start, newest_first=True)
     elif failed:
-        everyone = ledger.subscribers()
-        chosen = (one for each in everyone for one in ledger.deliveries_to(each.id, since=start, newest_first=True))
+        subscribers = ledger.subscribers()
+        chosen = (one for each in subscribers for one in ledger.deliveries_to(each.id, since=start, newest_first=True))
     else:
-        raise click.UsageError("name a TASK, a --subscriber, or ask for all that --failed")
+        raise click.UsageError("give a TASK, a --subscriber, or --failed for all failed deliveries")
     rows = [_row(each) for each in chosen if not failed or each.state is DeliveryState.FAILED]
     if wants_json(as_json):
         lines(rows)
     else:
-        table(rows, COLUMNS, nothing="no such deliveries")
+        table(rows, COLUMNS, nothing="there are no such deliveries")
 
 
 @click.command()
 @click.argument("task", required=False)
 @click.option("--subscriber", "subscriber_id", metavar="ID", help="Only to this subscriber.")
-@click.option("--since", help="All since an instant (2026-04-27T11:20:12Z) or an age (36h); needs --subscriber.")
+@click.option("--since", help="All events since an instant (2026-04-27T11:20:12Z) or an age (36h); needs --subscriber.")
 def replay(task: str | None, subscriber_id: str | None, since: str | None) -> None:
-    """Send TASK's event again under the same id and with the same bytes, or all that a subscriber got since a time."""
+    """Sends the event of TASK again, or all events of a subscriber since a time.
+
+    An event is sent with the same id and the same bytes.
+    """
     here = stack()
     if task is not None:
-        everything = here.edges.ledger.deliveries(find(task, here.edges.ledger))
-        chosen = [each for each in everything if subscriber_id in (None, each.subscriber_id)]
+        found = here.edges.ledger.deliveries(find(task, here.edges.ledger))
+        chosen = [each for each in found if subscriber_id in (None, each.subscriber_id)]
     elif subscriber_id is not None and since is not None:
         chosen = list(here.edges.ledger.deliveries_to(subscriber_id, since=instant(since, time.time())))
     else:
-        raise click.UsageError("name a TASK, or a --subscriber with --since")
+        raise click.UsageError("give a TASK, or a --subscriber with --since")
     chosen = [each for each in chosen if not each.event_type.endswith(".progress")]
     here.edges.runs.resend(chosen)
-    click.echo(f"{len(chosen)} deliveries are on their way again")
+    click.echo(f"{len(chosen)} deliveries were started again")
     if not chosen:
         raise NotFound("there is nothing to replay; `vidhook deliveries` shows what there is")
 
@@ -78,7 +84,8 @@ def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool
         lines(_row(each, log.get((each.event_id, each.subscriber_id), ())) for each in found)
         return
     for each in found:
-        click.echo(f"{each.event_type} {each.event_id} to {_whom(each, ledger)}: {click.style(each.state, bold=True)}")
+        state = click.style(each.state, bold=True)
+        click.echo(f"{each.event_type} {each.event_id} to {_recipient(each, ledger)}: {state}")
         for made in log.get((each.event_id, each.subscriber_id), ()):
             click.echo(f"  {made.number:>3}  {iso(made.at)}  {_sentence(made)}")
         if each.state is DeliveryState.DUE:
@@ -94,12 +101,12 @@ def _row(delivery: Delivery, log: Iterable[Attempt] | None = None) -> dict[str, 
 def _sentence(made: Attempt) -> str:
     answer = f"answered {made.status}" if made.status is not None else f"{made.kind}: {made.detail}"
     first_line = made.answer.strip().partition("\n")[0][:60]
-    said = f" {first_line!r}" if first_line and made.outcome is not Outcome.DELIVERED else ""
-    wish = f", asked for {made.retry_after} s" if made.retry_after is not None else ""
-    return f"{made.outcome}: {answer}{said}{wish} after {made.timings.get('total', 0):.0f} ms"
+    body = f" {first_line!r}" if first_line and made.outcome is not Outcome.DELIVERED else ""
+    retry_after = f", asked for {made.retry_after} s" if made.retry_after is not None else ""
+    return f"{made.outcome}: {answer}{body}{retry_after} after {made.timings.get('total', 0):.0f} ms"
 
 
-def _whom(delivery: Delivery, ledger: Ledger) -> str:
+def _recipient(delivery: Delivery, ledger: Ledger) -> str:
     try:
         subscriber = ledger.subscriber(delivery.subscriber_id)
     except NotFound:

@@ -1,4 +1,4 @@
-"""`vidhook doctor`: sends events, good and bad, to one's own endpoint and says what it got right."""
+"""`vidhook doctor` sends good and bad webhooks to an endpoint and says what it gets right."""
 
 import base64
 import secrets as randomness
@@ -23,7 +23,7 @@ from vidhook_cli.show import as_json_option, lines, wants_json
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 SLOW_SECONDS = 5.0
-# Standard Webhooks leaves the tolerance to the receiver; its libraries take five minutes.
+# Standard Webhooks leaves the tolerance to the receiver; its libraries use five minutes.
 STALE_SECONDS = 600
 FEW_DAYS = 14
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
@@ -31,7 +31,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one probe found. verdict: ok, warning or wrong; `hint` is empty when all is well."""
+    """The result of one probe. `verdict` is ok, warning or wrong; `hint` is empty when it is ok."""
 
     probe: str
     verdict: str
@@ -41,7 +41,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Webhook:
     """One webhook, ready to be sent."""
 
     headers: Mapping[str, str]
@@ -50,84 +50,85 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A letter and the rule it tries: `taken` says whether a good endpoint takes it, `hint` is for one that errs."""
+    """A test of one rule: `make` makes its webhook. `accepted`: a good endpoint accepts it. `hint`: how to fix one."""
 
     name: str
     rule: str
     hint: str
-    write: Callable[["Pen"], Letter]
-    taken: bool = False
+    make: Callable[["WebhookMaker"], Webhook]
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Pen:
-    """Writes letters at `now` (unix seconds): `event` is the one sent twice, `secret` the endpoint's own."""
+class WebhookMaker:
+    """Makes webhooks at `now` (unix seconds). `event` is the one that is sent twice, `secret` is the endpoint's."""
 
     event: Event
     secret: str
     now: float
 
-    def letter(self, event: Event, *signers: str, at: float = 0.0) -> Letter:
-        """The event, signed by each of `signers` (by default the endpoint's secret) `at` seconds from now."""
+    def webhook(self, event: Event, *secrets: str, at: float = 0.0) -> Webhook:
+        """Returns the event, signed with each of `secrets` (by default the endpoint's own) `at` seconds from now."""
         body = event.body.encode()
-        return Letter(webhook_headers(signers or (self.secret,), event.id, int(self.now + at), body), body)
+        return Webhook(webhook_headers(secrets or (self.secret,), event.id, int(self.now + at), body), body)
 
-    def another(self, event_type: str = "endpoint.test", **more: object) -> Event:
-        """A new event that is about nothing, of this type and with `more` in its body."""
-        fresh = test_event("doctor", self.now)
-        body = {**fresh.data, "type": event_type, **more}
-        return replace(fresh, type=event_type, body=serialize(body))
-
-
-def _unsigned(pen: Pen) -> Letter:
-    letter = pen.letter(pen.another())
-    return Letter({name: value for name, value in letter.headers.items() if name != "webhook-signature"}, letter.body)
+    def new_event(self, event_type: str = "endpoint.test", **more: object) -> Event:
+        """Returns a new event that belongs to no task, of this type and with the fields `more` in its body."""
+        event = test_event("doctor", self.now)
+        body = {**event.data, "type": event_type, **more}
+        return replace(event, type=event_type, body=serialize(body))
 
 
-def _forged(pen: Pen) -> Letter:
-    letter = pen.letter(pen.another())
+def _unsigned(maker: WebhookMaker) -> Webhook:
+    webhook = maker.webhook(maker.new_event())
+    headers = {name: value for name, value in webhook.headers.items() if name != "webhook-signature"}
+    return Webhook(headers, webhook.body)
+
+
+def _forged(maker: WebhookMaker) -> Webhook:
+    webhook = maker.webhook(maker.new_event())
     invented = "v1," + base64.b64encode(randomness.token_bytes(32)).decode()
-    return Letter({**letter.headers, "webhook-signature": invented}, letter.body)
+    return Webhook({**webhook.headers, "webhook-signature": invented}, webhook.body)
 
 
-def _tampered(pen: Pen) -> Letter:
-    letter = pen.letter(pen.another())
-    return replace(letter, body=letter.body.removesuffix(b"}") + b',"paid":true}')
+def _tampered(maker: WebhookMaker) -> Webhook:
+    webhook = maker.webhook(maker.new_event())
+    return replace(webhook, body=webhook.body.removesuffix(b"}") + b',"paid":true}')
 
 
 VERIFY = "compute HMAC-SHA256 over webhook-id.webhook-timestamp.raw-body, compare in constant time, answer 401"
-FRESH = "refuse a webhook-timestamp more than 300 seconds away from your clock, before anything else"
-NO_REDIRECT = "give the address that it redirects to: webhooks follow no redirects"
+CHECK_TIME = "refuse a webhook-timestamp more than 300 seconds away from your clock, before anything else"
+NO_REDIRECT = "give the URL that it redirects to: vidhook follows no redirects"
 STORE_FIRST = "answer as soon as the event is stored, and do the work afterwards"
 
 PROBES = (
     Probe(
         "rotation",
-        "takes an event when one of several signatures fits",
-        "split webhook-signature at spaces and accept any that fits: while a secret is rotated two of them sign",
-        lambda pen: pen.letter(pen.another(), new_secret(), pen.secret),
-        taken=True,
+        "accepts an event when one of several signatures is valid",
+        "split webhook-signature at spaces and accept any valid one: while a secret is rotated, two of them sign",
+        lambda maker: maker.webhook(maker.new_event(), new_secret(), maker.secret),
+        accepted=True,
     ),
     Probe(
         "duplicate",
-        "takes the same event a second time",
-        "remember webhook-id; answer 2xx to one that you know, and do nothing: an answer can be lost on its way to us",
-        lambda pen: pen.letter(pen.event),
-        taken=True,
+        "accepts the same event a second time",
+        "store webhook-id; answer 2xx to one that you know, and do nothing else: your first answer may have been lost",
+        lambda maker: maker.webhook(maker.event),
+        accepted=True,
     ),
     Probe(
         "unknown_type",
-        "takes an event of a type that it does not know",
+        "accepts an event of a type that it does not know",
         "answer 2xx to types that you do not know and ignore them: new ones will come",
-        lambda pen: pen.letter(pen.another("endpoint.never_heard_of")),
-        taken=True,
+        lambda maker: maker.webhook(maker.new_event("endpoint.never_heard_of")),
+        accepted=True,
     ),
     Probe(
         "unknown_fields",
-        "takes an event with fields that it does not know",
+        "accepts an event with fields that it does not know",
         "ignore fields that you do not know: new ones will come",
-        lambda pen: pen.letter(pen.another(new_field={"of": ["a", "later", "version"]})),
-        taken=True,
+        lambda maker: maker.webhook(maker.new_event(new_field={"of": ["a", "later", "version"]})),
+        accepted=True,
     ),
     Probe("unsigned", "refuses an event without a signature", VERIFY, _unsigned),
     Probe("forged", "refuses an invented signature", VERIFY, _forged),
@@ -136,19 +137,19 @@ PROBES = (
         "other_secret",
         "refuses a signature by another secret",
         VERIFY,
-        lambda pen: pen.letter(pen.another(), new_secret()),
+        lambda maker: maker.webhook(maker.new_event(), new_secret()),
     ),
     Probe(
         "stale",
         "refuses an event signed 10 minutes ago",
-        FRESH,
-        lambda pen: pen.letter(pen.another(), at=-STALE_SECONDS),
+        CHECK_TIME,
+        lambda maker: maker.webhook(maker.new_event(), at=-STALE_SECONDS),
     ),
     Probe(
         "future",
         "refuses an event signed 10 minutes from now",
-        FRESH,
-        lambda pen: pen.letter(pen.another(), at=STALE_SECONDS),
+        CHECK_TIME,
+        lambda maker: maker.webhook(maker.new_event(), at=STALE_SECONDS),
     ),
 )
 
@@ -162,25 +163,25 @@ def examine(
     slow_seconds: float = SLOW_SECONDS,
     now: Callable[[], float] = time.time,
 ) -> Iterator[Finding]:
-    """Every probe's finding, as soon as there is one.
+    """Yields the finding of each probe, as soon as there is one.
 
-    Sends nothing but `endpoint.test` events and one of an unknown type. An endpoint that does not take a well signed
-    event is reported, and spared the rest, which would prove nothing.
+    Sends only `endpoint.test` events and one of an unknown type. If the endpoint does not accept a correctly signed
+    event, the probes are not sent, since their results would mean nothing.
     """
     event = test_event("doctor", now())
     slowest = 0.0
 
-    def post(write: Callable[[Pen], Letter]) -> Response | RequestFailed:
+    def post(make: Callable[[WebhookMaker], Webhook]) -> Response | RequestFailed:
         nonlocal slowest
-        letter = write(Pen(event, secret, now()))
-        headers = {"content-type": "application/json", **letter.headers}
+        webhook = make(WebhookMaker(event, secret, now()))
+        headers = {"content-type": "application/json", **webhook.headers}
         answer: Response | RequestFailed
         try:
             answer = http.send(
                 "POST",
                 url,
                 headers=headers,
-                body=letter.body,
+                body=webhook.body,
                 deadline=ATTEMPT_SECONDS,
                 max_bytes=ANSWER_BYTES,
                 on_excess="truncate",
@@ -190,61 +191,61 @@ def examine(
         slowest = max(slowest, answer.timings.get("total", 0.0))
         return answer
 
-    first = post(lambda pen: pen.letter(pen.event))
-    yield _taken("signed", "takes a well signed event", _why_not(first), first)
+    first = post(lambda maker: maker.webhook(maker.event))
+    yield _must_accept("signed", "accepts a correctly signed event", _how_to_fix(first), first)
     if not isinstance(first, Response):
         return
     redirected = 300 <= first.status < 400
     yield Finding(
         "redirect",
         "wrong" if redirected else "ok",
-        "answers where it is asked",
-        _said(first) if redirected else "no redirect",
+        "answers at its URL, without a redirect",
+        _outcome(first) if redirected else "no redirect",
         NO_REDIRECT if redirected else "",
     )
-    yield _encryption(url, first, ssl_context, now())
+    yield _check_tls(url, first, ssl_context, now())
     if not 200 <= first.status < 300:
         return
     for probe in PROBES:
-        answer = post(probe.write)
-        judge = _taken if probe.taken else _refused
+        answer = post(probe.make)
+        judge = _must_accept if probe.accepted else _must_refuse
         yield judge(probe.name, probe.rule, probe.hint, answer)
     slow = slowest > slow_seconds * 1000
     yield Finding(
         "speed",
         "warning" if slow else "ok",
-        f"answers within {slow_seconds:g} s; at {ATTEMPT_SECONDS:g} s the attempt has failed",
+        f"answers within {slow_seconds:g} s; after {ATTEMPT_SECONDS:g} s an attempt fails",
         f"the slowest answer took {slowest:.0f} ms",
         STORE_FIRST if slow else "",
     )
 
 
-def _said(answer: Response | RequestFailed) -> str:
+def _outcome(answer: Response | RequestFailed) -> str:
     if isinstance(answer, RequestFailed):
         return f"{answer.kind}: {answer}"
     return f"answered {answer.status} in {answer.timings['total']:.0f} ms"
 
 
-def _taken(probe: str, rule: str, hint: str, answer: Response | RequestFailed) -> Finding:
-    taken = isinstance(answer, Response) and 200 <= answer.status < 300
-    return Finding(probe, "ok" if taken else "wrong", rule, _said(answer), "" if taken else hint)
+def _must_accept(probe: str, rule: str, hint: str, answer: Response | RequestFailed) -> Finding:
+    accepted = isinstance(answer, Response) and 200 <= answer.status < 300
+    return Finding(probe, "ok" if accepted else "wrong", rule, _outcome(answer), "" if accepted else hint)
 
 
-def _refused(probe: str, rule: str, hint: str, answer: Response | RequestFailed) -> Finding:
-    """A refusal is a 4xx. What breaks or asks for quiet took nothing either, but shows nothing of the rule."""
+def _must_refuse(probe: str, rule: str, hint: str, answer: Response | RequestFailed) -> Finding:
+    """Returns ok for a 4xx, wrong for a 2xx. Any other outcome is a warning, as the endpoint may not have verified."""
     if isinstance(answer, Response) and 200 <= answer.status < 300:
-        return Finding(probe, "wrong", rule, _said(answer), hint)
+        return Finding(probe, "wrong", rule, _outcome(answer), hint)
     if isinstance(answer, Response) and 400 <= answer.status < 500 and answer.status != 429:
-        return Finding(probe, "ok", rule, _said(answer))
-    return Finding(probe, "warning", rule, _said(answer), "answer 401 to what does not verify, so that it shows")
+        return Finding(probe, "ok", rule, _outcome(answer))
+    return Finding(probe, "warning", rule, _outcome(answer), "answer 401 when the signature does not verify")
 
 
-def _why_not(answer: Response | RequestFailed) -> str:
-    """How to fix an endpoint that does not take a well signed event."""
+def _how_to_fix(answer: Response | RequestFailed) -> str:
+    """Returns how to fix an endpoint that does not accept a correctly signed event."""
     if isinstance(answer, RequestFailed):
         return {
             "dns": "check the name, and that it is in public DNS",
-            "connect": "is it running, on this port, and does the firewall let it be reached?",
+            "connect": "check that it is running on this port, and that no firewall blocks it",
             "timeout": STORE_FIRST,
             "tls": "serve the whole chain of a certificate for this name (a private authority: --ca-file)",
             "blocked": "use a public https address, or allow its network with --allow CIDR",
@@ -252,31 +253,31 @@ def _why_not(answer: Response | RequestFailed) -> str:
     if 300 <= answer.status < 400:
         return NO_REDIRECT
     return {
-        400: "parse nothing before it is verified, and verify the raw body, not JSON that was written anew",
-        401: "is --secret this endpoint's secret? Verify the raw body, with the base64 after whsec_ decoded to bytes",
-        403: "is --secret this endpoint's secret? A firewall or CSRF check before your code must let this path pass",
+        400: "verify before you parse, and verify the raw body, not JSON that was serialized again",
+        401: "check that --secret is this endpoint's. Verify the raw body; the key is the decoded base64 after whsec_",
+        403: "check that --secret is this endpoint's, and that no firewall or CSRF check blocks this path",
         404: "check the path",
-        405: "take POST",
+        405: "accept POST",
         410: "answer 410 only to unsubscribe: it disables the subscriber",
-        413: "take bodies of up to 256 KiB",
-        415: "take content-type application/json",
-        429: "let the sender's rate pass; vidhook waits as long as Retry-After says",
-    }.get(answer.status, "answer 2xx as soon as a well signed event is stored")
+        413: "accept bodies of up to 256 KiB",
+        415: "accept content-type application/json",
+        429: "raise the rate limit for vidhook, which waits as long as Retry-After says",
+    }.get(answer.status, "answer 2xx as soon as a correctly signed event is stored")
 
 
-def _encryption(url: str, answer: Response, context: ssl.SSLContext, now: float) -> Finding:
-    rule = "speaks TLS with a certificate that lasts"
+def _check_tls(url: str, answer: Response, context: ssl.SSLContext, now: float) -> Finding:
+    rule = "uses TLS with a certificate that is valid for long enough"
     if answer.tls_version is None:
-        return Finding("tls", "warning", rule, "plain http", "use https: elsewhere than here http is refused")
+        return Finding("tls", "warning", rule, "plain http", "use https: only AllowedNetworks may use http")
     parts = urlsplit(url)
     try:
         with (
-            socket.create_connection((answer.address, parts.port or 443), ATTEMPT_SECONDS) as line,
-            context.wrap_socket(line, server_hostname=(parts.hostname or "").rstrip(".")) as tls,
+            socket.create_connection((answer.address, parts.port or 443), ATTEMPT_SECONDS) as connection,
+            context.wrap_socket(connection, server_hostname=(parts.hostname or "").rstrip(".")) as tls,
         ):
             certificate = tls.getpeercert() or {}
     except OSError as error:
-        return Finding("tls", "warning", rule, f"a second connection broke: {type(error).__name__}", "try again")
+        return Finding("tls", "warning", rule, f"a second connection failed: {type(error).__name__}", "try again")
     days = int((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - now) // 86_400)
     found = f"{answer.tls_version}, {days} days left"
     if days < FEW_DAYS:
@@ -291,7 +292,7 @@ def _encryption(url: str, answer: Response, context: ssl.SSLContext, now: float)
     envvar="VIDHOOK_SECRET",
     prompt=True,
     hide_input=True,
-    help="The endpoint's whsec_...; VIDHOOK_SECRET or a prompt keep it out of the shell's history.",
+    help="The endpoint's whsec_...; use VIDHOOK_SECRET or the prompt to keep it out of the shell's history.",
 )
 @click.option("--allow", multiple=True, metavar="CIDR", help="A private network that URL may be in, over http too.")
 @click.option(
@@ -301,15 +302,15 @@ def _encryption(url: str, answer: Response, context: ssl.SSLContext, now: float)
 )
 @as_json_option
 def doctor(url: str, secret: str, allow: tuple[str, ...], ca_file: Path | None, as_json: bool) -> None:
-    """Send signed, forged, stale and repeated events to URL and say what it got right.
+    """Sends signed, forged, stale and repeated events to URL and says what it gets right.
 
-    URL is public https, or on this machine, or in a network that --allow names. Only endpoint.test events are sent,
-    and one of a type that nobody knows. Exits with 1 when anything is wrong; warnings alone do not count.
+    URL is public https, or on this machine, or in a network given with --allow. Only endpoint.test events are sent,
+    and one of an unknown type. Exits with 1 when anything is wrong; warnings alone do not count.
     """
     try:
         checked_secret(secret)
     except BadSubscriber as error:
-        raise click.BadParameter(f"it {error.problem}; copy it whole", param_hint="--secret") from None
+        raise click.BadParameter(f"it {error.problem}; copy all of it", param_hint="--secret") from None
     context = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
     http = Http(allowed_networks=(*LOOPBACK, *allow), ssl_context=context)
     for_program = wants_json(as_json)
@@ -335,6 +336,6 @@ def _line(finding: Finding) -> str:
 
 def _summary(found: list[Finding], wrong: int) -> str:
     if wrong:
-        spared = "" if len(found) > len(PROBES) else "; fix this first, the other probes need it"
-        return f"\n{wrong} of {len(found)} wrong{spared}"
-    return "\nnothing is wrong; that a duplicate is acted upon only once is for you to see"
+        more = "" if len(found) > len(PROBES) else "; fix this first: the other probes were not sent"
+        return f"\n{wrong} of {len(found)} wrong{more}"
+    return "\nnothing is wrong; check yourself that your code handles a duplicate only once"

@@ -1,9 +1,12 @@
-"""`vidhook events tail`: the events on the event bus, as they happen."""
+"""`vidhook events tail` prints the events on the event bus as they happen."""
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
+from typing import NoReturn
 from uuid import uuid4
 
 import boto3
@@ -17,21 +20,25 @@ WAIT_SECONDS = 5
 
 @click.group()
 def events() -> None:
-    """The events on the event bus."""
+    """Shows the events on the event bus."""
 
 
 @events.command()
-@click.option("--seconds", type=float, help="Stop after so long; by default when interrupted.")
+@click.option("--seconds", type=float, help="Stop after this time; by default, run until interrupted.")
 @as_json_option
 def tail(seconds: float | None, as_json: bool) -> None:
-    """Print every event as it happens, through a queue of its own that is removed at the end."""
+    """Prints every event as it happens.
+
+    Uses a queue of its own, which is removed at the end.
+    """
     ends = time.monotonic() + seconds if seconds is not None else float("inf")
     for_program = wants_json(as_json)
+    interrupted = _interrupts()
     try:
         with _queue(stack().outputs["Bus"]) as url:
             client = boto3.client("sqs")
-            while time.monotonic() < ends:
-                wait = max(0, min(WAIT_SECONDS, int(ends - time.monotonic())))
+            while time.monotonic() < ends and not interrupted.is_set():
+                wait = int(max(0, min(WAIT_SECONDS, ends - time.monotonic())))
                 answer = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait)
                 for message in answer.get("Messages", []):
                     event = json.loads(message["Body"])
@@ -40,12 +47,24 @@ def tail(seconds: float | None, as_json: bool) -> None:
                         lines([event["detail"]])
                     else:
                         data = event["detail"].get("data", event["detail"])
-                        click.echo(f"{event['time']}  {event['detail-type']:18}  {data.get('id', '')}  {_gist(data)}")
+                        click.echo(f"{event['time']}  {event['detail-type']:18}  {data.get('id', '')}  {_short(data)}")
     except KeyboardInterrupt:
         return
 
 
-def _gist(data: dict[str, object]) -> str:
+def _interrupts() -> Event:
+    """Returns what SIGINT sets in addition to its KeyboardInterrupt, which Python drops inside a destructor."""
+    interrupted = Event()
+
+    def interrupt(*_: object) -> NoReturn:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    return interrupted
+
+
+def _short(data: dict[str, object]) -> str:
     return " ".join(str(data[name]) for name in ("provider", "task_id", "subscriber", "reason") if data.get(name))
 
 

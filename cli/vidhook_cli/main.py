@@ -1,4 +1,4 @@
-"""The `vidhook` command. Each subcommand lives in a module of its own, imported when it is called."""
+"""The `vidhook` command. Each subcommand is in a module of its own, which is imported when it is called."""
 
 import importlib
 
@@ -27,7 +27,7 @@ COMMANDS = {
 
 
 class Lazy(click.Group):
-    """A group that imports a subcommand only when it is asked for: `vidhook read` need not import boto3."""
+    """A group that imports a subcommand only when it is called: `vidhook read` need not import boto3."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -1,4 +1,4 @@
-"""`vidhook providers`: checks provider files and stores them in the stack, where they win over the bundled ones."""
+"""`vidhook providers` checks provider files and stores them in the stack, which uses them before the bundled ones."""
 
 import sys
 from pathlib import Path
@@ -13,13 +13,13 @@ TOML = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def providers() -> None:
-    """The providers' TOML files: check, put, list, show, remove."""
+    """Checks and manages provider files."""
 
 
 @providers.command()
 @click.argument("files", nargs=-1, required=True, type=TOML)
 def check(files: tuple[Path, ...]) -> None:
-    """Checks whether each of FILES can be used, and says how to fix it."""
+    """Checks whether each of FILES can be used, and says how to fix it if not."""
     failed = False
     for file in files:
         try:
@@ -33,13 +33,16 @@ def check(files: tuple[Path, ...]) -> None:
 @providers.command()
 @click.argument("file", type=TOML)
 def put(file: Path) -> None:
-    """Stores FILE in the stack under the name it has; open tasks use it from their next poll on."""
+    """Stores FILE in the stack under the name it has.
+
+    Open tasks use it from their next poll on.
+    """
     from vidhook_cli.stack import stack
 
     text = _text(file)
     name = parse(text).name
     stack().edges.ledger.put_provider_file(name, text)
-    click.echo(f"{name} is stored" + (" and wins over the bundled file" if name in bundled() else ""))
+    click.echo(f"{name} is stored" + (" and is used instead of the bundled file" if name in bundled() else ""))
 
 
 @providers.command("list")
@@ -55,7 +58,7 @@ def list_() -> None:
 @providers.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Prints the file in use for the provider NAME: a start for one's own."""
+    """Prints the provider file in use for NAME, which can be the start of your own."""
     from vidhook_cli.stack import stack
 
     text = stack().edges.ledger.provider_file(name)
@@ -67,7 +70,10 @@ def show(name: str) -> None:
 @providers.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Removes the stack's own file of the provider NAME; a bundled one is in use again."""
+    """Removes the stack's own file of the provider NAME.
+
+    A bundled file of this name is in use again.
+    """
     from vidhook_cli.stack import stack
 
     if not stack().edges.ledger.remove_provider_file(name):

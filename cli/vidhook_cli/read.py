@@ -1,4 +1,4 @@
-"""`vidhook read`: what the engine reads in recorded answers. It is how a new provider file is tried out."""
+"""`vidhook read` shows what the engine reads in recorded answers, for example to try a new provider file."""
 
 import json
 import re
@@ -36,7 +36,7 @@ TIMES = ("created_at", "started_at", "completed_at", "estimated_completion")
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
-    "--provider-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read with this TOML."
+    "--provider-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The provider file to use."
 )
 def read(files: tuple[str, ...], provider_file: Path | None) -> None:
     """Prints what is read in each recorded exchange of FILES (- is stdin), one JSON line each.
@@ -62,29 +62,29 @@ def read(files: tuple[str, ...], provider_file: Path | None) -> None:
 
 
 def reading_of(exchange: dict[str, Any], tried: Provider | None, known: Mapping[str, Provider]) -> dict[str, Any]:
-    """What the engine reads in one exchange, as the line to print. Raises BadInput for an unknown provider."""
+    """Returns what the engine reads in one exchange, as the line to print. Raises BadInput for an unknown provider."""
     name = str(exchange.get("provider") or "").strip().casefold()
     provider = tried or known.get(name)
     if provider is None:
         problem = f'there is no "{name}"' if name else "it is missing"
         raise BadInput("provider", problem, f"use one of {', '.join(known)}, or --provider-file")
-    provider, task_id = _asked(provider, str(exchange.get("url") or ""))
-    status = _figure(exchange, "status", number, "an HTTP status", "200")
-    now = _figure(exchange, "now", lambda at: instant(at) or number(at), "a time", "2026-04-27T11:20:12Z")
+    provider, task_id = _from_url(provider, str(exchange.get("url") or ""))
+    status = _number(exchange, "status", number, "an HTTP status", "200")
+    now = _number(exchange, "now", lambda at: instant(at) or number(at), "a time", "2026-04-27T11:20:12Z")
     reading = read_answer(
         provider,
         status=200 if status is None else int(status),
         headers=_headers(exchange),
         body=_body(exchange),
         task_id=text(exchange.get("task_id")) or task_id,
-        age_seconds=_figure(exchange, "task_age_seconds", number, "a number of seconds", "85"),
+        age_seconds=_number(exchange, "task_age_seconds", number, "a number of seconds", "85"),
         now=time.time() if now is None else now,
     )
     return _line(reading)
 
 
 def _recorded(written: str) -> Iterator[tuple[str, Any]]:
-    """The exchanges in a file with the place of each: one JSON value, an array of them, or one a line."""
+    """Yields the exchanges in a file with the place of each: one JSON value, an array of them, or one on each line."""
     try:
         whole = json.loads(written)
     except (ValueError, RecursionError):
@@ -110,10 +110,10 @@ def _exchange(recorded: Any) -> dict[str, Any]:
     return exchange
 
 
-def _figure(
+def _number(
     exchange: dict[str, Any], field: str, parse: Callable[[Any], float | None], meant: str, example: str
 ) -> float | None:
-    """A field's figure; None when it is not given."""
+    """Returns a field's number, or None when the field is missing. Raises BadInput."""
     value = exchange.get(field)
     figure = parse(value)
     if value is not None and figure is None:
@@ -122,14 +122,14 @@ def _figure(
 
 
 def _headers(exchange: dict[str, Any]) -> dict[str, Any]:
-    """The headers by name, from an object, pairs or HAR's objects; of a name with several values the first."""
+    """Returns the headers by name, from an object, pairs or the objects of a HAR; of several values the first."""
     headers = exchange.get("headers") or {}
     try:
         if not isinstance(headers, dict):
             pairs = [(pair["name"], pair["value"]) if isinstance(pair, dict) else pair for pair in headers]
             headers = dict(reversed(pairs))
     except (KeyError, TypeError, ValueError):
-        raise BadInput("headers", "they are no names with values", 'write {"Retry-After": "5"}') from None
+        raise BadInput("headers", "they are not names with values", 'write {"Retry-After": "5"}') from None
     return {name: value[0] if isinstance(value, list) and value else value for name, value in headers.items()}
 
 
@@ -138,14 +138,14 @@ def _body(exchange: dict[str, Any]) -> bytes:
     return (body if isinstance(body, str) else json.dumps(body)).encode("utf-8", "surrogatepass")
 
 
-def _asked(provider: Provider, url: str) -> tuple[Provider, str | None]:
-    """The provider at the host that was asked, which may be another deployment, and the task's id in the URL."""
+def _from_url(provider: Provider, url: str) -> tuple[Provider, str | None]:
+    """Returns the provider with the host in the URL, which may be another deployment's, and the task's id in it."""
     path = re.escape(provider.path).replace(re.escape("{task_id}"), "([^/?#]+)", 1)
-    asked = re.search(rf"{path}/?(?:[?#].*)?$", url)
-    if asked is None or not provider.path.count("{task_id}"):
+    match = re.search(rf"{path}/?(?:[?#].*)?$", url)
+    if match is None or not provider.path.count("{task_id}"):
         return provider, None
-    base = link(url[: asked.start()])
-    return replace(provider, base_url=base or provider.base_url), unquote(asked[1])
+    base = link(url[: match.start()])
+    return replace(provider, base_url=base or provider.base_url), unquote(match[1])
 
 
 def _line(reading: Reading) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How commands show facts: tables and sentences for a person, one JSON line each for a program."""
+"""Shows facts: as tables and sentences for a person, or as one JSON line each for a program."""
 
 import json
 import sys
@@ -18,18 +18,18 @@ as_json_option = click.option(
 
 
 def wants_json(as_json: bool) -> bool:
-    """Whether to print for a program: asked for, or not on a terminal."""
+    """Returns whether to print JSON: if asked for, or if the output is not a terminal."""
     return as_json or not sys.stdout.isatty()
 
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> None:
-    """One JSON line a row."""
+    """Prints one JSON line for each row."""
     for row in rows:
         click.echo(json.dumps(row, ensure_ascii=False, default=str))
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, nothing: str) -> None:
-    """Rows as a table of these columns, or one sentence when there are none."""
+    """Prints rows as a table of these columns, or `nothing` when there are none."""
     if not rows:
         click.echo(nothing)
         return
@@ -48,7 +48,7 @@ def _cell(value: Any) -> str:
 
 
 def instant(text: str, now: float) -> float:
-    """Unix seconds from `2026-04-27T11:20:12Z`, or from an age such as `90m`, `36h` or `5d`."""
+    """Returns unix seconds from `2026-04-27T11:20:12Z`, or from an age such as `90m`, `36h` or `5d`."""
     units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
     if text[:-1].isdigit() and text[-1:] in units:
         return now - timedelta(seconds=int(text[:-1]) * units[text[-1]]).total_seconds()

@@ -1,4 +1,4 @@
-"""The deployed stack that the commands act on: on AWS or in the sandbox, found with ordinary boto3 settings."""
+"""Finds the deployed stack that the commands act on, on AWS or in the sandbox, with the usual boto3 settings."""
 
 import os
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ DEFAULT_NAME = "vidhook"
 
 @dataclass(frozen=True)
 class Stack:
-    """One deployed stack: its name, its outputs, and the edges that reach into it."""
+    """One deployed stack: its name, its outputs and its edges."""
 
     name: str
     outputs: Mapping[str, str]
@@ -27,10 +27,10 @@ class Stack:
 def stack() -> Stack:
     """Returns the stack that VIDHOOK_STACK names (or `vidhook`), by boto3's usual account and region.
 
-    AWS_ENDPOINT_URL, and nothing else, points it at a sandbox. Ends the command with one clear line when there is no
-    such stack.
+    For a sandbox AWS_ENDPOINT_URL is enough. Raises ClickException, with one line for the user, when there is no such
+    stack.
     """
-    _know_the_sandbox()
+    _default_to_sandbox_credentials()
     name = os.environ.get("VIDHOOK_STACK", DEFAULT_NAME)
     try:
         answer = boto3.client("cloudformation").describe_stacks(StackName=name)
@@ -43,8 +43,8 @@ def stack() -> Stack:
     return Stack(name, outputs, Edges(settings_of(name, outputs)))
 
 
-def _know_the_sandbox() -> None:
-    """Lets AWS_ENDPOINT_URL alone be enough for a sandbox, whose region and root key are known to everybody."""
+def _default_to_sandbox_credentials() -> None:
+    """Sets the region and the root key of a sandbox, which are fixed, if AWS_ENDPOINT_URL leads to this machine."""
     if not os.environ.get("AWS_ENDPOINT_URL", "").startswith(
         ("http://127.0.0.1:", "http://localhost:", "http://[::1]:")
     ):

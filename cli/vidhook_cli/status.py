@@ -1,4 +1,4 @@
-"""`vidhook status`: is the stack well."""
+"""`vidhook status` shows whether the stack works."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ MOST = 1_000
 @click.command()
 @as_json_option
 def status(as_json: bool) -> None:
-    """Executions under way and failed, dead-letter queues, alarms that ring, subscribers in trouble."""
+    """Shows running and failed executions, dead-letter queues, active alarms and failing subscribers."""
     here = stack()
     rows = [
         *_executions("watches", here.outputs["WatchArn"]),
@@ -65,7 +65,7 @@ def _queue(name: str, url: str) -> dict[str, Any]:
     )["Attributes"]
     waiting = int(attributes["ApproximateNumberOfMessages"])
     dead = "DeadLetter" in name
-    detail = "see what and why: docs/operating.md" if dead and waiting else ""
+    detail = "its messages say why: docs/operating.md" if dead and waiting else ""
     return {"what": name, "value": str(waiting), "well": not (dead and waiting), "detail": detail}
 
 

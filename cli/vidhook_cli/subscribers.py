@@ -1,4 +1,4 @@
-"""`vidhook subscribers`: the endpoints that are notified."""
+"""`vidhook subscribers` manages the endpoints that are notified."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from vidhook import shapes
-from vidhook import subscribers as life
+from vidhook import subscribers as jobs
 from vidhook.errors import BadSubscriber
 from vidhook.task import TERMINAL_TYPES, Outcome
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
@@ -18,14 +18,14 @@ COLUMNS = ("id", "state", "url", "events")
 
 @click.group()
 def subscribers() -> None:
-    """The endpoints that are notified: add, list, change, pause, rotate, test and remove subscribers."""
+    """Manages the endpoints that are notified."""
 
 
 @subscribers.command()
 @click.argument("url")
 @click.option("--events", multiple=True, default=TERMINAL_TYPES, show_default=True, help="Event types, * for any part.")
 @click.option("--providers", multiple=True, default=("*",), show_default=True, help="Names of providers.")
-@click.option("--metadata", default="{}", help="JSON object; only events of tasks whose metadata has these values.")
+@click.option("--metadata", default="{}", help="A JSON object: only events of tasks whose metadata has these values.")
 @click.option("--description", default="")
 @click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
 @as_json_option
@@ -38,13 +38,13 @@ def add(
     secret: str | None,
     as_json: bool,
 ) -> None:
-    """Add URL as a subscriber and show its signing secret, this once.
+    """Adds URL as a subscriber and shows its signing secret, only once.
 
-    --events and --providers take several, separated by commas or given again.
+    --events and --providers take several values, separated by commas or in repeated options.
     """
     here = stack().edges
-    subscriber, shown = life.add(
-        life.Terms(url, _words(events), _words(providers), _object(metadata), description),
+    subscriber, shown = jobs.add(
+        jobs.Terms(url, _words(events), _words(providers), _object(metadata), description),
         secret=secret,
         ledger=here.ledger,
         secrets=here.secrets,
@@ -55,14 +55,14 @@ def add(
         lines([{**shapes.subscriber(subscriber), "secret": shown}])
         return
     click.echo(f"{subscriber.id} gets {', '.join(subscriber.events)} at {subscriber.url}")
-    click.echo(f"signing secret, shown this once: {click.style(shown, bold=True)}")
+    click.echo(f"signing secret, shown only once: {click.style(shown, bold=True)}")
     click.echo(f"try it: vidhook subscribers test {subscriber.id}")
 
 
 @subscribers.command("list")
 @as_json_option
 def list_all(as_json: bool) -> None:
-    """All subscribers, oldest first."""
+    """Lists all subscribers, oldest first."""
     rows = [shapes.subscriber(each) for each in stack().edges.ledger.subscribers()]
     if wants_json(as_json):
         lines(rows)
@@ -73,7 +73,7 @@ def list_all(as_json: bool) -> None:
 @subscribers.command()
 @click.argument("subscriber_id", metavar="ID")
 def show(subscriber_id: str) -> None:
-    """One subscriber, whole."""
+    """Shows one subscriber as JSON."""
     click.echo(json.dumps(shapes.subscriber(stack().edges.ledger.subscriber(subscriber_id)), indent=2))
 
 
@@ -92,7 +92,10 @@ def update(
     metadata: str | None,
     description: str | None,
 ) -> None:
-    """Change what is given and leave the rest; deliveries on their way use the change at their next attempt."""
+    """Changes what is given and leaves the rest.
+
+    Open deliveries use the change at their next attempt.
+    """
     changes: dict[str, Any] = {
         "url": url,
         "events": _words(events) or None,
@@ -104,47 +107,47 @@ def update(
     if not changes:
         raise click.UsageError("nothing to change: give --url, --events, --providers, --metadata or --description")
     here = stack().edges
-    changed = life.change(subscriber_id, changes, ledger=here.ledger, http=here.http)
+    changed = jobs.change(subscriber_id, changes, ledger=here.ledger, http=here.http)
     click.echo(json.dumps(shapes.subscriber(changed), indent=2))
 
 
 @subscribers.command()
 @click.argument("subscriber_id", metavar="ID")
 def pause(subscriber_id: str) -> None:
-    """Hold back all that is for this subscriber; nothing is lost."""
-    life.pause(subscriber_id, ledger=stack().edges.ledger)
-    click.echo(f"{subscriber_id} is paused; its events are held until: vidhook subscribers resume {subscriber_id}")
+    """Holds all deliveries of a subscriber until it is resumed; nothing is lost."""
+    jobs.pause(subscriber_id, ledger=stack().edges.ledger)
+    click.echo(f"{subscriber_id} is paused; its deliveries are held until: vidhook subscribers resume {subscriber_id}")
 
 
 @subscribers.command()
 @click.argument("subscriber_id", metavar="ID")
 def resume(subscriber_id: str) -> None:
-    """Make a paused or disabled subscriber active and send what was held, oldest first."""
+    """Makes a paused or disabled subscriber active and sends its held deliveries, oldest first."""
     here = stack().edges
-    _, drained = life.resume(subscriber_id, runs=here.runs)
-    click.echo(f"{subscriber_id} is active; {drained} held deliveries are on their way")
+    _, drained = jobs.resume(subscriber_id, runs=here.runs)
+    click.echo(f"{subscriber_id} is active; {drained} held deliveries were started")
 
 
 @subscribers.command()
 @click.argument("subscriber_id", metavar="ID")
 def remove(subscriber_id: str) -> None:
-    """Forget a subscriber and its secret; what is on its way to it is cancelled."""
+    """Removes a subscriber and its secret; its open deliveries are cancelled."""
     here = stack().edges
-    life.remove(subscriber_id, ledger=here.ledger, secrets=here.secrets)
+    jobs.remove(subscriber_id, ledger=here.ledger, secrets=here.secrets)
     click.echo(f"{subscriber_id} is removed")
 
 
 @subscribers.command()
 @click.argument("subscriber_id", metavar="ID")
-@click.option("--keep", "keep_hours", default=24.0, show_default=True, help="Hours the old secret signs along.")
-@click.option("--now", "immediately", is_flag=True, help="The old secret ends at once: it leaked.")
+@click.option("--keep", "keep_hours", default=24.0, show_default=True, help="Hours for which the old secret signs too.")
+@click.option("--now", "immediately", is_flag=True, help="End the old secret immediately, such as when it leaked.")
 @click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
 @as_json_option
 def rotate(subscriber_id: str, keep_hours: float, immediately: bool, secret: str | None, as_json: bool) -> None:
-    """Give a subscriber a new signing secret and show it, this once."""
+    """Gives a subscriber a new signing secret and shows it, only once."""
     here = stack().edges
     keep_seconds = 0 if immediately else int(keep_hours * 3_600)
-    shown = life.rotate(
+    shown = jobs.rotate(
         subscriber_id,
         keep_seconds=keep_seconds,
         secret=secret,
@@ -155,17 +158,22 @@ def rotate(subscriber_id: str, keep_hours: float, immediately: bool, secret: str
     if wants_json(as_json):
         lines([{"id": subscriber_id, "secret": shown, "old_secret_ends_in_seconds": keep_seconds}])
         return
-    click.echo(f"new signing secret, shown this once: {click.style(shown, bold=True)}")
-    click.echo("the old one ended" if keep_seconds == 0 else f"the old one signs along for {keep_hours:g} hours")
+    click.echo(f"new signing secret, shown only once: {click.style(shown, bold=True)}")
+    click.echo(
+        "the old one no longer signs" if keep_seconds == 0 else f"the old one signs too for {keep_hours:g} hours"
+    )
 
 
 @subscribers.command()
 @click.argument("subscriber_id", metavar="ID")
 @as_json_option
 def test(subscriber_id: str, as_json: bool) -> None:
-    """Send endpoint.test and show the whole exchange. Exits with 1 when it was not accepted."""
+    """Sends endpoint.test and shows the request and the answer.
+
+    Exits with 1 when it was not accepted.
+    """
     here = stack().edges
-    tested = life.send_test(subscriber_id, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock)
+    tested = jobs.send_test(subscriber_id, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock)
     made = tested.attempt
     if wants_json(as_json):
         lines([{"event": tested.event.data, "attempt": shapes.attempt(made)}])
@@ -184,10 +192,10 @@ def test(subscriber_id: str, as_json: bool) -> None:
 @click.argument("subscriber_id", metavar="ID")
 @click.option("--since", required=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
 def recover(subscriber_id: str, since: str) -> None:
-    """Send anew all that failed for this subscriber since then, oldest first."""
+    """Sends again all that failed for a subscriber since a time, oldest first."""
     here = stack().edges
-    started = life.recover(subscriber_id, since=instant(since, time.time()), runs=here.runs)
-    click.echo(f"{started} deliveries are on their way again")
+    started = jobs.recover(subscriber_id, since=instant(since, time.time()), runs=here.runs)
+    click.echo(f"{started} deliveries were started again")
 
 
 def _words(given: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`vidhook submit`, `vidhook tasks` and `vidhook task`: what is followed, and what became of it."""
+"""`vidhook submit` submits a task; `vidhook tasks` and `vidhook task` show tasks and what happened to them."""
 
 import json
 import time
@@ -23,13 +23,13 @@ COLUMNS = ("task", "status", "progress", "polls", "submitted_at")
 @click.command()
 @click.argument("provider")
 @click.argument("task_id")
-@click.option("--metadata", help="JSON object that every event carries back.")
-@click.option("--callback-url", help="Notify this URL too, of this task alone.")
+@click.option("--metadata", help="A JSON object that every event of the task has too.")
+@click.option("--callback-url", help="Notify this URL too, of this task only.")
 @click.option("--expected-seconds", type=float, help="How long the task should take.")
-@click.option("--deadline-seconds", type=int, help="Give up after so long.")
+@click.option("--deadline-seconds", type=int, help="Stop following the task after this time.")
 @click.option("--progress", is_flag=True, help="Send progress events too.")
 def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **others: Any) -> None:
-    """Follow TASK_ID of PROVIDER until it is done."""
+    """Submits the task TASK_ID of PROVIDER: vidhook follows it until it ends."""
     submission: dict[str, Any] = {"provider": provider, "task_id": task_id}
     submission |= {name: value for name, value in others.items() if value is not None}
     if metadata is not None:
@@ -43,18 +43,18 @@ def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **
     answer = boto3.client("lambda").invoke(FunctionName=function, Payload=json.dumps(submission).encode())
     result = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        raise click.ClickException(result.get("errorMessage", "the function failed without a word"))
+        raise click.ClickException(result.get("errorMessage", "the function failed without a message"))
     lines([result])
 
 
 @click.command()
-@click.option("--provider", help="Only of this provider.")
-@click.option("--status", help="Only pending, processing, completed or failed ones.")
+@click.option("--provider", help="Only tasks of this provider.")
+@click.option("--status", help="Only tasks in this status: pending, processing, completed or failed.")
 @click.option("--since", default="7d", show_default=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
 @click.option("--limit", default=50, show_default=True)
 @as_json_option
 def tasks(provider: str | None, status: str | None, since: str, limit: int, as_json: bool) -> None:
-    """What is and was followed, newest first."""
+    """Lists tasks, newest first."""
     watches = stack().edges.ledger.watches(since=instant(since, time.time()))
     every = (shapes.task(watch) for watch in watches)
     chosen = (row for row in every if provider in (None, row["provider"]) and status in (None, row["status"]))
@@ -63,14 +63,17 @@ def tasks(provider: str | None, status: str | None, since: str, limit: int, as_j
         lines(found)
     else:
         rows = [{**row, **(row["snapshot"] or {}), "task": f"{row['provider']}/{row['task_id']}"} for row in found]
-        table(rows, COLUMNS, nothing="nothing is followed: vidhook submit PROVIDER TASK_ID")
+        table(rows, COLUMNS, nothing="there are no such tasks; submit one: vidhook submit PROVIDER TASK_ID")
 
 
 @click.command()
 @click.argument("task")
 @as_json_option
 def task(task: str, as_json: bool) -> None:
-    """The timeline of TASK (tsk_..., provider/task_id, or the provider's id): polls, pauses, video, deliveries."""
+    """Shows the timeline of TASK: polls, pauses, video and deliveries.
+
+    TASK is tsk_..., provider/task_id, or the provider's id alone.
+    """
     ledger = stack().edges.ledger
     watch = ledger.watch(find(task, ledger))
     rows = timeline(watch, ledger)
@@ -83,7 +86,7 @@ def task(task: str, as_json: bool) -> None:
 
 
 def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
-    """All that happened to a task as rows of at, what and detail, oldest first."""
+    """Returns all that happened to a task, as rows of at, what and detail, oldest first."""
     start = watch.history[0].at if watch.history else watch.submitted_at
     rows: list[tuple[float, str, str]] = [(watch.submitted_at, "submitted", watch.execution)]
     if watch.polls > len(watch.history):
@@ -93,7 +96,7 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
         pause = f", pause {poll.pause} s" if poll.pause else ""
         rows.append((poll.at, "poll", f"{poll.answer}{progress}{pause}"))
     event = None
-    with suppress(NotFound):  # none yet, or one of so long ago that it is stored no longer
+    with suppress(NotFound):  # there is none yet, or it is no longer stored
         event = ledger.event(watch.id)
     if event is not None:
         data = event.data["data"]
@@ -113,7 +116,7 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def find(task: str, ledger: Ledger) -> str:
-    """The watch a person means: its id, `provider/task_id`, or the provider's id alone. Raises NotFound."""
+    """Returns the id of a task from its id, `provider/task_id`, or the provider's id. Raises NotFound."""
     if task.startswith("tsk_"):
         return task
     provider, slash, task_id = task.partition("/")
@@ -122,4 +125,4 @@ def find(task: str, ledger: Ledger) -> str:
     for watch in ledger.watches():
         if watch.submission.task_id == task:
             return watch.id
-    raise NotFound(f'no task is known as "{task}"; give tsk_... or provider/task_id')
+    raise NotFound(f'there is no task "{task}"; give tsk_... or provider/task_id')

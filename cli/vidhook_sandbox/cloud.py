@@ -32,7 +32,7 @@ from vidhook_sandbox.provider import KEYS, SampleProvider, provider_files
 from vidhook_sandbox.subscriber import SampleSubscriber
 
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
-# What differs from a deployment in AWS: providers, subscribers and the API live on this machine.
+# Different from a deployment on AWS: providers, subscribers and the API are on this machine.
 NETWORKS = "127.0.0.0/8,::1/128"
 SETTINGS = {"STACK": STACK, "ALLOWED_NETWORKS": NETWORKS}
 
@@ -47,21 +47,21 @@ class Cloud:
     process: "subprocess.Popen[bytes]"
 
     def client(self, service: str) -> Any:
-        """A boto3 client with the root key of the local cloud."""
+        """Returns a boto3 client with the root key of the local cloud."""
         return _client(self.endpoint, service)
 
     @cached_property
     def edges(self) -> Edges:
-        """The edges of the stack, as somebody with the root key has them."""
+        """The edges of the stack, with the rights of the root key."""
         return Edges({name.upper(): value for name, value in self.outputs.items()} | SETTINGS, client=self.client)
 
     def use(self, provider: SampleProvider) -> None:
-        """Points the four bundled providers at the sample one."""
+        """Replaces the four bundled provider files by ones for the sample provider."""
         for name, text in provider_files(provider).items():
             self.edges.ledger.put_provider_file(name, text)
 
     def subscribe(self, subscriber: SampleSubscriber, **terms: Any) -> Subscriber:
-        """Adds the sample subscriber and gives it its secret; `terms` are those of vidhook.subscribers.Terms."""
+        """Adds the sample subscriber and gives it its secret; `terms` are the fields of vidhook.subscribers.Terms."""
         added, secret = subscribers.add(
             subscribers.Terms(subscriber.url, **terms),
             ledger=self.edges.ledger,
@@ -83,16 +83,16 @@ class Cloud:
         return body
 
     def facts(self) -> dict[str, str]:
-        """What a program needs to know to use it: what `vidhook sandbox` prints."""
+        """Returns what `vidhook sandbox` prints: what a program needs to use the cloud."""
         return {"endpoint": self.endpoint, "region": REGION, "stack": STACK, **self.outputs, "log": str(self.log)}
 
 
 @contextlib.contextmanager
 def running(port: int = 0, wait_scale: float = 1.0, auth: bool = False) -> Iterator[Cloud]:
-    """The local cloud for as long as the block lasts; nothing of it stays.
+    """Yields a local cloud, and removes all of it when the block ends.
 
-    Every Wait of a state machine lasts `wait_scale` times as long as it says; with `auth` IAM is enforced. Port 0 takes
-    a free one. ClickException says in one line what is in the way.
+    Every Wait state lasts `wait_scale` times as long as it says; with `auth` IAM is enforced. Port 0 takes a free one.
+    Raises ClickException, with one line for the user, if it cannot be started.
     """
     need_extra()
     port = _free_port(port)
@@ -101,7 +101,7 @@ def running(port: int = 0, wait_scale: float = 1.0, auth: bool = False) -> Itera
     endpoint = f"http://127.0.0.1:{port}"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "vidhook_sandbox.emulator"],  # -P: no module of the folder we happen to be in
+            [sys.executable, "-P", "-m", "vidhook_sandbox.emulator"],  # -P: import nothing from the current folder
             env=_environment(port, wait_scale, auth, home),
             stdin=subprocess.PIPE,
             stdout=output,
@@ -127,9 +127,9 @@ def running(port: int = 0, wait_scale: float = 1.0, auth: bool = False) -> Itera
 
 
 def _deploy(endpoint: str, packaged: Package) -> dict[str, str]:
-    """Creates the stack; its outputs in snake_case."""
+    """Creates the stack. Returns its outputs in snake_case."""
     s3, cloudformation = _client(endpoint, "s3"), _client(endpoint, "cloudformation")
-    # The emulator lets a tag choose the API's id, so that its address is known beforehand.
+    # With this tag the emulator uses our id for the API, so that its address is known before the deployment.
     template = json.loads(packaged.template)
     template["Resources"]["Api"]["Properties"]["Tags"] = {"ms-custom-id": STACK}
     api_url = f"{endpoint}/_aws/execute-api/{STACK}/$default"
@@ -172,20 +172,20 @@ def _await_health(endpoint: str, process: "subprocess.Popen[bytes]", log: Path) 
         else:
             return
     last = log.read_text(errors="replace").strip().splitlines()[-1:]
-    raise click.ClickException(f"MiniStack does not start: {''.join(last) or 'it says nothing'}")
+    raise click.ClickException(f"MiniStack does not start: {''.join(last) or 'its log is empty'}")
 
 
 def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[str, str]:
-    """The child's environment: this one without its AWS account and its proxies."""
-    mine = {name: value for name, value in os.environ.items() if not re.match(r"(?i)AWS_|.*_PROXY$", name)}
+    """Returns the environment of MiniStack: our own without AWS settings and proxies."""
+    ours = {name: value for name, value in os.environ.items() if not re.match(r"(?i)AWS_|.*_PROXY$", name)}
     return {
-        **mine,
+        **ours,
         "AUTH": str(auth).lower(),
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "false",  # it would listen on every interface, as would SFTP
+        "IOT_MTLS_ENABLED": "false",  # IoT and SFTP would listen on every interface
         "SFTP_ENABLED": "false",
-        "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # no limit: invocations wait for their turn, see emulator.py
+        "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # no limit: emulator.py has its own
         "LAMBDA_WARM_TTL_SECONDS": "30",
         "LOG_LEVEL": "WARNING",
         "SFN_WAIT_SCALE": str(wait_scale),
@@ -201,7 +201,7 @@ def _client(endpoint: str, service: str) -> Any:
         endpoint_url=endpoint,
         region_name=REGION,
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 -- the emulator's root key, known to everybody
+        aws_secret_access_key="test",  # noqa: S106 -- the emulator's root key, not a secret
         config=Config(proxies={}, s3={"addressing_style": "path"}),
     )
 
@@ -212,7 +212,7 @@ def _free_port(port: int) -> int:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise click.ClickException(f"port {port}: {error.strerror}; name another with --port") from error
+            raise click.ClickException(f"port {port}: {error.strerror}; choose another with --port") from error
         chosen: int = probe.getsockname()[1]
         return chosen
 
@@ -224,11 +224,14 @@ def _snake(name: str) -> str:
 @click.command()
 @click.option("--port", default=0, help="Port on 127.0.0.1; a free one by default.")
 @click.option("--wait-scale", default=1.0, show_default=True, help="0.1 makes every wait ten times shorter.")
-@click.option("--auth/--no-auth", default=False, help="Enforce IAM: a Lambda may do what its role grants, no more.")
+@click.option("--auth/--no-auth", default=False, help="Enforce IAM: a function can do only what its role allows.")
 def sandbox(port: int, wait_scale: float, auth: bool) -> None:
-    """Run the whole stack on this machine until interrupted; prints one JSON line when it is ready."""
+    """Runs the whole stack on this machine until interrupted.
+
+    Prints one JSON line when it is ready.
+    """
     leave_when_told()
     with running(port, wait_scale, auth) as cloud:
         click.echo(json.dumps(cloud.facts()))
         cloud.process.wait()
-        raise click.ClickException("MiniStack ended by itself")
+        raise click.ClickException("MiniStack ended unexpectedly")

@@ -1,4 +1,4 @@
-"""`vidhook demo`: the whole bridge on this machine, with something to watch."""
+"""`vidhook demo` runs the whole stack on this machine and shows ten tasks."""
 
 import hashlib
 import json
@@ -24,15 +24,15 @@ from vidhook_sandbox.provider import SampleProvider, SampleTask
 from vidhook_sandbox.subscriber import Received, SampleSubscriber
 
 WAIT_SCALE = 0.1
-PATIENCE = 90.0  # seconds for all tasks, on a slow machine
-QUIET = 2.0  # seconds to listen for webhooks that nobody should send
+TIMEOUT = 90.0  # seconds for all tasks, on a slow machine
+EXTRA_SECONDS = 2.0  # the wait at the end for webhooks that should not come
 SUBSCRIBERS = ("app", "archive")
 STYLES = {"pending": "dim", "processing": "cyan", "completed": "green", "failed": "red"}
 
 
 @dataclass(frozen=True)
-class Scene:
-    """One task of the show: its script at the sample provider, and the way it is handed in."""
+class DemoTask:
+    """One task of the demo: its script at the sample provider, and how it is submitted."""
 
     name: str
     provider: str
@@ -40,33 +40,35 @@ class Scene:
     by_bus: bool = False
 
 
-CAST = (
-    Scene("sunrise", "vicsee", {"seconds": 8, "bytes": 2_000_000}),
-    Scene(
+TASKS = (
+    DemoTask("sunrise", "vicsee", {"seconds": 8, "bytes": 2_000_000}),
+    DemoTask(
         "city rain",
         "vicsee",
         {"seconds": 14, "bytes": 1_500_000, "faults": [{"kind": "429", "times": 2, "retry_after": 15}, "500"]},
         by_bus=True,
     ),
-    Scene("too large", "vicsee", {"seconds": 5, "ends": "failed"}),
-    Scene("slideshow", "vibepeak", {"seconds": 18, "bytes": 5_000_000}, by_bus=True),
-    Scene("portrait", "vibepeak", {"seconds": 10, "bytes": 900_000, "faults": ["html", "drop"]}),
-    Scene("paper boat", "infinityblue", {"seconds": 12, "bytes": 1_000_000}),
-    Scene(
+    DemoTask("too large", "vicsee", {"seconds": 5, "ends": "failed"}),
+    DemoTask("slideshow", "vibepeak", {"seconds": 18, "bytes": 5_000_000}, by_bus=True),
+    DemoTask("portrait", "vibepeak", {"seconds": 10, "bytes": 900_000, "faults": ["html", "drop"]}),
+    DemoTask("paper boat", "infinityblue", {"seconds": 12, "bytes": 1_000_000}),
+    DemoTask(
         "night train",
         "infinityblue",
         {"seconds": 20, "bytes": 3_000_000, "ends": "completed-content-proxy"},
         by_bus=True,
     ),
-    Scene("glacier", "alad", {"seconds": 16, "bytes": 8_000_000}),
-    Scene("upscaled", "alad", {"seconds": 19, "bytes": 4_000_000, "ends": "completed-super-resolution"}, by_bus=True),
-    Scene("forbidden", "alad", {"seconds": 7, "ends": "failed-content-policy"}),
+    DemoTask("glacier", "alad", {"seconds": 16, "bytes": 8_000_000}),
+    DemoTask(
+        "upscaled", "alad", {"seconds": 19, "bytes": 4_000_000, "ends": "completed-super-resolution"}, by_bus=True
+    ),
+    DemoTask("forbidden", "alad", {"seconds": 7, "ends": "failed-content-policy"}),
 )
 
 
 @dataclass
 class Row:
-    """One task on stage, and what has become of it so far."""
+    """One submitted task, and what has happened to it so far."""
 
     name: str
     task: SampleTask
@@ -90,7 +92,7 @@ class Row:
 
     @property
     def pauses(self) -> list[int]:
-        """The seconds paused before each poll. A show is short enough for the ledger to remember them all."""
+        """The seconds paused before each poll. The demo is short, so the history of the watch has all polls."""
         if self.watch is None:
             return []
         later = [poll.pause for poll in self.watch.history if poll.pause is not None]
@@ -109,28 +111,28 @@ class Row:
 
 
 @dataclass
-class Stage:
-    """All that the demo runs, and `news`: what happened, in the order it was seen."""
+class Demo:
+    """All that the demo runs. `messages` say what happened, in the order in which it was seen."""
 
     cloud: Cloud
     provider: SampleProvider
     receivers: dict[str, SampleSubscriber]
     rows: list[Row] = field(default_factory=list)
-    news: list[Text] = field(default_factory=list)
+    messages: list[Text] = field(default_factory=list)
 
-    def enter(self, scene: Scene) -> None:
-        """Makes the scene's task at the provider and hands it in."""
-        task = self.provider.add(scene.provider, **scene.script)
-        submission = {"provider": scene.provider, "task_id": task.task_id}
-        self.rows.append(Row(scene.name, task))
-        if scene.by_bus:
+    def submit(self, given: DemoTask) -> None:
+        """Creates the task at the provider and submits it."""
+        task = self.provider.add(given.provider, **given.script)
+        submission = {"provider": given.provider, "task_id": task.task_id}
+        self.rows.append(Row(given.name, task))
+        if given.by_bus:
             entry = {"Source": "vidhook.demo", "DetailType": "vidhook.submit", "Detail": json.dumps(submission)}
             self.cloud.client("events").put_events(Entries=[{**entry, "EventBusName": self.cloud.outputs["bus"]}])
         else:
             self.cloud.submit(**submission)
 
-    def look(self) -> None:
-        """Reads from the ledger how far each task is, and from the subscribers the webhooks they got."""
+    def update(self) -> None:
+        """Reads the state of each task from the ledger, and the webhooks that the subscribers got."""
         for row in self.rows:
             if row.watch is None or row.watch.event_id is None:
                 try:
@@ -139,66 +141,66 @@ class Stage:
                     continue
                 if row.watch.event_id is not None:
                     row.assets = self.cloud.edges.ledger.event(row.id).data["data"]["assets"]
-                    self.news += [_stored(row, asset) for asset in row.assets]
+                    self.messages += [_stored(row, asset) for asset in row.assets]
             for name, receiver in self.receivers.items():
-                verified = [each for each in list(receiver.received) if each.verified and _about(each) == row.id]
-                self.news += [_webhook(row, name, each) for each in verified[len(row.webhooks[name]) :]]
+                verified = [each for each in list(receiver.received) if each.verified and _task_of(each) == row.id]
+                self.messages += [_webhook(row, name, each) for each in verified[len(row.webhooks[name]) :]]
                 row.webhooks[name] = verified
 
     @property
-    def over(self) -> bool:
+    def finished(self) -> bool:
         return all(row.delay is not None for row in self.rows)
 
 
 @click.command()
 @click.option("--auth/--no-auth", default=True, show_default=True, help="Enforce IAM in the local cloud.")
 def demo(auth: bool) -> None:
-    """Watch ten tasks of four providers become signed webhooks, all on this machine, in under a minute."""
+    """Shows how ten tasks of four providers become signed webhooks, on this machine, in under a minute."""
     leave_when_told()
     console = Console(highlight=False)
     began = time.monotonic()
-    with ExitStack() as running_things:
-        enter = running_things.enter_context
+    with ExitStack() as contexts:
+        enter = contexts.enter_context
         with console.status("starting a local cloud and deploying template.yaml to it"):
             cloud = enter(running(wait_scale=WAIT_SCALE, auth=auth))
-        stage = Stage(cloud, enter(SampleProvider()), {name: enter(SampleSubscriber()) for name in SUBSCRIBERS})
-        cloud.use(stage.provider)
-        for receiver in stage.receivers.values():
+        state = Demo(cloud, enter(SampleProvider()), {name: enter(SampleSubscriber()) for name in SUBSCRIBERS})
+        cloud.use(state.provider)
+        for receiver in state.receivers.values():
             cloud.subscribe(receiver, events=("*.completed", "*.failed"))
         console.print(f"The stack is up at {cloud.endpoint} after {time.monotonic() - began:.0f} s.\n")
-        with _shown(console, stage) as show:
-            _play(stage, show)
-        problems = [problem for row in stage.rows for problem in _problems(cloud, row)]
-    console.print(_summary(console, stage))
-    _verdict(console, stage, problems, time.monotonic() - began)
+        with _display(console, state) as show:
+            _run(state, show)
+        problems = [problem for row in state.rows for problem in _problems(cloud, row)]
+    console.print(_summary(console, state))
+    _print_result(console, state, problems, time.monotonic() - began)
     if problems:
         raise SystemExit(1)
 
 
-def _play(stage: Stage, show: Callable[[], None]) -> None:
-    """Hands the tasks in one after the other, and looks until every subscriber got a webhook for each."""
-    waiting = list(CAST)
-    deadline = time.monotonic() + PATIENCE
-    while (waiting or not stage.over) and time.monotonic() < deadline:
+def _run(state: Demo, show: Callable[[], None]) -> None:
+    """Submits the tasks one after the other, and waits until every subscriber got a webhook for each."""
+    waiting = list(TASKS)
+    deadline = time.monotonic() + TIMEOUT
+    while (waiting or not state.finished) and time.monotonic() < deadline:
         if waiting:
-            stage.enter(waiting.pop(0))
-        stage.look()
+            state.submit(waiting.pop(0))
+        state.update()
         show()
         time.sleep(0.3)
-    time.sleep(QUIET)
-    stage.look()
+    time.sleep(EXTRA_SECONDS)
+    state.update()
     show()
 
 
 def _problems(cloud: Cloud, row: Row) -> Iterator[str]:
-    """What is not as promised: one webhook to each subscriber, and every file in S3 the same as its source."""
+    """Yields what went wrong: each subscriber must get one webhook, and each file in S3 must equal its source."""
     for name, received in row.webhooks.items():
         if len(received) != 1:
             yield f"{row.name}: {name} got {len(received)} webhooks"
-    promised = Status.FAILED if row.task.ends.startswith("failed") else Status.COMPLETED
-    if row.status != promised:
-        yield f"{row.name}: it is {row.status}, not {promised}"
-    elif promised == Status.COMPLETED and not row.assets:
+    expected = Status.FAILED if row.task.ends.startswith("failed") else Status.COMPLETED
+    if row.status != expected:
+        yield f"{row.name}: it is {row.status}, not {expected}"
+    elif expected == Status.COMPLETED and not row.assets:
         yield f"{row.name}: no file was stored"
     for asset in row.assets:
         if not asset["stored"]:
@@ -210,16 +212,16 @@ def _problems(cloud: Cloud, row: Row) -> Iterator[str]:
 
 
 @contextmanager
-def _shown(console: Console, stage: Stage) -> Iterator[Callable[[], None]]:
-    """What shows the stage as it is now: one living picture in a terminal, else a line for each change."""
+def _display(console: Console, state: Demo) -> Iterator[Callable[[], None]]:
+    """Yields a function that shows the current state: as a live table in a terminal, else as a line for each change."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=8, transient=True) as live:
-            yield lambda: live.update(_picture(console, stage))
+            yield lambda: live.update(_screen(console, state))
     else:
-        yield partial(_say_changes, stage, {}, [])
+        yield partial(_print_changes, state, {}, [])
 
 
-def _picture(console: Console, stage: Stage) -> RenderableType:
+def _screen(console: Console, state: Demo) -> RenderableType:
     columns = (
         ("task", 12),
         ("provider", 12),
@@ -230,7 +232,7 @@ def _picture(console: Console, stage: Stage) -> RenderableType:
         ("sent", 4),
     )
     table, room = _table(console, *columns)
-    for row in stage.rows:
+    for row in state.rows:
         sent = " ".join("[green]✓[/]" if row.webhooks[name] else "[dim]·[/]" for name in SUBSCRIBERS)
         table.add_row(
             row.name,
@@ -242,70 +244,70 @@ def _picture(console: Console, stage: Stage) -> RenderableType:
             sent,
             _pauses(row, room),
         )
-    return Group(table, "", *stage.news[-8:])
+    return Group(table, "", *state.messages[-8:])
 
 
-def _say_changes(stage: Stage, said: dict[str, str], shown: list[Text]) -> None:
-    """Prints what is new since the last call, which `said` and `shown` remember."""
-    for row in stage.rows:
+def _print_changes(state: Demo, rows: dict[str, str], messages: list[Text]) -> None:
+    """Prints what is new since the last call. `rows` and `messages` are what was printed before."""
+    for row in state.rows:
         line = f"{row.name:<12} {row.task.provider:<13} {row.status:<11} polls {row.polls:<3} pauses {_pauses(row, 60)}"
-        if said.get(row.id) != line:
-            said[row.id] = line
+        if rows.get(row.id) != line:
+            rows[row.id] = line
             click.echo(line)
-    for news in stage.news[len(shown) :]:
-        click.echo(news.plain)
-        shown.append(news)
+    for message in state.messages[len(messages) :]:
+        click.echo(message.plain)
+        messages.append(message)
 
 
-def _summary(console: Console, stage: Stage) -> RenderableType:
+def _summary(console: Console, state: Demo) -> RenderableType:
     columns = (("task", 12), ("provider", 12), ("outcome", 14), (">polls", 5), (">in S3", 7), (">delay", 6))
     table, room = _table(console, *columns)
-    for row in stage.rows:
-        after = "never" if row.delay is None else f"{row.delay:.1f} s"
+    for row in state.rows:
+        delay = "never" if row.delay is None else f"{row.delay:.1f} s"
         table.add_row(
-            row.name, row.task.provider, _outcome(row), str(row.polls), _size(row.bytes), after, _pauses(row, room)
+            row.name, row.task.provider, _outcome(row), str(row.polls), _size(row.bytes), delay, _pauses(row, room)
         )
     return table
 
 
-def _verdict(console: Console, stage: Stage, problems: list[str], seconds: float) -> None:
+def _print_result(console: Console, state: Demo, problems: list[str], seconds: float) -> None:
     console.print()
     for problem in problems:
         console.print(f"[red]✗[/] {problem}")
     if not problems:
-        files = sum(len(row.assets) for row in stage.rows)
-        webhooks = sum(len(received) for row in stage.rows for received in row.webhooks.values())
-        console.print(f"[green]✓[/] {len(stage.rows)} tasks in {seconds:.0f} s, each subscriber notified once of each")
+        files = sum(len(row.assets) for row in state.rows)
+        webhooks = sum(len(received) for row in state.rows for received in row.webhooks.values())
+        console.print(f"[green]✓[/] {len(state.rows)} tasks in {seconds:.0f} s, each subscriber notified once of each")
         console.print(f"[green]✓[/] {webhooks} webhooks, every signature verified")
-        console.print(f"[green]✓[/] {files} files in S3, every sha256 that of its source")
+        console.print(f"[green]✓[/] {files} files in S3, each with the sha256 of its source")
     console.print(
-        f"\n[dim]Pauses are those of AWS; here the clock of the waits runs {1 / WAIT_SCALE:.0f} times faster.\n"
+        f"\n[dim]Pauses are those of a stack on AWS; here they pass {1 / WAIT_SCALE:.0f} times faster.\n"
         "Delay: from the end at the provider to the last verified webhook.[/]"
     )
 
 
 def _stored(row: Row, asset: dict[str, Any]) -> Text:
     if not asset["stored"]:
-        return _news("not stored", "red", f"{row.name:<12} {asset['role']} is still at its provider")
-    return _news("stored", "blue", f"{row.name:<12} {asset['key']}")
+        return _message("not stored", "red", f"{row.name:<12} {asset['role']} is still at its provider")
+    return _message("stored", "blue", f"{row.name:<12} {asset['key']}")
 
 
 def _webhook(row: Row, subscriber: str, received: Received) -> Text:
     event_type = (received.event or {}).get("type", "?")
     again = " again" if received.duplicate else ""
-    return _news("verified", "green", f"{row.name:<12} {event_type} → {subscriber}{again}")
+    return _message("verified", "green", f"{row.name:<12} {event_type} → {subscriber}{again}")
 
 
-def _news(what: str, style: str, text: str) -> Text:
+def _message(what: str, style: str, text: str) -> Text:
     return Text.assemble((time.strftime("%H:%M:%S  "), "dim"), (f"{what:<10}", style), text, no_wrap=True)
 
 
-def _about(received: Received) -> str:
+def _task_of(received: Received) -> str:
     return str((received.event or {}).get("data", {}).get("id"))
 
 
 def _table(console: Console, *columns: tuple[str, int]) -> tuple[Table, int]:
-    """A table without lines, and the characters it leaves for a last column, the pauses.
+    """Returns a table without lines, and how many characters are left for the last column, the pauses.
 
     Each column has a name and a width; one that starts with > holds numbers.
     """
@@ -337,7 +339,7 @@ def _progress(row: Row) -> RenderableType:
 
 
 def _pauses(row: Row, room: int) -> str:
-    """The pauses, the middle ones left out when they take more than `room` characters."""
+    """Returns the pauses; the middle ones are left out if all need more than `room` characters."""
     words = [str(pause) for pause in row.pauses]
     shown = " ".join(words)
     for left_out in range(1, len(words)):

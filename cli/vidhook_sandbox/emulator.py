@@ -1,8 +1,7 @@
-"""MiniStack as a child that no parent leaves behind: `python -m vidhook_sandbox.emulator`, in a session of its own.
+"""Runs MiniStack as a process that ends with its parent: `python -m vidhook_sandbox.emulator`, in its own session.
 
-Standard input is a pipe of which only the parent holds the other end. It ends when the parent closes it, and as well
-when the parent dies of whatever, SIGKILL included. Then everything here dies at once: the emulator, and the Lambdas it
-runs as processes.
+Standard input is a pipe from the parent. It ends when the parent closes it or dies, even by SIGKILL. Then the emulator
+and all Lambdas, which it runs as processes, are killed.
 """
 
 import hashlib
@@ -22,11 +21,11 @@ from ministack.services import lambda_svc
 unpack = zipfile.ZipFile.extractall
 unpacking = threading.Lock()
 invoke = lambda_svc._execute_function_dispatch
-line = threading.Lock()
+first_in_queue = threading.Lock()
 cores = os.cpu_count() or 1
-turns = threading.BoundedSemaphore(4 * cores)
+slots = threading.BoundedSemaphore(4 * cores)
 processes = threading.BoundedSemaphore(64)  # about 70 MB each
-remember_origin = app.pin_request_origin
+pin_origin = app.pin_request_origin
 
 
 def die_with_parent() -> None:
@@ -36,10 +35,10 @@ def die_with_parent() -> None:
 
 
 def unpack_once(archive: zipfile.ZipFile, path: str) -> None:
-    """Makes the empty folder `path` a link to the archive's files, which are unpacked the first time only.
+    """Replaces the empty folder `path` by a link to the archive's files, which are unpacked only the first time.
 
-    Each Lambda process has its code and its layers unpacked for itself, which takes longer than all the rest of its
-    cold start; on AWS they are read-only, so they may as well be shared.
+    MiniStack unpacks the code and the layers for each Lambda process, and this takes most of a cold start. They can be
+    shared, since they are read-only on AWS too.
     """
     contents = repr([(entry.filename, entry.CRC) for entry in archive.infolist()])
     shared = Path(tempfile.gettempdir(), hashlib.sha256(contents.encode()).hexdigest())
@@ -51,7 +50,7 @@ def unpack_once(archive: zipfile.ZipFile, path: str) -> None:
 
 
 def cores_are_busy() -> bool:
-    """Whether more threads want to run than there are cores, where the system tells."""
+    """Returns whether more threads are runnable than there are cores; False where the system does not say it."""
     try:
         runnable = Path("/proc/loadavg").read_text().split()[3].partition("/")[0]
     except OSError:
@@ -59,33 +58,32 @@ def cores_are_busy() -> bool:
     return int(runnable) > cores
 
 
-def invoke_in_turn(*invocation: Any) -> Any:
-    """Runs a Lambda when its turn comes: AWS has room for a thousand at once, and a machine for a few.
+def invoke_limited(*invocation: Any) -> Any:
+    """Runs a Lambda, with a limit: AWS runs a thousand at the same time, but one machine only a few.
 
-    Four a core take turns, so that a burst uses warm processes again instead of starting cold ones. Whoever is first in
-    line for a quarter of a second goes ahead all the same when the cores are idle: then those inside only wait for a
-    slow provider or subscriber, and must not hold up the rest. MiniStack's own limit would lose what comes over the
-    event bus.
+    Normally four per core run, so that a burst uses warm processes again instead of starting cold ones. An invocation
+    that has waited for 0.25 s runs in any case when the cores are idle: then the others only wait for a slow provider
+    or subscriber, and must not delay the rest. MiniStack's own limit is not used, since it loses events of the bus.
     """
     with processes:
-        with line:
-            while not (in_turn := turns.acquire(timeout=0.25)) and cores_are_busy():
+        with first_in_queue:
+            while not (has_slot := slots.acquire(timeout=0.25)) and cores_are_busy():
                 pass
         try:
             return invoke(*invocation)
         finally:
-            if in_turn:
-                turns.release()
+            if has_slot:
+                slots.release()
 
 
-def call_loopback_secure(source_ip: str, secure_transport: bool) -> None:
-    """Policies that insist on TLS protect what travels through a network; nothing here leaves the machine."""
-    remember_origin(source_ip, True)
+def treat_as_tls(source_ip: str, secure_transport: bool) -> None:
+    """Treats requests as TLS, which our policies require: they come from this machine, without TLS."""
+    pin_origin(source_ip, True)
 
 
 if __name__ == "__main__":
     threading.Thread(target=die_with_parent, daemon=True).start()
     zipfile.ZipFile.extractall = unpack_once  # type: ignore[assignment,method-assign]
-    lambda_svc._execute_function_dispatch = invoke_in_turn
-    app.pin_request_origin = call_loopback_secure
+    lambda_svc._execute_function_dispatch = invoke_limited
+    app.pin_request_origin = treat_as_tls
     app.main()

@@ -1,4 +1,4 @@
-"""An HTTP server on 127.0.0.1, in threads of this process: what both samples are made of."""
+"""An HTTP server on 127.0.0.1, in threads of this process, for the sample provider and the sample subscriber."""
 
 import contextlib
 import socket
@@ -10,7 +10,7 @@ import click
 
 
 class Loopback(ThreadingHTTPServer):
-    """Listens from the moment it is made. Port 0 takes a free one."""
+    """Listens as soon as it is created. Port 0 takes a free one."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -20,7 +20,7 @@ class Loopback(ThreadingHTTPServer):
         try:
             super().__init__(("127.0.0.1", port), handler)
         except OSError as error:
-            raise click.ClickException(f"port {port}: {error.strerror}; name another with --port") from error
+            raise click.ClickException(f"port {port}: {error.strerror}; choose another with --port") from error
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -29,7 +29,7 @@ class Loopback(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def stop(self) -> None:
-        """Frees the port and cuts the connections that clients keep, as a machine that goes down does."""
+        """Closes the port and cuts all open connections, as when a machine goes down."""
         self.shutdown()
         self.server_close()
         self._thread.join()
@@ -38,12 +38,12 @@ class Loopback(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):  # clients may hang up
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # clients may close the connection
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """HTTP/1.1 with kept connections and no log."""
+    """Speaks HTTP/1.1 with persistent connections, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -69,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def hang_up(self) -> None:
-        """Closes the connection under the client, which sees its end before the end of the answer."""
+        """Closes the connection before the end of the answer."""
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 

@@ -1,4 +1,4 @@
-"""Small real videos and pictures, made from a seed: playable, all different, of any size, and never held in memory."""
+"""Makes small real videos and images from a seed: playable, all different, of any size, without much memory."""
 
 import hashlib
 import struct
@@ -13,14 +13,14 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Media:
-    """One file: `head`, then zeros up to `length` bytes. `content_type` is what a server calls it."""
+    """One file: `head`, then zeros up to `length` bytes."""
 
     content_type: str
     head: bytes
     length: int
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, in pieces of at most 256 KiB."""
+        """Yields the bytes, in pieces of at most 256 KiB."""
         yield self.head
         rest = self.length - len(self.head)
         zeros = bytes(min(rest, CHUNK))
@@ -39,13 +39,13 @@ class Media:
 
 @lru_cache(256)
 def video(seed: str, length: int = 0) -> Media:
-    """A five-second MP4 of one H.264 picture in colours of the seed's own, padded with a `free` box to `length` bytes.
+    """Returns a five-second MP4 of one H.264 picture in the seed's colours, padded with a `free` box to `length` bytes.
 
-    The smallest one is about 19 kB; a `length` that leaves no room for it and the padding's header gives that.
+    Without padding it has about 19 kB. A `length` that is too small for it and the padding's header adds no padding.
     """
     frame = _h264_frame(seed)
     ftyp = _box(b"ftyp", b"isom", _u32(512), b"isomiso2avc1mp41")
-    # moov names the place of the frame, so it is made twice: once to know its own length.
+    # moov contains the offset of the frame, which depends on moov's own length, so moov is made twice.
     offset = len(ftyp) + len(_moov(len(frame), 0)) + 8
     head = ftyp + _moov(len(frame), offset) + _box(b"mdat", frame)
     padding = length - len(head)
@@ -57,7 +57,7 @@ def video(seed: str, length: int = 0) -> Media:
 
 @lru_cache(256)
 def image(seed: str) -> Media:
-    """A PNG of 64 x 64 pixels in one colour of the seed's own."""
+    """Returns a PNG of 64 x 64 pixels in the seed's colour."""
     row = b"\0" + hashlib.sha256(seed.encode()).digest()[:3] * 64
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -77,13 +77,13 @@ STOP_BIT = b"\x80"
 
 
 def _h264_frame(seed: str) -> bytes:
-    """One IDR slice, with the length in front that MP4 wants: a chequer in the seed's own colours."""
+    """Returns one IDR slice after its length, as MP4 needs it: a pattern of squares in the seed's colours."""
     noise = hashlib.sha256(seed.encode()).digest()
     columns, rows = WIDTH // 16, HEIGHT // 16
     macroblocks = []
     for block in range(columns * rows):
         x, y = block % columns, block // columns
-        # Samples from 16 on: a run of zeros would need escaping.
+        # Samples are 16 or more, since a run of zeros would need escaping.
         luma = bytes(16 + (8 * (x + y) + 4 * line + noise[block % 32] // 4) % 220 for line in range(16))
         chroma = bytes((16 + noise[x] % 220,)) * 64 + bytes((16 + noise[8 + y] % 220,)) * 64
         macroblocks.append(b"".join(luma[line : line + 1] * 16 for line in range(16)) + chroma)
@@ -92,7 +92,7 @@ def _h264_frame(seed: str) -> bytes:
 
 
 def _moov(frame_length: int, frame_offset: int) -> bytes:
-    """The movie's index: one track, one sample that lasts SECONDS, times in milliseconds."""
+    """Returns the movie's index: one track, one sample that lasts SECONDS; its times are milliseconds."""
     duration = SECONDS * 1000
     matrix = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
     avcc = _box(

@@ -1,4 +1,4 @@
-"""What `sam build` and `sam package` make of a template, without the SAM CLI's seconds: layers made, folders zipped."""
+"""Does the work of `sam build` and `sam package` faster: builds the layers and zips the folders of a template."""
 
 import contextlib
 import hashlib
@@ -17,16 +17,16 @@ import click
 
 @dataclass(frozen=True)
 class Package:
-    """A template whose local paths have become S3 places, and the objects that belong there, by key."""
+    """A template with S3 URLs instead of local paths, and the objects for these URLs, by key."""
 
     template: str
     objects: dict[str, bytes]
 
 
 def pack(template_file: Path, bucket: str, cache: Path) -> Package:
-    """The template ready for CloudFormation; a layer stays in the folder `cache` as long as its sources are the same.
+    """Returns the template ready for CloudFormation. The folder `cache` has the zips of layers with unchanged sources.
 
-    ClickException says why a layer cannot be built.
+    Raises ClickException, with the reason, if a layer cannot be built.
     """
     from samtranslator.yaml_helper import yaml_parse
 
@@ -51,21 +51,21 @@ def pack(template_file: Path, bucket: str, cache: Path) -> Package:
 
 
 def _layer(source: Path, name: str, cache: Path) -> bytes:
-    """The layer's zip, made by the layer's own Makefile."""
+    """Returns the layer's zip, made by the layer's own Makefile, or from the cache."""
     digest = hashlib.sha256(sys.version.encode())
     for path, content in _sources(source).items():
         digest.update(f"{path} {len(content)} ".encode() + content)
     zipped = cache / f"{name}-{digest.hexdigest()[:16]}.zip"
-    with contextlib.suppress(OSError):  # not asked first: another version of vidhook may be tidying up
+    with contextlib.suppress(OSError):  # another version of vidhook may delete it at any moment
         return zipped.read_bytes()
     if shutil.which("make") is None:
-        raise click.ClickException(f"{name} is built with make, which is not on the PATH: install it, then try again")
+        raise click.ClickException(f"{name} is built with make, which is not on the PATH: install it and try again")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        workshop = tempfile.TemporaryDirectory(dir=cache)
+        temporary = tempfile.TemporaryDirectory(dir=cache)
     except OSError as error:
         raise click.ClickException(f"{name} cannot be built in {cache}: {error.strerror}") from error
-    with workshop as folder:
+    with temporary as folder:
         artifacts = Path(folder, "artifacts")
         artifacts.mkdir()
         made = subprocess.run(  # noqa: S603 -- the layer's own Makefile, by the make on PATH
@@ -75,14 +75,14 @@ def _layer(source: Path, name: str, cache: Path) -> bytes:
         )
         if made.returncode:
             raise click.ClickException(f"{name} cannot be built: {(made.stderr or made.stdout).strip()}")
-        # MiniStack runs Lambdas with this interpreter, whatever the template's Runtime: its bytecode saves each
-        # cold start the compiling. -P: no module of the folder we happen to be in.
+        # MiniStack runs Lambdas with this interpreter, whatever the template's Runtime says. With its bytecode a cold
+        # start need not compile. -P: import nothing from the current folder.
         compiling = ["-P", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(artifacts)]
         subprocess.run([sys.executable, *compiling], check=True)  # noqa: S603
         content = _zip(_files(artifacts))
         finished = Path(folder, "layer.zip")
         finished.write_bytes(content)
-        finished.rename(zipped)  # at once: others may be making the same
+        finished.rename(zipped)  # atomic: another process may make the same file
     for outdated in set(cache.glob(f"{name}-*.zip")) - {zipped}:
         outdated.unlink(missing_ok=True)
     return content
@@ -93,12 +93,12 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def _sources(folder: Path) -> dict[str, bytes]:
-    """The files less the bytecode that tests leave beside them."""
+    """Returns the files without the bytecode that tests leave."""
     return {path: content for path, content in _files(folder).items() if "__pycache__" not in path}
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
-    """A zip that has the same bytes for the same files."""
+    """Returns a zip with the same bytes for the same files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for path, content in files.items():

@@ -1,7 +1,7 @@
-"""A sample provider: one server that speaks the four dialects as their documents say, with tasks that follow a script.
+"""A sample provider: one server with the formats of all four providers, and tasks that follow a script.
 
-It asks for a key, knows its own tasks only, makes real MP4s, and can be made to misbehave. The bodies it answers are
-those of events/providers/, with ids, times, progress and links filled in.
+It requires a key, knows only its own tasks, makes real MP4s, and can fail on purpose. Its answers are those of
+events/providers/, with ids, times, progress and links filled in.
 """
 
 import copy
@@ -29,13 +29,13 @@ from vidhook_sandbox.loopback import Handler, Loopback
 from vidhook_sandbox.media import Media, image, video
 
 DAY = 86_400.0
-LIVES = ("pending", "not-started", "processing", "completed", "failed")  # samples of a task's life start with these
-MISHAPS = ("html", "empty", "drop", "slow", "cut")
+STATUSES = ("pending", "not-started", "processing", "completed", "failed")  # names of samples with a status start so
+FAILURES = ("html", "empty", "drop", "slow", "cut")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One answer that goes wrong. `kind` is a status, the name of a sample, or one of MISHAPS."""
+    """One faulty answer. `kind` is an HTTP status, the name of a sample, or one of FAILURES."""
 
     kind: str
     retry_after: float | None = None
@@ -44,22 +44,22 @@ class Fault:
 
 @dataclass
 class SampleTask:
-    """The script of one task, and what became of it. The fields above `created` are what POST /_sample/tasks takes.
+    """The script of one task, and what happened to it. POST /_sample/tasks takes the fields above `created`.
 
-    `ends` names the sample of events/providers/<provider>/ that is answered once `seconds` have passed: "completed",
-    "failed", "completed-image" ... `faults` happen to the first polls, each once or `times` times: a status ("429" with
-    `retry_after`, "500" ...), any sample ("bill-unpaid"), "html", "empty", "drop" (hang up), or "slow" (wait `seconds`,
-    then answer); "cut" happens to a download (half the file, then hang up).
+    `ends` is the sample of events/providers/<provider>/ that is sent after `seconds`: "completed", "failed",
+    "completed-image" ... `faults` happen to the first polls, each once or `times` times: a status ("429" with
+    `retry_after`, "500" ...), any sample ("bill-unpaid"), "html", "empty", "drop" (close the connection), or "slow"
+    (wait `seconds`, then answer). "cut" happens to a download: half of the file, then the connection is closed.
     """
 
     provider: str
     task_id: str = ""
     seconds: float = 10.0
-    queued_seconds: float | None = None  # the first fifth
+    queued_seconds: float | None = None  # None: a fifth of `seconds`
     ends: str = "completed"
     faults: list[dict[str, Any] | str] = field(default_factory=list)
-    link_seconds: float | None = None  # as documented
-    bytes: int = 0  # as small as can be
+    link_seconds: float | None = None  # None: as the provider documents it
+    bytes: int = 0  # 0: as small as possible
 
     created: float = field(default_factory=time.time, init=False)
     polls: list[tuple[float, str]] = field(default_factory=list, init=False)  # (when, what was answered)
@@ -68,10 +68,10 @@ class SampleTask:
 
     def __post_init__(self) -> None:
         if self.provider not in DIALECTS:
-            raise ValueError(f"provider: no dialect {self.provider!r}; there are {', '.join(DIALECTS)}")
+            raise ValueError(f"provider: there is no {self.provider!r}; there are {', '.join(DIALECTS)}")
         samples = _samples(self.provider)
         if self.ends not in samples:
-            raise ValueError(f"ends: no sample {self.ends!r}; {self.provider} has {', '.join(samples)}")
+            raise ValueError(f"ends: there is no sample {self.ends!r}; {self.provider} has {', '.join(samples)}")
         for name in ("seconds", "queued_seconds", "link_seconds", "bytes"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, int | float):
@@ -81,8 +81,8 @@ class SampleTask:
             terms: dict[str, Any] = {"kind": given} if isinstance(given, str) else dict(given)
             times: int = terms.pop("times", 1)
             fault = Fault(**terms)
-            if not (fault.kind.isdigit() or fault.kind in samples or fault.kind in MISHAPS):
-                raise ValueError(f"faults: no kind {fault.kind!r}; it is a status, a sample or {', '.join(MISHAPS)}")
+            if not (fault.kind.isdigit() or fault.kind in samples or fault.kind in FAILURES):
+                raise ValueError(f"faults: {fault.kind!r} is not a status, a sample or {', '.join(FAILURES)}")
             self.planned += [fault] * times
 
     @property
@@ -94,13 +94,13 @@ class SampleTask:
         return self.created + (self.seconds / 5 if self.queued_seconds is None else self.queued_seconds)
 
     def phase(self, now: float) -> str:
-        """The name of the sample to answer at `now`."""
+        """Returns the name of the sample for an answer at `now`."""
         if now >= self.done_at:
             return self.ends
         return Status.PROCESSING if now >= self.started_at else Status.PENDING
 
     def progress(self, now: float, start: int = 0) -> int:
-        """From `start` when it starts to 99 just before its end."""
+        """Returns the progress: from `start`, when the task starts, to 99 just before its end."""
         share = max(0.0, now - self.started_at) / max(self.done_at - self.started_at, 0.001)
         return start + int(share * (99 - start))
 
@@ -109,14 +109,14 @@ class SampleTask:
         return image(seed) if "image" in self.ends else video(seed, self.bytes)
 
     def next_fault(self, *, download: bool) -> Fault | None:
-        """Takes the first planned fault of a download, or of a poll."""
+        """Removes and returns the first planned fault of a download, or of a poll."""
         fault = next((fault for fault in self.planned if (fault.kind == "cut") is download), None)
         if fault:
             self.planned.remove(fault)
         return fault
 
     def report(self) -> dict[str, Any]:
-        """What GET /_sample/tasks shows of it. Times are unix seconds."""
+        """Returns what GET /_sample/tasks shows of the task. Times are unix seconds."""
         shown: dict[str, Any] = {
             "provider": self.provider,
             "task_id": self.task_id,
@@ -136,7 +136,7 @@ Fill = Callable[[dict[str, Any], SampleTask, float, Link], None]
 
 @dataclass(frozen=True)
 class Dialect:
-    """One provider's ways. `path` holds the task's id, and in a second group what asks for its content."""
+    """One provider's format. `path` has a group for the task's id, and a second group that matches a download."""
 
     path: str
     key: str
@@ -223,7 +223,7 @@ class SampleProvider:
         return f"{self.url}/{name}"
 
     def add(self, provider: str, **script: Any) -> SampleTask:
-        """A new task, whose time starts now; `script` holds fields of SampleTask. ValueError names a bad one."""
+        """Adds a task, which starts now; `script` has fields of SampleTask. Raises ValueError for a bad field."""
         known = [field.name for field in dataclasses.fields(SampleTask) if field.init]
         if unknown := set(script) - set(known):
             raise ValueError(f"{min(unknown)}: not a field of a sample task; these are: {', '.join(known)}")
@@ -241,12 +241,12 @@ class SampleProvider:
             return self._tasks.get((provider, task_id))
 
     def link(self, task: SampleTask, role: str, expires: float) -> str:
-        """A link to a file of the task that dies at `expires`, unix seconds."""
+        """Returns a link to a file of the task, which expires at `expires` (unix seconds)."""
         path = f"/files/{task.provider}/{quote(task.task_id, safe='')}/{role}"
         return f"{self.url}{path}?expires={int(expires)}&signature={self._signature(path, int(expires))}"
 
     def opens(self, path: str, query: str) -> bool:
-        """Whether a link is one of ours and still alive."""
+        """Returns whether a link is one of ours and has not expired."""
         given = {name: values[0] for name, values in parse_qs(query).items()}
         expires = given.get("expires", "")
         if not expires.isdigit() or time.time() >= int(expires) + 1:
@@ -269,9 +269,9 @@ class _Handler(Handler):
         else:
             name, _, path = url.path[1:].partition("/")
             dialect = DIALECTS.get(name)
-            asked = re.fullmatch(dialect.path, f"/{path}") if dialect else None
-            if dialect and asked:
-                self._dialect(name, dialect, asked[1], content=bool(asked[2]))
+            match = re.fullmatch(dialect.path, f"/{path}") if dialect else None
+            if dialect and match:
+                self._dialect(name, dialect, match[1], content=bool(match[2]))
             else:
                 self._json(404, {"error": {"message": f"no such path; the providers are at {', '.join(DIALECTS)}"}})
 
@@ -320,7 +320,7 @@ class _Handler(Handler):
             self.hang_up()
         elif chosen.isdigit():
             self._json(int(chosen), {"error": {"message": "try again later"}}, headers)
-        elif not chosen.startswith(LIVES):
+        elif not chosen.startswith(STATUSES):
             self._sample(task.provider, chosen, headers)
         else:
             body = copy.deepcopy(_samples(task.provider)[chosen]["body"])
@@ -331,7 +331,7 @@ class _Handler(Handler):
     def _file(self, name: str, task_id: str, role: str, query: str) -> None:
         task = self.provider.find(name, unquote(task_id))
         if task is None or not self.provider.opens(urlsplit(self.path).path, query):
-            # What S3 and its kin answer to a dead link.
+            # S3 and similar services answer like this to an expired link.
             message = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
             self.answer(403, message, {"Content-Type": "application/xml"})
         else:
@@ -353,7 +353,7 @@ class _Handler(Handler):
             self.wfile.write(chunk)
 
     def _sample(self, provider: str, name: str, headers: dict[str, str] | None = None) -> None:
-        """A recorded answer as it is."""
+        """Sends a recorded answer unchanged."""
         sample = _samples(provider)[name]
         body = json.dumps(sample["body"]) if "body" in sample else sample["text"]
         self.answer(
@@ -365,7 +365,7 @@ class _Handler(Handler):
 
 
 def provider_files(provider: SampleProvider) -> dict[str, str]:
-    """The bundled provider files by name, as TOML text, pointed at the sample provider."""
+    """Returns the bundled provider files by name, as TOML text, with the address of the sample provider."""
     return {
         name: re.sub(r"(?m)^base_url\s*=.*$", f'base_url = "{provider.base_url(name)}"', bundled_text(name))
         for name in DIALECTS
@@ -374,13 +374,13 @@ def provider_files(provider: SampleProvider) -> dict[str, str]:
 
 @cache
 def _samples(provider: str) -> dict[str, dict[str, Any]]:
-    """The exchanges of events/providers/<provider>/ by file name, without `.json`."""
+    """Returns the exchanges of events/providers/<provider>/ by file name without `.json`."""
     files = sorted((ROOT / "events" / "providers" / provider).glob("*.json"))
     return {file.stem: json.loads(file.read_text(encoding="utf-8"))["exchange"] for file in files}
 
 
 def _expiry(task: SampleTask, now: float) -> float:
-    """When a link that is handed out at `now` dies: providers sign them anew for each answer."""
+    """Returns when a link that is sent at `now` expires: providers sign new links for each answer."""
     seconds = DIALECTS[task.provider].link_seconds if task.link_seconds is None else task.link_seconds
     return now + seconds
 
@@ -392,7 +392,7 @@ def _iso(at: float) -> str:
 @click.command()
 @click.option("--port", default=8470, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 def sample_provider(port: int) -> None:
-    """Run a provider that speaks all four dialects, with tasks that follow your script."""
+    """Runs a sample of all four providers, with tasks that follow your script."""
     leave_when_told()
     with SampleProvider(port) as provider:
         for name, key in KEYS.items():

@@ -1,4 +1,4 @@
-"""A sample subscriber: takes webhooks, verifies them with the `standardwebhooks` package, and remembers them."""
+"""A sample subscriber: receives webhooks, verifies them with the package `standardwebhooks` and stores them."""
 
 import json
 import threading
@@ -15,14 +15,14 @@ from vidhook_sandbox.loopback import Handler, Loopback
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One webhook as it came. `problem` says why it did not verify; `event` is the body, when it is JSON."""
+    """One webhook as it came. `problem` says why it did not verify; `event` is the body if it is a JSON object."""
 
     at: float  # unix seconds
     headers: Mapping[str, str]  # names in lower case
     body: bytes
     problem: str | None
     event: dict[str, Any] | None
-    duplicate: bool  # this event id had come before, verified and answered 2xx
+    duplicate: bool  # this event id came before, was verified and was answered with 2xx
 
     @property
     def verified(self) -> bool:
@@ -34,11 +34,11 @@ class Received:
 
 
 class SampleSubscriber:
-    """One subscriber at `url`. What it answers is `answers`, one each, then `status` for ever.
+    """One subscriber at `url`. It answers with each of `answers` once, then always with `status`.
 
     An answer is a status, or (status, headers). `slow` seconds pass before each answer. An unverified webhook is
-    answered 401 whatever was planned. `secrets` may change at any time: the secret of an endpoint is often only
-    known after its URL. `on_receive` is called with each webhook, in the server's thread.
+    always answered with 401. `secrets` may change at any time, since the secret of an endpoint is often known only
+    after its URL. `on_receive` is called with each webhook, in the server's thread.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class SampleSubscriber:
         self.answers = list(answers)
         self.status, self.slow, self.on_receive = status, slow, on_receive
         self.received: list[Received] = []
-        self._taken: set[str] = set()
+        self._accepted: set[str] = set()
         self._changed = threading.Condition()
         self._server = Loopback(type("SubscriberHandler", (_Handler,), {"subscriber": self}), port)
         self.url = f"{self._server.url}/webhooks"
@@ -69,14 +69,14 @@ class SampleSubscriber:
         self._server.stop()
 
     def wait_for(self, condition: Callable[[list[Received]], bool], seconds: float) -> list[Received]:
-        """What was received, once `condition` holds of it; AssertionError when it does not within `seconds`."""
+        """Returns what was received, once `condition` is true of it. Raises AssertionError after `seconds`."""
         with self._changed:
             if not self._changed.wait_for(lambda: condition(self.received), seconds):
                 raise AssertionError(f"after {seconds} s {self.url} had received {[r.event for r in self.received]}")
             return list(self.received)
 
     def take(self, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, str]]:
-        """Remembers one webhook and answers (status, headers)."""
+        """Stores one webhook. Returns the answer: (status, headers)."""
         problem = self._problem(headers, body)
         try:
             event = json.loads(body)
@@ -86,9 +86,9 @@ class SampleSubscriber:
             planned = self.answers.pop(0) if problem is None and self.answers else self.status
             status, extra = (planned, {}) if isinstance(planned, int) else planned
             event_id = headers.get("webhook-id", "")
-            duplicate = event_id in self._taken
+            duplicate = event_id in self._accepted
             if problem is None and 200 <= status < 300:
-                self._taken.add(event_id)
+                self._accepted.add(event_id)
             received = Received(
                 time.time(), headers, body, problem, event if isinstance(event, dict) else None, duplicate
             )
@@ -98,7 +98,7 @@ class SampleSubscriber:
         return (status, extra) if problem is None else (401, {})
 
     def _problem(self, headers: Mapping[str, str], body: bytes) -> str | None:
-        # Here and not above: without the extra, `vidhook --help` imports this module all the same.
+        # Not at the top: `vidhook --help` imports this module also without the extra `sandbox`.
         from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
         problem = "no secret to verify with"
@@ -126,7 +126,7 @@ class _Handler(Handler):
 
 
 def line(received: Received) -> str:
-    """One webhook as one line for a person."""
+    """Returns one line for a person about a webhook."""
     event = received.event or {}
     verdict = "ok" if received.verified else f"refused ({received.problem})"
     again = ", seen before" if received.duplicate else ""
@@ -137,10 +137,10 @@ def line(received: Received) -> str:
 @click.option("--port", default=8471, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--secret", "secrets", multiple=True, required=True, help="whsec_...; may be given several times.")
 @click.option("--fail", default=0, show_default=True, metavar="N", help="Answer 500 to the first N webhooks.")
-@click.option("--status", default=200, show_default=True, help="Answer this to the others.")
+@click.option("--status", default=200, show_default=True, help="The status for the other webhooks.")
 @click.option("--slow", default=0.0, show_default=True, metavar="SECONDS", help="Wait before each answer.")
 def sample_subscriber(port: int, secrets: tuple[str, ...], fail: int, status: int, slow: float) -> None:
-    """Receive webhooks on this machine, verify each and print a line about it."""
+    """Receives webhooks on this machine, verifies each and prints a line about it."""
     need_extra()
     from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 

@@ -125,7 +125,7 @@ def test_replay_since_a_time_sends_all_events_since_then_again(bridge: Bridge, c
         bridge.submit(task)
         webhooks(app, task)
     replayed = cli("replay", "--subscriber", bridge.known(app).id, "--since", "1h")
-    assert replayed.output == "2 deliveries are on their way again\n"
+    assert replayed.output == "2 deliveries were started again\n"
     for task in tasks:
         assert len({each.body for each in webhooks(app, task, 2)}) == 1
 

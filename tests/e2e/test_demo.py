@@ -16,4 +16,4 @@ def test_the_demo_delivers_each_event_once_and_succeeds() -> None:
         assert re.search(rf"{provider} +completed", printed)
     assert "10 tasks" in printed
     assert "20 webhooks, every signature verified" in printed
-    assert "9 files in S3, every sha256 that of its source" in printed
+    assert "9 files in S3, each with the sha256 of its source" in printed

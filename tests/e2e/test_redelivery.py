@@ -167,7 +167,7 @@ def test_a_replay_sends_the_same_event_again(bridge: Bridge, subscriber: Make, c
     task = published(bridge)
     [before] = webhooks(app, task)
     replayed = cli("replay", f"alad/{task.task_id}", "--subscriber", bridge.known(app).id)
-    assert replayed.output == "1 deliveries are on their way again\n"
+    assert replayed.output == "1 deliveries were started again\n"
     after = webhooks(app, task, 2)[-1]
     assert (after.id, after.body, after.verified) == (before.id, before.body, True)
 

@@ -180,7 +180,7 @@ class TestTasks:
         self, api: Client, world: World, monkeypatch: pytest.MonkeyPatch, limit: int, looks: int
     ) -> None:
         """This is true for every size of a page, for every limit of one request, and for tasks of the same instant."""
-        monkeypatch.setattr(ledger, "PAGE_LOOKS", looks)
+        monkeypatch.setattr(ledger, "PAGE_READS", looks)
         expected = []
         for number in range(6):
             expected.append(world.submit(f"t{number}").watch)

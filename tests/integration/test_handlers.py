@@ -263,6 +263,28 @@ class TestWhatOperatorsSee:
         for late in told["unreached"]:
             stack.call("RedeliverEvent", {**late, "waited_for": 0, "execution": late["name"]})
 
+    def test_a_subscriber_that_we_cannot_notify_is_logged_and_counted(
+        self,
+        stack: Stack,
+        printed: Callable[[], list[dict[str, Any]]],
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The other subscribers are notified, so nobody else would notice."""
+        bad = stack.world.subscribe("bad")
+        watch = stack.settled(says("failed", error="out of paint"))
+
+        def signing(*_: object) -> tuple[str, ...]:
+            raise PermissionError("kms")
+
+        monkeypatch.setattr(wiring.edges().secrets, "signing", signing)
+        stack.call("PublishEvent", {"watch": watch, "execution": "run-1"})
+        (logged,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert logged.exc_info is not None
+        assert (logged.__dict__["subscriber"], str(logged.exc_info[1])) == (bad.id, "kms")
+        rows = printed()
+        assert [row["DeliveryFaults"] for row in rows if "DeliveryFaults" in row] == [[1]]
+
     @pytest.fixture
     def lines(self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch) -> Any:
         # moto answers a token only when it runs the state machine; what is sent is test_machines_and_bus.py's to show.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidhook.edges.ledger import _facts, _pack, _plain, _unpack
+from vidhook.edges.ledger import _fact, _pack, _plain, _unpack
 from vidhook.task import (
     EVENT_TYPES,
     Attempt,
@@ -109,7 +109,7 @@ def test_a_fact_is_read_back_as_it_was_written(kind: type[Any], data: st.DataObj
     """DynamoDB has no enumerations, tuples or dictionaries of ours, so reading must make them again."""
     fact = data.draw(st.builds(kind, **FACTS[kind]))
     item = json.loads(json.dumps(_pack(_plain(fact))))  # as it crosses the network: a StrEnum is plain text there
-    read = _facts(kind, _unpack(item))
+    read = _fact(kind, _unpack(item))
     assert read == fact
     for name in FACTS[kind]:
         written, found = getattr(fact, name), getattr(read, name)

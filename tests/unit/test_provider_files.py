@@ -98,9 +98,12 @@ class TestMistakes:
             (edited('"data.url"', '""'), "cannot be empty"),
             (
                 edited('"data.url"', "7"),
-                "[assets].result: it is neither JMESPath text nor a list of such; put each path",
+                "[assets].result: it is neither a JMESPath expression nor a list of them; put each",
             ),
-            (edited('status = "data.task_status"', "status = []"), "[answer].status: it is neither JMESPath text nor"),
+            (
+                edited('status = "data.task_status"', "status = []"),
+                "[answer].status: it is neither a JMESPath expression nor",
+            ),
             (
                 edited("status =", "statos ="),
                 'provider "kling": [answer].statos: there is no such key; did you mean "status"?',
@@ -113,9 +116,9 @@ class TestMistakes:
             (edited('status = "data.task_status"', 'model = "m"'), "[answer].status: it is missing; add it"),
             (edited("result =", "original ="), "[assets].result: it is missing; add it"),
             (edited('name = "kling"', ""), "provider file: name: it is missing; add it"),
-            (edited('"kling"', '"Kling AI"'), 'name: "Kling AI" will not do; use 1 to 40 of a-z, 0-9, - and _'),
+            (edited('"kling"', '"Kling AI"'), 'name: "Kling AI" is not valid; use 1 to 40 of a-z, 0-9, - and _'),
             (edited('"kling"', "7"), "provider file: name: it is a number, not text; put it in quotes"),
-            (edited("/v1/videos/{task_id}", "v1/{task_id}"), 'path: "v1/{task_id}" will not do; start it with /'),
+            (edited("/v1/videos/{task_id}", "v1/{task_id}"), 'path: "v1/{task_id}" is not valid; start it with /'),
             (edited("/{task_id}", ""), 'path: "/v1/videos" does not say which task; put {task_id} where'),
             (
                 edited("https://api.kling.example/", "api.kling.example"),
@@ -136,7 +139,7 @@ class TestMistakes:
             ),
             (
                 KLING.replace("[answer]", 'method = "PUT"\n[answer]'),
-                'method: "PUT" is not one of them; use one of GET, POST',
+                'method: "PUT" is not allowed; use one of GET, POST',
             ),
             (
                 KLING.replace("[answer]", "expected_seconds = -1\n[answer]"),
@@ -148,20 +151,23 @@ class TestMistakes:
             ),
             (
                 KLING.replace("[answer]", 'content_path = "/x"\n[answer]'),
-                'content_path: "/x" will not do; start it with / and',
+                'content_path: "/x" is not valid; start it with / and',
             ),
             (
                 KLING.replace("[answer]", 'auth = "Bearer"\n[answer]'),
                 "auth: it is text, not a table; write it under [auth]",
             ),
-            (KLING + '[auth]\nvalue = "Bearer"', '[auth].value: "Bearer" will not do; put {key} where the key belongs'),
-            (KLING + '[auth]\nheader = "X Key"', '[auth].header: "X Key" will not do; use a header\'s name'),
+            (
+                KLING + '[auth]\nvalue = "Bearer"',
+                '[auth].value: "Bearer" is not valid; put {key} where the key belongs',
+            ),
+            (KLING + '[auth]\nheader = "X Key"', '[auth].header: "X Key" is not valid; use a header\'s name'),
             (KLING + "[headers]\nX-Version = 3", "[headers].X-Version: it is a number, not text; put it in quotes"),
             (
                 KLING + '[status]\nqueued = "waiting"',
-                '[status].queued: "waiting" is not one of them; use one of pending, ',
+                '[status].queued: "waiting" is not allowed; use one of pending, ',
             ),
-            (KLING + '[errors]\nE1 = "oops"', '[errors].E1: "oops" is not one of them; use one of content_policy, '),
+            (KLING + '[errors]\nE1 = "oops"', '[errors].E1: "oops" is not allowed; use one of content_policy, '),
             ("name = =", "provider file: this is not TOML: Invalid value (at line 1, column 8)"),
         ],
     )

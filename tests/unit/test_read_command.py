@@ -118,7 +118,7 @@ def test_headers_may_be_an_object_or_pairs(headers: object) -> None:
         ({"status": "x"}, "status: 'x' is not an HTTP status; write it like 200"),
         ({"now": "soon"}, "now: 'soon' is not a time; write it like 2026-04-27T11:20:12Z"),
         ({"task_age_seconds": "young"}, "task_age_seconds: 'young' is not a number of seconds; write it like 85"),
-        ({"headers": "Retry-After: 5"}, 'headers: they are no names with values; write {"Retry-After": "5"}'),
+        ({"headers": "Retry-After: 5"}, 'headers: they are not names with values; write {"Retry-After": "5"}'),
     ],
 )
 def test_a_field_that_cannot_be_read_is_named(more: dict[str, Any], complaint: str) -> None:
@@ -239,7 +239,7 @@ def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, ledger: Fa
     file = tmp_path / "own.toml"
     file.write_text(own, "utf-8")
     assert run("providers", "show", "alad").stdout == bundled_text("alad")
-    assert run("providers", "put", file).stdout == "alad is stored and wins over the bundled file\n"
+    assert run("providers", "put", file).stdout == "alad is stored and is used instead of the bundled file\n"
     assert run("providers", "show", "alad").stdout == own
     listed = {line.split()[0]: line.split(maxsplit=2)[1:] for line in run("providers", "list").stdout.splitlines()}
     assert listed["alad"] == ["https://relay.example", "stored in the stack"]

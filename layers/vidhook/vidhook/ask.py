@@ -1,4 +1,4 @@
-"""One request to the provider about a task, and its answer as we read it."""
+"""Sends one request about a task to its provider and reads the answer."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,8 +24,9 @@ def ask(
 ) -> tuple[Reading | None, str | None]:
     """Asks the provider about a task.
 
-    Returns its answer as we read it, or the class of what broke on the way. A refused key is read from Secrets Manager
-    once more: it may have been replaced since. A provider file that was removed may come back, so it is no end either.
+    Returns the reading of its answer and None, or None and the class of the failure. When the key is refused, it is
+    read from Secrets Manager again and tried once more if it changed: an operator may have replaced it. A missing
+    provider file is only a failure of this request, since it may be put back.
     """
     name, task_id = watch.submission.provider, watch.submission.task_id
     try:
@@ -67,6 +68,6 @@ def ask(
 
 
 def _without(key: str | None, body: bytes) -> bytes:
-    """An answer less our key: some providers quote it in their errors, and events travel far."""
-    # A shorter one is no key, and may be a word of the answer's own.
+    """Returns the body without our key: some providers repeat the key in their errors, and events go to subscribers."""
+    # A shorter text is hardly a key, and could be an ordinary word of the answer.
     return body.replace(key.encode(), b"[key]") if key is not None and len(key) >= 8 else body

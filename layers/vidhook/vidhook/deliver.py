@@ -1,4 +1,4 @@
-"""One attempt at one delivery: send it, judge the answer, choose the next retry, and judge the subscriber."""
+"""Makes one attempt at a delivery: sends it, reads the answer, chooses the next retry and updates the subscriber."""
 
 import math
 from dataclasses import dataclass, replace
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from vidhook.event import Event
     from vidhook.times import Clock
 
-# Seconds after each failed attempt, about 76 hours in all, as Svix and Standard Webhooks recommend.
+# Seconds to pause after each failed attempt, about 76 hours in total, as Svix and Standard Webhooks recommend.
 PAUSES = (5, 30, 120, 600, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.2
 ATTEMPT_SECONDS = 15.0
 ANSWER_BYTES = 4_096
-# A subscriber is disabled by time and evidence, never by a burst: no success for so long, seen over so long.
+# A short burst of failures must not disable a subscriber: it had no success for DISABLE_AFTER seconds, and its failed
+# attempts are spread over at least DISABLE_EVIDENCE seconds.
 DISABLE_AFTER = 5 * 86_400
 DISABLE_EVIDENCE = 12 * 3_600
-# A failing subscriber is reported at the fourth failed attempt of one delivery, about three minutes in.
+# A failing subscriber is reported at the fourth failed attempt of one delivery, about three minutes after the first.
 FAILING_TRIES = 4
 STATE_AFTER = {
     Outcome.DELIVERED: DeliveryState.DELIVERED,
@@ -37,7 +38,7 @@ STATE_AFTER = {
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """What it takes to notify subscribers: the delivery log, the way out, what signs, the bus for reports, the time."""
+    """Delivers events to subscribers, with these edges and this clock. The bus is for reports about subscribers."""
 
     ledger: "Ledger"
     http: "Http"
@@ -46,25 +47,25 @@ class Notifier:
     clock: "Clock"
 
     def deliver(self, event: "Event", delivery: Delivery, subscriber: Subscriber) -> tuple[Delivery, Attempt]:
-        """Makes one attempt and writes down what came of it: in the log, on the delivery and on the subscriber.
+        """Makes one attempt and records its result: in the delivery log, on the delivery and on the subscriber.
 
-        The log is written before anything follows from it, so a crash repeats an attempt but never forgets one. An
-        attempt that finds its subscriber to be gone (410) or failing for too long disables it.
+        Returns the delivery as it now stands, and the attempt. The log is written first, so a crash can repeat an
+        attempt but never lose one. A subscriber that answered 410, or has failed for too long, is disabled.
         """
         try:
             signing = self.secrets.signing(subscriber, self.clock.now())
             made = attempt(event, delivery, subscriber, signing, http=self.http, clock=self.clock)
-        except (NotFound, ValueError) as error:  # its secret is gone or no secret: that must hold up nobody else
+        except (NotFound, ValueError) as error:  # its secret is missing or invalid; the other subscribers go on
             unsigned = Attempt(
                 delivery.attempts + 1, self.clock.now(), Outcome.RETRY, AttemptKind.SECRET, detail=str(error)
             )
             made = _with_pause(unsigned, delivery.base, self.clock.jitter())
         delivery = self.ledger.note_attempt(delivery, made, STATE_AFTER[made.outcome])
-        self._judge(subscriber, made, made.number - delivery.base)
+        self._update_subscriber(subscriber, made, made.number - delivery.base)
         return delivery, made
 
-    def _judge(self, subscriber: Subscriber, made: Attempt, tries: int) -> None:
-        """Remembers what an attempt says of its subscriber, and reports a change on the bus."""
+    def _update_subscriber(self, subscriber: Subscriber, made: Attempt, tries: int) -> None:
+        """Records an attempt's result on its subscriber, and reports a change on the bus."""
         if made.outcome is Outcome.DELIVERED:
             if subscriber.failing_since is not None:
                 self.ledger.note_success(subscriber)
@@ -84,7 +85,7 @@ class Notifier:
 
 
 def disable_reason(subscriber: Subscriber, made: Attempt) -> str | None:
-    """Returns why a subscriber, as it was before this failed attempt, is to be disabled after it, or None."""
+    """Returns why a failed attempt disables its subscriber, or None. `subscriber` is as it was before the attempt."""
     if made.outcome is Outcome.GONE:
         return "it answered 410 Gone"
     since, last = subscriber.failing_since, subscriber.last_failure
@@ -94,7 +95,7 @@ def disable_reason(subscriber: Subscriber, made: Attempt) -> str | None:
 
 
 def _report(subscriber: Subscriber, made: Attempt) -> dict[str, Any]:
-    """The detail of an operational event. The URL's query string may hold a secret and stays out."""
+    """Returns the detail of an operational event. The URL's query string may hold a secret and is left out."""
     return {
         "subscriber": subscriber.id,
         "url": subscriber.url.partition("?")[0],
@@ -112,9 +113,9 @@ def attempt(
     http: "Http",
     clock: "Clock",
 ) -> Attempt:
-    """POSTs the event's body, signed at this very moment, and judges the answer. Never raises for the network.
+    """POSTs the event's body, signed at this moment, and returns the attempt. Never raises for the network.
 
-    The clock's jitter stretches the next pause by up to a fifth. Raises ValueError for a secret that cannot sign.
+    The clock's jitter makes the next pause longer by up to a fifth. Raises ValueError for a secret that cannot sign.
     """
     body, now = event.body.encode(), clock.now()
     number = delivery.attempts + 1
@@ -146,9 +147,9 @@ def attempt(
 
 
 def judge(number: int, now: float, response: "Response") -> Attempt:
-    """Returns what a subscriber's answer means: 2xx is delivered, 410 wants nothing more, all else is tried again.
+    """Returns the attempt for an answer: 2xx is delivered, 410 wants no more events, all else is tried again.
 
-    Only a 429 or 503 may ask us to wait.
+    Retry-After counts with 429 and 503 only.
     """
     asked = response.headers.get("retry-after") if response.status in (429, 503) else None
     return Attempt(
@@ -172,7 +173,10 @@ def _outcome(status: int) -> Outcome:
 
 
 def _with_pause(attempt: Attempt, base: int, jitter: float) -> Attempt:
-    """The attempt with the pause before the next one: never earlier than promised, nor than a Retry-After."""
+    """Returns the attempt with the pause before the next one; after the last pause the delivery has failed.
+
+    The pause is never shorter than PAUSES and Retry-After say.
+    """
     if attempt.outcome is not Outcome.RETRY:
         return attempt
     done = attempt.number - base

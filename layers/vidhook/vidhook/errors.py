@@ -1,29 +1,29 @@
-"""Every error vidhook raises. What a provider or a subscriber answers is data, not one of these.
+"""Every error that vidhook raises. The answers of providers and subscribers are data, not errors.
 
 VidhookError
   BadInput            correct the input: `field`, `problem` and `hint` say how
-    BadSubmission     ... what was handed to submit_task
+    BadSubmission     ... a submission
     BadProviderFile   ... a provider's TOML file
     BadSubscriber     ... a subscriber's URL, filter or secret
-  Refused             an HTTP request that HTTP itself, or the state of things, forbids
+  Refused             the HTTP API cannot take a request: its form is wrong, or the current state does not allow it
   NotFound            it is not in the ledger (any more)
   LostRace            a conditional write found that another execution wrote first
-  RequestFailed       an outbound request got no whole answer; try again later, `kind` says what broke
+  RequestFailed       an outbound request got no complete answer; try again later, `kind` says what broke
     DnsFailed ConnectFailed TimedOut TlsFailed ConnectionReset ProtocolBroken TooLarge
-    Blocked           never try again as it is: the address or the scheme is not allowed
+    Blocked           do not try the same URL again: its address or its scheme is not allowed
     BadRedirect       a redirect that may not be followed
-  BrokenDownload      the video that arrived is not the video that was announced; store it again
+  BrokenDownload      the file that arrived is not the file that was announced; store it again
 """
 
 from typing import ClassVar
 
 
 class VidhookError(Exception):
-    """The root: catch this to catch all of ours."""
+    """The base class of all errors of vidhook."""
 
 
 class BadInput(VidhookError):
-    """Somebody's input is wrong. The text names the field, the value's problem and a hint."""
+    """An input is wrong. The text names the field, the value's problem and a hint."""
 
     def __init__(self, field: str, problem: str, hint: str = "") -> None:
         self.field, self.problem, self.hint = field, problem, hint
@@ -31,7 +31,7 @@ class BadInput(VidhookError):
 
 
 class BadSubmission(BadInput):
-    """What was handed to submit_task cannot become a watch."""
+    """A submission cannot be accepted."""
 
 
 class BadProviderFile(BadInput):
@@ -43,7 +43,7 @@ class BadSubscriber(BadInput):
 
 
 class Refused(VidhookError):
-    """An HTTP request that HTTP itself, or the state of things, forbids: the status, why, and a hint."""
+    """The HTTP API cannot take a request, for its form or in the current state: the status, the reason and a hint."""
 
     def __init__(self, status: int, detail: str, hint: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -51,7 +51,7 @@ class Refused(VidhookError):
 
 
 class NotFound(VidhookError):
-    """It is not in the ledger, or no longer."""
+    """It does not exist, or no longer."""
 
 
 class LostRace(VidhookError):
@@ -59,10 +59,10 @@ class LostRace(VidhookError):
 
 
 class RequestFailed(VidhookError):
-    """An outbound request that got no whole answer. `kind` is its value of `AttemptKind` in the delivery log.
+    """An outbound request got no complete answer. `kind` is its value of `AttemptKind` in the delivery log.
 
-    The text is safe to show to whoever owns the URL: it names no address that a name resolved to and no query string.
-    `detail` is for the operator alone. `address`, `tls_version` and `timings` (milliseconds) say how far it got.
+    The text is safe to show to the owner of the URL: it contains no query string and no address that a name resolved
+    to. `detail` is for operators only. `address`, `tls_version` and `timings` (milliseconds) say how far it got.
     """
 
     kind: ClassVar[str] = "protocol"
@@ -112,4 +112,4 @@ class BadRedirect(RequestFailed):
 
 
 class BrokenDownload(VidhookError):
-    """What was downloaded is shorter, longer or of another type than its source said."""
+    """A downloaded file is shorter, longer or of another type than its source said."""

@@ -1,4 +1,4 @@
-"""Events: the body of every webhook, serialized once and sent byte for byte ever after."""
+"""Events: the body of every webhook, serialized once and then always sent with the same bytes."""
 
 import json
 import math
@@ -19,8 +19,8 @@ from vidhook.task import (
 from vidhook.times import iso
 
 PROGRESS = "progress"
-# EventBridge entries and Step Functions outputs end at 256 KiB, DynamoDB items at 400 KB: what a provider says may not
-# push an event or a watch over them. Bytes of JSON.
+# The most of one text of a provider, in bytes of JSON. It keeps events and watches below the limits of AWS: 256 KiB for
+# EventBridge entries and Step Functions outputs, 400 KB for DynamoDB items.
 LONG_TEXT = 16_384
 SHORT_TEXT = 1_024
 
@@ -29,7 +29,7 @@ Text = TypeVar("Text", str, str | None)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One piece of news. `body` is the exact text every webhook carries; the other fields are what filters look at."""
+    """One event. `body` is the exact text of every webhook; filters look at the other fields."""
 
     id: str
     type: str
@@ -41,7 +41,7 @@ class Event:
 
     @property
     def terminal(self) -> bool:
-        """Whether it says how a task ended."""
+        """Whether it is the terminal event of a task."""
         return self.type in TERMINAL_TYPES
 
     @property
@@ -52,7 +52,7 @@ class Event:
 
 
 def serialize(value: Any) -> str:
-    """Returns JSON in one spelling: ASCII, no spaces, keys in the order they were set. Raises ValueError for NaN."""
+    """Returns JSON in one fixed form: ASCII, no spaces, keys in the order they were set. Raises ValueError for NaN."""
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -60,7 +60,7 @@ def terminal_event(watch: Watch, snapshot: Snapshot, stored: Mapping[str, Stored
     """Returns the one event that ends a watch: `<object>.completed` or `<object>.failed`.
 
     `stored` maps a source's role to its file in our bucket; a source that is missing there has the provider's link.
-    Raises ValueError for a task that is still going on.
+    Raises ValueError for a task that has not ended.
     """
     if not snapshot.status.final:
         raise ValueError(f"a {snapshot.status} task has no terminal event")
@@ -68,14 +68,14 @@ def terminal_event(watch: Watch, snapshot: Snapshot, stored: Mapping[str, Stored
 
 
 def progress_event(watch: Watch, snapshot: Snapshot, now: float) -> Event:
-    """Returns the event of a change on the way, for those who asked for `<object>.progress`."""
+    """Returns a progress event, for those who asked for `<object>.progress`."""
     return _event(watch, snapshot, PROGRESS, {}, now)
 
 
 def _event(watch: Watch, snapshot: Snapshot, suffix: str, stored: Mapping[str, StoredFile], now: float) -> Event:
     kind = f"{snapshot.object}.{suffix}"
-    one_of_many = (str(watch.polls),) if suffix == PROGRESS else ()
-    event_id = derived_id("evt", watch.id, kind, *one_of_many)
+    poll_number = (str(watch.polls),) if suffix == PROGRESS else ()  # a task has many progress events
+    event_id = derived_id("evt", watch.id, kind, *poll_number)
     body = {"id": event_id, "type": kind, "timestamp": iso(now), "data": _data(watch, snapshot, stored, now)}
     return Event(
         event_id, kind, watch.id, watch.submission.provider, now, serialize(body), dict(watch.submission.metadata)
@@ -108,7 +108,7 @@ def _data(watch: Watch, snapshot: Snapshot, stored: Mapping[str, StoredFile], no
         "watch": {
             "polls": watch.polls,
             "detected_at": iso(detected),
-            "detection_delay_seconds_max": _blind_seconds(watch, detected),
+            "detection_delay_seconds_max": _longest_detection_delay(watch, detected),
         },
     }
 
@@ -129,19 +129,19 @@ def _asset(source: Source, file: StoredFile | None) -> dict[str, Any]:
     }
 
 
-def _blind_seconds(watch: Watch, detected: float) -> int:
-    """Returns the longest that the end can have gone unseen: from the poll before to the one that found it."""
+def _longest_detection_delay(watch: Watch, detected: float) -> int:
+    """Returns for how many seconds at most the end was not seen: from the poll before to the poll that found it."""
     earlier = [poll.at for poll in watch.history if poll.at < detected]
     return max(0, math.ceil(detected - (earlier[-1] if earlier else watch.submitted_at)))
 
 
 def failed(snapshot: Snapshot | None, error: TaskError | None) -> Snapshot:
-    """Returns a failed snapshot for a task that is asked about no more, with what was read of it last."""
+    """Returns a failed snapshot for a task that is no longer polled, with the values that were read last."""
     return fitted(replace(snapshot or Snapshot(Status.FAILED), status=Status.FAILED, sources=(), error=error))
 
 
 def fitted(snapshot: Snapshot) -> Snapshot:
-    """Returns the snapshot with texts cut, and its usage left out, where they would make an event too large to send."""
+    """Returns the snapshot with long texts cut and a long `usage` left out, so that its event is not too large."""
     error = snapshot.error
     if error is not None:
         error = replace(

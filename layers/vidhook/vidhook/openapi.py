@@ -1,4 +1,4 @@
-"""The one document of the HTTP API: it is served, requests are checked against it, and people read it as a page."""
+"""The OpenAPI document of the HTTP API: it is served as JSON and as a page, and requests are checked against it."""
 
 import functools
 import json
@@ -22,7 +22,7 @@ STYLE = (
 
 @functools.cache
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document, whole: with this version, and the schema of a submission in its place."""
+    """Returns the whole OpenAPI 3.1 document, with the version of vidhook and the schema of a submission filled in."""
     loaded: dict[str, Any] = json.loads(files("vidhook").joinpath("openapi.json").read_text("utf-8"))
     loaded["info"]["version"] = __version__
     submission = submission_schema()
@@ -33,14 +33,14 @@ def document() -> dict[str, Any]:
 
 
 def checked(name: str, raw: Any) -> dict[str, Any]:
-    """A request's body that fits the schema of this name. Raises BadInput naming the field and a hint."""
+    """Returns a request's body that fits the schema of this name. Raises BadInput naming the field and a hint."""
     schemas.check(raw, document()["components"]["schemas"][name], _validator(name), credentials=("secret",))
     fitting: dict[str, Any] = raw
     return fitting
 
 
 def query(path: str, given: Mapping[str, str]) -> dict[str, Any]:
-    """The query parameters of a GET, as numbers where they are numbers. Raises BadInput, also for an unknown one."""
+    """Returns the query parameters of a GET, integers as int. Raises BadInput, also for an unknown parameter."""
     schema = _query_schema(path)
     values: dict[str, Any] = {}
     for name, text in given.items():
@@ -51,7 +51,7 @@ def query(path: str, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def operations(path: str) -> dict[str, str]:
-    """What may be done with a path: operation ids by method, in capitals; nothing when the API has no such path."""
+    """Returns the operation ids of a path by method, in capitals; an empty dict when the API has no such path."""
     for template, methods in document()["paths"].items():
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
             return {method.upper(): operation["operationId"] for method, operation in methods.items()}
@@ -59,7 +59,7 @@ def operations(path: str) -> dict[str, str]:
 
 
 def page() -> str:
-    """The document as one HTML page that needs nothing else."""
+    """Returns the document as one HTML page that loads nothing else."""
     whole = document()
     parts = [f"<h1>{escape(whole['info']['title'])} {__version__}</h1><p>{escape(whole['info']['description'])}</p>"]
     for tag in whole["tags"]:
@@ -98,7 +98,7 @@ def _shape(shape: Mapping[str, Any]) -> str:
     )
     rows = []
     for name, inner in shape.get("properties", {}).items():
-        needed = "" if name in shape.get("required", ()) else ", may be left out"
+        needed = "" if name in shape.get("required", ()) else ", optional"
         rows.append(
             f"<li><code>{escape(name)}</code> {_link(inner)}{needed} {escape(inner.get('description', ''))}</li>"
         )
@@ -107,7 +107,7 @@ def _shape(shape: Mapping[str, Any]) -> str:
 
 
 def _link(schema: Mapping[str, Any]) -> str:
-    """What a schema's value is, in a word: a link to its shape, or its type."""
+    """Returns a link to the named schema, or the name of the type."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f'<a href="#{name}">{name}</a>'
@@ -120,7 +120,7 @@ def _link(schema: Mapping[str, Any]) -> str:
 
 
 def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a reference inside the document stands for; anything else stands for itself."""
+    """Returns what a $ref inside the document points to; a schema without $ref is returned unchanged."""
     if "$ref" not in schema:
         return schema
     found: Any = document()

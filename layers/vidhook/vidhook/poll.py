@@ -1,4 +1,4 @@
-"""One poll: the provider is asked, what it said is written down, and the pause before the next poll is chosen."""
+"""Makes one poll: asks the provider, records the answer and chooses the pause before the next poll."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,9 +21,9 @@ PROGRESS_POINTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll led to. `pause` is 0 when settled. `progress`: there is progress to notify subscribers of.
+    """The result of one poll. `pause`: whole seconds, 0 when settled. `progress`: subscribers should be notified of it.
 
-    `reading` is None when no answer came, `broken` says why. `settled_now`: it was this poll that settled the watch.
+    `reading` is None when no answer came; `broken` says why. `settled_now`: this poll settled the watch.
     """
 
     watch: Watch
@@ -50,11 +50,11 @@ def poll(
     clock: "Clock",
     pause_factor: float = 1.0,
 ) -> Polled:
-    """Asks the provider once and writes down what it said.
+    """Asks the provider once and records its answer.
 
-    A provider that is down, slow or incoherent costs a pause, never the watch. Only three things settle it: a final
-    answer, an answer that says asking again is pointless, and the deadline. A watch that is settled, but whose video
-    could not be stored yet, is asked about for a fresh link. Raises NotFound for no such watch.
+    Only three things settle a watch: a final answer, an answer that says asking again is pointless, and the deadline.
+    A provider that is down, slow or unreadable only causes a pause. When the watch is settled but its video could not
+    be stored yet, this asks for a fresh link. Raises NotFound when there is no such watch.
     """
     watch = ledger.watch(watch_id)
     if watch.event_id is not None or (watch.settled and not watch.store_failures):
@@ -79,15 +79,16 @@ def poll(
     entry = replace(_entry(at, reading, broken), pause=pause)
     snapshot = reading.snapshot if reading else None
     progress = snapshot is not None and progress_is_due(watch, snapshot, at)
-    # A second execution may follow the same task; its pauses run beside those of the first and make nothing older.
-    beside = execution is not None and execution != watch.execution
-    watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress, beside=beside)
+    # A second execution may follow the same task. Its pauses pass at the same time as those of the first execution, so
+    # they must not make the task older.
+    second = execution is not None and execution != watch.execution
+    watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress, second_execution=second)
     # Another execution may have settled it meanwhile.
     return Polled(watch, watch.settled, pause, progress and not watch.settled, reading, broken)
 
 
 def _with_fresh_link(watch: Watch, reading: "Reading | None", ledger: "Ledger") -> Watch:
-    """The settled watch with the link that the provider gives now, where it still gives one."""
+    """Returns the settled watch with the link that the provider gives now, if it still gives one."""
     snapshot = reading.snapshot if reading else None
     if snapshot is None or snapshot.status is not Status.COMPLETED:
         return watch
@@ -95,7 +96,7 @@ def _with_fresh_link(watch: Watch, reading: "Reading | None", ledger: "Ledger") 
 
 
 def progress_is_due(watch: Watch, snapshot: Snapshot, at: float) -> bool:
-    """Whether this snapshot is worth a progress event: it has begun, or is 10 points on, 15 s after the last."""
+    """Returns whether a snapshot gets a progress event: begun or 10 points on, and 15 s after the last one."""
     if not watch.submission.progress:
         return False
     last = watch.last_progress
@@ -103,13 +104,14 @@ def progress_is_due(watch: Watch, snapshot: Snapshot, at: float) -> bool:
         return True
     if at - last.at < PROGRESS_SECONDS:
         return False
-    # Forward only: a provider that goes back and forth would make progress events, and history events, without end.
+    # Only a step forward counts: progress that goes up and down would cause events, and entries in the execution's
+    # history, without end.
     begun = last.answer == Status.PENDING and snapshot.status is Status.PROCESSING
     return begun or (snapshot.progress or 0) - (last.progress or 0) >= PROGRESS_POINTS
 
 
 def _settling_snapshot(watch: Watch, reading: "Reading | None", broken: str | None, at: float) -> Snapshot | None:
-    """The final snapshot when this poll settles the watch, else None."""
+    """Returns the final snapshot if this poll settles the watch, else None."""
     if reading is not None:
         if reading.snapshot is not None and reading.snapshot.status.final:
             return reading.snapshot
@@ -124,11 +126,11 @@ def _settling_snapshot(watch: Watch, reading: "Reading | None", broken: str | No
 
 
 def _deadline_error(watch: Watch, latest: Snapshot | None, reading: "Reading | None", broken: str | None) -> TaskError:
-    doing = f"the task was still {latest.status} at the provider" if latest else "the provider never gave a status"
+    state = f"the task was still {latest.status} at the provider" if latest else "the provider never gave a status"
     if broken or (reading and reading.snapshot is None):
-        doing += f"; its last answer: {broken or (reading and reading.error and reading.error.message)}"
+        state += f"; its last answer: {broken or (reading and reading.error and reading.error.message)}"
     seconds = watch.submission.deadline_seconds
-    return TaskError(Category.TIMEOUT, "DEADLINE_REACHED", f"after {seconds} seconds {doing}", retryable=True)
+    return TaskError(Category.TIMEOUT, "DEADLINE_REACHED", f"after {seconds} seconds {state}", retryable=True)
 
 
 def _entry(at: float, reading: "Reading | None", broken: str | None) -> Poll:

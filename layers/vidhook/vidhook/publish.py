@@ -1,4 +1,4 @@
-"""The end of a watch: store the video, write the one event, notify everybody whom it is for."""
+"""Publishes an event: stores the video, writes the event, notifies the subscribers and puts it on the event bus."""
 
 import json
 import math
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from vidhook.edges.machines import Machines
     from vidhook.store import Storage, Stored
 
-# Measured on two cores: more threads deliver no faster.
+# Measured on two cores: more threads do not deliver faster.
 THREADS = 64
-# Progress is sent no later than this: with an attempt's 15 s it is over before "Publish progress" is given up, after
-# 60 s, and the end can be published.
+# A progress event older than this is not sent. With the 15 s of an attempt, its publishing then ends before the timeout
+# of the state "Publish progress" (60 s), and the terminal event need not wait for it.
 PROGRESS_SECONDS = 30.0
-# A state's output ends at 256 KiB; those beyond are due in the ledger, where the sweeper finds them.
+# A state's output is at most 256 KiB. Further deliveries are due in the ledger, where the sweeper finds them.
 MOST_UNREACHED = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Unreached:
-    """A delivery that was not reached yet, and the pause before its first redelivery."""
+    """A delivery whose subscriber was not reached yet, and the seconds to pause before its first redelivery."""
 
     delivery: Delivery
     pause: int
@@ -51,7 +51,7 @@ class Unreached:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What we ourselves could not do for one subscriber, such as reading its secret; its redelivery tries again."""
+    """An error of our own for one subscriber, such as an unreadable secret; its redelivery run tries again."""
 
     subscriber_id: str
     error: Exception
@@ -59,7 +59,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Notified:
-    """What notifying subscribers led to."""
+    """The result of notifying the subscribers of one event."""
 
     attempts: tuple[Attempt, ...] = ()
     unreached: tuple[Unreached, ...] = ()
@@ -68,7 +68,7 @@ class Notified:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What publishing led to. With no event yet, publish again after `pause` seconds and a poll.
+    """The result of publishing. Without an event, publish again after `pause` seconds and a poll.
 
     `forbidden` counts the task tokens that AWS does not let us answer.
     """
@@ -89,10 +89,10 @@ def publish(
     machines: "Machines",
     notifier: "Notifier",
 ) -> Published:
-    """Ends a watch in its one event, then notifies everybody of it. Every step is idempotent: a crash repeats it.
+    """Ends a watch with its terminal event, and notifies the subscribers. Each step can be repeated after a crash.
 
-    `problem` says why the watch ends when no poll settled it. Without `storage` a finished video stays where the
-    provider has it. Raises NotFound for no such watch.
+    `problem` says why the watch ends if no poll settled it. Without `storage` the video is not stored, and the event
+    has the provider's link. Raises NotFound when there is no such watch.
     """
     ledger, bus = notifier.ledger, notifier.bus
     watch = ledger.watch(watch_id)
@@ -116,37 +116,37 @@ def publish(
 
 
 def publish_progress(watch_id: str, *, notifier: "Notifier") -> Published:
-    """Notifies of progress, once and with no second try: the next progress, or the end, will say more."""
+    """Notifies the subscribers of progress, without retries: a later event has newer information."""
     watch = notifier.ledger.watch(watch_id)
     if watch.settled or watch.snapshot is None:
         return Published(watch=watch)
     event = progress_event(watch, watch.snapshot, notifier.clock.now())
     notified = notify(event, watch, notifier)
-    for late in notified.unreached:
-        notifier.ledger.change_delivery(replace(late.delivery, state=DeliveryState.FAILED, next_at=None))
+    for each in notified.unreached:
+        notifier.ledger.change_delivery(replace(each.delivery, state=DeliveryState.FAILED, next_at=None))
     notifier.bus.put(event)
     return Published(event, notified=replace(notified, unreached=()), watch=watch)
 
 
 def notify(event: Event, watch: Watch, notifier: "Notifier") -> Notified:
-    """POSTs an event to all its recipients at once.
+    """POSTs an event to all its recipients at the same time.
 
-    Each delivery is in the ledger before its first attempt, so whoever is not reached now is not forgotten. Nothing
-    is sent to a subscriber that is paused, disabled or asked us to wait: its deliveries wait, its progress is dropped.
+    Each delivery is in the ledger before its first attempt, so none is lost. Nothing is sent to a subscriber that is
+    paused, disabled or asked us to wait: terminal events wait for it, progress events are dropped.
     """
-    everybody = recipients(
+    subscribers = recipients(
         event,
         watch,
         ledger=notifier.ledger,
         default_secret_name=notifier.secrets.default_name,
         now=notifier.clock.now(),
     )
-    with ThreadPoolExecutor(max_workers=min(THREADS, len(everybody)) or 1) as pool:
-        each = list(pool.map(lambda subscriber: _notify_one(event, subscriber, notifier), everybody))
+    with ThreadPoolExecutor(max_workers=min(THREADS, len(subscribers)) or 1) as pool:
+        results = list(pool.map(lambda subscriber: _notify_one(event, subscriber, notifier), subscribers))
     return Notified(
-        tuple(attempt for one in each for attempt in one.attempts),
-        tuple(late for one in each for late in one.unreached),
-        tuple(fault for one in each for fault in one.faults),
+        tuple(attempt for result in results for attempt in result.attempts),
+        tuple(unreached for result in results for unreached in result.unreached),
+        tuple(fault for result in results for fault in result.faults),
     )
 
 
@@ -165,23 +165,23 @@ def _notify_one(event: Event, subscriber: Subscriber, notifier: "Notifier") -> N
         return Notified(unreached=(Unreached(delivery, max(1, math.ceil(wait))),))
     try:
         delivery, attempt = notifier.deliver(event, delivery, subscriber)
-    except Exception as fault:  # noqa: BLE001 - returned, logged and counted: it is one subscriber's alone
+    except Exception as fault:  # noqa: BLE001 - returned, logged and counted; the other subscribers go on
         return Notified(unreached=(Unreached(delivery, PAUSES[0]),), faults=(Fault(subscriber.id, fault),))
     return Notified((attempt,), () if attempt.pause is None else (Unreached(delivery, attempt.pause),))
 
 
 def watch_failed(reason: str) -> TaskError:
-    """Returns the error of a task that we could follow no further, though it may still finish at its provider."""
+    """Returns the error of a task that vidhook stopped following, although it may still finish at its provider."""
     return TaskError(Category.PROVIDER, "WATCH_FAILED", f"vidhook stopped following the task: {reason}", retryable=True)
 
 
 def ended_from_outside(detail: Mapping[str, Any], *, ledger: "Ledger") -> tuple[str, TaskError] | None:
-    """Returns the watch and the error of an execution that failed, timed out or was aborted.
+    """Returns the watch's id and its error for an execution that failed, timed out or was aborted.
 
-    None when it followed no watch: its submission was refused, or another execution follows that task and goes on.
-    `detail` is that of EventBridge's "Step Functions Execution Status Change".
+    Returns None if it followed no watch: its submission was refused, or another execution follows the task. `detail`
+    is that of EventBridge's "Step Functions Execution Status Change".
     """
-    given = json.loads(detail["input"] or "null")  # left out when it is very long, as no submission of ours is
+    given = json.loads(detail["input"] or "null")  # AWS leaves out a very long input; no submission is that long
     if not isinstance(given, dict):
         return None
     try:
@@ -202,12 +202,12 @@ def _final_snapshot(watch: Watch, problem: TaskError | None) -> Snapshot:
 
 
 def output(published: Published) -> dict[str, Any]:
-    """Returns what the state machine needs to know of it: ids, seconds and, once there is one, the event."""
+    """Returns what the state machine needs: ids, seconds and, once there is one, the event."""
     return {
         "event": published.event.data if published.event else None,
         "pause": published.pause,
         "unreached": [
-            {"name": late.delivery.execution_name, **late.delivery.execution_input(late.pause)}
-            for late in published.notified.unreached[:MOST_UNREACHED]
+            {"name": each.delivery.execution_name, **each.delivery.execution_input(each.pause)}
+            for each in published.notified.unreached[:MOST_UNREACHED]
         ],
     }

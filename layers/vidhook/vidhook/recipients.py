@@ -1,4 +1,4 @@
-"""Who is notified of an event: the subscribers whose filter it passes, and the task's own callback_url."""
+"""The recipients of an event: the subscribers whose filter it passes, and the task's own callback_url."""
 
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def recipients(
     event: "Event", watch: Watch, *, ledger: "Ledger", default_secret_name: str, now: float
 ) -> list[Subscriber]:
-    """Returns everybody whom this event is for. Progress is for those alone who can take it at this moment."""
+    """Returns the subscribers that an event is for; for progress, only those that can be notified at this moment."""
     found = [subscriber for subscriber in ledger.subscribers() if wants(subscriber, event)]
     own = callback_subscriber(watch, default_secret_name)
     if own is not None and wants(own, event):
@@ -22,7 +22,7 @@ def recipients(
 
 
 def wants(subscriber: Subscriber, event: "Event") -> bool:
-    """Whether the event passes the subscriber's filter: its type, its provider and its task's metadata."""
+    """Returns whether an event passes the subscriber's filter: its type, its provider and its task's metadata."""
     return (
         any(fnmatchcase(event.type, pattern) for pattern in subscriber.events)
         and any(fnmatchcase(event.provider, pattern) for pattern in subscriber.providers)
@@ -31,7 +31,7 @@ def wants(subscriber: Subscriber, event: "Event") -> bool:
 
 
 def callback_subscriber(watch: Watch, default_secret_name: str) -> Subscriber | None:
-    """Returns a task's callback_url as a subscriber: signed with the stack's secret, progress when asked for."""
+    """Returns a task's callback_url as a subscriber with the stack's secret, or None. It gets progress if asked for."""
     url = watch.submission.callback_url
     if url is None:
         return None

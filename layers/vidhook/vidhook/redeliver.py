@@ -1,4 +1,4 @@
-"""Redelivery: one more attempt at one subscriber that was not reached at once."""
+"""Makes one more attempt at a delivery whose subscriber was not reached immediately."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Redelivered:
-    """What one round led to. `waited_for` is the hold (unix seconds) that the pause before the next round waits out.
+    """The result of one round. After the `pause` the execution has waited until `waited_for` (unix seconds).
 
-    `state` is None when the delivery is no longer known.
+    `state` is None when the delivery is no longer in the ledger.
     """
 
     settled: bool
@@ -31,10 +31,11 @@ class Redelivered:
 def redeliver(
     watch_id: str, event_id: str, subscriber_id: str, run: int, *, waited_for: float = 0.0, notifier: "Notifier"
 ) -> Redelivered:
-    """Tries a delivery once more, as the subscriber stands at this moment: a changed URL or secret is used.
+    """Makes the next attempt at a delivery, with the URL and the secret that the subscriber has now.
 
-    A removed subscriber cancels it, a paused or disabled one holds it, and one that asked us to wait is waited for;
-    `waited_for` says up to when this execution has waited already. A newer run of the delivery ends this one.
+    The delivery is cancelled if the subscriber was removed, and held if it is paused or disabled. If the subscriber
+    asked us to wait, the result is a pause only; `waited_for` (unix seconds) says until when this execution has waited
+    already. A newer run of the delivery ends this one.
     """
     ledger, now = notifier.ledger, notifier.clock.now()
     try:
@@ -45,7 +46,7 @@ def redeliver(
         return Redelivered(True, state=delivery.state)
     found = _event_and_subscriber(delivery, ledger)
     if found is None:
-        # It would stay due, and be started again by every sweep.
+        # Otherwise it would stay due, and every sweep would start it again.
         ledger.change_delivery(replace(delivery, state=DeliveryState.CANCELLED, next_at=None))
         return Redelivered(True, state=DeliveryState.CANCELLED)
     event, subscriber = found
@@ -63,9 +64,9 @@ def redeliver(
 
 
 def _event_and_subscriber(delivery: Delivery, ledger: "Ledger") -> "tuple[Event, Subscriber] | None":
-    """What is to be delivered and to whom; None when the subscriber was removed or the event is stored no longer.
+    """Returns the event and the subscriber; None if the subscriber was removed or the event is no longer stored.
 
-    The ledger holds terminal events alone: progress is sent once or never.
+    The ledger has terminal events only, since progress is never sent again.
     """
     try:
         event = ledger.event(delivery.watch_id)

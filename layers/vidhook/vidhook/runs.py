@@ -1,4 +1,4 @@
-"""Redelivery runs: started anew, held back, and let go again.
+"""Starts redelivery runs and holds deliveries.
 
 A run is one schedule of retries for one delivery, followed by one execution of the redeliver machine. A newer run ends
 the older one, so starting twice is harmless.
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from vidhook.edges.machines import Machines
     from vidhook.times import Clock
 
-# Deliveries a second that are started again, whatever the reason: a subscriber that comes back is not flooded.
+# Deliveries a second that are started again, so that a subscriber that is back is not overloaded.
 RESTART_RATE = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What it takes to start redelivery runs: the ledger, the state machines, the time."""
+    """Starts redelivery runs, with these edges and this clock."""
 
     ledger: "Ledger"
     machines: "Machines"
@@ -31,7 +31,7 @@ class Runs:
     def start(self, delivery: Delivery, *, pause: int = 1, afresh: bool = False) -> Delivery:
         """Starts a delivery's next run after `pause` seconds; `afresh` gives it the whole schedule of retries again.
 
-        Returns the delivery as it now stands. One that came to its end since it was read is left alone.
+        Returns the delivery as it now stands. One that has ended since it was read is left alone.
         """
         delivery = self.ledger.start_run(delivery, pause=pause, now=self.clock.now(), afresh=afresh)
         if delivery.state is DeliveryState.DUE:
@@ -39,7 +39,7 @@ class Runs:
         return delivery
 
     def resend(self, deliveries: Iterable[Delivery]) -> int:
-        """Starts a fresh run of each delivery, ten a second. Returns how many."""
+        """Starts a new run of each delivery with the whole schedule of retries, ten a second. Returns how many."""
         started = 0
         for delivery in deliveries:
             self.start(delivery, pause=1 + started // RESTART_RATE, afresh=True)
@@ -49,7 +49,7 @@ class Runs:
     def drain(self, subscriber_id: str, most: int) -> int:
         """Starts up to `most` held deliveries of a subscriber, oldest first, ten a second. Returns how many.
 
-        Whoever stops half-way starts again: the subscriber is draining until none is left.
+        The subscriber is marked as draining until none is left, so a drain that was interrupted goes on later.
         """
         held = (each for each in self.ledger.deliveries_to(subscriber_id) if each.state is DeliveryState.HELD)
         started = self.resend(islice(held, most))
@@ -59,9 +59,9 @@ class Runs:
 
 
 def hold(delivery: Delivery, ledger: "Ledger") -> None:
-    """Holds a delivery back until its subscriber, which is paused or disabled, is active again.
+    """Holds a delivery until its paused or disabled subscriber is active again.
 
-    It may become active, and drain what is held, while we write: then it is to drain once more.
+    The subscriber may have been resumed and drained while this was written; then it is marked to drain again.
     """
     ledger.change_delivery(replace(delivery, state=DeliveryState.HELD, next_at=None))
     if ledger.subscriber(delivery.subscriber_id).active:

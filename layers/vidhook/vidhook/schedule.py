@@ -1,12 +1,12 @@
-"""When to ask a provider again: whole seconds to pause, from what is known of the task. Pure; nothing here sleeps.
+"""Chooses the pause before the next poll, in whole seconds. The functions are pure; nothing here sleeps.
 
-Every pause is the answer to one question, asked anew after each poll; no counter is carried along.
+Each pause follows only from what is known of the task after the latest poll; no counter is stored.
 """
 
 import math
 from dataclasses import dataclass
 
-FIRST_PAUSE = 20.0  # no provider we know finishes sooner
+FIRST_PAUSE = 20.0  # no provider that we know finishes a task sooner
 SHORTEST_PAUSE = 12.0
 LONGEST_PAUSE = 300.0
 KEY_REFUSED_PAUSE = 900.0
@@ -15,11 +15,11 @@ JITTER = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a task when the next pause is chosen. All in seconds.
+    """What is known of a task when the next pause is chosen. Times are seconds.
 
-    age: since submission. deadline: age at which we give up. expected: how long such tasks take, as the submitter or
-    the provider's file says. retry_after: the provider's own wish. key_refused: only a new key helps. factor: what
-    a poll costs against a second of delay; 2 asks about half as often, 0.5 twice as often.
+    age: since submission. deadline: the age at which vidhook stops following the task. expected: how long the task
+    should take, as the submission says. retry_after: what the provider asks for. key_refused: only a new key helps.
+    factor: scales the pauses; 2 polls about half as often, 0.5 about twice as often.
     """
 
     age: float
@@ -31,10 +31,10 @@ class Known:
 
 
 def next_pause(known: Known, jitter: float = 0.0) -> int:
-    """Returns whole seconds to pause, at least 1; `jitter` in [0, 1) stretches them by up to a tenth.
+    """Returns whole seconds to pause, at least 1; `jitter` in [0, 1) makes them longer by up to a tenth.
 
-    Strongest first: the provider's Retry-After is never undercut unless the deadline comes first; the last poll
-    falls on the deadline; then the growth.
+    The rules, the strongest first: the last poll falls on the deadline; a pause is never shorter than the provider's
+    Retry-After; the pauses grow with the age.
     """
     pause = KEY_REFUSED_PAUSE if known.key_refused else growing_pause(known.age, known.expected, known.factor)
     pause *= 1 + JITTER * jitter
@@ -44,9 +44,9 @@ def next_pause(known: Known, jitter: float = 0.0) -> int:
 
 
 def growing_pause(age: float, expected: float | None = None, factor: float = 1.0) -> float:
-    """Returns about 20, 12, 12, 13 ... 22 s and on, in the long run a tenth of the age, times `factor`; at most 300 s.
+    """Returns seconds: about 20, 12, 12, 13 ... 22 and so on, later a tenth of the age, times `factor`; at most 300.
 
-    With an expected duration the first poll falls shortly before it, and the pauses after it stay fine around it.
+    With an expected duration the first poll falls shortly before it, and the pauses around it stay short.
     """
     if expected is not None and age < 0.8 * expected:
         return min(LONGEST_PAUSE, max(1.0, 0.8 * expected - age))

@@ -1,4 +1,4 @@
-"""A JSON Schema as the check of what somebody hands in: its title says what that is, its descriptions are the hints."""
+"""Checks an input with a JSON Schema. The schema's title names the input in errors; its descriptions are the hints."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -21,7 +21,7 @@ def check(
 ) -> None:
     """Raises BadInput naming the field, the value's problem and a hint when `raw` does not fit.
 
-    `validate` is the schema compiled by fastjsonschema. The values of `credentials` are not repeated.
+    `validate` is the schema compiled by fastjsonschema. Errors do not repeat the values of the fields `credentials`.
     """
     try:
         validate(raw)

@@ -1,4 +1,4 @@
-"""The facts as plain JSON, as everybody outside sees them: times in ISO 8601, no secret. openapi.json has more."""
+"""Facts as plain JSON, for the HTTP API and the command: times in ISO 8601, no secrets. openapi.json explains them."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from vidhook.times import iso
 
 
 def task(watch: Watch) -> dict[str, Any]:
-    """A watch and the latest snapshot of its task."""
+    """Returns a task: its watch and its latest snapshot."""
     submission = watch.submission
     return {
         "id": watch.id,
@@ -30,19 +30,19 @@ def task(watch: Watch) -> dict[str, Any]:
 
 
 def story(watch: Watch, event: Event | None) -> dict[str, Any]:
-    """A watch with its latest polls, oldest first, and its terminal event."""
+    """Returns a task with its latest polls, oldest first, and its terminal event."""
     history = [{**asdict(poll), "at": iso(poll.at)} for poll in watch.history]
     return {**task(watch), "history": history, "event": None if event is None else event.data}
 
 
 def status(watch: Watch) -> Status:
-    """Returns what the task is doing; one whose watch ended before a poll found it final was reported as failed."""
+    """Returns a task's status. It is failed if its watch ended before a poll found a final status."""
     known = watch.snapshot.status if watch.snapshot else Status.PENDING
     return Status.FAILED if watch.event_id is not None and not known.final else known
 
 
 def delivery(made: Delivery) -> dict[str, Any]:
-    """A delivery without its attempts."""
+    """Returns a delivery without its attempts."""
     return {
         "event_id": made.event_id,
         "event_type": made.event_type,
@@ -55,12 +55,12 @@ def delivery(made: Delivery) -> dict[str, Any]:
 
 
 def delivery_log(made: Delivery, attempts: Iterable[Attempt]) -> dict[str, Any]:
-    """A delivery with its attempts, oldest first."""
+    """Returns a delivery with its attempts, oldest first."""
     return {**delivery(made), "log": [attempt(each) for each in attempts]}
 
 
 def attempt(made: Attempt) -> dict[str, Any]:
-    """One attempt, its timings in milliseconds."""
+    """Returns one attempt, with its timings in milliseconds."""
     return {
         "attempt": made.number,
         "at": iso(made.at),
@@ -77,7 +77,7 @@ def attempt(made: Attempt) -> dict[str, Any]:
 
 
 def subscriber(known: Subscriber) -> dict[str, Any]:
-    """A subscriber; its secret is not in it."""
+    """Returns a subscriber without its secret."""
     return {
         "id": known.id,
         "url": known.url,

@@ -11,7 +11,7 @@ PREFIX = "whsec_"
 
 
 def new_secret() -> str:
-    """Returns a fresh signing secret: `whsec_` and 32 random bytes in base64."""
+    """Returns a new signing secret: `whsec_` and 32 random bytes in base64."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
@@ -26,7 +26,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def webhook_headers(secrets: Iterable[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """Returns the three Standard Webhooks headers: every live secret signs, so a receiver may hold any one of them."""
+    """Returns the three Standard Webhooks headers. Every secret signs: a receiver can verify with any of them."""
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),

@@ -1,4 +1,4 @@
-"""Storing the video: from the provider's link into our bucket, before the link dies."""
+"""Stores the video: from the provider's link into our bucket, before the link expires."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from vidhook.edges.secrets import Secrets
     from vidhook.task import Source, Watch
 
-# After a video that could not be stored: whole seconds until the next try, about 18 minutes in all.
+# Whole seconds to pause after each failed try to store a video, about 18 minutes in total.
 STORE_PAUSES = (5, 30, 120, 300, 600)
-DOWNLOAD_SECONDS = 400.0  # a source
+DOWNLOAD_SECONDS = 400.0  # for each source
 EXTENSIONS = {
     "video": (".mp4", ".webm", ".mov", ".mkv", ".avi"),
     "image": (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif"),
 }
 SNIFF_BYTES = 512
-# https://mimesniff.spec.whatwg.org/: (offset, bytes that stand there, what it is)
+# https://mimesniff.spec.whatwg.org/: (offset, bytes at this offset, media type)
 SIGNATURES = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -42,7 +42,7 @@ SIGNATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The files that could be stored, by role, and what went wrong with the rest."""
+    """The stored files by role, and by role why others could not be stored."""
 
     files: dict[str, StoredFile]
     failures: dict[str, str]
@@ -50,10 +50,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What it takes to store a video: the provider's file and key, the way to its source, the bucket and our link.
-
-    `link` makes our lasting link from a key.
-    """
+    """Stores videos, with these edges. `link` makes our lasting link from an object's key."""
 
     ledger: "Ledger"
     secrets: "Secrets"
@@ -62,9 +59,9 @@ class Storage:
     link: Callable[[str], str]
 
     def store(self, watch: "Watch", sources: "tuple[Source, ...]") -> Stored:
-        """Stores every source, one after the other. What is in the bucket already is not downloaded again.
+        """Stores every source, one after the other. A file that is already in the bucket is not downloaded again.
 
-        Only a source that needs the provider's key is asked for with it.
+        The provider's key is sent only for a source that needs it.
         """
         files: dict[str, StoredFile] = {}
         failures: dict[str, str] = {}
@@ -96,16 +93,17 @@ class Storage:
 
 
 def key_of(watch: "Watch", source: "Source") -> str:
-    """Returns `<provider>/<tsk>/<role>.<extension>`: it follows from the task alone, so storing is idempotent."""
+    """Returns `<provider>/<tsk>/<role>.<extension>`: it follows from the task only, so storing is idempotent."""
     known = EXTENSIONS[source.type]
     suffix = PurePosixPath(urlsplit(source.url).path).suffix.lower()
     return f"{watch.submission.provider}/{watch.id}/{source.role}{suffix if suffix in known else known[0]}"
 
 
 def media_type(head: bytes, declared: str | None, expected: str) -> str:
-    """Returns the content type of a file that begins with `head`; the bytes are trusted over what was `declared`.
+    """Returns the content type of a file that begins with `head`; its bytes count more than the `declared` type.
 
-    `expected` is `video` or `image`. Raises BrokenDownload for what is neither, such as an error page with status 200.
+    `expected` (`video` or `image`) is for the error's text. Raises BrokenDownload for a file that is neither, such as
+    an error page with status 200.
     """
     for offset, magic, kind in SIGNATURES:
         if head[offset : offset + len(magic)] == magic:
@@ -120,7 +118,7 @@ def media_type(head: bytes, declared: str | None, expected: str) -> str:
 
 
 class _Peeked:
-    """A download whose first bytes were looked at and are read again."""
+    """A download whose first bytes are in `head`; `read` returns them too."""
 
     def __init__(self, download: "Download") -> None:
         self._download = download
@@ -131,7 +129,7 @@ class _Peeked:
 
     def read(self, size: int = -1) -> bytes:
         if size < 0:
-            taken, self._left = self._left, b""
-            return taken + self._download.read(size)
-        taken, self._left = self._left[:size], self._left[size:]
-        return taken or self._download.read(size)
+            first, self._left = self._left, b""
+            return first + self._download.read(size)
+        first, self._left = self._left[:size], self._left[size:]
+        return first or self._download.read(size)

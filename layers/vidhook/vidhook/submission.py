@@ -1,4 +1,4 @@
-"""A submission: what somebody asks us to follow, checked against its JSON Schema."""
+"""Checks a submission against its JSON Schema."""
 
 import functools
 import json
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 METADATA_BYTES = 16_384
 METADATA_LEVELS = 32
-# Their values may be credentials, and are not repeated in errors.
+# The values of these fields may be credentials; errors do not repeat them.
 CREDENTIALS = ("task_token", "callback_url")
 
 
 def check(raw: Any, default_deadline: int) -> tuple[Submission, str | None]:
-    """Returns a raw submission as a fact, and the task token apart: it is a credential.
+    """Returns the submission and, separately, its task token, which is a credential.
 
     Raises BadSubmission naming the field, the value's problem and a hint.
     """
@@ -30,7 +30,7 @@ def check(raw: Any, default_deadline: int) -> tuple[Submission, str | None]:
     try:
         serialize(raw)
     except (ValueError, RecursionError):
-        raise BadSubmission("submission", "holds NaN, an infinity or too many levels", "give plain JSON") from None
+        raise BadSubmission("submission", "contains NaN, an infinity or too many levels", "give plain JSON") from None
     schemas.check(raw, schema, validate, credentials=CREDENTIALS, raises=BadSubmission)
     metadata = raw.get("metadata", {})
     if _levels(metadata) > METADATA_LEVELS:
@@ -43,7 +43,7 @@ def check(raw: Any, default_deadline: int) -> tuple[Submission, str | None]:
 
 
 def schema() -> dict[str, Any]:
-    """Returns the JSON Schema of a submission, which is its documentation too."""
+    """Returns the JSON Schema of a submission, which is also its documentation."""
     loaded: dict[str, Any] = json.loads(files("vidhook").joinpath("submission.schema.json").read_text("utf-8"))
     return loaded
 

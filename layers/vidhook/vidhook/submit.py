@@ -1,4 +1,4 @@
-"""Taking a task in: check the submission, remember the watch, start it."""
+"""Accepts a submission: checks it, writes the watch and starts its execution."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The watch of a task, whether this submission made it, and the pause before its first poll."""
+    """The watch of a task, whether this submission created it, and the seconds to pause before its first poll."""
 
     watch: Watch
     created: bool
@@ -28,9 +28,9 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What it takes to take in a submission: the edges, the time, and the deployer's defaults.
+    """Accepts submissions, with these edges, this clock and the deployer's settings.
 
-    default_deadline: seconds after which a task is given up, unless its submission says otherwise.
+    default_deadline: the deadline_seconds of a submission that has none. pause_factor: scales the pauses between polls.
     """
 
     ledger: "Ledger"
@@ -43,13 +43,12 @@ class Intake:
     def submit(self, raw: Any, execution: str | None = None) -> Submitted:
         """Checks a submission and starts its watch. It is idempotent: a task that is submitted twice has one watch.
 
-        `execution` is the caller's name when it is itself an execution of the watch machine. Starting is repeated for
-        a watch that is not settled, since a crash may have come between remembering and starting. Raises
-        BadSubmission.
+        `execution` is the name of the caller if it is itself an execution of the watch machine. A watch that is not
+        settled is started again, since an earlier call may have crashed before it started it. Raises BadSubmission.
         """
         submission, token = check(raw, self.default_deadline)
         if token is not None and execution is not None:
-            problem = "cannot be given to the watch itself, whose input anybody may read"
+            problem = "cannot be in the input of the watch machine, which everybody who may read its executions sees"
             raise BadSubmission("task_token", problem, "submit through the function, the queue or the event bus")
         self._check_against_stack(submission)
         now = self.clock.now()
@@ -58,7 +57,7 @@ class Intake:
         if execution is None:
             if token is not None:
                 self.ledger.put_token(watch.id, token, now)
-                # Read after the token is written: we see the event, or whoever writes the event sees the token.
+                # Read after the token is written: either the event is seen here, or publishing sees the token.
                 watch = self.ledger.watch(watch.id)
             if not watch.settled:
                 self.machines.start_watch(watch.id, watch.id, pause)
@@ -67,7 +66,7 @@ class Intake:
         return Submitted(watch, created, pause)
 
     def _check_against_stack(self, submission: Submission) -> None:
-        """Raises BadSubmission for what fits the schema, but not this stack or its provider."""
+        """Raises BadSubmission for a submission that fits the schema, but not this stack or its provider."""
         try:
             self.ledger.provider(submission.provider)
             check_task_id(submission.task_id)
@@ -93,9 +92,9 @@ class Intake:
         return next_pause(known, self.clock.jitter())
 
     def _answer_at_once(self, watch: Watch) -> None:
-        """Answers who waits for a task that has ended. Raises BadSubmission when its event is stored no longer."""
+        """Answers the task tokens of a task that has ended. Raises BadSubmission when its event is no longer stored."""
         try:
             answer_tokens(self.ledger.event(watch.id), ledger=self.ledger, machines=self.machines)
-        except NotFound:  # a watch is remembered for longer than its event
-            problem = "is of a task that ended so long ago that its event is no longer stored"
+        except NotFound:  # the ledger has a watch for longer than its event
+            problem = "is of a task that ended long ago: its event is no longer stored"
             raise BadSubmission("task_id", problem, f"`vidhook task {watch.id}` shows how it ended") from None

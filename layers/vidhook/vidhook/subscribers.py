@@ -1,4 +1,4 @@
-"""The life of a subscriber: added, changed, paused, resumed, rotated, tested, removed."""
+"""Manages subscribers: add, change, pause, resume, rotate, test, recover and remove."""
 
 import base64
 import binascii
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vidhook.runs import Runs
 
 ROTATION_SECONDS = 86_400
-# Each is two requests to AWS, and whoever resumes or recovers by the HTTP API waits for 29 seconds at most.
+# Deliveries that one call starts: each needs two requests to AWS, and the HTTP API must answer within 29 seconds.
 AT_ONCE = 300
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
 SECRET_BYTES = range(24, 65)
@@ -42,7 +42,7 @@ SECRET_BYTES = range(24, 65)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What somebody wants a new subscriber to be: where it is, and which events it is for."""
+    """What a new subscriber should be: its URL, its filter and its description."""
 
     url: str
     events: tuple[str, ...] = TERMINAL_TYPES
@@ -60,9 +60,9 @@ def add(
     http: "Http",
     clock: Clock,
 ) -> tuple[Subscriber, str]:
-    """Adds a subscriber. Returns it with its signing secret, which is shown this once. Raises BadSubscriber.
+    """Adds a subscriber. Returns it with its signing secret, which is shown only once. Raises BadSubscriber.
 
-    `secret` brings one from elsewhere. The secret is stored before the subscriber: nothing is ever sent unsigned.
+    `secret` is the caller's own, None makes a new one. It is stored first, so that no webhook is sent unsigned.
     """
     subscriber_id = derived_id("sub", randomness.token_hex(32))
     subscriber = Subscriber(
@@ -92,7 +92,7 @@ def change(subscriber_id: str, changes: Mapping[str, Any], *, ledger: "Ledger", 
 
 
 def _added(subscriber_id: str, ledger: "Ledger") -> Subscriber:
-    """A subscriber that somebody added. A callback_url is its tasks', and its secret the whole stack's."""
+    """Returns a subscriber that somebody added. Raises BadSubscriber for a callback_url, which belongs to its tasks."""
     if subscriber_id.startswith("cb_"):
         problem = f"{subscriber_id} is the callback_url of tasks and cannot be changed"
         raise BadSubscriber("subscriber", problem, "pause it, or submit with another one")
@@ -100,7 +100,7 @@ def _added(subscriber_id: str, ledger: "Ledger") -> Subscriber:
 
 
 def check(subscriber: Subscriber, http: "Http") -> None:
-    """Raises BadSubscriber naming the field, the value's problem and a hint."""
+    """Raises BadSubscriber naming the field, the value's problem and a hint if the subscriber is not valid."""
     try:
         http.check(subscriber.url)
     except Blocked as error:
@@ -121,7 +121,7 @@ def check(subscriber: Subscriber, http: "Http") -> None:
 
 
 def checked_secret(secret: str) -> str:
-    """A signing secret brought from elsewhere. Raises BadSubscriber, without repeating the secret."""
+    """Returns the caller's own signing secret, checked. Raises BadSubscriber, without repeating the secret."""
     try:
         size = len(base64.b64decode(secret.removeprefix(PREFIX), validate=True))
     except binascii.Error:
@@ -132,16 +132,16 @@ def checked_secret(secret: str) -> str:
 
 
 def pause(subscriber_id: str, *, ledger: "Ledger") -> Subscriber:
-    """Holds back all that is for this subscriber until it is resumed; nothing is lost. Raises NotFound."""
+    """Holds all deliveries of a subscriber until it is resumed; nothing is lost. Raises NotFound."""
     ledger.put_state(subscriber_id, SubscriberState.PAUSED, "paused by its owner")
     return ledger.subscriber(subscriber_id)
 
 
 def resume(subscriber_id: str, *, runs: "Runs") -> tuple[Subscriber, int]:
-    """Makes a paused or disabled subscriber active and sends what was held.
+    """Makes a paused or disabled subscriber active and starts its held deliveries.
 
-    Returns it, and how many deliveries were started at once; the sweeper goes on with the rest, a quarter of an hour
-    later. Raises NotFound.
+    Returns the subscriber, and how many deliveries were started; the sweeper starts the rest up to 15 minutes later.
+    Raises NotFound.
     """
     runs.ledger.put_state(subscriber_id, SubscriberState.ACTIVE, None, draining=True)
     drained = runs.drain(subscriber_id, AT_ONCE)
@@ -149,7 +149,7 @@ def resume(subscriber_id: str, *, runs: "Runs") -> tuple[Subscriber, int]:
 
 
 def remove(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets") -> Subscriber:
-    """Forgets a subscriber and its secrets; what is on its way to it is cancelled. Raises NotFound, BadSubscriber."""
+    """Removes a subscriber and its secrets; its open deliveries are cancelled. Raises NotFound, BadSubscriber."""
     subscriber = _added(subscriber_id, ledger)
     ledger.remove_subscriber(subscriber_id)
     secrets.delete_signing(subscriber.secret_name)
@@ -165,9 +165,9 @@ def rotate(
     secrets: "Secrets",
     clock: Clock,
 ) -> str:
-    """Gives a subscriber a new secret; the old ones sign along for `keep_seconds` (0: not at all).
+    """Gives a subscriber a new secret; the old ones sign too for `keep_seconds` (0: not at all).
 
-    Returns the secret, which is shown this once. Raises NotFound, BadSubscriber.
+    Returns the secret, which is shown only once. Raises NotFound, BadSubscriber.
     """
     subscriber = _added(subscriber_id, ledger)
     fresh = new_secret() if secret is None else checked_secret(secret)
@@ -186,14 +186,14 @@ def rotate(
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A test event and the attempt at sending it."""
+    """A test event and the attempt to send it."""
 
     event: Event
     attempt: Attempt
 
 
 def send_test(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", http: "Http", clock: Clock) -> Tested:
-    """Sends `endpoint.test` to a subscriber, whatever its state and filter; once, and outside the delivery log."""
+    """Sends `endpoint.test` to a subscriber in any state and with any filter: once, and outside the delivery log."""
     subscriber, now = ledger.subscriber(subscriber_id), clock.now()
     event = test_event(subscriber.id, now)
     delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
@@ -202,7 +202,7 @@ def send_test(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", http:
 
 
 def test_event(subscriber_id: str, now: float) -> Event:
-    """Returns an `endpoint.test` event, which is about no task."""
+    """Returns an `endpoint.test` event, which belongs to no task."""
     event_id = derived_id("evt", "test", randomness.token_hex(16))
     data = {"object": "endpoint", "id": subscriber_id, "message": "This is a test from vidhook; nothing happened."}
     body = {"id": event_id, "type": "endpoint.test", "timestamp": iso(now), "data": data}
@@ -210,9 +210,10 @@ def test_event(subscriber_id: str, now: float) -> Event:
 
 
 def recover(subscriber_id: str, *, since: float, most: int | None = None, runs: "Runs") -> int:
-    """Sends again up to `most` of what failed for this subscriber since an instant, oldest first. Returns how many.
+    """Starts again up to `most` deliveries that failed or were cancelled since an instant, oldest first.
 
-    What was sent again is no longer failed, so asking once more goes on with the rest. Raises NotFound.
+    Returns how many. What was started again is no longer failed, so another call goes on with the rest. Raises
+    NotFound.
     """
     runs.ledger.subscriber(subscriber_id)
     lost = (

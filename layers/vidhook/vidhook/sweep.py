@@ -1,4 +1,4 @@
-"""The sweep: restarts what a crash between two writes left standing, so that nothing stays stuck."""
+"""Sweeps the ledger: starts again what should have moved and did not, for example after a crash between two writes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from vidhook.runs import Runs
     from vidhook.task import Delivery
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
-# A sweep; the next one goes on.
+# The most that one sweep starts; the next sweep goes on.
 MOST = 200
-MOST_DRAINED = 3_000  # of one subscriber
+MOST_DRAINED = 3_000  # held deliveries of one subscriber
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many watches and deliveries were started anew, and how many held ones were drained."""
+    """How many watches and deliveries were started again, and how many held deliveries were drained."""
 
     watches: int = 0
     deliveries: int = 0
@@ -25,39 +25,39 @@ class Swept:
 
 
 def sweep(runs: "Runs") -> Swept:
-    """Restarts watches that were claimed and never started or lost their execution, and stranded deliveries.
+    """Starts again overdue watches without a running execution, overdue deliveries and unfinished drains.
 
-    A watch whose execution still runs is only slow and is left alone. The restarted execution asks once, so a watch
-    past its deadline ends at once. A sweep is idempotent. What cannot be restarted holds up nothing else: all of it is
-    raised at the end, as an ExceptionGroup.
+    A watch whose execution still runs is only slow and is left alone. The new execution polls once, so a watch past
+    its deadline ends immediately. The sweep is idempotent. An error does not stop it: all errors are raised at the end,
+    as an ExceptionGroup.
     """
     ledger, now = runs.ledger, runs.clock.now()
-    troubles: list[Exception] = []
+    errors: list[Exception] = []
     draining = (each.id for each in ledger.subscribers() if each.active and each.draining)
     swept = Swept(
-        _each(ledger.overdue_watches(now, MOST), lambda watch_id: _restart_watch(watch_id, runs), troubles),
-        _each(ledger.overdue_deliveries(now, MOST), lambda delivery: _restart_delivery(delivery, runs), troubles),
-        _each(draining, lambda subscriber_id: runs.drain(subscriber_id, MOST_DRAINED), troubles),
+        _restart(ledger.overdue_watches(now, MOST), lambda watch_id: _restart_watch(watch_id, runs), errors),
+        _restart(ledger.overdue_deliveries(now, MOST), lambda delivery: _restart_delivery(delivery, runs), errors),
+        _restart(draining, lambda subscriber_id: runs.drain(subscriber_id, MOST_DRAINED), errors),
     )
-    if troubles:
-        raise ExceptionGroup("some could not be restarted", troubles)
+    if errors:
+        raise ExceptionGroup("some could not be restarted", errors)
     return swept
 
 
-def _each(things: Iterable[Thing], restart: Callable[[Thing], int], troubles: list[Exception]) -> int:
+def _restart(items: Iterable[Item], restart: Callable[[Item], int], errors: list[Exception]) -> int:
     count = 0
-    for thing in things:
+    for item in items:
         try:
-            count += restart(thing)
-        except Exception as trouble:  # noqa: BLE001 - raised at the end of the sweep, with all others
-            troubles.append(trouble)
+            count += restart(item)
+        except Exception as error:  # noqa: BLE001 - raised at the end of the sweep, with all others
+            errors.append(error)
     return count
 
 
 def _restart_watch(watch_id: str, runs: "Runs") -> int:
-    """Gives a watch a new execution, unless its own still runs; 1 when it did."""
+    """Starts a new execution of a watch, unless its own still runs. Returns 1 if it did, else 0."""
     watch, now = runs.ledger.watch(watch_id), runs.clock.now()
-    if watch.event_id is not None:  # it ended meanwhile; the index lags behind the table
+    if watch.event_id is not None:  # it has ended meanwhile: the index is updated later than the table
         return 0
     running = runs.machines.watch_is_running(watch.execution)
     execution = watch.execution if running else f"{watch.id}-{int(now)}"

@@ -14,7 +14,7 @@ EVENT_TYPES = (*TERMINAL_TYPES, "video.progress", "image.progress")
 
 
 class Status(StrEnum):
-    """What a task is doing. `completed` and `failed` are final."""
+    """The status of a task. `completed` and `failed` are final."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -27,7 +27,7 @@ class Status(StrEnum):
 
 
 class Category(StrEnum):
-    """Why a task failed, coarse enough to branch on whatever the provider."""
+    """Why a task failed: a few categories, the same for every provider, to branch on."""
 
     CONTENT_POLICY = "content_policy"
     INVALID_INPUT = "invalid_input"
@@ -46,11 +46,11 @@ class SubscriberState(StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"  # by its owner
-    DISABLED = "disabled"  # by us, for a reason that stands beside it
+    DISABLED = "disabled"  # by vidhook; `reason` says why
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands. `due` and `held` are open, the others are its end."""
+    """The state of a delivery. `due` and `held` are open, the others are final."""
 
     DUE = "due"
     HELD = "held"  # waits for a subscriber that is paused or disabled
@@ -60,16 +60,16 @@ class DeliveryState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What an attempt led to."""
+    """The result of an attempt."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
-    GONE = "gone"  # 410: the subscriber wants nothing more
-    FAILED = "failed"  # it was the last one
+    GONE = "gone"  # 410: the subscriber wants no more events
+    FAILED = "failed"  # the last attempt of a run
 
 
 class AttemptKind(StrEnum):
-    """What an attempt met: an answer over HTTP, no secret to sign with, or what broke on the way (errors.py)."""
+    """What an attempt got: an HTTP answer, no secret to sign with, or the class of what broke (errors.py)."""
 
     HTTP = "http"
     SECRET = "secret"  # noqa: S105 - a word, not a secret
@@ -86,7 +86,7 @@ class AttemptKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskError:
-    """Why a task failed. `code` is SCREAMING_SNAKE, `provider_code` is untouched, `message` is never empty."""
+    """Why a task failed. `code` is in UPPER_SNAKE_CASE, `provider_code` is unchanged, `message` is never empty."""
 
     category: Category
     code: str
@@ -97,7 +97,7 @@ class TaskError:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One finished file at the provider: role `result` or `original`, type `video` or `image`."""
+    """One finished file at the provider. `role` is `result` or another asset, `type` is `video` or `image`."""
 
     role: str
     type: str
@@ -123,11 +123,11 @@ class Snapshot:
     """One reading of a task. `sources` is non-empty exactly when completed, `error` is set exactly when failed."""
 
     status: Status
-    provider_status: str | None = None  # the provider's own word, untouched
+    provider_status: str | None = None  # the provider's own word, unchanged
     object: str = "video"  # or "image"
     model: str | None = None
     prompt: str | None = None
-    progress: int | None = None  # 0..100, never invented
+    progress: int | None = None  # 0 to 100, only as the provider says
     created_at: float | None = None
     started_at: float | None = None
     completed_at: float | None = None
@@ -136,13 +136,13 @@ class Snapshot:
     sources: tuple[Source, ...] = ()
     error: TaskError | None = None
     usage: dict[str, Any] | None = None
-    upstream_id: str | None = None  # the id of whoever the provider itself asked
+    upstream_id: str | None = None  # the id of the task at the service that the provider itself uses
     known_status: bool = True  # False: the word is in no table and was read as processing
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What somebody asked us to follow, checked."""
+    """A checked submission: one task to follow, and how."""
 
     provider: str
     task_id: str
@@ -154,13 +154,13 @@ class Submission:
 
     @property
     def id(self) -> str:
-        """The watch's id: the same for the same task, whoever submits it, however often."""
+        """The id of the task and of its watch: the same for every submission of the task."""
         return watch_id(self.provider, self.task_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """One question to the provider and what came of it: `answer` is a status, or the class of what went wrong."""
+    """One request to the provider about a task: `answer` is a status, or the class of what went wrong."""
 
     at: float
     answer: str
@@ -172,7 +172,7 @@ class Poll:
 class Watch:
     """Our following of one task.
 
-    execution: the name of the state machine's execution that follows it. paused: the sum of all pauses asked for.
+    execution: the name of the state machine's execution that follows it. paused: the sum of all pauses, in seconds.
     history: the latest polls, oldest first. store_failures: how often storing the video failed. detected_at: when a
     poll found the task settled. last_progress: the latest poll that subscribers were notified of.
     """
@@ -194,7 +194,7 @@ class Watch:
         return self.submission.id
 
     def age(self, now: float) -> float:
-        """Seconds since submission; never less than all pauses together, so the rules hold where Waits are scaled."""
+        """Returns seconds since submission; at least the sum of all pauses, which a sandbox waits out in less time."""
         return max(now - self.submitted_at, float(self.paused))
 
     @property
@@ -203,24 +203,24 @@ class Watch:
 
 
 def watch_id(provider: str, task_id: str) -> str:
-    """`tsk_` and 26 characters that follow from (provider, task_id) alone."""
+    """Returns `tsk_` and 26 characters that follow from (provider, task_id) only."""
     return derived_id("tsk", provider, task_id)
 
 
 def derived_id(prefix: str, *parts: str) -> str:
-    """A prefix and 26 lower-case base32 characters (130 bits of SHA-256): fits execution names, keys and URLs."""
+    """Returns a prefix and 26 lower-case base32 characters (130 bits of SHA-256), for names, keys and URLs."""
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
     return f"{prefix}_{base64.b32encode(digest).decode().lower()[:26]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An HTTPS endpoint that is notified, with its filter. Its secrets live in Secrets Manager under `secret_name`.
+    """An HTTPS endpoint that is notified, with its filter. Its secrets are in Secrets Manager under `secret_name`.
 
-    reason: why it is paused or disabled. hold_until: nothing is sent to it before then, since it said Retry-After.
-    failing_since and last_failure: the first and the latest failed attempt with no success in between;
-    failing_reported: operators know of them. draining: deliveries that were held are still to be started. metadata:
-    keys and values that a task's metadata must have.
+    reason: why it is paused or disabled. hold_until: nothing is sent before this instant, because it answered with
+    Retry-After. failing_since and last_failure: the first and the latest failed attempt with no success in between.
+    failing_reported: these failures were reported on the bus. draining: some held deliveries are still to be started.
+    metadata: keys and values that a task's metadata must have.
     """
 
     id: str
@@ -247,7 +247,7 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one delivery, as the delivery log shows it. timings: milliseconds a phase."""
+    """One try at one delivery, as the delivery log shows it. timings: the milliseconds of each phase."""
 
     number: int
     at: float
@@ -267,8 +267,8 @@ class Attempt:
 class Delivery:
     """One event to one subscriber.
 
-    attempts counts all there ever were; the schedule of the current run began after `base` of them. run counts the
-    redelivery runs; each is followed by one execution.
+    attempts: how many were made in all. base: how many of them were made before the current run's schedule began.
+    run: the number of the current redelivery run; one execution follows each run.
     """
 
     event_id: str
@@ -279,17 +279,17 @@ class Delivery:
     state: DeliveryState = DeliveryState.DUE
     attempts: int = 0
     next_at: float | None = None
-    last: str = ""  # the latest attempt in a word or two
+    last: str = ""  # the result of the latest attempt: its HTTP status or its kind
     base: int = 0
     run: int = 0
 
     @property
     def execution_name(self) -> str:
-        """The name of the execution that follows the current run: one run is started once."""
+        """The name of the execution that follows the current run: as it is unique, a run is started only once."""
         return f"{self.event_id}-{self.subscriber_id}-{self.run}"
 
     def execution_input(self, pause: int) -> dict[str, Any]:
-        """The input of that execution, which begins with `pause` seconds: ids and seconds only."""
+        """Returns the input of that execution, which first pauses for `pause` seconds: ids and seconds only."""
         return {
             "watch": self.watch_id,
             "event": self.event_id,
@@ -301,7 +301,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class SigningSecret:
-    """One `whsec_...` of a subscriber; it signs until `expires_at` (unix seconds), or for good."""
+    """One `whsec_...` of a subscriber; it signs until `expires_at` (unix seconds), or always when that is None."""
 
     secret: str = field(repr=False)
     expires_at: float | None = None

@@ -1,6 +1,6 @@
-"""Instants and waits: the clock that jobs are handed, times as others write them, and times as we write them.
+"""Instants and waits: the clock of the jobs, and how times are read and written.
 
-Instants are unix seconds (UTC), waits are seconds. What makes no sense is read as None, and never raises.
+Instants are unix seconds (UTC), waits are seconds. A value that makes no sense is read as None; nothing raises.
 """
 
 import math
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-# No answer about a video is from outside this century; a figure that is, is no time.
+# An answer about a video has no instant outside this century: such a number is not an instant.
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-# Nobody, provider or subscriber, may make us wait for longer than a day at a time.
+# The longest wait, in seconds, that a provider or a subscriber can ask for at a time.
 LONGEST_WAIT = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The time and the randomness that jobs use, so that tests can decide both.
+    """The time and the randomness of the jobs, so that tests can set both.
 
-    now: the current instant. jitter: a number in [0, 1) that spreads what would otherwise happen at the same moment.
+    now: the current instant. jitter: a number in [0, 1), which spreads what would otherwise happen at the same moment.
     """
 
     now: Callable[[], float] = time.time
@@ -30,7 +30,7 @@ class Clock:
 
 
 def number(value: object) -> float | None:
-    """Returns a finite number, also from a string of digits; None for anything else, true and false too."""
+    """Returns a finite number, also from a string of digits; None for anything else, also for true and false."""
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,40}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?\s*", value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -39,7 +39,7 @@ def number(value: object) -> float | None:
 
 
 def instant(value: object) -> float | None:
-    """Returns the instant in a number (s, ms, us or ns, by magnitude), in ISO 8601 (UTC) or an HTTP date."""
+    """Returns the instant in a number (s, ms, us or ns, by its size), in ISO 8601 (UTC) or an HTTP date, else None."""
     amount = number(value)
     if amount is not None:
         for unit in (1, 1e3, 1e6, 1e9):
@@ -64,8 +64,8 @@ def _calendar(written: str) -> float | None:
 def seconds_until(value: object, now: float) -> int | None:
     """Returns how many whole seconds somebody asks us to wait, at most a day; None when it cannot be read.
 
-    The one reader of Retry-After (RFC 9110, section 10.2.3) and its relatives, for providers and for subscribers: a
-    number of seconds or a date, which is 0 when it has passed. A repeated header arrives as a list joined by commas:
+    Reads Retry-After (RFC 9110, section 10.2.3) and similar values, of providers and of subscribers: a number of
+    seconds or a date, which is 0 when it has passed. A repeated header arrives as a list joined by commas:
     the longest wait counts.
     """
     at = instant(value)
@@ -81,7 +81,7 @@ def seconds_until(value: object, now: float) -> int | None:
 def iso(at: float | None, *, exact: bool = False) -> str | None:
     """Returns an instant as `2026-04-27T11:20:12Z`, to the second; None stays None.
 
-    With `exact`, for what a provider said, milliseconds are added where there are any: `2026-04-27T11:20:12.922Z`.
+    With `exact`, for the times of a provider, milliseconds are added where there are any: `2026-04-27T11:20:12.922Z`.
     """
     if at is None:
         return None

@@ -1,4 +1,4 @@
-"""Task tokens: executions of other people's state machines that wait for a task."""
+"""Answers task tokens: the executions of other state machines that wait for a task."""
 
 from typing import TYPE_CHECKING
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def answer_tokens(event: "Event", *, ledger: "Ledger", machines: "Machines") -> int:
-    """Answers every execution that waits for this task with a task token, and forgets the token.
+    """Answers every execution that waits for this task with a task token, and removes the token.
 
-    Returns how many we may not answer. Their tokens stay: submitting the task again tries them again.
+    Returns how many AWS does not let us answer. Their tokens stay: submitting the task again tries them again.
     """
     forbidden = 0
     for token in ledger.tokens(event.watch_id):

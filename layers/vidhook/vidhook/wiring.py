@@ -1,4 +1,4 @@
-"""Every edge and every bundle of edges of one deployment, wired in one place for handlers, the command and tests."""
+"""Makes every edge of one deployment in one place, for the handlers, the command and the tests."""
 
 import os
 import re
@@ -23,7 +23,7 @@ from vidhook.times import Clock
 
 
 class Edges:
-    """The edges of one deployment, each made when first asked for.
+    """The edges of one deployment, each made when it is first used.
 
     `settings` are those of template.yaml, by the names that the functions' environments give them (TABLE, BUCKET ...);
     one that is missing raises KeyError when it is needed. `client` makes the clients of AWS's services by their names;
@@ -85,10 +85,10 @@ class Edges:
 
     @property
     def pause_factor(self) -> float:
-        """What a poll costs against a second of delay."""
+        """The parameter PauseFactor: scales the pauses between polls."""
         return float(self._settings.get("PAUSE_FACTOR", "1"))
 
-    # What jobs take
+    # What the jobs need
 
     @cached_property
     def intake(self) -> Intake:
@@ -112,13 +112,13 @@ class Edges:
 
 
 def settings_of(stack: str, outputs: Mapping[str, str]) -> dict[str, str]:
-    """Returns the settings that a deployed stack's outputs say, for whoever works on it from outside."""
-    said = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper(): value for name, value in outputs.items()}
-    networks = said.get("ALLOWED_NETWORKS", "")  # an output cannot be empty
-    return {**said, "STACK": stack, "ALLOWED_NETWORKS": "" if networks == "none" else networks}
+    """Returns the settings of a deployed stack from its outputs, for the command and for tests."""
+    settings = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper(): value for name, value in outputs.items()}
+    networks = settings.get("ALLOWED_NETWORKS", "")  # "none" when empty: an output cannot be empty
+    return {**settings, "STACK": stack, "ALLOWED_NETWORKS": "" if networks == "none" else networks}
 
 
 @cache
 def edges() -> Edges:
-    """Returns the edges of this Lambda, from its environment variables: the same ones for every invocation."""
+    """Returns the edges of this Lambda, from its environment variables: the same object for every invocation."""
     return Edges(os.environ)

@@ -1,5 +1,5 @@
-"""Where the world is touched."""
+"""The edges: the modules that use AWS and the network."""
 
-# To one AWS service: publishing notifies so many subscribers at once, and botocore makes any further connection anew
-# for each request.
+# Connections to one AWS service. Publishing notifies this many subscribers at the same time, and botocore does not
+# reuse connections above this number.
 CONNECTIONS = 64

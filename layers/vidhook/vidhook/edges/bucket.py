@@ -1,4 +1,4 @@
-"""The S3 bucket that holds the videos."""
+"""The S3 bucket that stores the videos."""
 
 import hashlib
 import io
@@ -17,34 +17,35 @@ from vidhook.task import StoredFile
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Amazon S3 quotas: one PutObject carries at most 5 GiB, a multipart upload at most 10,000 parts.
+# Amazon S3 quotas: one PutObject takes at most 5 GiB, a multipart upload at most 10,000 parts.
 SINGLE_PUT_LIMIT = 5 * 1024**3
 PART_BYTES = 32 * 1024**2
 READ_BYTES = 1024**2
 
 
 class Readable(Protocol):
-    """Bytes that can be read once, front to back."""
+    """Bytes that can be read once, in order."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Bucket:
-    """Stores streams under keys of the caller's choosing."""
+    """Stores streams under keys that the caller chooses."""
 
     def __init__(self, name: str, *, client: "S3Client | None" = None) -> None:
         self.name = name
-        # The body is a stream that cannot be rewound: it is neither hashed beforehand nor sent twice, TLS guards it on
-        # the way and our own SHA-256 afterwards. The caller owns the retry, from the download on.
+        # The body is a stream that can be read only once, so botocore must not hash it first and must not send it
+        # again. TLS protects it on the way, and our own SHA-256 after that. The caller retries, with a new download.
         self._client = client or boto3.client(
             "s3",
             config=Config(
                 request_checksum_calculation="when_required",
                 retries={"total_max_attempts": 1},
-                # boto3 signs links the old way in the old regions, and S3 refuses those for what KMS encrypts.
+                # In the oldest regions boto3 signs links with version 2, and S3 refuses those for objects that KMS
+                # encrypts.
                 signature_version="s3v4",
-                # A link names the region's own host: the global one redirects for a new bucket's first day, and no
-                # signature survives that. A local cloud's address has no names for buckets.
+                # Links need the host of the region: the global host redirects for a new bucket's first day, and the
+                # signature is not valid for the other host. A local cloud has no host names for buckets.
                 s3={
                     "payload_signing_enabled": False,
                     "addressing_style": "path" if os.environ.get("AWS_ENDPOINT_URL") else "virtual",
@@ -53,7 +54,7 @@ class Bucket:
         )
 
     def find(self, key: str) -> StoredFile | None:
-        """Returns the file under this key, or None. Costs a HEAD, and one read of the object when it is there."""
+        """Returns the file under this key, or None. Costs a HEAD, and a read of the whole object if it exists."""
         if not self.holds(key):
             return None
         answer = self._client.get_object(Bucket=self.name, Key=key)
@@ -65,11 +66,11 @@ class Bucket:
     def store(
         self, key: str, source: Readable, *, length: int | None, content_type: str, metadata: Mapping[str, str]
     ) -> StoredFile:
-        """Streams a body into one object; nothing lies under the key unless all of it arrived.
+        """Streams a body into one object; there is no object under the key unless all of the body arrived.
 
-        `length` in bytes when the source announced one: then it goes into a single PutObject as fast as it comes.
-        Without, or above 5 GiB, it goes up in parts of 32 MiB. Raises BrokenDownload when the body has another
-        length or is empty, and whatever the source raises.
+        `length` is the bytes that the source announced: with it the body goes into one PutObject as it comes. Without
+        it, or above 5 GiB, the body goes up in parts of 32 MiB. Raises BrokenDownload when the body has another length
+        or is empty, and whatever the source raises.
         """
         body = _Hashing(source, length)
         about: dict[str, Any] = {
@@ -84,7 +85,7 @@ class Bucket:
             try:
                 self._client.put_object(**about, Body=cast("IO[bytes]", body), ContentLength=length)
             except HTTPClientError:
-                # What a body raises while it is sent comes back wrapped, as a fault of the connection to S3.
+                # botocore wraps what the body raises in an error of the connection to S3.
                 if body.failure is not None:
                     raise body.failure from None
                 raise
@@ -106,12 +107,12 @@ class Bucket:
                 raise BrokenDownload("the source is empty")
             self._client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
         except BaseException:
-            with suppress(ClientError):  # the bucket's lifecycle aborts what we cannot
+            with suppress(ClientError):  # else the bucket's lifecycle rule aborts it
                 self._client.abort_multipart_upload(**place, UploadId=upload)
             raise
 
     def holds(self, key: str) -> bool:
-        """Whether there is an object under this key."""
+        """Returns whether there is an object under this key."""
         try:
             self._client.head_object(Bucket=self.name, Key=key)
         except ClientError as error:
@@ -121,9 +122,9 @@ class Bucket:
         return True
 
     def presigned(self, key: str, *, seconds: int, method: str = "GET") -> str:
-        """Returns a presigned URL that works without credentials for `seconds`, or as long as our own credentials do.
+        """Returns a presigned URL that works without credentials for `seconds`, or until our own credentials expire.
 
-        It works for this `method` alone, GET or HEAD.
+        It works for this `method` only, GET or HEAD.
         """
         operation = "head_object" if method == "HEAD" else "get_object"
         return self._client.generate_presigned_url(
@@ -132,7 +133,7 @@ class Bucket:
 
 
 class _Hashing:
-    """A stream that counts and hashes what is read from it, and breaks unless `length` bytes come, if given."""
+    """A stream that counts and hashes what is read from it, and raises unless `length` bytes come, if given."""
 
     def __init__(self, source: Readable, length: int | None = None) -> None:
         self._source = source
@@ -159,7 +160,7 @@ class _Hashing:
             raise BrokenDownload(f"{self.count} bytes came of {self._length} announced")
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Never possible; it is here because botocore's signer takes no stream without it where awscrt is installed."""
+        """Always raises. It exists because botocore's signer needs a stream with `seek` where awscrt is installed."""
         raise io.UnsupportedOperation("a download cannot be rewound")
 
     def hexdigest(self) -> str:

@@ -1,4 +1,4 @@
-"""EventBridge: the event bus that carries every event beside the webhooks."""
+"""EventBridge: the event bus, which gets every event in addition to the webhooks."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ class Bus:
         self._client = client or boto3.client("events")
 
     def put(self, event: "Event") -> None:
-        """Puts an event's body on the bus, its type as the detail-type. Raises OSError when the bus refuses it."""
+        """Puts an event's body on the bus, with its type as the detail-type. Raises OSError when the bus refuses it."""
         self._put(event.type, event.body, event.at)
 
     def report(self, detail_type: str, detail: dict[str, Any], at: float) -> None:

@@ -1,8 +1,8 @@
-"""The only way out: every request to a provider, a video's host or a subscriber is sent by `Http`.
+"""Sends every request to a provider, a video's host or a subscriber.
 
-A URL that somebody else names must not reach our network (SSRF), hold us beyond the deadline or fill our memory. So
-one lookup is made, every address of its answer is checked, the connection goes to a checked address, TLS is verified
-against the name, and one wall-clock deadline spans lookup, connect, TLS, sending, headers and body.
+A URL that somebody else gives must not reach our network (SSRF), take longer than the deadline or fill our memory. So
+there is one lookup, every address of its answer is checked, the connection goes to a checked address, TLS is verified
+against the name, and one wall-clock deadline covers lookup, connect, TLS, sending, headers and body.
 """
 
 import io
@@ -42,9 +42,9 @@ from vidhook.errors import (
     TooLarge,
 )
 
-# What IANA's special-purpose registries (RFC 6890) call not globally reachable, multicast, and what clouds answer on
-# public-looking addresses. An IPv6 address is public only inside 2000::/3, which leaves out loopback, link-local,
-# unique local, mapped IPv4 and NAT64 without naming them.
+# Networks that are not globally reachable by IANA's special-purpose registries (RFC 6890), multicast, and services of
+# cloud providers at addresses that look public. An IPv6 address is public only inside 2000::/3: this excludes loopback,
+# link-local, unique local, mapped IPv4 and NAT64.
 _GLOBAL_IPV6 = ip_network("2000::/3")
 _NOT_PUBLIC = tuple(
     ip_network(network)
@@ -54,7 +54,7 @@ _NOT_PUBLIC = tuple(
         "100.64.0.0/10",  # carrier-grade NAT; Alibaba Cloud's metadata
         "127.0.0.0/8",
         "168.63.129.16/32",  # Azure's wire server
-        "169.254.0.0/16",  # link-local; metadata nearly everywhere
+        "169.254.0.0/16",  # link-local; metadata of most clouds
         "172.16.0.0/12",
         "192.0.0.0/24",  # IETF protocol assignments; Oracle Cloud's metadata
         "192.0.2.0/24",  # documentation
@@ -78,7 +78,7 @@ _HEADER_VALUE = re.compile(r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff]
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 _DEFAULT_PORT = {"https": 443, "http": 80}
 _HEAD_BYTES = 65_536  # of an answer's status lines and headers, any 1xx included
-_CONNECT_SECONDS = 2.0  # the longest an address is waited for while another is left to try
+_CONNECT_SECONDS = 2.0  # the longest wait for one address while there is another to try
 _PIECE = 262_144
 
 _Address = IPv4Address | IPv6Address
@@ -103,7 +103,7 @@ class Response:
 
 
 class Http:
-    """Sends requests where they may go; build one a process, any number of threads may use it.
+    """Sends requests to addresses that are allowed. One object per process is enough; threads can share it.
 
     `allowed_networks` are CIDRs that may be reached although they are private, over plain http too. `resolve` is
     `socket.getaddrinfo` or a function of its shape. A bad CIDR raises BadInput.
@@ -122,12 +122,12 @@ class Http:
         except ValueError as error:
             raise BadInput("allowed_networks", str(error), "write CIDRs such as 10.1.0.0/16") from None
         self._user_agent = user_agent
-        # One context for all: reading the CA bundle takes longer than a handshake.
+        # One context for all requests: reading the CA bundle takes longer than a handshake.
         self._ssl_context = ssl_context or ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
         self._resolve = resolve
 
     def check(self, url: str) -> None:
-        """Refuse, without touching the network, a URL that can never be sent to: raises Blocked with a hint."""
+        """Raises Blocked, with a hint, for a URL that can never be sent to. Does not use the network."""
         self._split(url)
 
     def send(
@@ -141,10 +141,10 @@ class Http:
         max_bytes: int = 65_536,
         on_excess: Literal["error", "truncate"] = "error",
     ) -> Response:
-        """One request and its whole answer within `deadline` seconds; a redirect is an answer like any other.
+        """Sends one request and returns its whole answer within `deadline` seconds. Follows no redirect.
 
-        A body above `max_bytes` raises TooLarge or is cut, as `on_excess` says. Raises the RequestFailed that names
-        what broke.
+        A body above `max_bytes` raises TooLarge or is cut, as `on_excess` says. Raises the subclass of RequestFailed
+        for what broke.
         """
         parts = self._split(url)
         with closing(_Exchange(self, monotonic() + deadline)) as exchange:
@@ -170,10 +170,10 @@ class Http:
     def download(
         self, url: str, *, headers: Mapping[str, str] | None = None, deadline: float, max_redirects: int = 3
     ) -> Iterator["Download"]:
-        """GET whose body is still to be read, inside the `with` and before `deadline` seconds have passed.
+        """Sends a GET and yields its answer, whose body can be read inside the `with`, within `deadline` seconds.
 
-        Redirects are followed, each checked anew; `headers` go no further than the origin they were meant for. Raises
-        as `send` does, and BadRedirect for a redirect that leads nowhere or one too many.
+        Follows redirects and checks each target; `headers` are sent to the origin of `url` only. Raises as `send`
+        does, and BadRedirect for a redirect without a target or above `max_redirects`.
         """
         parts, headers, ends = self._split(url), headers or {}, monotonic() + deadline
         for hop in range(max_redirects + 1):
@@ -192,7 +192,7 @@ class Http:
                 headers = {}
 
     def _split(self, url: str) -> SplitResult:
-        """The URL in its normal form, once nothing in it is forbidden."""
+        """Returns the parts of the URL in its normal form. Raises Blocked if something in it is not allowed."""
         if not url.isprintable() or " " in url or "\\" in url:
             raise Blocked("the URL holds a space, a backslash or a control character; percent-encode it")
         try:
@@ -207,16 +207,16 @@ class Http:
                 raise Blocked("the URL's port is 0; leave it out or use the receiver's port")
             parts = urlsplit(cast(str, requests.Request("GET", url).prepare().url))
             address = _literal(parts.hostname or "")
-        except ValueError:  # requests' InvalidURL is one; its text repeats the URL
+        except ValueError:  # also the InvalidURL of requests, whose text repeats the URL
             raise Blocked("the URL cannot be read; write https://host/path") from None
         if address:
-            self._admit(parts.scheme, [address], str(address))
+            self._check_addresses(parts.scheme, [address], str(address))
         elif parts.scheme == "http" and not self._allowed:
             raise Blocked("plain http is not allowed; use https")
         return parts
 
-    def _admit(self, scheme: str, addresses: list[_Address], host: str) -> None:
-        """Raise Blocked unless every address may be reached over this scheme."""
+    def _check_addresses(self, scheme: str, addresses: list[_Address], host: str) -> None:
+        """Raises Blocked unless every address may be reached over this scheme."""
         outside = [address for address in addresses if not any(address in network for network in self._allowed)]
         detail = f"{host} is {', '.join(map(str, addresses))}"
         if scheme == "http" and outside:
@@ -243,11 +243,14 @@ class Download:
         self.length = _announced(answer)
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes, fewer only at the end, then b"". A body that ends too early raises ProtocolBroken."""
+        """Returns the next `size` bytes, fewer only at the end, then b"".
+
+        Raises ProtocolBroken or ConnectionReset when the body ends too early.
+        """
         piece = self._exchange.read(self._answer, size)
-        if not piece and self._exchange.torn:
+        if not piece and self._exchange.end_is_unsure:
             raise self._exchange.annotated(
-                ConnectionReset("the connection was cut, and no length says whether all of it arrived")
+                ConnectionReset("the connection was cut, and without a length the body may be incomplete")
             )
         return piece
 
@@ -256,9 +259,9 @@ class Download:
 
 
 class _Exchange(HTTPAdapter):
-    """One request and its answer, as requests' transport adapter, with what was measured of it.
+    """One request and its answer, as requests' transport adapter, with what was measured.
 
-    It is called without a requests.Session: all a Session adds (cookies, netrc, proxies of the environment, redirects)
+    It is used without a requests.Session. What a Session adds (cookies, netrc, proxies of the environment, redirects)
     must not happen here, and Session.send reads a redirect's body to its end, however long it is.
     """
 
@@ -266,7 +269,7 @@ class _Exchange(HTTPAdapter):
         super().__init__()
         self.address: str | None = None
         self.tls_version: str | None = None
-        self.torn = False  # TLS ended without saying so: nobody vouches that this was the end
+        self.end_is_unsure = False  # TLS ended without a close_notify: the body may have been cut off
         self._http, self._ends, self._started = http, ends, monotonic()
         self.phases: dict[str, float] = {}  # seconds
         self._socket: socket.socket | None = None
@@ -276,18 +279,18 @@ class _Exchange(HTTPAdapter):
             self._socket.close()
 
     def timings(self) -> dict[str, float]:
-        """Milliseconds of each phase so far, and in total."""
+        """Returns the milliseconds of each phase so far, and the total."""
         phases = self.phases | {"total": monotonic() - self._started}
         return {phase: round(seconds * 1000, 3) for phase, seconds in phases.items()}
 
     def annotated(self, failure: RequestFailed) -> RequestFailed:
-        """Returns the failure with what is known of how far the request got."""
+        """Returns the failure with the address, the TLS version and the timings of the request."""
         failure.address, failure.tls_version, failure.timings = self.address, self.tls_version, self.timings()
         return failure
 
     def start(self, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes) -> requests.Response:
-        """Send the request and read the answer's head."""
-        with self._naming_failures():
+        """Sends the request and returns the answer, of which only the head has been read."""
+        with self._translating_errors():
             _check_headers(headers)
             request = requests.Request(method, parts.geturl(), headers=headers, data=body).prepare()
             request.headers.setdefault("User-Agent", self._http._user_agent)
@@ -297,8 +300,8 @@ class _Exchange(HTTPAdapter):
             return self.send(request)
 
     def read(self, answer: requests.Response, size: int) -> bytes:
-        """The next `size` bytes of the body as they came, fewer only at its end."""
-        with self._naming_failures():
+        """Returns the next `size` bytes of the body as they came, fewer only at its end."""
+        with self._translating_errors():
             return cast(bytes, answer.raw.read(size, decode_content=False))
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
@@ -307,7 +310,7 @@ class _Exchange(HTTPAdapter):
         connection = HTTPConnection(cast(str, parts.hostname))
         connection.response_class = _Answer
         connection.sock = cast(socket.socket, connected)
-        with suppress(ConnectionReset):  # it may have answered before it stopped listening
+        with suppress(ConnectionReset):  # the receiver may have answered before it closed
             connection.request(
                 cast(str, request.method),
                 request.path_url,
@@ -319,10 +322,10 @@ class _Exchange(HTTPAdapter):
         return self.build_response(request, connection.getresponse())
 
     def _open(self, scheme: str, host: str, port: int) -> "_TimedSocket":
-        """A connection to a checked address of the host, encrypted for https."""
+        """Returns a connection to a checked address of the host, encrypted for https."""
         with self.phase("dns", "during the DNS lookup"):
             places = self._look_up(host, port)
-        self._http._admit(scheme, [ip_address(place[0]) for _, place in places], host)
+        self._http._check_addresses(scheme, [ip_address(place[0]) for _, place in places], host)
         with self.phase("connect", "while connecting"):
             connected = self._connect(places)
         if scheme == "https":
@@ -335,7 +338,7 @@ class _Exchange(HTTPAdapter):
         return _TimedSocket(self, connected)
 
     def _look_up(self, host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
-        """Every (family, socket address) of the host, from one lookup; a literal address needs none."""
+        """Returns every (family, socket address) of the host, from one lookup; a literal address needs none."""
         literal = _literal(host)
         if literal:
             return [(socket.AF_INET if literal.version == 4 else socket.AF_INET6, (host, port))]
@@ -347,7 +350,7 @@ class _Exchange(HTTPAdapter):
             except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
                 answer.set_exception(error)
 
-        # getaddrinfo takes no timeout: a thread of its own is left behind when it hangs, until the resolver gives up.
+        # getaddrinfo has no timeout, so it runs in a thread, which is left behind until the resolver gives up.
         Thread(target=ask, daemon=True).start()
         try:
             places = list(dict.fromkeys((family, place) for family, _, _, _, place in answer.result(self.left())))
@@ -360,7 +363,7 @@ class _Exchange(HTTPAdapter):
         return places
 
     def _connect(self, places: list[tuple[int, tuple[Any, ...]]]) -> socket.socket:
-        """A connection to the first address that takes one; a dead one costs its share of the time left."""
+        """Returns a connection to the first address that accepts one; a dead one costs its share of the time left."""
         failure: OSError = TimeoutError()
         for later, (family, place) in zip(reversed(range(len(places))), places, strict=True):
             self.address = place[0]
@@ -379,7 +382,7 @@ class _Exchange(HTTPAdapter):
         raise ConnectFailed(f"no connection: {reason}", detail=f"{self.address}: {failure}")
 
     def left(self) -> float:
-        """Seconds until the deadline; raises TimeoutError when it has passed."""
+        """Returns the seconds until the deadline. Raises TimeoutError when it has passed."""
         seconds = self._ends - monotonic()
         if seconds <= 0:
             raise TimeoutError
@@ -387,7 +390,7 @@ class _Exchange(HTTPAdapter):
 
     @contextmanager
     def phase(self, name: str | None, doing: str) -> Iterator[None]:
-        """Time a phase under its name, and give what the socket raises in it our names."""
+        """Measures a phase under its name, and raises our errors for what the socket raises in it."""
         began = monotonic()
         try:
             yield
@@ -404,8 +407,8 @@ class _Exchange(HTTPAdapter):
                 self.phases[name] = monotonic() - began
 
     @contextmanager
-    def _naming_failures(self) -> Iterator[None]:
-        """Give what http.client and urllib3 raise our names, and every failure what was measured."""
+    def _translating_errors(self) -> Iterator[None]:
+        """Raises our errors for what http.client and urllib3 raise, and adds the measurements to every error."""
         try:
             yield
         except RequestFailed as failure:
@@ -419,7 +422,7 @@ class _Exchange(HTTPAdapter):
 
 
 class _TimedSocket(io.RawIOBase):
-    """A connected socket as http.client wants one, whose every read and write ends by the exchange's deadline."""
+    """A connected socket for http.client; every read and write ends by the exchange's deadline."""
 
     def __init__(self, exchange: _Exchange, connected: socket.socket) -> None:
         self._exchange, self._socket, self._since = exchange, connected, monotonic()
@@ -428,7 +431,7 @@ class _TimedSocket(io.RawIOBase):
         with self._exchange.phase(None, "while sending"):
             self._socket.settimeout(self._exchange.left())
             try:
-                self._socket.sendall(data)  # plain or TLS, its timeout is for all of the data
+                self._socket.sendall(data)  # plain or TLS: the timeout is for all of the data
             except ssl.SSLEOFError:
                 raise ConnectionResetError from None  # how older Pythons report a reset under TLS
         self._since = monotonic()
@@ -439,8 +442,8 @@ class _TimedSocket(io.RawIOBase):
             try:
                 count = self._socket.recv_into(buffer)
             except ssl.SSLEOFError:
-                # Python's own servers close TLS without a close_notify: the end of an answer, if no more was announced.
-                self._exchange.torn, count = True, 0
+                # Python's own servers close TLS without a close_notify: this is the end, if no more was announced.
+                self._exchange.end_is_unsure, count = True, 0
         if count:
             self._exchange.phases.setdefault("first_byte", monotonic() - self._since)
         return count
@@ -452,37 +455,37 @@ class _TimedSocket(io.RawIOBase):
         return True
 
     def settimeout(self, _: object) -> None:
-        """The exchange's deadline holds, whatever urllib3 sets."""
+        """Does nothing: the exchange's deadline counts, not what urllib3 sets."""
 
     def close(self) -> None:
-        """The exchange closes the socket: http.client lets go of it before the body is read."""
+        """Does nothing: http.client closes before the body is read, so the exchange closes the socket."""
 
 
 class _Answer(HTTPResponse):
-    """http.client's answer, strict where http.client accepts what a broken or hostile sender sends."""
+    """http.client's answer, with checks where http.client accepts what a broken or hostile sender sends."""
 
     def begin(self) -> None:
         super().begin()
         cast(_Reader, self.fp).in_head = False
         try:
-            assert_header_parsing(self.headers)  # here, because urllib3 only logs it, with the URL's query string
+            assert_header_parsing(self.headers)  # urllib3 itself only logs it, with the URL's query string
         except urllib3.exceptions.HeaderParsingError:
             raise ProtocolBroken("the answer holds a malformed header line") from None
-        # http.client takes what int() takes, and reads to the end when that is negative.
+        # http.client accepts what int() accepts, and reads without a limit when it is negative.
         if not all(re.fullmatch("[0-9]{1,18}", length) for length in self.headers.get_all("content-length", [])):
             raise ProtocolBroken("the answer's Content-Length is not one number")
         if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
             raise ProtocolBroken("the answer's Transfer-Encoding is not chunked")
 
     def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]  # private, and nothing else will do
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # private, but there is no other way
         if version not in ("HTTP/1.0", "HTTP/1.1"):
             raise ProtocolBroken("the answer is not HTTP/1.1")
-        # http.client skips 100 only, and would take 103 Early Hints for the answer.
+        # http.client skips only 100, and would return 103 Early Hints as the answer.
         return version, 100 if 100 <= status < 200 and status != 101 else status, reason
 
     def _read_next_chunk_size(self) -> int:
-        # int() takes "-1", after which http.client reads to the end of the stream, whatever the limit.
+        # int() accepts "-1", and then http.client reads to the end of the stream without a limit.
         match = _CHUNK_SIZE.fullmatch(self.fp.readline(_HEAD_BYTES))
         if not match:
             raise ProtocolBroken("the answer's chunks are broken")
@@ -490,7 +493,7 @@ class _Answer(HTTPResponse):
 
 
 class _Reader(io.BufferedReader):
-    """What arrives on a socket. Inside the head of an answer an end is an error, and so is a head that never ends."""
+    """Reads from a socket. Raises for an end inside the head of an answer, and for a head that is too long."""
 
     def __init__(self, source: _TimedSocket) -> None:
         super().__init__(source)
@@ -509,12 +512,12 @@ class _Reader(io.BufferedReader):
 
 
 def _literal(host: str) -> _Address | None:
-    """The address that the host is, None for a name. Raises Blocked for what is neither."""
+    """Returns the address if the host is one, None for a name. Raises Blocked for anything else."""
     if ":" in host and "%" not in host:
         return IPv6Address(host)
     if not _HOST.fullmatch(host) or len(host) > 253:
         raise Blocked("the URL's host is no valid name; write https://host/path")
-    # A host whose last label is a number is an IPv4 address to a browser and to getaddrinfo (https://url.spec.whatwg.org).
+    # Browsers and getaddrinfo read a host whose last label is a number as IPv4 (https://url.spec.whatwg.org).
     if not _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
         return None
     try:
@@ -528,7 +531,7 @@ def _is_public(address: _Address) -> bool:
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
-    """Raise Blocked for a header that could be read as two. The text never shows a value: it may be a key."""
+    """Raises Blocked for a header that could be read as two. The text never shows a value: it may be a key."""
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise Blocked(f"the header name {name!r} is not valid; use letters, digits and dashes")
@@ -541,10 +544,10 @@ def _plain(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _announced(answer: requests.Response) -> int | None:
-    """The length of the body that the head announces, None if it does not."""
+    """Returns the length of the body that the head announces, or None."""
     if "transfer-encoding" in answer.headers or "content-length" not in answer.headers:
         return None
-    return int(answer.headers["content-length"].partition(",")[0])  # repeated ones are equal: _Answer saw to it
+    return int(answer.headers["content-length"].partition(",")[0])  # repeated ones are equal: urllib3 checks that
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
@@ -556,9 +559,9 @@ def _port(parts: SplitResult) -> int:
 
 
 def _redirect_target(answer: requests.Response) -> str | None:
-    """Where a redirect leads, None if it does not say."""
+    """Returns the URL that a redirect leads to, or None without a readable Location."""
     try:
-        # http.client reads headers as Latin-1, and hosts send UTF-8 in Location.
+        # http.client reads headers as Latin-1, but servers send UTF-8 in Location.
         location = answer.headers["location"].encode("latin-1").decode()
         return urljoin(answer.url, location)
     except (KeyError, ValueError):

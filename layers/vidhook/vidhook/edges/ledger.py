@@ -13,9 +13,9 @@ One partition holds all of one task, so one query reads it:
     providers     <name>                      a provider file
 
 Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's deliveries by time; `due` (due, due_at)
-finds what should have moved by now: an open watch or an open delivery carries it, a finished one does not. Both hold
-keys alone, so that a poll or an attempt writes no index; `due` is spread over 32 partitions by the task's id, and
-`due_at` moves on in steps of a quarter of an hour.
+finds what should have moved by now. Only open watches and due deliveries have the attribute `due`. Both indexes hold
+keys only, so that most polls and attempts write to no index; `due` is spread over 32 partitions by the task's id, and
+`due_at` changes in steps of 15 minutes.
 """
 
 import base64
@@ -58,15 +58,15 @@ from vidhook.task import (
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-HISTORY = 40  # polls stored on a watch: every write costs by the item's size
+HISTORY = 40  # polls stored on a watch; a write costs by the size of the item
 DAY = 86_400
-# Step Functions keeps an execution's name taken for 90 days; a watch must not be forgotten before.
+# Step Functions does not accept an execution's name again for 90 days, so a watch is stored for longer than that.
 WATCH_DAYS = 100
-# A watch or delivery that did not move for so long after it should have is the sweeper's.
+# The sweeper starts a watch or delivery again when it should have moved this many seconds ago.
 GRACE_SECONDS = 900
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"  # the first character of a task's id spreads them evenly
 BATCH = 100  # keys that one BatchGetItem takes
-PAGE_LOOKS = 1_000  # watches read for one page, whatever its filter
+PAGE_READS = 1_000  # the most watches that are read for one page
 POSITION = re.compile(r"[0-9]{10}\.[0-9]{6}#tsk_[a-z2-7]{26}")
 LAST_POSITION = "~"  # sorts after every position
 
@@ -87,7 +87,7 @@ class Ledger:
     def claim(self, submission: Submission, execution: str, pause: int, now: float) -> tuple[Watch, bool]:
         """Returns the watch of this task, and whether this call made it: a task submitted twice has one watch.
 
-        `execution` is to follow it, beginning with `pause`.
+        `execution` is the name of the execution that will follow it, after `pause` seconds.
         """
         watch = Watch(submission, submitted_at=now, execution=execution, paused=pause)
         item = {
@@ -108,7 +108,7 @@ class Ledger:
         return self.watch(watch.id), False
 
     def watch(self, watch_id: str) -> Watch:
-        """Raises NotFound."""
+        """Returns a watch. Raises NotFound."""
         return _watch(self._get(watch_id, "watch", f"task {watch_id}"))
 
     def note_poll(
@@ -119,19 +119,19 @@ class Ledger:
         *,
         settled: bool,
         progress: bool = False,
-        beside: bool = False,
+        second_execution: bool = False,
     ) -> Watch:
         """Adds one poll, and the snapshot when there is one. A watch that another execution settled stays as it is.
 
-        `progress` says that subscribers are notified of this poll, `beside` that its pause runs beside another
-        execution's. Returns the watch as it now stands.
+        `progress`: subscribers are notified of this poll. `second_execution`: its pause passes at the same time as
+        those of the watch's own execution, and is not added. Returns the watch as it now stands.
         """
         history = (*watch.history, poll)[-HISTORY:]
         pause = poll.pause or 0
         changed = replace(
             watch,
             polls=watch.polls + 1,
-            paused=watch.paused + (0 if beside else pause),
+            paused=watch.paused + (0 if second_execution else pause),
             history=history,
             snapshot=snapshot or watch.snapshot,
             detected_at=poll.at if settled else watch.detected_at,
@@ -153,41 +153,41 @@ class Ledger:
         return changed
 
     def note_store_failure(self, watch: Watch) -> None:
-        """Counts a video that could not be stored."""
+        """Counts a failure to store the video."""
         self._update(_key(watch.id, "watch"), {"store_failures": watch.store_failures + 1})
 
     def note_fresh_link(self, watch: Watch, snapshot: Snapshot) -> Watch:
-        """Replaces a settled watch's snapshot by one whose link is fresher. Returns the watch as it now stands."""
+        """Replaces a settled watch's snapshot by one with a newer link. Returns the watch as it now stands."""
         self._update(_key(watch.id, "watch"), {"snapshot": _snapshot_text(snapshot)})
         return replace(watch, snapshot=snapshot)
 
     def note_execution(self, watch: Watch, execution: str, now: float) -> None:
-        """Remembers who follows a watch now, and gives it time to move. One that has ended meanwhile is left alone."""
+        """Records which execution follows a watch now, and moves its `due_at`. A watch that has ended is left alone."""
         values = {"execution": execution, "due_at": _due_at(now)}
         with suppress(LostRace):
             self._update(_key(watch.id, "watch"), values, "attribute_exists(due)")
 
     def overdue_watches(self, now: float, most: int) -> list[str]:
-        """Returns the ids of watches with no event that should have moved before now, the longest overdue first."""
+        """Returns the ids of watches without an event that should have moved before now, the longest overdue first."""
         return [item["pk"] for item in self._overdue("watch", now, most)]
 
     def watches(self, *, since: float = 0.0) -> Iterator[Watch]:
-        """All watches, newest first."""
+        """Yields all watches, newest first."""
         for item in self._listed("watches", since=since, newest_first=True):
             yield _watch(item)
 
     def watch_page(
         self, wanted: Callable[[Watch], bool], *, most: int, since: float = 0.0, cursor: str | None = None
     ) -> tuple[list[Watch], str | None]:
-        """Returns the newest `most` watches that are wanted, and the cursor of those after them, None for no more.
+        """Returns the newest `most` watches that are wanted, and the cursor of the next page, None on the last page.
 
-        One call looks at no more than a thousand, so a page may be short, or empty, and have others after it. Raises
+        One call reads at most 1,000 watches, so a page may be short, or empty, although there is a next page. Raises
         BadInput for a cursor that is not one of ours.
         """
         after = None if cursor is None else _position(cursor)
         page: list[Watch] = []
         for number, item in enumerate(self._listed("watches", since=since, newest_first=True, after=after)):
-            if len(page) == most or number == PAGE_LOOKS:
+            if len(page) == most or number == PAGE_READS:
                 return page, _cursor(after or "")
             after = str(item["listed_at"])
             if wanted(watch := _watch(item)):
@@ -197,7 +197,7 @@ class Ledger:
     # Events
 
     def put_event(self, event: Event) -> Event:
-        """Writes a watch's terminal event and closes the watch, once. Returns the event that was first."""
+        """Writes a watch's terminal event and closes the watch. Returns the event that was written first."""
         item = {**_key(event.watch_id, "event"), **_event_values(event), "ttl": self._event_ttl(event.at)}
         close = _update_arguments(
             _key(event.watch_id, "watch"), {"event_id": event.id, "due": None, "due_at": None}, "attribute_exists(pk)"
@@ -218,7 +218,7 @@ class Ledger:
         except self._client.exceptions.TransactionCanceledException as error:
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
             if "ConditionalCheckFailed" not in reasons:
-                raise  # a passing conflict or throttle: nobody has written it yet
+                raise  # a temporary conflict or throttle: there is no event yet
             return self.event(event.watch_id)
         return event
 
@@ -229,7 +229,7 @@ class Ledger:
     # Deliveries
 
     def open_delivery(self, event: Event, subscriber: Subscriber, now: float) -> Delivery:
-        """The delivery of an event to a subscriber; it stays `due` until an attempt settles it, whatever crashes."""
+        """Returns the delivery of an event to a subscriber, new or existing. A new one is `due` until it is settled."""
         delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
         item = {
             **_delivery_key(delivery),
@@ -245,12 +245,12 @@ class Ledger:
         return self.delivery(event.watch_id, event.id, subscriber.id)
 
     def delivery(self, watch_id: str, event_id: str, subscriber_id: str) -> Delivery:
-        """Raises NotFound."""
+        """Returns a delivery. Raises NotFound."""
         key = f"delivery#{event_id}#{subscriber_id}"
-        return _facts(Delivery, self._get(watch_id, key, f"delivery of {event_id} to {subscriber_id}"))
+        return _fact(Delivery, self._get(watch_id, key, f"delivery of {event_id} to {subscriber_id}"))
 
     def note_attempt(self, delivery: Delivery, attempt: Attempt, state: DeliveryState) -> Delivery:
-        """Writes an attempt into the log and what it means for its delivery, which is returned as it now stands."""
+        """Writes an attempt into the log, then its delivery. Returns the delivery as it now stands."""
         next_at = attempt.at + attempt.pause if attempt.pause is not None else None
         changed = replace(
             delivery,
@@ -269,9 +269,9 @@ class Ledger:
         return changed
 
     def change_delivery(self, delivery: Delivery) -> None:
-        """Writes a delivery's state; an open one stays in sight of the sweeper.
+        """Writes a delivery's state; a due one stays in the index `due`, where the sweeper finds it.
 
-        When a newer run has begun meanwhile, only a success is written.
+        If a newer run has begun meanwhile, only a success is written.
         """
         delivered = delivery.state is DeliveryState.DELIVERED
         condition = "attribute_exists(pk)" if delivered else "#run = :run"
@@ -279,29 +279,29 @@ class Ledger:
             self._write_delivery(delivery, condition)
 
     def _write_delivery(self, delivery: Delivery, condition: str, seen: Item | None = None) -> None:
-        moving = delivery.state is DeliveryState.DUE
+        is_due = delivery.state is DeliveryState.DUE
         due = {
-            "due": _due("delivery", delivery.watch_id) if moving else None,
-            "due_at": _due_at(delivery.next_at or delivery.created_at) if moving else None,
+            "due": _due("delivery", delivery.watch_id) if is_due else None,
+            "due_at": _due_at(delivery.next_at or delivery.created_at) if is_due else None,
         }
         self._update(_delivery_key(delivery), {**_plain(delivery), **due}, condition, seen)
 
     def deliveries(self, watch_id: str) -> list[Delivery]:
         """Returns all deliveries of one task's events."""
-        return [_facts(Delivery, item) for item in self._story(watch_id, "delivery#")]
+        return [_fact(Delivery, item) for item in self._items(watch_id, "delivery#")]
 
     def attempts(self, watch_id: str) -> dict[tuple[str, str], list[Attempt]]:
-        """Returns all attempts for one task by (event id, subscriber id), each delivery's in their order."""
+        """Returns all attempts for one task by (event id, subscriber id), oldest first."""
         log: dict[tuple[str, str], list[Attempt]] = {}
-        for item in self._story(watch_id, "attempt#"):
+        for item in self._items(watch_id, "attempt#"):
             _, event_id, subscriber_id, _ = item["sk"].split("#")
-            log.setdefault((event_id, subscriber_id), []).append(_facts(Attempt, item))
+            log.setdefault((event_id, subscriber_id), []).append(_fact(Attempt, item))
         return log
 
     def start_run(self, delivery: Delivery, *, pause: int, now: float, afresh: bool) -> Delivery:
         """Opens a delivery's next run, to be started as an execution; `afresh` begins its schedule of retries again.
 
-        Returns it as it now stands: one that was delivered, or run by somebody else, since it was read is left alone.
+        Returns the delivery as it now stands: one that changed its state or its run since it was read is left alone.
         """
         changed = replace(
             delivery,
@@ -320,22 +320,22 @@ class Ledger:
     def deliveries_to(
         self, subscriber_id: str, *, since: float = 0.0, newest_first: bool = False
     ) -> Iterator[Delivery]:
-        """A subscriber's deliveries by time."""
+        """Yields a subscriber's deliveries by time, oldest first unless `newest_first`."""
         for item in self._listed(subscriber_id, since=since, newest_first=newest_first):
-            yield _facts(Delivery, item)
+            yield _fact(Delivery, item)
 
     def overdue_deliveries(self, now: float, most: int) -> list[Delivery]:
-        """Due deliveries that should have moved before now, the longest overdue first."""
+        """Returns due deliveries that should have moved before now, the longest overdue first."""
         overdue = []
         for key in self._overdue("delivery", now, most):
-            with suppress(NotFound):  # the index lags behind the table
-                overdue.append(_facts(Delivery, self._get(key["pk"], key["sk"], "delivery")))
+            with suppress(NotFound):  # the index is updated later than the table
+                overdue.append(_fact(Delivery, self._get(key["pk"], key["sk"], "delivery")))
         return [delivery for delivery in overdue if delivery.state is DeliveryState.DUE]
 
-    # Task tokens: credentials of waiting executions, stored until they are answered
+    # Task tokens: the credentials of waiting executions, stored until they are answered
 
     def put_token(self, watch_id: str, token: str, now: float) -> None:
-        """Remembers a token that the terminal event is to answer."""
+        """Stores a token for the terminal event to answer."""
         item = {
             **_key(watch_id, f"token#{derived_id('tok', token)}"),
             "token": token,
@@ -344,33 +344,33 @@ class Ledger:
         self._client.put_item(TableName=self.table, Item=_pack(item))
 
     def tokens(self, watch_id: str) -> list[str]:
-        """The tokens still to be answered."""
-        return [item["token"] for item in self._story(watch_id, "token#")]
+        """Returns the tokens that are not answered yet."""
+        return [item["token"] for item in self._items(watch_id, "token#")]
 
     def remove_token(self, watch_id: str, token: str) -> None:
-        """Forgets an answered token."""
+        """Removes an answered token."""
         key = _key(watch_id, f"token#{derived_id('tok', token)}")
         self._client.delete_item(TableName=self.table, Key=_pack(key))
 
     # Subscribers
 
     def put_subscriber(self, subscriber: Subscriber) -> None:
-        """Adds or replaces a subscriber as a whole."""
+        """Adds a subscriber, or replaces all of it."""
         item = {**_subscriber_key(subscriber.id), **_plain(subscriber)}
         self._client.put_item(TableName=self.table, Item=_pack(item))
 
     def subscriber(self, subscriber_id: str) -> Subscriber:
-        """Raises NotFound."""
+        """Returns a subscriber. Raises NotFound."""
         key = _subscriber_key(subscriber_id)
-        return _facts(Subscriber, self._get(key["pk"], key["sk"], f"subscriber {subscriber_id}"))
+        return _fact(Subscriber, self._get(key["pk"], key["sk"], f"subscriber {subscriber_id}"))
 
     def subscribers(self) -> list[Subscriber]:
-        """All subscribers, oldest first; the callback_urls of single tasks are not among them."""
-        found = [_facts(Subscriber, item) for item in self._story("subscribers")]
+        """Returns all subscribers, oldest first, without the callback_urls of tasks."""
+        found = [_fact(Subscriber, item) for item in self._items("subscribers")]
         return sorted(found, key=lambda subscriber: subscriber.created_at)
 
     def callback(self, subscriber: Subscriber, now: float) -> Subscriber:
-        """Returns a callback_url as earlier tasks left it, or as given the first time; it expires with its events."""
+        """Returns the stored state of a callback_url, or stores it as given; it expires with its events."""
         expiry = {"ttl": self._event_ttl(now)}
         key = _subscriber_key(subscriber.id)
         if self._put_new({**key, **_plain(subscriber), **expiry}):
@@ -395,9 +395,9 @@ class Ledger:
         self.change_subscriber(subscriber_id, values)
 
     def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber | None:
-        """Remembers a failed attempt. Returns the subscriber as it now stands, None when it was removed.
+        """Records a failed attempt. Returns the subscriber as it now stands, None when it was removed.
 
-        Many deliveries to one subscriber fail at once, so the first failure is set by whoever comes first.
+        Many deliveries to one subscriber can fail at the same time, so `failing_since` is set only if it is not there.
         """
         expression = "SET failing_since = if_not_exists(failing_since, :at), last_failure = :at"
         values: Item = {":at": at}
@@ -415,10 +415,10 @@ class Ledger:
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return None
-        return _facts(Subscriber, _unpack(answer["Attributes"]))
+        return _fact(Subscriber, _unpack(answer["Attributes"]))
 
     def note_success(self, subscriber: Subscriber) -> None:
-        """Forgets the failures before a success."""
+        """Removes the record of failures after a success."""
         with suppress(LostRace):
             self._update(
                 _subscriber_key(subscriber.id),
@@ -426,7 +426,7 @@ class Ledger:
             )
 
     def note_failing_reported(self, subscriber: Subscriber) -> bool:
-        """Marks that this streak of failures was reported. Returns True to the one who is to report it."""
+        """Marks the current failures as reported. Returns True if this call did it: its caller must report them."""
         try:
             self._update(
                 _subscriber_key(subscriber.id),
@@ -438,13 +438,13 @@ class Ledger:
         return True
 
     def remove_subscriber(self, subscriber_id: str) -> None:
-        """Forgets a subscriber; what is on its way to it is cancelled at its next attempt."""
+        """Removes a subscriber; its open deliveries are cancelled at their next attempt."""
         self._client.delete_item(TableName=self.table, Key=_pack(_subscriber_key(subscriber_id)))
 
     # Provider files
 
     def put_provider_file(self, name: str, text: str) -> None:
-        """Stores a provider's TOML text; it wins over the bundled file of that name."""
+        """Stores a provider's TOML text; it is used instead of the bundled file of this name."""
         self._client.put_item(TableName=self.table, Item=_pack({**_key("providers", name), "text": text}))
 
     def provider(self, name: str) -> Provider:
@@ -458,7 +458,7 @@ class Ledger:
         raise NotFound(f'no provider file is named "{name}"')
 
     def nearest_provider(self, name: str) -> str | None:
-        """Returns the name of a provider that is most like this one, for whoever misspelled it."""
+        """Returns the provider whose name is most like this misspelled one, or None."""
         near = get_close_matches(name, [*bundled(), *self.provider_files()], n=1)
         return near[0] if near else None
 
@@ -472,7 +472,7 @@ class Ledger:
 
     def provider_files(self) -> dict[str, str]:
         """Returns all stored provider files by name."""
-        return {item["sk"]: item["text"] for item in self._story("providers")}
+        return {item["sk"]: item["text"] for item in self._items("providers")}
 
     def remove_provider_file(self, name: str) -> bool:
         """Removes a stored provider file. Returns whether there was one."""
@@ -511,7 +511,7 @@ class Ledger:
                 raise LostRace from error
             raise
 
-    def _story(self, pk: str, prefix: str = "") -> Iterator[Item]:
+    def _items(self, pk: str, prefix: str = "") -> Iterator[Item]:
         condition = "pk = :pk" + (" AND begins_with(sk, :sk)" if prefix else "")
         values: Item = {":pk": pk, **({":sk": prefix} if prefix else {})}
         pages = self._client.get_paginator("query").paginate(
@@ -540,7 +540,7 @@ class Ledger:
     def _listed(
         self, name: str, *, since: float = 0.0, newest_first: bool = False, after: str | None = None
     ) -> Iterator[Item]:
-        """By time; with `after`, newest first from the one that was listed before that position."""
+        """Yields items by time. With `after`, a position of `newest_first`, only the items that follow it."""
         first, last = _sortable(since, ""), after or LAST_POSITION
         if last < first:
             return
@@ -562,7 +562,7 @@ class Ledger:
                     yield item
 
     def _batch(self, keys: list[Any]) -> dict[tuple[str, str], Item]:
-        """The items under these keys, by key; what is no longer there is missing."""
+        """Returns the items under these keys, by key; an item that no longer exists is missing."""
         found: dict[tuple[str, str], Item] = {}
         wanted: Any = {self.table: {"Keys": keys, "ConsistentRead": True}} if keys else {}
         while wanted:
@@ -595,7 +595,10 @@ def _due(kind: str, watch_id: str) -> str:
 
 
 def _due_at(moves_at: float) -> float:
-    """When to look after what should have moved by `moves_at`: in steps, since each change costs two index writes."""
+    """Returns when the sweeper should look at what should have moved by `moves_at`.
+
+    It changes in steps, since each change costs two index writes.
+    """
     return math.ceil((moves_at + GRACE_SECONDS) / GRACE_SECONDS) * GRACE_SECONDS
 
 
@@ -618,7 +621,10 @@ def _position(cursor: str) -> str:
 
 
 def _update_arguments(key: Item, values: Item, condition: str, seen: Item | None = None) -> dict[str, Any]:
-    """SET for what has a value, REMOVE for None. The condition may name what was `seen` as `:seen_<name>`."""
+    """Returns the arguments of UpdateItem: SET for values, REMOVE for None.
+
+    The condition can use the values of `seen` as `:seen_NAME`.
+    """
     present = {name: value for name, value in values.items() if value is not None}
     named = {f":{name}": value for name, value in present.items()} | {f":seen_{k}": v for k, v in (seen or {}).items()}
     gone = [name for name, value in values.items() if value is None]
@@ -635,7 +641,7 @@ def _update_arguments(key: Item, values: Item, condition: str, seen: Item | None
 
 
 def _pack(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values as DynamoDB's: text, numbers and booleans; None is left out; anything nested is JSON text."""
+    """Returns values in DynamoDB's form: text, numbers and booleans; None is left out; anything nested is JSON text."""
     packed: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, bool):
@@ -658,18 +664,18 @@ def _number(text: str) -> int | float:
 
 
 def _plain(fact: Any) -> Item:
-    """A fact's fields, each as `_pack` takes it; `_facts` turns them back."""
+    """Returns a fact's fields for `_pack`; `_fact` reads them back."""
     return asdict(fact)
 
 
-def _facts(kind: "Callable[..., Fact]", item: Item) -> Fact:
+def _fact(kind: "Callable[..., Fact]", item: Item) -> Fact:
     readers = _readers(kind)
     return kind(**{name: readers[name](value) for name, value in item.items() if name in readers})
 
 
 @cache
 def _readers(kind: type[Any]) -> dict[str, Callable[[Any], Any]]:
-    """How each field of a fact is read from its stored value, by its annotation."""
+    """Returns for each field of a fact how its stored value is read, by its annotation."""
     hints = get_type_hints(kind)
     return {entry.name: _reader(hints[entry.name]) for entry in fields(kind)}
 
@@ -703,7 +709,7 @@ def _event_values(event: Event) -> Item:
 
 
 def _event(item: Item) -> Event:
-    return _facts(Event, {**item, "watch_id": item["pk"]})
+    return _fact(Event, {**item, "watch_id": item["pk"]})
 
 
 def _watch(item: Item) -> Watch:

@@ -1,4 +1,4 @@
-"""Step Functions: starting executions under names of our own, answering those that wait with a task token."""
+"""Step Functions: starts executions under names of our own, and answers those that wait with a task token."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html
 CAUSE_LIMIT = 32_768
-WAITS_NO_MORE = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
+NO_LONGER_WAITS = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 FORBIDDEN = ("AccessDeniedException", "KmsAccessDeniedException", "KmsInvalidStateException")
 
 
 class Machines:
-    """Starts executions of our two state machines. A name that is taken was started before: that is success."""
+    """Starts executions of our two state machines. A name that exists was started before, and counts as started."""
 
     def __init__(self, *, watch_arn: str = "", redeliver_arn: str = "", client: "SFNClient | None" = None) -> None:
         self._watch_arn = watch_arn
@@ -39,7 +39,7 @@ class Machines:
         return self._start(self._redeliver_arn, delivery.execution_name, delivery.execution_input(pause))
 
     def watch_is_running(self, execution: str) -> bool:
-        """Whether an execution of this name follows a watch now; one that never was does not."""
+        """Returns whether an execution of this name is running now; False also if there never was one."""
         arn = self._watch_arn.replace(":stateMachine:", ":execution:") + f":{execution}"
         try:
             answer = self._client.describe_execution(executionArn=arn)
@@ -55,10 +55,10 @@ class Machines:
         return True
 
     def answer(self, task_token: str, event: "Event") -> bool:
-        """Ends the wait of an execution: with the event, or with the failed task's category and message.
+        """Answers a task token: with the event, or with the failed task's category and message.
 
-        An execution that waits no more (timed out, stopped, answered before) is nobody's problem. False when AWS does
-        not let us: the token of another account, or of a state machine whose own key we may not use.
+        An execution that no longer waits (timed out, stopped, answered before) counts as answered. Returns False when
+        AWS does not let us: the token is of another account, or of a state machine whose own key we may not use.
         """
         error = event.data["data"]["error"]
         try:
@@ -72,6 +72,6 @@ class Machines:
             code = refusal.response.get("Error", {}).get("Code")
             if code in FORBIDDEN:
                 return False
-            if code not in WAITS_NO_MORE:
+            if code not in NO_LONGER_WAITS:
                 raise
         return True

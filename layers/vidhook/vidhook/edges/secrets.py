@@ -22,9 +22,9 @@ CACHE_SECONDS = 300
 
 
 class Secrets:
-    """Reads secrets, remembering them for a few minutes; a subscriber's are remembered by version, so never stale.
+    """Reads and writes secrets. Reads are cached for five minutes; a subscriber's by version, so they are never old.
 
-    `stack` names the entries of new subscribers' secrets. `key` is the ARN of the KMS key that they are encrypted with;
+    `stack` begins the names of new subscribers' secrets. `key` is the ARN of the KMS key that they are encrypted with;
     without it AWS uses its own.
     """
 
@@ -47,7 +47,7 @@ class Secrets:
         self._texts: dict[tuple[str, str | None], tuple[float, str]] = {}
 
     def provider_key(self, name: str, *, fresh: bool = False) -> str | None:
-        """Returns the key for this provider, or None when the secret holds none. `fresh` reads it anew."""
+        """Returns the key for this provider, or None when the secret holds none. `fresh` does not use the cache."""
         try:
             keys = json.loads(self._text(self._provider_secret, fresh=fresh))
         except ValueError:
@@ -62,10 +62,10 @@ class Secrets:
         """
         if subscriber.secret_name == self._default_secret:
             return (self.default(),)
-        gone = self._client.exceptions
+        errors = self._client.exceptions
         try:
             text = self._text(subscriber.secret_name, version=subscriber.secret_version)
-        except (gone.ResourceNotFoundException, gone.InvalidRequestException):
+        except (errors.ResourceNotFoundException, errors.InvalidRequestException):
             raise NotFound(f"the signing secret of {subscriber.id} is not in Secrets Manager") from None
         try:
             known = [SigningSecret(**entry) for entry in json.loads(text)["secrets"]]
@@ -79,15 +79,15 @@ class Secrets:
 
     @property
     def default_name(self) -> str:
-        """What Secrets Manager calls the stack's own signing secret."""
+        """The name of the stack's own signing secret in Secrets Manager."""
         return self._default_secret
 
     def name_of(self, subscriber_id: str) -> str:
-        """Returns what Secrets Manager is to call the secrets of a new subscriber."""
+        """Returns the name for the secrets of a new subscriber in Secrets Manager."""
         return f"{self._stack}/subscriber/{subscriber_id}"
 
     def put_signing(self, name: str, secrets: "tuple[SigningSecret, ...]") -> str:
-        """Writes a subscriber's secrets, making the entry when there is none. Returns the version."""
+        """Writes a subscriber's secrets, and creates the entry if there is none. Returns the version."""
         text = json.dumps({"secrets": [asdict(entry) for entry in secrets]})
         try:
             answer = self._client.put_secret_value(SecretId=name, SecretString=text)
@@ -103,7 +103,7 @@ class Secrets:
         return tuple(SigningSecret(**entry) for entry in json.loads(self._text(name, fresh=True))["secrets"])
 
     def delete_signing(self, name: str) -> None:
-        """Deletes a subscriber's secrets at once. One that is gone already is fine."""
+        """Deletes a subscriber's secrets immediately, if they exist."""
         try:
             self._client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
         except self._client.exceptions.ResourceNotFoundException:

@@ -11,7 +11,7 @@ logger = Logger(service="vidhook")
 
 
 def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:
-    """One CloudWatch metric; `dimensions` are provider and outcome, nothing else, so their number stays small."""
+    """Writes one CloudWatch metric; `dimensions` are provider and outcome only, so that there are few."""
     with single_metric(name=name, unit=unit, value=value, namespace=NAMESPACE) as metric:
         for key, text in dimensions.items():
             metric.add_dimension(key, text)

@@ -2,7 +2,7 @@
 
 file.py     the TOML file, checked, and the request it describes
 reading.py  an HTTP answer read as a snapshot, a retry or a permanent error
-reasons.py  why a provider says no: errors of every shape, and their category
-values.py   JSON, text, times, progress and URLs out of whatever a provider writes
+reasons.py  the code, the message and the category of errors of every shape
+values.py   JSON, text, progress, links and their expiry from a provider's answer
 *.toml      the providers that ship with vidhook
 """

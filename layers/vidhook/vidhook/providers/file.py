@@ -1,4 +1,4 @@
-"""A provider as data: its TOML file, checked, and the requests that it describes.
+"""A provider file: the checked TOML file of a provider, and the requests that it describes.
 
 docs/providers.md explains every key.
 """
@@ -48,7 +48,7 @@ NOT_YOURS = "not_yours"
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider's file, checked. Durations are seconds; words and codes are folded."""
+    """One checked provider file. Durations are seconds; status words and codes are spelled as `fold` returns them."""
 
     name: str
     base_url: str
@@ -62,7 +62,7 @@ class Provider:
     link_lives_seconds: float | None
     expected_seconds: float | None
     answer: Mapping[str, tuple[ParsedResult, ...]]
-    assets: Mapping[str, tuple[ParsedResult, ...]]  # by role; the first is the result
+    assets: Mapping[str, tuple[ParsedResult, ...]]  # by role; the first role is result
     statuses: Mapping[str, Status]
     codes: Mapping[str, Category]
     not_yours: frozenset[str]  # codes that refuse this task only, not the key
@@ -86,7 +86,7 @@ class Request:
 def task_request(provider: Provider, task_id: str, key: str | None) -> Request:
     """Returns the request that asks about a task. Without a key the auth header is left out.
 
-    Raises BadInput for a task id that cannot stand in a path.
+    Raises BadInput for a task id that cannot be part of a path.
     """
     headers = {"accept": "application/json", **provider.headers, **_auth(provider, key)}
     url = _fill(provider, provider.path, task_id)
@@ -97,20 +97,20 @@ def task_request(provider: Provider, task_id: str, key: str | None) -> Request:
 
 
 def download_headers(provider: Provider, key: str | None) -> dict[str, str]:
-    """Returns the headers that a finished file is downloaded with where it takes the key: any type is accepted."""
+    """Returns the headers for the download of a file that needs the provider's key; they accept any content type."""
     fixed = {name: value for name, value in provider.headers.items() if name.lower() not in ("accept", "content-type")}
     return {"accept": "*/*", **fixed, **_auth(provider, key)}
 
 
 def content_url(provider: Provider, task_id: str) -> str | None:
-    """Returns where a finished file is downloaded with the key, or None when the provider has no such place."""
+    """Returns the URL where a finished file is downloaded with the key, or None without `content_path`."""
     return _fill(provider, provider.content_path, task_id) if provider.content_path else None
 
 
 def check_task_id(task_id: str) -> None:
-    """Raises BadInput for an id that cannot be part of a path: percent-encoding does not protect dots.
+    """Raises BadInput for an id that is only dots: it cannot be part of a path, not even percent-encoded.
 
-    HTTP clients decode %2E and then walk up the path.
+    HTTP clients decode %2E, and then `..` leads up the path.
     """
     if task_id.strip(".") == "":
         raise BadInput("task_id", f"{task_id!r} cannot be part of a URL", "give the id that the provider returned")
@@ -128,18 +128,18 @@ def _fill(provider: Provider, path: str, task_id: str) -> str:
 
 @cache
 def bundled() -> dict[str, Provider]:
-    """The providers that ship with vidhook, by name."""
+    """Returns the providers that ship with vidhook, by name."""
     names = (file.name.removesuffix(".toml") for file in files(__package__).iterdir() if file.name.endswith(".toml"))
     return {name: parse(bundled_text(name), name) for name in sorted(names)}
 
 
 def bundled_text(name: str) -> str:
-    """Returns the TOML of a bundled provider, a start for one's own. Raises FileNotFoundError for another name."""
+    """Returns the TOML of a bundled provider. Raises FileNotFoundError for another name."""
     return files(__package__).joinpath(f"{name}.toml").read_text("utf-8")
 
 
 def parse(text: str, name: str | None = None) -> Provider:
-    """Returns the provider that a TOML text describes. `name` is the name it must have, when that is known.
+    """Returns the provider that a TOML text describes. `name`, if given, is the name it must have.
 
     Raises BadProviderFile naming the provider, the section, the key, the problem and a hint.
     """
@@ -207,7 +207,7 @@ def _base_url(top: "_Table") -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """One TOML table being checked: every error names the provider, the table and the key."""
+    """Checks one TOML table: every error names the provider, the table and the key."""
 
     where: str
     name: str
@@ -241,13 +241,13 @@ class _Table:
         if not isinstance(value, str):
             raise self.bad(key, f"it is {_kind(value)}, not text", "put it in quotes")
         if not re.fullmatch(pattern, value):
-            raise self.bad(key, f'"{value}" will not do' if value else "it is empty", hint or "say what it is")
+            raise self.bad(key, f'"{value}" is not valid' if value else "it is empty", hint or "give a value")
         return value
 
     def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
         value = self.text(key, default=default)
         if value not in choices:
-            raise self.bad(key, f'"{value}" is not one of them', f"use one of {', '.join(choices)}")
+            raise self.bad(key, f'"{value}" is not allowed', f"use one of {', '.join(choices)}")
         return value
 
     def seconds(self, key: str) -> float | None:
@@ -259,18 +259,18 @@ class _Table:
         return float(value)
 
     def expressions(self, key: str) -> tuple[ParsedResult, ...]:
-        """Returns one JMESPath or a list of them, compiled: the first that finds something usable wins."""
+        """Returns one JMESPath expression or a list of them, compiled. The first that finds a usable value wins."""
         value = self.data[key]
         paths = value if isinstance(value, list) else [value]
         if not paths or not all(isinstance(path, str) for path in paths):
-            raise self.bad(key, "it is neither JMESPath text nor a list of such", "put each path in quotes")
+            raise self.bad(key, "it is neither a JMESPath expression nor a list of them", "put each in quotes")
         return tuple(self._expression(key, path) for path in paths)
 
     def _expression(self, key: str, path: str) -> ParsedResult:
         try:
             compiled = jmespath.compile(path)
-            compiled.search({})  # unknown functions and wrong numbers of arguments show only now
-        except JMESPathTypeError:  # a function that wants what an empty object lacks; an answer may have it
+            compiled.search({})  # finds unknown functions and wrong numbers of arguments
+        except JMESPathTypeError:  # an empty object lacks the value that a function needs; an answer may have it
             return compiled
         except (ArityError, UnknownFunctionError, EmptyExpressionError) as error:
             problem = str(error)

@@ -1,7 +1,8 @@
-"""The one engine that reads a provider's answer, whatever the provider: hard rules here, places and words in its file.
+"""The engine: reads the answers of all providers. The rules are here; a provider's places and words are in its file.
 
-HTTP comes first, then the status word, and the word gates the rest: a URL counts only when the task is completed, an
-error only when it failed. What makes no sense is null or asked again; nothing a provider sends raises an error here.
+The HTTP status is read first, then the status word. The word decides what else counts: a URL only when the task is
+completed, an error only when it failed. A value that makes no sense is null, and an answer that makes no sense is a
+retry; nothing that a provider sends raises an error here.
 """
 
 import math
@@ -21,7 +22,7 @@ from vidhook.providers.values import count, document, link, link_expiry, origin,
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
 
-YOUNG_SECONDS = 120  # so long a provider may not know yet of a task that it has just accepted
+YOUNG_SECONDS = 120  # the age until which a provider may not find a task that it has accepted
 TRANSIENT = {408, 409, 423, 425, 429}
 REFUSED = {401: Category.AUTH, 402: Category.QUOTA, 403: Category.AUTH}
 GONE = {404, 410}
@@ -44,7 +45,7 @@ WORDS = {
     Status.FAILED: """failed failure fail error errored rejected refused aborted exception crashed terminated killed
         unsuccessful incomplete interrupted""",
 }
-# Words that say failed, and why.
+# Status words that mean failed, by the category that they imply.
 FINAL_WORDS = {
     Category.CANCELLED: "canceled cancelled cancel revoked stopped deleted",
     Category.EXPIRED: "expired expire",
@@ -54,18 +55,18 @@ FINAL_WORDS = {
 }
 ENVELOPE_WORDS = {"success", "fail", "error"}
 STATUSES = {word: status for status, words in WORDS.items() for word in words.split()}
-WHY = {word: why for why, words in FINAL_WORDS.items() for word in words.split()}
+IMPLIED = {word: kind for kind, words in FINAL_WORDS.items() for word in words.split()}
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one answer says. `retry_after_seconds` is the provider's own wish, whatever the outcome.
+    """What one answer says. `retry_after_seconds` is what the provider asks for, in every outcome.
 
-    snapshot         the task's state; `error` is the snapshot's own
-    retry            the answer says nothing new; `error` says why
-    permanent_error  asking again the same way will not help; `key_refused` when a new key or a paid bill would
+    snapshot         the answer has the task's status; `error` is that of the snapshot
+    retry            the answer has no news; `error` says why
+    permanent_error  the same request would fail again; `key_refused`: a new key or a paid bill would help
     """
 
     outcome: Literal["snapshot", "retry", "permanent_error"]
@@ -85,10 +86,10 @@ def read(
     age_seconds: float | None = None,
     now: float,
 ) -> Reading:
-    """An HTTP answer as a snapshot, a retry or a permanent error. `now` is unix seconds.
+    """Returns the reading of an HTTP answer: a snapshot, a retry or a permanent error. `now` is unix seconds.
 
-    `age_seconds` is how long the task is followed; unknown counts as young. `task_id` is for the content URL, should
-    the answer not repeat the id. Never raises, whatever the bytes.
+    `age_seconds` is how long the task has been followed; unknown counts as young. `task_id` is for the content URL when
+    the answer does not repeat the id. Never raises, whatever the bytes.
     """
     answer = document(body)
     task, word = _task(provider, answer) if answer is not None and 200 <= status < 300 else ({}, None)
@@ -102,27 +103,27 @@ def read(
 
 
 def _task(provider: Provider, answer: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """The part of the answer that is the task, and its status word: the first candidate that has one."""
+    """Returns the part of the answer that is the task, and its status word: the first candidate that has one."""
     for found in [_search(path, answer) for path in provider.answer.get("task", ())] or [answer]:
         task = found[0] if isinstance(found, list) and len(found) == 1 else found
         word = _first(provider, "status", task, text) if isinstance(task, dict) else None
-        # A bare number is an HTTP status out of place, unless the provider's file knows it.
+        # A number is the HTTP status repeated, unless the provider file has it as a status word.
         if word is None or (word.isdecimal() and word not in provider.statuses):
             continue
-        if task is answer and _speaks_of_itself(provider, answer, word):
+        if task is answer and _is_about_request(provider, answer, word):
             continue
         return task, word
     return {}, None
 
 
-def _speaks_of_itself(provider: Provider, answer: dict[str, Any], word: str) -> bool:
-    """Whether the word is about the request, as JSend's are, since neither a task nor a result is named."""
+def _is_about_request(provider: Provider, answer: dict[str, Any], word: str) -> bool:
+    """Returns whether the word is about the request, as in JSend: the answer has neither a task's id nor a result."""
     if fold(word) not in ENVELOPE_WORDS or _first(provider, "id", answer, text) is not None:
         return False
     return not any(link(_search(path, answer)) for path in provider.assets["result"])
 
 
-# Rule 1: an answer without a task's status is judged by HTTP.
+# An answer without a task's status is read by its HTTP status.
 
 
 def _without_status(provider: Provider, status: int, answer: dict[str, Any] | None, young: bool) -> Reading:
@@ -132,7 +133,7 @@ def _without_status(provider: Provider, status: int, answer: dict[str, Any] | No
     if code in provider.codes and _ends_the_task(status, kind):
         error = task_error(found, provider.codes[code], "")
         return Reading("snapshot", Snapshot(Status.FAILED, error=error), error)
-    meant = _meant(status, answer, found, kind)
+    meant = _meant_status(status, answer, found, kind)
     if meant in REFUSED:
         retry = False
         kind = kind if kind in (Category.QUOTA, Category.CONTENT_POLICY) else REFUSED[meant]
@@ -142,7 +143,7 @@ def _without_status(provider: Provider, status: int, answer: dict[str, Any] | No
     else:
         retry = answer is None or meant in TRANSIENT or not 400 <= meant < 500
         kind = kind or (Category.PROVIDER if retry else Category.INVALID_INPUT)
-    error = task_error(found, kind, *_silence(provider, status, answer, found), retryable=retry)
+    error = task_error(found, kind, *_default_message(provider, status, answer, found), retryable=retry)
     if retry:
         return Reading("retry", error=error)
     key_refused = kind in (Category.AUTH, Category.QUOTA) and code not in provider.not_yours
@@ -150,14 +151,14 @@ def _without_status(provider: Provider, status: int, answer: dict[str, Any] | No
 
 
 def _ends_the_task(status: int, kind: Category | None) -> bool:
-    """Whether a code from the provider's own table says that the task ended, where its status is missing."""
+    """Returns whether a code of the provider file says that the task has ended, although its status is missing."""
     if kind is Category.NO_RESULT:
         return status < 500 and status not in (408, 425, 429)
     return status < 300 and kind not in (Category.AUTH, Category.QUOTA, Category.NOT_FOUND)
 
 
-def _meant(status: int, answer: dict[str, Any] | None, found: Reason | None, kind: Category | None) -> int:
-    """The HTTP status that was meant: many an envelope says "no" inside a 200, and "not found" inside a 400."""
+def _meant_status(status: int, answer: dict[str, Any] | None, found: Reason | None, kind: Category | None) -> int:
+    """Returns the HTTP status that is meant: some providers send errors inside a 200, and "not found" inside a 400."""
     if answer is not None and 200 <= status < 300:
         numbers = [number(answer.get(key)) or 0 for key in ("code", "status", "statusCode", "status_code")]
         numbers.append((found and number(found.code)) or 0)
@@ -175,10 +176,10 @@ def _says_failure(answer: dict[str, Any]) -> bool:
     return flagged or worded or any(find_reason(answer.get(key)) for key in errors)
 
 
-def _silence(
+def _default_message(
     provider: Provider, status: int, answer: dict[str, Any] | None, found: Reason | None
 ) -> tuple[str, str | None]:
-    """The message and the code of an answer that has none of its own."""
+    """Returns the message and the code of an answer that has none of its own."""
     try:
         name, phrase = HTTPStatus(status).name, f" {HTTPStatus(status).phrase}"
     except ValueError:
@@ -188,7 +189,7 @@ def _silence(
     return f"{provider.name} answered HTTP {status}{phrase}, without {lacks}", code
 
 
-# Rules 2, 3 and 4: the status word, and what it lets through.
+# An answer with a status word: the word decides which other values count.
 
 
 def _snapshot(
@@ -197,7 +198,7 @@ def _snapshot(
     def first(field: str, parse: Callable[[Any], T | None]) -> T | None:
         return _first(provider, field, task, parse)
 
-    status, known, why = _status(provider, word)
+    status, known, implied = _status(provider, word)
     snapshot = Snapshot(
         status=status,
         provider_status=word,
@@ -218,27 +219,27 @@ def _snapshot(
         found = merge_reasons(_search(path, task) for path in provider.answer.get("error", ())) or _envelope_error(
             answer
         )
-        kind = why or category(provider, found) or Category.PROVIDER
-        silence = f'{provider.name} says "{word}" and gives no reason'
-        return replace(snapshot, error=task_error(found, kind, silence))
+        kind = implied or category(provider, found) or Category.PROVIDER
+        message = f'{provider.name} says "{word}" and gives no reason'
+        return replace(snapshot, error=task_error(found, kind, message))
     if status is Status.COMPLETED:
         sources = _sources(provider, task, snapshot, task_id or first("id", text), now)
         if sources:
             return replace(snapshot, sources=sources)
-        silence = f'{provider.name} says "{word}" and gives no link to a result'
-        return replace(snapshot, status=Status.FAILED, error=task_error(None, Category.NO_RESULT, silence))
+        message = f'{provider.name} says "{word}" and gives no link to a result'
+        return replace(snapshot, status=Status.FAILED, error=task_error(None, Category.NO_RESULT, message))
     return snapshot
 
 
 def _status(provider: Provider, word: str) -> tuple[Status, bool, Category | None]:
-    """Our status for the provider's word, whether the word is known, and why it failed when the word itself says so."""
+    """Returns our status for the provider's word, whether the word is known, and the category that the word implies."""
     spelled = fold(word)
     bare = re.split("status|state", spelled)[-1]  # TASK_STATUS_SUCCEED, JOB_STATE_RUNNING
     for key in (spelled, bare):
         if key in provider.statuses:
-            return provider.statuses[key], True, WHY.get(key)
-        if key in WHY:
-            return Status.FAILED, True, WHY[key]
+            return provider.statuses[key], True, IMPLIED.get(key)
+        if key in IMPLIED:
+            return Status.FAILED, True, IMPLIED[key]
         if key in STATUSES:
             return STATUSES[key], True, None
     return Status.PROCESSING, False, None
@@ -250,7 +251,7 @@ def _object(value: Any) -> str | None:
 
 
 def _envelope_error(answer: dict[str, Any]) -> Reason | None:
-    """The reason in the envelope of a failed task that gives none itself; a mere message may be a greeting."""
+    """Returns the reason in the envelope, for a failed task without one. A mere message does not count."""
     found = find_reason(answer)
     return found if found and _says_failure(answer) else None
 
@@ -258,7 +259,7 @@ def _envelope_error(answer: dict[str, Any]) -> Reason | None:
 def _sources(
     provider: Provider, task: dict[str, Any], snapshot: Snapshot, task_id: str | None, now: float
 ) -> tuple[Source, ...]:
-    """The finished files: the result, and what else the provider's file names, each link once."""
+    """Returns the finished files: the result and the other assets of the provider file, each link once."""
     stated_expiry = _first(provider, "expires_at", task, instant)
     links: dict[str, str] = {}
     for role, paths in provider.assets.items():
@@ -273,7 +274,7 @@ def _sources(
     def source(role: str, url: str) -> Source:
         lives = provider.link_lives_seconds
         expires = stated_expiry or link_expiry(url) or (lives and (snapshot.completed_at or math.floor(now)) + lives)
-        # A link on the provider's own host is its API speaking; the key has been there already and goes nowhere else.
+        # Only a link on the provider's own host gets the key, since that host has seen the key already.
         return Source(role, snapshot.object, url, expires, needs_key=origin(url) == origin(provider.base_url))
 
     return tuple(source(role, url) for role, url in links.items())
@@ -286,7 +287,7 @@ def _content(provider: Provider, task_id: str | None) -> str | None:
         return None
 
 
-# Rule 7: when the provider wants to be asked again.
+# The wait that the provider asks for.
 
 
 def _wait(
@@ -307,10 +308,10 @@ def _search(path: ParsedResult, data: Any) -> Any:
     try:
         return path.search(data)
     except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError):
-        return None  # a path that does not fit this answer finds nothing in it
+        return None  # an expression that does not fit this answer finds nothing
 
 
 def _first(provider: Provider, field: str, task: dict[str, Any], parse: Callable[[Any], T | None]) -> T | None:
-    """The first of a field's candidates that makes sense."""
+    """Returns the first of a field's candidates that makes sense."""
     values = (parse(_search(path, task)) for path in provider.answer.get(field, ()))
     return next((value for value in values if value is not None), None)

@@ -1,4 +1,4 @@
-"""Why a provider says no: the code and the message in errors of every shape, and the category they belong to."""
+"""Finds the reason of a provider's error: the code and the message in errors of every shape, and their category."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -16,14 +16,14 @@ FILLERS = {
     *("ok", "success", "succeed", "succeeded", "true", "false"),
 }
 CODE_KEYS = ("code", "error_code", "errorCode", "err_code", "errcode", "statusCode", "status_code")
-KIND_KEYS = ("type", "error_type", "key", "name")  # where there is no code; "invalid_request_error" says nothing
+KIND_KEYS = ("type", "error_type", "key", "name")  # only without a code; "invalid_request_error" is too vague to count
 NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason", "base_resp")
 MESSAGE_KEYS = (
     *("message", "msg", "error_message", "errorMessage", "error_msg", "err_msg", "errmsg", "error_description"),
     *("detail", "details", "description", "reason", "fail_reason", "failure_reason", "error", "err", "title"),
     "status_msg",
 )
-# The first category that fits wins, so the unmistakable ones stand first and the vague "invalid" last.
+# The first category that fits wins: clear words come first, the vague "invalid" comes last.
 CATEGORIES = {
     Category.CONTENT_POLICY: (
         r"moderat|nsfw|sensitiv|safety|unsafe|polic(y|ies)\b|violat|violen|prohibit|inappropriate|offensive|\bnud|sexual|porn"
@@ -66,13 +66,13 @@ CATEGORIES = {
         r"|resolution|aspect ratio|dimension|no (human )?face|参数|无效|不支持|过[大小长短]|尺寸|分辨率|格式|下载失败"
     ),
 }
-# Possessive throughout: a page of spaces must not make it backtrack.
+# Possessive quantifiers do not backtrack: a text full of spaces cannot make the search slow.
 CODE_AND_MESSAGE = re.compile(
     r"\bcode\s*+[:=]\s*+\"?+([\w.-]*+)\"?+\s*+[,;]?+\s*+(?:message|msg)\s*+[:=]\s*+(.*)", re.DOTALL
 )
-# Who gets money back had enough of it: the "credits" of a refund are not the reason.
+# A text about a refund says "credits" too, but missing credits are not its reason.
 REFUND = re.compile(r"refund|not (be |been )?charged|returned to|退款|返还|退还|退回")
-# Codes that only say "something is wrong with the request": the message knows better.
+# Codes that only say "something is wrong with the request": the message is more exact.
 VAGUE = re.compile(
     r"(invalid|bad)( (request|parameter|argument|input))?( error)?|.* api error|api error|upstream error|.*failed?"
 )
@@ -80,7 +80,7 @@ VAGUE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What a provider says of an error, untouched. At least one of the two is there."""
+    """What a provider says about an error, unchanged. At least one of the two is there."""
 
     code: str | None
     message: str | None
@@ -89,7 +89,7 @@ class Reason:
 def find_reason(value: object, depth: int = 8) -> Reason | None:
     """Returns the code and message in a string, an object, nested objects, a list or JSON inside a string.
 
-    None when there is no reason in it: null, empty, zero-filled, "success", or a mere URL where a reason belongs.
+    Returns None when there is no reason in it: null, empty, zero, "success", or only a URL.
     """
     if depth == 0 or isinstance(value, bool):
         return None
@@ -104,7 +104,7 @@ def find_reason(value: object, depth: int = 8) -> Reason | None:
 
 
 def merge_reasons(values: Iterable[object], depth: int = 8) -> Reason | None:
-    """Returns what several places say together: the most specific code and the most specific message."""
+    """Returns one reason from several values: the most specific code and the most specific message."""
     return _merge([], [find_reason(value, depth) for value in values])
 
 
@@ -155,14 +155,14 @@ def _code(value: object) -> str | None:
 
 
 def category(provider: Provider, found: Reason | None) -> Category | None:
-    """What kind of error this is: by the provider's own table, else by its words. None when nothing gives it away."""
+    """Returns the category of an error, by the provider file, else by its words. None when neither fits."""
     if found is None:
         return None
     if found.code and fold(found.code) in provider.codes:
         return provider.codes[fold(found.code)]
     code = _words(found.code or "")
     message = (found.message or "").lower()
-    # Moderation often hides behind "invalid request", so its words count wherever they stand.
+    # The code of a moderation error is often "invalid request", so its words count in the code and in the message.
     if re.search(CATEGORIES[Category.CONTENT_POLICY], f"{code}\n{message}"):
         return Category.CONTENT_POLICY
     for said in (message, code) if VAGUE.fullmatch(code) else (code, message):
@@ -173,32 +173,32 @@ def category(provider: Provider, found: Reason | None) -> Category | None:
 
 
 def task_error(
-    found: Reason | None, kind: Category, silence: str, code: str | None = None, retryable: bool | None = None
+    found: Reason | None, kind: Category, default: str, code: str | None = None, retryable: bool | None = None
 ) -> TaskError:
-    """The error in our words. `silence` is the message, and `code` the code, when the provider gave none."""
-    own = screaming(found.code) if found and found.code else ""
-    message = (found and found.message) or _words(own).capitalize() or silence
+    """Returns the error in our own form. `default` is the message, and `code` the code, when the provider gave none."""
+    own = upper_snake(found.code) if found and found.code else ""
+    message = (found and found.message) or _words(own).capitalize() or default
     return TaskError(
         category=kind,
         code=own or code or kind.upper(),
-        message=_discreet(message),
+        message=_without_queries(message),
         provider_code=found.code if found else None,
         retryable=kind in RETRYABLE if retryable is None else retryable,
     )
 
 
 def _words(code: str) -> str:
-    return screaming(code).replace("_", " ").lower()
+    return upper_snake(code).replace("_", " ").lower()
 
 
-def screaming(code: str) -> str:
-    """`InvalidParameter` as INVALID_PARAMETER; empty when there is no letter in it to branch on."""
+def upper_snake(code: str) -> str:
+    """Returns `InvalidParameter` as INVALID_PARAMETER; an empty text when the code has no letter."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", code)
     return re.sub(r"[^A-Z0-9]+", "_", words.upper()).strip("_") if re.search(r"[A-Za-z]", code) else ""
 
 
-def _discreet(message: str) -> str:
-    # A signed URL in a message would hand its signature to every log and subscriber.
+def _without_queries(message: str) -> str:
+    # A signed URL in a message would give its signature to every log and subscriber.
     return re.sub(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1?...", _cut(message))
 
 

@@ -1,4 +1,4 @@
-"""Plain values out of whatever a provider writes: None for what makes no sense, and never an error."""
+"""Reads plain values from a provider's answer. A value that makes no sense is None; nothing raises."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from vidhook.times import instant, number
 
-LINK_LIMIT = 8_192  # what servers and browsers take; an event has room for it
+LINK_LIMIT = 8_192  # servers and browsers accept this length, and it fits into an event
 DEPTH = 40  # far below Python's recursion limit, far above any answer
 LINK_KEYS = (
     *("url", "video_url", "videoUrl", "download_url", "downloadUrl", "file_url", "result_url", "resultUrl", "uri"),
@@ -17,7 +17,10 @@ LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x
 
 
 def document(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in a body. Broken UTF-8 and lone surrogates become U+FFFD, NaN and the infinities null."""
+    """Returns the JSON object in a body, or None.
+
+    Broken UTF-8 and lone surrogates become U+FFFD; NaN and the infinities become null.
+    """
     try:
         text = body.decode("utf-8-sig", "replace")
         parsed = json.loads(text, parse_int=_integer, parse_float=number, parse_constant=lambda _: None)
@@ -43,20 +46,20 @@ def _clean(value: Any, depth: int) -> Any:
 
 
 def text(value: object) -> str | None:
-    """Text that says something, untouched; a whole number as its digits."""
+    """Returns a text that is not blank, unchanged, or a whole number as its digits, else None."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) and value.strip() else None
 
 
 def count(value: object) -> int | None:
-    """A whole number from 0 on: a position in a queue."""
+    """Returns a whole number of 0 or more, such as a position in a queue, else None."""
     amount = number(value)
     return int(amount) if amount is not None and amount >= 0 and amount.is_integer() else None
 
 
 def percent(value: object) -> int | None:
-    """Progress 0..100 from 50, "50", "50%", 0.5 or "0.5"; what lies outside is clamped.
+    """Returns progress, 0 to 100, from 50, "50", "50%", 0.5 or "0.5"; what is outside is clamped.
 
     A number up to 1 that is written with a decimal point is a fraction: 1.0 is 100 %, but 1 is 1 %.
     """
@@ -70,7 +73,7 @@ def percent(value: object) -> int | None:
 
 
 def link(value: object) -> str | None:
-    """The first http(s) URL without spaces in a string, a list, or an object that holds one under a usual name."""
+    """Returns the first http(s) URL in a string, a list, or an object that has one under a usual name, else None."""
     if isinstance(value, str):
         url = value.strip()
         return url if len(url) <= LINK_LIMIT and LINK.fullmatch(url) and origin(url) else None
@@ -81,7 +84,7 @@ def link(value: object) -> str | None:
 
 
 def origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port of a URL, or None when it has no host or a bad port."""
+    """Returns scheme, host and port of a URL, or None when it has no host or a bad port."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
@@ -91,7 +94,7 @@ def origin(url: str) -> tuple[str, str, int] | None:
 
 
 def link_expiry(url: str) -> float | None:
-    """When a signed URL dies, where it says so: X-Amz-Date with X-Amz-Expires and its kin, Expires, or Azure's se."""
+    """Returns when a signed URL expires, if it says so: X-Amz-Date with X-Amz-Expires or alike, Expires, Azure's se."""
     query = {key.casefold(): value for key, value in parse_qsl(urlsplit(url).query)}
     for key, value in query.items():
         if key.endswith("expires"):
