@@ -51,6 +51,8 @@ build: $(READY) ## build what `make deploy` uploads
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
 deploy: build ## deploy to AWS, with samconfig.toml
 	$(BIN)/sam deploy
+bench-pace: $(READY) ## measure how well the pauses are chosen, compared with the loops that others recommend
+	@$(BIN)/python -m bench.pace
 sandbox: $(READY) ## run the stack on this machine until interrupted
 	@$(BIN)/vidhook sandbox
 lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
@@ -59,4 +61,4 @@ lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
 	rm -rf $(VENV) $(CHECKOV) .aws-sam build
-.PHONY: help setup demo test test-slow coverage check checkov build deploy sandbox lock clean
+.PHONY: help setup demo test test-slow coverage check checkov build deploy bench-pace sandbox lock clean
