@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError
 
 from vidhook import subscribers
 from vidhook.task import Subscriber
-from vidhook.wiring import Edges
+from vidhook.wiring import Edges, settings_of
 from vidhook_sandbox import ROOT, build_folder, leave_when_told, need_extra
 from vidhook_sandbox.package import Package, pack
 from vidhook_sandbox.provider import KEYS, SampleProvider, provider_files
@@ -34,7 +34,6 @@ from vidhook_sandbox.subscriber import SampleSubscriber
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
 # Different from a deployment on AWS: providers, subscribers and the API are on this machine.
 NETWORKS = "127.0.0.0/8,::1/128"
-SETTINGS = {"STACK": STACK, "ALLOWED_NETWORKS": NETWORKS}
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Cloud:
     @cached_property
     def edges(self) -> Edges:
         """The edges of the stack, with the rights of the root key."""
-        return Edges({name.upper(): value for name, value in self.outputs.items()} | SETTINGS, client=self.client)
+        return Edges({name.upper(): value for name, value in self.outputs.items()}, client=self.client)
 
     def use(self, provider: SampleProvider) -> None:
         """Replaces the four bundled provider files by ones for the sample provider."""
@@ -84,7 +83,7 @@ class Cloud:
 
     def facts(self) -> dict[str, str]:
         """Returns what `vidhook sandbox` prints: what a program needs to use the cloud."""
-        return {"endpoint": self.endpoint, "region": REGION, "stack": STACK, **self.outputs, "log": str(self.log)}
+        return {"endpoint": self.endpoint, "region": REGION, **self.outputs, "log": str(self.log)}
 
 
 @contextlib.contextmanager
@@ -157,8 +156,8 @@ def _deploy(endpoint: str, packaged: Package) -> dict[str, str]:
         failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
         why = [f"{event['LogicalResourceId']}, {event.get('ResourceStatusReason')}" for event in failed]
         raise click.ClickException(f"the stack is {stack['StackStatus']}: {''.join(why[:1])}")
-    outputs = {_snake(output["OutputKey"]): output["OutputValue"] for output in stack.get("Outputs", [])}
-    return {**outputs, "api_url": api_url}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    return {**{name.lower(): value for name, value in settings_of(STACK, outputs).items()}, "api_url": api_url}
 
 
 def _await_health(endpoint: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -215,10 +214,6 @@ def _free_port(port: int) -> int:
             raise click.ClickException(f"port {port}: {error.strerror}; choose another with --port") from error
         chosen: int = probe.getsockname()[1]
         return chosen
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 @click.command()

@@ -15,8 +15,9 @@ import boto3
 import pytest
 
 from tests.e2e.bridge import Bridge
+from vidhook.wiring import settings_of
 from vidhook_sandbox import ROOT
-from vidhook_sandbox.cloud import REGION, Cloud, _snake
+from vidhook_sandbox.cloud import REGION, Cloud
 from vidhook_sandbox.package import pack
 from vidhook_sandbox.provider import KEYS, SampleProvider
 
@@ -125,7 +126,8 @@ def test_the_sam_cli_builds_and_deploys_it(cloud: Cloud, provider: SampleProvide
         *("--stack-name", "vidhook-by-sam", "--parameter-overrides", "AllowedNetworks=127.0.0.0/8"),
     )
     stack = cloud.client("cloudformation").describe_stacks(StackName="vidhook-by-sam")["Stacks"][0]
-    outputs = {_snake(output["OutputKey"]): output["OutputValue"] for output in stack["Outputs"]}
+    said = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    outputs = {name.lower(): value for name, value in settings_of("vidhook-by-sam", said).items()}
     second = Bridge(replace(cloud, outputs=outputs), provider)
     second.cloud.use(provider)
     keys = {"SecretId": outputs["provider_secret"], "SecretString": json.dumps(KEYS)}

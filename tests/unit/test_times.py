@@ -41,6 +41,7 @@ NOW = 1_777_288_812.0
         ("", None),
         ("30, soon", None),
         (True, None),
+        (10**400, None),
         (None, None),
         ([60], None),
     ],

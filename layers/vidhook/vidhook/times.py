@@ -33,9 +33,12 @@ def number(value: object) -> float | None:
     """Returns a finite number, also from a string of digits; None for anything else, also for true and false."""
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,40}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?\s*", value):
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number that no float can hold
+        return None
 
 
 def instant(value: object) -> float | None:
@@ -65,8 +68,8 @@ def seconds_until(value: object, now: float) -> int | None:
     """Returns how many whole seconds somebody asks us to wait, at most a day; None when it cannot be read.
 
     Reads Retry-After (RFC 9110, section 10.2.3) and similar values, of providers and of subscribers: a number of
-    seconds or a date, which is 0 when it has passed. A repeated header arrives as a list joined by commas:
-    the longest wait counts.
+    seconds or a date, which is 0 when it has passed. A repeated header arrives as a list joined by commas: of several
+    numbers the longest wait counts.
     """
     at = instant(value)
     wait = at - now if at is not None else number(value)

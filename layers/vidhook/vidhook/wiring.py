@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidhook import __version__
 from vidhook.deliver import Notifier
@@ -18,8 +18,10 @@ from vidhook.edges.secrets import Secrets
 from vidhook.links import video_link
 from vidhook.runs import Runs
 from vidhook.store import Storage
-from vidhook.submit import Intake
 from vidhook.times import Clock
+
+if TYPE_CHECKING:
+    from vidhook.submit import Intake
 
 
 class Edges:
@@ -91,7 +93,9 @@ class Edges:
     # What the jobs need
 
     @cached_property
-    def intake(self) -> Intake:
+    def intake(self) -> "Intake":
+        from vidhook.submit import Intake  # with its JSON Schema, which most functions never need
+
         deadline = int(self._settings["DEFAULT_DEADLINE_SECONDS"])
         return Intake(self.ledger, self.http, self.machines, self.clock, deadline, self.pause_factor)
 
