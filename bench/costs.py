@@ -18,6 +18,7 @@ import io
 import json
 import math
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -200,7 +201,7 @@ def one_task(seconds: int, subscribers: int = 1, expected: float | None = None, 
             waited, settled, polls = submitted["pause"], False, 0
             invocations["SubmitTaskFunction"] += 1
             while not settled:
-                outside.done = waited >= seconds
+                outside.done_share = min(1, waited / seconds)
                 polled = poll.handler({"watch": submitted["id"], "execution": submitted["id"]}, context)
                 settled, waited, polls = polled["settled"], waited + polled["pause"], polls + 1
             invocations["PollTaskFunction"] = polls
@@ -215,7 +216,10 @@ def one_task(seconds: int, subscribers: int = 1, expected: float | None = None, 
 
 
 class Outside(Http):
-    """The provider, whose task is done when `done` is set, its video, and subscribers that accept everything."""
+    """The provider, whose task is done when `done_share` is 1, its video, and subscribers that accept everything.
+
+    It tells what Alad does: a progress that begins at 50 %, and when the task was submitted.
+    """
 
     def __init__(self) -> None:
         samples = ROOT / "events/providers/alad"
@@ -224,14 +228,17 @@ class Outside(Http):
             for done, name in ((False, "processing"), (True, "completed"))
         }
         self.task_id = self.answers[True]["body"]["data"]["task_id"]
-        self.done = False
+        self.submitted = int(time.time())
+        self.done_share = 0.0
 
     def check(self, url: str) -> None:
         """Allows every URL."""
 
     def send(self, method: str, url: str, **_: Any) -> Response:
-        answer = self.answers[self.done]
-        body = json.dumps(answer["body"]) if method == "GET" else "ok"
+        answer = self.answers[self.done_share == 1]
+        told: dict[str, Any] = {"submit_time": self.submitted, "start_time": self.submitted, "finish_time": 0}
+        told["progress"] = f"{50 + int(50 * self.done_share)}%"
+        body = json.dumps({**answer["body"], "data": answer["body"]["data"] | told}) if method == "GET" else "ok"
         return Response(
             status=200,
             headers=answer["headers"],

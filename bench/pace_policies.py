@@ -5,12 +5,17 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from bench.pace_tasks import Answer
-from vidhook.schedule import Known, next_pause
+from vidhook.pace import Ended, Kind, Outlook, Pace, decay
+from vidhook.pacing import Pacer
+from vidhook.providers.reading import Reading
+from vidhook.task import Poll, Snapshot, Submission, Watch
+from vidhook.times import Clock
 
-DEADLINE = 86_400.0
+BEGAN = 1_767_225_600.0
+SUBMISSION = Submission("bench", "task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +40,75 @@ class Policy(Protocol):
 
 
 @dataclass
+class Memory:
+    """What the ledger keeps of one provider's tasks between them."""
+
+    expected_seconds: float | None = None
+    learned: Pace = field(default_factory=Pace)
+
+    def provider(self, name: str) -> "Memory":
+        return self
+
+    def paces(self, provider: str, kind: Kind | None, now: float) -> tuple[Pace, Pace]:
+        return self.learned if kind else Pace(), self.learned
+
+    def learn(self, watch: Watch, kind: Kind, ended: Ended, outlook: Outlook, now: float) -> bool:
+        self.learned = self.learned.learned(ended, decay(), outlook)
+        return True
+
+
+@dataclass
 class Planner:
-    """vidhook's own schedule: what the ledger would hold between tasks is held here. Growing pauses hold nothing."""
+    """vidhook's own pauses: the real job and its schedule, with a memory in place of the ledger."""
 
     knob: float = 1.0
+    memory: Memory = field(default_factory=Memory)
+    polls: dict[tuple[Answer, ...], tuple[Poll, ...]] = field(default_factory=dict)
 
     def pause(self, seen: Seen) -> int:
-        return next_pause(Known(seen.age, DEADLINE, factor=self.knob))
+        pacer, at = self._pacer(seen), BEGAN + seen.age
+        if not seen.answers:
+            return pacer.pause(Watch(SUBMISSION, BEGAN), None, at).seconds
+        watch, reading = self._watch(pacer, seen.answers[:-1]), Reading("snapshot", _snapshot(seen.answers[-1]))
+        return pacer.pause(watch, reading, at, self._polls(pacer, tuple(seen.answers))[-1].hints).seconds
 
     def learn(self, seen: Seen, duration_low: float, duration_high: float) -> None:
-        """Nothing is learned."""
+        exact = duration_low == duration_high
+        end = Snapshot(
+            seen.answers[-1].status,
+            created_at=BEGAN if exact else None,
+            completed_at=BEGAN + duration_high if exact else None,
+        )
+        pacer = self._pacer(seen)
+        pacer.learn(self._watch(pacer, seen.answers[:-1]), end, BEGAN + seen.age)
+        self.polls.clear()
+
+    def _watch(self, pacer: Pacer, answers: Sequence[Answer]) -> Watch:
+        return Watch(SUBMISSION, BEGAN, polls=len(answers), history=self._polls(pacer, tuple(answers)))
+
+    def _polls(self, pacer: Pacer, answers: tuple[Answer, ...]) -> tuple[Poll, ...]:
+        """The history of a watch, with the hints that each poll found."""
+        if answers and answers not in self.polls:
+            before, answer = self._polls(pacer, answers[:-1]), answers[-1]
+            at = BEGAN + answer.age
+            hints = pacer.hints(Watch(SUBMISSION, BEGAN, history=before), _snapshot(answer), at)
+            self.polls[answers] = (*before, Poll(at, answer.status, hints=hints))
+        return self.polls.get(answers, ())
+
+    def _pacer(self, seen: Seen) -> Pacer:
+        self.memory.expected_seconds = seen.expected_seconds
+        return Pacer(cast("Any", self.memory), Clock(jitter=lambda: 0.5), self.knob)
+
+
+def _snapshot(answer: Answer) -> Snapshot:
+    eta = answer.eta_seconds
+    return Snapshot(
+        answer.status,
+        created_at=BEGAN,
+        progress=None if answer.progress is None else int(answer.progress),
+        estimated_completion=None if eta is None else BEGAN + answer.age + eta,
+        queue_position=answer.queue_position,
+    )
 
 
 @dataclass
@@ -83,7 +147,7 @@ class Loop:
         """Nothing is learned."""
 
 
-OURS: dict[str, Callable[[], Policy]] = {"growing pauses": Planner}
+OURS: dict[str, Callable[[], Policy]] = {"vidhook": Planner}
 
 # As each provider's documentation has it. Two print a loop, which asks before it pauses and gives up after 60 polls.
 # The others name an interval alone: it is put into such a loop, without an end.

@@ -20,7 +20,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         http=here.http,
         secrets=here.secrets,
         clock=here.clock,
-        pause_factor=here.pause_factor,
+        pacer=here.pacer,
     )
     _report(polled)
     return {"settled": polled.settled, "progress": polled.progress, "pause": polled.pause}

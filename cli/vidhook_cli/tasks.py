@@ -93,7 +93,8 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
         rows.append((start - 0.001, "polls", f"{watch.polls - len(watch.history)} earlier ones are not shown"))
     for poll in watch.history:
         progress = f" {poll.progress} %" if poll.progress is not None else ""
-        pause = f", pause {poll.pause} s" if poll.pause else ""
+        why = f" ({poll.why.replace('_', '-')})" if poll.why else ""
+        pause = f", pause {poll.pause} s{why}" if poll.pause else ""
         rows.append((poll.at, "poll", f"{poll.answer}{progress}{pause}"))
     event = None
     with suppress(NotFound):  # there is none yet, or it is no longer stored

@@ -14,6 +14,7 @@ import pytest
 from click.testing import Result
 
 from tests.e2e.bridge import Bridge, eventually, id_of, webhooks
+from vidhook_cli.pace import picture
 from vidhook_sandbox.cloud import REGION
 from vidhook_sandbox.subscriber import SampleSubscriber
 
@@ -41,6 +42,22 @@ def test_task_shows_what_happened_to_a_submitted_task(bridge: Bridge, cli: Cli, 
     assert [step for step in steps if step != "poll"] == ["submitted", "video", "event", "attempt 1"]
     assert "completed" in [row["detail"] for row in shown if row["what"] == "poll"][-1]
     assert rows(cli("task", id_of(task))) == shown
+
+
+def test_pace_shows_what_was_learned_and_forgets_it(bridge: Bridge, cli: Cli) -> None:
+    """An operator sees how long tasks take, and begins anew when a provider has changed."""
+    task = bridge.task("infinityblue", seconds=1)
+    bridge.submit(task, expected_seconds=1)
+    bridge.event(task)
+    [known, *_] = rows(cli("pace", "infinityblue"))
+    assert known["tasks"] >= 1
+    assert known["next_task_polled_at"] == sorted(known["next_task_polled_at"])
+    kind = known["model"], known["object"]
+    shown = picture(known, bridge.cloud.edges.ledger.kinds("infinityblue")[kind])
+    assert f"{known['tasks']} tasks" in shown
+    assert "█" in shown
+    assert "forgotten" in cli("pace", "infinityblue", "--reset").output
+    assert cli("pace", "infinityblue").exit_code == 1
 
 
 def test_a_sandbox_is_found_by_its_endpoint_alone(bridge: Bridge) -> None:

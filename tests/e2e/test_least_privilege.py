@@ -128,7 +128,12 @@ MAY = {
         "take from the queue",
         "send to the dead-letter queue",
     },
-    "PollTaskFunction": {"read the ledger", "change the ledger", "read the providers' keys"},
+    "PollTaskFunction": {
+        "read the ledger",
+        "read all items of a task",
+        "change the ledger",
+        "read the providers' keys",
+    },
     "PublishEventFunction": {
         "read the ledger",
         "read all items of a task",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 import boto3
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from vidhook.edges.ledger import DAY, GRACE_SECONDS, HISTORY, WATCH_DAYS, Ledger
 from vidhook.errors import NotFound
 from vidhook.event import Event, terminal_event
+from vidhook.pace import Ended, Pace, outlook
 from vidhook.providers.file import bundled_text
 from vidhook.task import (
     Attempt,
@@ -508,6 +510,62 @@ class TestProviders:
             ledger.provider("vicse")
         assert ledger.nearest_provider("vicse") == "vicsee"
         assert ledger.nearest_provider("something else") is None
+
+
+class TestLearning:
+    KIND = ("wan-2.2", "video")
+
+    def teach(self, ledger: Ledger, seconds: float, number: int, kind: tuple[str, str] = KIND) -> bool:
+        watch = Watch(Submission("acme", f"t{number}"), NOW)
+        return ledger.learn(watch, kind, Ended(seconds, seconds), outlook(Pace(), Pace(), None), NOW)
+
+    def test_what_was_learned_of_a_kind_and_of_its_provider_is_read(self, ledger: Ledger) -> None:
+        """A new model is expected to be like its provider's others until something is known of it."""
+        for number in range(20):
+            assert self.teach(ledger, 60 + number, number)
+            assert self.teach(ledger, 600, number, ("other#model", "image"))
+        own, all_of_them = ledger.paces("acme", self.KIND, NOW)
+        assert (own.tasks, all_of_them.tasks) == (20, 40)
+        assert ledger.paces("acme", None, NOW) == (Pace(), all_of_them)
+        assert ledger.paces("another", self.KIND, NOW) == (Pace(), Pace())
+        assert {kind: pace.tasks for kind, pace in ledger.kinds("acme").items()} == {
+            self.KIND: 20,
+            ("other#model", "image"): 20,
+        }
+
+    def test_tasks_that_end_at_the_same_time_are_all_learned(self, ledger: Ledger) -> None:
+        """At a hundred a second, two functions often write the same part."""
+        written = at_once(*(partial(self.teach, ledger, 90, number) for number in range(40)))
+        own, all_of_them = ledger.paces("acme", self.KIND, NOW)
+        assert all(written)
+        assert own.tasks == all_of_them.tasks == 40
+
+    def test_no_item_takes_all_the_writes(self, ledger: Ledger, table: str) -> None:
+        """An item takes a thousand writes a second, and one that everybody writes is refused much sooner."""
+        for number in range(60):
+            self.teach(ledger, 90, number)
+        items = boto3.resource("dynamodb").Table(table).scan()["Items"]
+        versions = [int(item["version"]) for item in items if str(item["sk"]).startswith("kind#")]  # type: ignore[arg-type]
+        assert (len(versions), sum(versions)) == (8, 60)
+        assert max(versions) < 20
+
+    def test_what_was_learned_is_read_once_a_minute(self, ledger: Ledger) -> None:
+        """A poll a second must not read it each time."""
+        self.teach(ledger, 90, 1)
+        assert ledger.paces("acme", self.KIND, NOW)[0].tasks == 1
+        self.teach(ledger, 90, 2)
+        assert ledger.paces("acme", self.KIND, NOW + 59)[0].tasks == 1
+        assert ledger.paces("acme", self.KIND, NOW + 61)[0].tasks == 2
+
+    def test_what_was_learned_can_be_forgotten(self, ledger: Ledger) -> None:
+        """A provider that changed everything need not be followed through what it once was."""
+        for number, kind in enumerate([self.KIND, ("wan-2.2#fast", "video"), ("wan", "video"), self.KIND]):
+            self.teach(ledger, 90, number, kind)
+        assert ledger.forget_pace("acme", "wan-2.2") == 1
+        assert set(ledger.kinds("acme")) == {("wan-2.2#fast", "video"), ("wan", "video")}
+        assert ledger.forget_pace("acme") == 2
+        assert ledger.paces("acme", self.KIND, NOW) == (Pace(), Pace())
+        assert ledger.forget_pace("acme") == 0
 
 
 class TestForgetting:

@@ -180,7 +180,7 @@ class TestDeadline:
         """A task that is submitted in two ways is followed twice; its deadline must not come twice as soon."""
         watch = world.submit().watch
         world.web.script("/tasks/t1", says("processing"))
-        world.wait(20)
+        world.wait(watch.paused)
         for _ in range(30):
             polls = [world.poll(watch.id, execution=name) for name in (watch.execution, "another")]
             world.wait(polls[0].pause)

@@ -16,9 +16,9 @@ def nested(world: World, **fields: Any) -> Any:
 def test_a_submitted_task_has_a_watch_and_an_execution_of_its_name(world: World) -> None:
     """The name makes sure that a second start is none."""
     submitted = world.submit()
-    assert (submitted.created, submitted.pause) == (True, 20)
+    assert submitted.created
     assert world.ledger.watch(submitted.watch.id) == submitted.watch
-    assert world.machines.started == {submitted.watch.id: {"watch": submitted.watch.id, "pause": 20}}
+    assert world.machines.started == {submitted.watch.id: {"watch": submitted.watch.id, "pause": submitted.pause}}
 
 
 def test_the_same_task_twice_is_one_watch(world: World) -> None:
@@ -63,8 +63,9 @@ def test_a_task_whose_event_is_no_longer_kept_is_still_known(world: World) -> No
 
 
 def test_an_expected_duration_shapes_the_first_pause(world: World) -> None:
-    """The first poll falls shortly before it."""
-    assert world.submit(expected_seconds=100).pause == 80
+    """A task of an hour need not be asked about every minute, nor one of ten seconds only once."""
+    pauses = [world.submit(f"t{each}", expected_seconds=each).pause for each in (10, 100, 1_000)]
+    assert pauses == sorted(set(pauses))
 
 
 class TestFromTheWatchItself:

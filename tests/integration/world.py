@@ -206,7 +206,7 @@ class World(Edges):
         for name in ("ledger", "bucket", "http", "secrets", "bus", "machines"):
             getattr(self, name)  # those that are not replaced are the same ones
         other = copy.copy(self)
-        bundles = ("intake", "notifier", "runs", "storage")  # made anew, of the other edges
+        bundles = ("intake", "notifier", "pacer", "runs", "storage")  # made anew, of the other edges
         other.__dict__ = {name: value for name, value in vars(self).items() if name not in bundles} | edges
         return other
 
@@ -235,6 +235,7 @@ class World(Edges):
             http=self.http,
             secrets=self.secrets,
             clock=self.clock,
+            pacer=self.pacer,
         )
 
     def wait(self, seconds: float) -> None:

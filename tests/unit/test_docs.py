@@ -147,7 +147,7 @@ def most_polls() -> int:
     age, polls = 0, 0
     longest = submission.schema()["properties"]["deadline_seconds"]["maximum"]
     while age < longest:
-        age += schedule.next_pause(schedule.Known(age, longest))
+        age += schedule.next_pause(schedule.Known(age, longest), 0.5).seconds
         polls += 1
     return polls
 

@@ -155,12 +155,11 @@ def test_a_week_of_polls_fits_an_executions_history() -> None:
     for expected in (None, 1.0, 60.0, 3_600.0, 86_400.0):
         age, rounds = 0, 0
         while age < LONGEST_DEADLINE:
-            age += next_pause(Known(age, LONGEST_DEADLINE, expected, factor=factor))
+            age += next_pause(Known(age, LONGEST_DEADLINE, expected=expected, factor=factor), 0.0).seconds
             rounds += 1
         news = 2 * (100 // PROGRESS_POINTS) + 2  # a task may begin again after each step
         stores = (len(STORE_PAUSES) + 1) * (TASK_EVENTS + STATE_EVENTS + ROUND_EVENTS)  # publish, poll
         redeliveries = MOST_UNREACHED * ITEM_EVENTS
-        assert rounds < 2_700
         assert rounds * ROUND_EVENTS + news * TASK_EVENTS + stores + redeliveries < HISTORY_LIMIT
 
 

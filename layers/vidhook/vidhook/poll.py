@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from vidhook.ask import ask
 from vidhook.event import failed
-from vidhook.schedule import Known, next_pause
 from vidhook.task import Category, Poll, Snapshot, Status, TaskError, Watch
 
 if TYPE_CHECKING:
     from vidhook.edges.http import Http
     from vidhook.edges.ledger import Ledger
     from vidhook.edges.secrets import Secrets
+    from vidhook.pacing import Pacer
     from vidhook.providers.reading import Reading
     from vidhook.times import Clock
 
@@ -48,7 +48,7 @@ def poll(
     http: "Http",
     secrets: "Secrets",
     clock: "Clock",
-    pause_factor: float = 1.0,
+    pacer: "Pacer",
 ) -> Polled:
     """Asks the provider once and records its answer.
 
@@ -66,17 +66,12 @@ def poll(
     snapshot = _settling_snapshot(watch, reading, broken, at)
     if snapshot is not None:
         settled = ledger.note_poll(watch, _entry(at, reading, broken), snapshot, settled=True)
+        if reading is not None and reading.snapshot is not None and reading.snapshot.status.final:
+            pacer.learn(settled, snapshot, at)
         return Polled(settled, True, reading=reading, broken=broken, settled_now=True)
-    known = Known(
-        age=watch.age(at),
-        deadline=watch.submission.deadline_seconds,
-        expected=watch.submission.expected_seconds,
-        retry_after=reading.retry_after_seconds if reading else None,
-        key_refused=reading is not None and reading.key_refused,
-        factor=pause_factor,
-    )
-    pause = next_pause(known, clock.jitter())
-    entry = replace(_entry(at, reading, broken), pause=pause)
+    hints = pacer.hints(watch, reading.snapshot, at) if reading and reading.snapshot else {}
+    pause = pacer.pause(watch, reading, at, hints)
+    entry = replace(_entry(at, reading, broken), pause=pause.seconds, why=pause.why, hints=hints)
     snapshot = reading.snapshot if reading else None
     progress = snapshot is not None and progress_is_due(watch, snapshot, at)
     # A second execution may follow the same task. Its pauses pass at the same time as those of the first execution, so
@@ -84,7 +79,7 @@ def poll(
     second = execution is not None and execution != watch.execution
     watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress, second_execution=second)
     # Another execution may have settled it meanwhile.
-    return Polled(watch, watch.settled, pause, progress and not watch.settled, reading, broken)
+    return Polled(watch, watch.settled, pause.seconds, progress and not watch.settled, reading, broken)
 
 
 def _with_fresh_link(watch: Watch, reading: "Reading | None", ledger: "Ledger") -> Watch:

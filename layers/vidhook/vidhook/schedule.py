@@ -1,56 +1,158 @@
-"""Chooses the pause before the next poll, in whole seconds. The functions are pure; nothing here sleeps.
+"""When to ask a provider again: whole seconds to pause, from what is known of the task. Pure; nothing here sleeps.
 
-Each pause follows only from what is known of the task after the latest poll; no counter is stored.
+Every pause is the answer to one question, asked again after each poll: how long may the task still take, and where do
+the next polls cost least? A poll costs 1, and a second that its end goes unseen costs RATE.
 """
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 
-FIRST_PAUSE = 20.0  # no provider that we know finishes a task sooner
-SHORTEST_PAUSE = 12.0
+from vidhook.pace import EDGES, Hint, Pace, bucket_of, hinted, outlook
+
+RATE = 0.5  # polls that a second of delay is worth
 LONGEST_PAUSE = 300.0
 KEY_REFUSED_PAUSE = 900.0
-JITTER = 0.1
+JITTER, JITTER_SECONDS = 0.1, 5.0
+# A poll may fall on the ends of so many equal shares of what may still happen, the last one cut finer, and on steps
+# that grow with the pause: many tasks end around the first, few around the others, and yet a poll may be wanted there.
+PARTS = 48
+SHARES = (*(number / PARTS for number in range(1, PARTS)), 1 - 0.25 / PARTS, 1 - 0.06 / PARTS)
+STEPS = tuple(1.25**number for number in range(40))
+
+_Line = tuple[float, float, float]  # slope, height at 0, the age of the poll that it stands for
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a task when the next pause is chosen. Times are seconds.
+    """What is known of a task when the next pause is chosen. All in seconds.
 
-    age: since submission. deadline: the age at which vidhook stops following the task. expected: how long the task
-    should take, as the submission says. retry_after: what the provider asks for. key_refused: only a new key helps.
-    factor: scales the pauses; 2 polls about half as often, 0.5 about twice as often.
+    age: since submission. deadline: age at which we give up. lag: how much older the task is at its provider. expected:
+    how long such tasks take, as the submitter or the provider's file says. hints: what was said of this task,
+    oldest first. pace and others: what was learned of its kind, and of all tasks of its provider. retry_after: the
+    provider's own wish. key_refused: only a new key helps. factor: what a poll costs against a second of delay; 2 asks
+    about half as often, 0.5 twice as often.
     """
 
     age: float
     deadline: float
+    lag: float = 0.0
     expected: float | None = None
+    hints: tuple[Hint, ...] = ()
+    pace: Pace = field(default_factory=Pace)
+    others: Pace = field(default_factory=Pace)
     retry_after: float | None = None
     key_refused: bool = False
     factor: float = 1.0
 
 
-def next_pause(known: Known, jitter: float = 0.0) -> int:
-    """Returns whole seconds to pause, at least 1; `jitter` in [0, 1) makes them longer by up to a tenth.
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Whole seconds until the next poll, and why so many.
 
-    The rules, the strongest first: the last poll falls on the deadline; a pause is never shorter than the provider's
-    Retry-After; the pauses grow with the age.
+    why: `learned` from tasks that ended; `expected` by the submitter, the provider's file or nobody; the hint that was
+    believed (`eta`, `progress`, `queue`); `retry_after`, `key_refused` or `deadline`.
     """
-    pause = KEY_REFUSED_PAUSE if known.key_refused else growing_pause(known.age, known.expected, known.factor)
-    pause *= 1 + JITTER * jitter
-    if known.retry_after is not None:
-        pause = max(pause, known.retry_after)
-    return max(1, math.ceil(min(pause, known.deadline - known.age)))
+
+    seconds: int
+    why: str
 
 
-def growing_pause(age: float, expected: float | None = None, factor: float = 1.0) -> float:
-    """Returns seconds: about 20, 12, 12, 13 ... 22 and so on, later a tenth of the age, times `factor`; at most 300.
+def next_pause(known: Known, jitter: float = 0.0) -> Pause:
+    """Returns the pause, at least a second; `jitter` in [0, 1) moves it by up to a twentieth, and 2.5 s, either way.
 
-    With an expected duration the first poll falls shortly before it, and the pauses around it stay short.
+    Strongest first: the deadline, on which the last poll falls; the provider's Retry-After, which is never undercut;
+    a refused key; the plan.
     """
-    if expected is not None and age < 0.8 * expected:
-        return min(LONGEST_PAUSE, max(1.0, 0.8 * expected - age))
-    if expected is None and age < factor * FIRST_PAUSE / 2:
-        return factor * FIRST_PAUSE - age
-    shortest = SHORTEST_PAUSE if expected is None else min(SHORTEST_PAUSE, max(2.0, 0.1 * expected))
-    return min(LONGEST_PAUSE, factor * max(shortest, 0.1 * age + 0.6 * shortest))
+    if known.key_refused:
+        pause, why = KEY_REFUSED_PAUSE, "key_refused"
+    else:
+        pause, why = _planned(known)
+        pause += min(JITTER * pause, JITTER_SECONDS) * (jitter - 0.5)
+        pause = min(LONGEST_PAUSE, max(shortest_pause(known.age + known.lag), pause))
+    if known.retry_after is not None and known.retry_after > pause:
+        pause, why = known.retry_after, "retry_after"
+    if known.deadline - known.age < pause:
+        pause, why = known.deadline - known.age, "deadline"
+    return Pause(max(1, math.ceil(pause)), why)
+
+
+def _planned(known: Known) -> tuple[float, str]:
+    age = known.age + known.lag
+    plain = outlook(known.pace, known.others, known.expected)
+    weights, why = hinted(plain, known.hints, known.pace, age)
+    why = why or ("learned" if known.pace.tasks or known.others.tasks else "expected")
+    return cheapest_poll(weights, age, RATE / known.factor**2) - age, why
+
+
+def shortest_pause(age: float) -> float:
+    """Returns the seconds that a pause has at least at an age; they bound the polls of a task whose end is always near.
+
+    They grow with the age, and faster after ten minutes.
+    """
+    return max(0.015 * age, 0.06 * (age - 450))
+
+
+def cheapest_poll(weights: Sequence[float], age: float, rate: float) -> float:
+    """Returns the age of the next poll in the plan that costs least, for a task that is not done at `age`.
+
+    An exact dynamic programme over some hundred moments: the cost of a plan is its polls and `rate` times the delay,
+    each by its likelihood. An age beyond every bucket is asked about at the longest pause.
+
+    With B the likelihood that the task is done by then and M the part of the mean duration up to there, the cost of
+    going on from s is 1 - B(s) + rate * M(s) + the least, over the next poll p, of a line in B(s) with the slope
+    -rate * p. B(s) only falls on the way back from the end, so a queue of lines finds each least one at once.
+    """
+    ends, below = _moments_to_poll(weights, age)
+    if not ends:
+        return age + LONGEST_PAUSE
+    moment = [0.0]
+    for start, end, sooner, later in zip([age, *ends], ends, below, below[1:], strict=False):
+        moment.append(moment[-1] + (later - sooner) * (start + end) / 2)
+    value, first = 0.0, 0
+    lines: list[_Line] = []
+    for start in range(len(ends) - 1, -1, -1):
+        end = ends[start]
+        line = (-rate * end, rate * (end * below[start + 1] - moment[start + 1]) + value, end)
+        while len(lines) - first >= 2 and _useless(lines[-2], lines[-1], line):
+            lines.pop()
+        lines.append(line)
+        done = below[start]
+        while len(lines) - first >= 2 and _at(lines[first + 1], done) <= _at(lines[first], done):
+            first += 1
+        value = 1 - done + rate * moment[start] + _at(lines[first], done)
+    return lines[first][2]
+
+
+def _at(line: _Line, share: float) -> float:
+    return line[0] * share + line[1]
+
+
+def _useless(one: _Line, other: _Line, next_one: _Line) -> bool:
+    """Whether the second of three lines, each less steep than the one before, is the least one nowhere."""
+    return (other[1] - next_one[1]) * (other[0] - one[0]) >= (one[1] - other[1]) * (next_one[0] - other[0])
+
+
+def _moments_to_poll(weights: Sequence[float], age: float) -> tuple[list[float], list[float]]:
+    """Ages at which a poll may fall, and the likelihoods that the task is done by then, beginning with 0 for `age`."""
+    first = bucket_of(age)
+    low = EDGES[first] if first else 0.0
+    left = [(EDGES[first + 1] - max(age, low)) / (EDGES[first + 1] - low) * weights[first], *weights[first + 1 :]]
+    total = sum(left)
+    if age >= EDGES[-1] or total <= 0:
+        return [], [0.0]
+    edges = [max(age, low), *EDGES[first + 1 :]]
+    passed = [0.0, *accumulate(weight / total for weight in left)]
+    ends = {_between(share, passed, edges) for share in SHARES}
+    ends.update(age + step for step in STEPS if age + step < edges[-1])
+    ages = sorted(ends)
+    return ages, [0.0, *(_between(end, edges, passed) for end in ages)]
+
+
+def _between(value: float, given: Sequence[float], wanted: Sequence[float]) -> float:
+    """The value's place in the rising numbers `given`, read off at the same place in `wanted`."""
+    place = min(bisect_right(given, value), len(given) - 1) - 1
+    width = given[place + 1] - given[place]
+    return wanted[place] + (wanted[place + 1] - wanted[place]) * ((value - given[place]) / width if width else 1.0)

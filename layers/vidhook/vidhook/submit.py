@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from vidhook.errors import BadInput, BadSubmission, Blocked, NotFound
 from vidhook.providers.file import check_task_id
-from vidhook.schedule import Known, next_pause
 from vidhook.submission import check
 from vidhook.task import Submission, Watch
 from vidhook.tokens import answer_tokens
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from vidhook.edges.http import Http
     from vidhook.edges.ledger import Ledger
     from vidhook.edges.machines import Machines
+    from vidhook.pacing import Pacer
     from vidhook.times import Clock
 
 
@@ -28,17 +28,14 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Accepts submissions, with these edges, this clock and the deployer's settings.
-
-    default_deadline: the deadline_seconds of a submission that has none. pause_factor: scales the pauses between polls.
-    """
+    """Accepts submissions, with these edges. `default_deadline` is the deadline_seconds of a submission without one."""
 
     ledger: "Ledger"
     http: "Http"
     machines: "Machines"
     clock: "Clock"
+    pacer: "Pacer"
     default_deadline: int
-    pause_factor: float = 1.0
 
     def submit(self, raw: Any, execution: str | None = None) -> Submitted:
         """Checks a submission and starts its watch. It is idempotent: a task that is submitted twice has one watch.
@@ -52,7 +49,7 @@ class Intake:
             raise BadSubmission("task_token", problem, "submit through the function, the queue or the event bus")
         self._check_against_stack(submission)
         now = self.clock.now()
-        pause = self._first_pause(submission)
+        pause = self.pacer.pause(Watch(submission, submitted_at=now), None, now).seconds
         watch, created = self.ledger.claim(submission, execution or submission.id, pause, now)
         if execution is None:
             if token is not None:
@@ -81,15 +78,6 @@ class Intake:
                 self.http.check(submission.callback_url)
             except Blocked as error:
                 raise BadSubmission("callback_url", str(error), "give a public https URL") from error
-
-    def _first_pause(self, submission: Submission) -> int:
-        known = Known(
-            age=0.0,
-            deadline=submission.deadline_seconds,
-            expected=submission.expected_seconds,
-            factor=self.pause_factor,
-        )
-        return next_pause(known, self.clock.jitter())
 
     def _answer_at_once(self, watch: Watch) -> None:
         """Answers the task tokens of a task that has ended. Raises BadSubmission when its event is no longer stored."""

@@ -160,12 +160,17 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """One request to the provider about a task: `answer` is a status, or the class of what went wrong."""
+    """One question to the provider and what came of it: `answer` is a status, or the class of what went wrong.
+
+    why: the reason of the pause, as in schedule.Pause. hints: how long the task takes in all, in seconds, by kind.
+    """
 
     at: float
     answer: str
     pause: int | None = None
     progress: int | None = None
+    why: str = ""
+    hints: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from vidhook.edges.ledger import Ledger
 from vidhook.edges.machines import Machines
 from vidhook.edges.secrets import Secrets
 from vidhook.links import video_link
+from vidhook.pacing import Pacer
 from vidhook.runs import Runs
 from vidhook.store import Storage
 from vidhook.times import Clock
@@ -85,11 +86,6 @@ class Edges:
     def dead_letters(self) -> DeadLetters:
         return DeadLetters(self._settings["DEAD_LETTER_QUEUE"], client=self._client("sqs"))
 
-    @property
-    def pause_factor(self) -> float:
-        """The parameter PauseFactor: scales the pauses between polls."""
-        return float(self._settings.get("PAUSE_FACTOR", "1"))
-
     # What the jobs need
 
     @cached_property
@@ -97,7 +93,11 @@ class Edges:
         from vidhook.submit import Intake  # with its JSON Schema, which most functions never need
 
         deadline = int(self._settings["DEFAULT_DEADLINE_SECONDS"])
-        return Intake(self.ledger, self.http, self.machines, self.clock, deadline, self.pause_factor)
+        return Intake(self.ledger, self.http, self.machines, self.clock, self.pacer, deadline)
+
+    @cached_property
+    def pacer(self) -> Pacer:
+        return Pacer(self.ledger, self.clock, float(self._settings.get("PAUSE_FACTOR", "1")))
 
     @cached_property
     def notifier(self) -> Notifier:

@@ -11,6 +11,8 @@ One partition holds all of one task, so one query reads it:
     subscribers   <sub>                       a subscriber
     callbacks     <cb>                        a task's own callback_url as a subscriber
     providers     <name>                      a provider file
+    pace#<name>   kind#<model>#<object>#<n>   how long such tasks of this provider take: one of 8 parts of it
+                  all#<n>                     and all its tasks
 
 Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's deliveries by time; `due` (due, due_at)
 finds what should have moved by now. Only open watches and due deliveries have the attribute `due`. Both indexes hold
@@ -24,7 +26,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, astuple, fields, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -37,6 +39,7 @@ from botocore.exceptions import ClientError
 from vidhook.edges import CONNECTIONS
 from vidhook.errors import BadInput, LostRace, NotFound
 from vidhook.event import Event, serialize
+from vidhook.pace import Bias, Ended, Kind, Outlook, Pace, decay, merged
 from vidhook.providers.file import Provider, bundled, parse
 from vidhook.task import (
     Attempt,
@@ -67,6 +70,9 @@ GRACE_SECONDS = 900
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"  # the first character of a task's id spreads them evenly
 BATCH = 100  # keys that one BatchGetItem takes
 PAGE_READS = 1_000  # the most watches that are read for one page
+# What was learned is in so many items; a write is tried so often; it is forgotten after so many days without a task.
+PACE_SHARDS, PACE_TRIES, PACE_DAYS = 8, 10, 100
+PACE_SECONDS, PACES_CACHED = 60.0, 500
 POSITION = re.compile(r"[0-9]{10}\.[0-9]{6}#tsk_[a-z2-7]{26}")
 LAST_POSITION = "~"  # sorts after every position
 
@@ -80,6 +86,7 @@ class Ledger:
     def __init__(self, table: str, *, client: "DynamoDBClient | None" = None, event_days: int = 30) -> None:
         self.table = table
         self.event_days = event_days
+        self._paces: dict[tuple[str, str], tuple[float, Pace]] = {}
         self._client = client or boto3.client("dynamodb", config=Config(max_pool_connections=CONNECTIONS))
 
     # Watches
@@ -481,6 +488,67 @@ class Ledger:
         )
         return "Attributes" in answer
 
+    # What was learned of how long tasks take
+
+    def paces(self, provider: str, kind: Kind | None, now: float) -> tuple[Pace, Pace]:
+        """Returns what was learned of one kind of task, and of all tasks of its provider; at most a minute old."""
+        own = self._read_pace(provider, _pace_prefix(kind), now) if kind else Pace()
+        return own, self._read_pace(provider, _pace_prefix(None), now)
+
+    def kinds(self, provider: str) -> dict[Kind, Pace]:
+        """Returns what was learned of each kind of task of a provider."""
+        shards: dict[Kind, list[Pace]] = {}
+        for item in self._items(_pace_key(provider), "kind#"):
+            shards.setdefault(_kind(item), []).append(_pace(item["state"]))
+        return {kind: merged(each) for kind, each in shards.items()}
+
+    def learn(self, watch: Watch, kind: Kind, ended: Ended, outlook: Outlook, now: float) -> bool:
+        """Adds one task that ended to what is known of its kind, and of all tasks of its provider.
+
+        The task's id chooses one of 8 items, so that a hundred tasks a second do not meet in one. Each is written under
+        a condition, so that no task is lost. Returns False when others wrote first again and again.
+        """
+        shard = SHARDS.index(watch.id.partition("_")[2][:1]) % PACE_SHARDS
+        keys = [_key(_pace_key(watch.submission.provider), f"{_pace_prefix(each)}{shard}") for each in (kind, None)]
+        written = [self._learn(key, ended, outlook, now) for key in keys]
+        return all(written)
+
+    def forget_pace(self, provider: str, model: str | None = None) -> int:
+        """Forgets what was learned of a provider's tasks, or of those of one model. Returns the number of kinds."""
+        forgotten = set()
+        for item in self._items(_pace_key(provider)):
+            kind = _kind(item) if item["sk"].startswith("kind#") else None
+            if model is None or (kind and kind[0] == model):
+                self._client.delete_item(TableName=self.table, Key=_pack(_key(item["pk"], item["sk"])))
+                forgotten |= {kind} - {None}
+        self._paces.clear()
+        return len(forgotten)
+
+    def _read_pace(self, provider: str, prefix: str, now: float) -> Pace:
+        read_at, pace = self._paces.get((provider, prefix), (-math.inf, Pace()))
+        if not 0 <= now - read_at < PACE_SECONDS:
+            pace = merged(_pace(item["state"]) for item in self._items(_pace_key(provider), prefix))
+            if len(self._paces) >= PACES_CACHED:
+                self._paces.clear()
+            self._paces[provider, prefix] = now, pace
+        return pace
+
+    def _learn(self, key: Item, ended: Ended, outlook: Outlook, now: float) -> bool:
+        for _ in range(PACE_TRIES):
+            answer = self._client.get_item(TableName=self.table, Key=_pack(key), ConsistentRead=True)
+            item = _unpack(answer["Item"]) if "Item" in answer else {}
+            known = _pace(item["state"]) if item else Pace()
+            values = {
+                "state": _pace_text(known.learned(ended, decay(PACE_SHARDS), outlook)),
+                "version": item.get("version", 0) + 1,
+                "ttl": int(now) + PACE_DAYS * DAY,
+            }
+            condition = "version = :seen_version" if item else "attribute_not_exists(pk)"
+            with suppress(LostRace):
+                self._update(key, values, condition, {"version": item["version"]} if item else None)
+                return True
+        return False
+
     # The table
 
     def _event_ttl(self, now: float) -> int:
@@ -726,6 +794,38 @@ def _watch(item: Item) -> Watch:
         event_id=item.get("event_id"),
         last_progress=Poll(**json.loads(item["last_progress"])) if "last_progress" in item else None,
     )
+
+
+def _pace_key(provider: str) -> str:
+    return f"pace#{provider}"
+
+
+def _pace_prefix(kind: Kind | None) -> str:
+    return f"kind#{kind[0]}#{kind[1]}#" if kind else "all#"
+
+
+def _kind(item: Item) -> Kind:
+    model, of_what, _ = item["sk"].partition("#")[2].rsplit("#", 2)
+    return model, of_what
+
+
+def _pace_text(pace: Pace) -> str:
+    return serialize(
+        {
+            "completed": {str(bucket): round(weight, 4) for bucket, weight in pace.completed.items()},
+            "failed": {str(bucket): round(weight, 4) for bucket, weight in pace.failed.items()},
+            "biases": {kind: [round(each, 5) for each in astuple(bias)] for kind, bias in pace.biases.items()},
+            "sums": [pace.tasks, pace.polls, round(pace.seconds, 1), round(pace.delay, 1)],
+        }
+    )
+
+
+def _pace(text: str) -> Pace:
+    values = json.loads(text)
+    completed, failed = (
+        {int(bucket): weight for bucket, weight in values[name].items()} for name in ("completed", "failed")
+    )
+    return Pace(completed, failed, {kind: Bias(*bias) for kind, bias in values["biases"].items()}, *values["sums"])
 
 
 def _snapshot_text(snapshot: Snapshot | None) -> str | None:

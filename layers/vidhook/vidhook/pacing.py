@@ -1,0 +1,152 @@
+"""From what the ledger knows of a task to the pause before its next poll; and back, what a finished task teaches."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from vidhook.errors import NotFound
+from vidhook.pace import TYPICAL_SECONDS, Ended, Hint, Kind, Pace, outlook, together
+from vidhook.schedule import Known, Pause, next_pause
+from vidhook.task import Snapshot, Status, Watch
+
+if TYPE_CHECKING:
+    from vidhook.edges.ledger import Ledger
+    from vidhook.providers.reading import Reading
+    from vidhook.times import Clock
+
+# Clocks differ: a task that is older at its provider by less than this was submitted at once.
+CLOCK_SECONDS, ZONE_SECONDS, LONGEST_LAG = 30.0, 1_800.0, 3_600.0
+MODEL_BYTES = 256  # a sort key takes 1,024
+UNFINISHED = (Status.PENDING, Status.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Pacer:
+    """Chooses the pauses between polls, and learns from every task that ends. `factor` is the stack's PauseFactor."""
+
+    ledger: "Ledger"
+    clock: "Clock"
+    factor: float = 1.0
+
+    def pause(
+        self, watch: Watch, reading: "Reading | None", at: float, hints: Mapping[str, float] | None = None
+    ) -> Pause:
+        """Returns the pause after the poll at `at`, whose answer held these hints.
+
+        `reading` is None when no answer came, or before the first poll.
+        """
+        snapshot = reading.snapshot if reading and reading.snapshot else watch.snapshot
+        own, others, expected = self.known_of(watch, snapshot, at)
+        age, lag = watch.age(at), _lag(watch, snapshot)
+        known = Known(
+            age=age,
+            deadline=watch.submission.deadline_seconds,
+            lag=lag,
+            expected=expected,
+            hints=_said(watch, hints or {}),
+            pace=own,
+            others=others,
+            retry_after=reading.retry_after_seconds if reading else None,
+            key_refused=reading is not None and reading.key_refused,
+            factor=self.factor,
+        )
+        return next_pause(known, self.clock.jitter())
+
+    def hints(self, watch: Watch, snapshot: Snapshot, at: float) -> dict[str, float]:
+        """Returns the hints in an unfinished snapshot, as `hints_in`, and what they say together with earlier ones."""
+        hints = hints_in(watch, snapshot, at)
+        own, _, _ = self.known_of(watch, snapshot, at)
+        age = watch.age(at) + _lag(watch, snapshot)
+        all_of_them = together(_said(watch, hints), own, age) if hints else None
+        return hints | ({all_of_them.kind: all_of_them.seconds} if all_of_them else {})
+
+    def learn(self, watch: Watch, snapshot: Snapshot, at: float) -> bool:
+        """Writes down how long a task took that its provider says has ended. Returns whether that was written."""
+        own, others, expected = self.known_of(watch, snapshot, at)
+        ended = replace(_ended(watch, snapshot, at), hints=_said(watch, {}), failed=snapshot.status is Status.FAILED)
+        return self.ledger.learn(watch, kind_of(snapshot), ended, outlook(own, others, expected), at)
+
+    def known_of(self, watch: Watch, snapshot: Snapshot | None, at: float) -> tuple[Pace, Pace, float | None]:
+        """Returns what was learned of this kind of task, of all tasks of its provider, and what is expected of it."""
+        expected = watch.submission.expected_seconds
+        if expected is None:
+            with suppress(NotFound):
+                expected = self.ledger.provider(watch.submission.provider).expected_seconds
+        return *self.ledger.paces(watch.submission.provider, kind_of(snapshot) if snapshot else None, at), expected
+
+
+def kind_of(snapshot: Snapshot) -> Kind:
+    """Returns the model and the object of a task, by which it is told apart from other kinds."""
+    return (snapshot.model or "").encode()[:MODEL_BYTES].decode("utf-8", "ignore"), snapshot.object
+
+
+def hints_in(watch: Watch, snapshot: Snapshot, at: float) -> dict[str, float]:
+    """Returns how many seconds the task takes in all, by each kind of hint that a snapshot holds.
+
+    A kind has a stage, since hints get better or worse on the way: the quarter of the time that an ETA gives, the tenth
+    of the progress. That a task has left the queue is a hint too (`started`): its time there tells of the rest.
+    """
+    if snapshot.status.final:
+        return {}
+    age = max(1.0, watch.age(at) + _lag(watch, snapshot))
+    hints: dict[str, float] = {}
+    if snapshot.estimated_completion is not None:
+        total = snapshot.estimated_completion - (snapshot.created_at or watch.submitted_at)
+        if total > 0:
+            hints[f"eta:{min(4, int(4 * age / total))}"] = total
+    if snapshot.progress is not None and 0 < snapshot.progress < 100:
+        hints[f"progress:{snapshot.progress // 10}"] = age * 100 / snapshot.progress
+    if snapshot.queue_position is not None and snapshot.status is Status.PENDING:
+        hints["queue"] = age + (snapshot.queue_position + 1) * TYPICAL_SECONDS
+    if snapshot.status is Status.PROCESSING and (started := _started(watch, snapshot, at)):
+        hints["started"] = started
+    return hints
+
+
+def _started(watch: Watch, snapshot: Snapshot, at: float) -> float | None:
+    """The age at which the task left the queue, as its provider says or as two polls saw it; None if nobody knows."""
+    if snapshot.started_at is not None:
+        return max(1.0, snapshot.started_at - (snapshot.created_at or watch.submitted_at))
+    lag = _lag(watch, snapshot)
+    queued = [watch.age(poll.at) + lag for poll in watch.history if poll.answer == Status.PENDING]
+    if not queued:
+        return None
+    working = (watch.age(poll.at) + lag for poll in watch.history if poll.answer == Status.PROCESSING)
+    return (queued[-1] + next(working, watch.age(at) + lag)) / 2
+
+
+def _ended(watch: Watch, snapshot: Snapshot, at: float) -> Ended:
+    """How long a task took: by the provider's own clock where it gives both times, else between two polls."""
+    lag = _lag(watch, snapshot)
+    latest = watch.age(at) + lag
+    before = [watch.age(poll.at) + lag for poll in watch.history if poll.at < at and poll.answer in UNFINISHED]
+    created, completed = snapshot.created_at, snapshot.completed_at
+    waits_are_scaled = watch.paused > 1.5 * max(1.0, at - watch.submitted_at)
+    if created is not None and completed is not None and not waits_are_scaled:
+        seconds = completed - created
+        if 0 < seconds <= latest + CLOCK_SECONDS:
+            return Ended(seconds, seconds, polls=watch.polls, delay=max(0.0, latest - seconds))
+    earliest = before[-1] if before else 0.0
+    return Ended(earliest, latest, polls=watch.polls, delay=(latest - earliest) / 2)
+
+
+def _lag(watch: Watch, snapshot: Snapshot | None) -> float:
+    """How much older the task is at its provider than its watch: it may have been submitted late.
+
+    A lag that is longer, or as long as the difference of two time zones, is a clock's and not the task's.
+    """
+    if snapshot is None or snapshot.created_at is None:
+        return 0.0
+    lag = watch.submitted_at - snapshot.created_at
+    of_a_zone = abs(lag - ZONE_SECONDS * round(lag / ZONE_SECONDS)) < CLOCK_SECONDS
+    return 0.0 if of_a_zone or not CLOCK_SECONDS < lag < LONGEST_LAG else lag
+
+
+def _said(watch: Watch, now: Mapping[str, float]) -> tuple[Hint, ...]:
+    """All hints about a task, oldest first: the submitter's, those of its polls and those of `now`."""
+    expected = watch.submission.expected_seconds
+    said = [] if expected is None else [Hint("expected", expected)]
+    for hints in (*(poll.hints for poll in watch.history), now):
+        said += [Hint(kind, seconds) for kind, seconds in hints.items()]
+    return tuple(said)
