@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any, Protocol, cast
 
 from bench.pace_tasks import Answer
+from vidhook.budget import Budget
+from vidhook.edges.ledger import HISTORY
 from vidhook.pace import Ended, Kind, Outlook, Pace, decay
 from vidhook.pacing import Pacer
 from vidhook.providers.reading import Reading
@@ -44,6 +46,7 @@ class Memory:
     """What the ledger keeps of one provider's tasks between them."""
 
     expected_seconds: float | None = None
+    budget = Budget()
     learned: Pace = field(default_factory=Pace)
 
     def provider(self, name: str) -> "Memory":
@@ -63,14 +66,15 @@ class Planner:
 
     knob: float = 1.0
     memory: Memory = field(default_factory=Memory)
-    polls: dict[tuple[Answer, ...], tuple[Poll, ...]] = field(default_factory=dict)
+    polls: list[tuple[Answer, Poll]] = field(default_factory=list)
 
     def pause(self, seen: Seen) -> int:
         pacer, at = self._pacer(seen), BEGAN + seen.age
         if not seen.answers:
-            return pacer.pause(Watch(SUBMISSION, BEGAN), None, at).seconds
-        watch, reading = self._watch(pacer, seen.answers[:-1]), Reading("snapshot", _snapshot(seen.answers[-1]))
-        return pacer.pause(watch, reading, at, self._polls(pacer, tuple(seen.answers))[-1].hints).seconds
+            return pacer.first_pause(SUBMISSION, at)
+        *before, latest = self._polls(pacer, seen.answers)
+        watch = Watch(SUBMISSION, BEGAN, polls=len(seen.answers) - 1, history=tuple(before))
+        return pacer.pause(watch, Reading("snapshot", _snapshot(seen.answers[-1])), at, latest.hints).seconds
 
     def learn(self, seen: Seen, duration_low: float, duration_high: float) -> None:
         exact = duration_low == duration_high
@@ -80,20 +84,21 @@ class Planner:
             completed_at=BEGAN + duration_high if exact else None,
         )
         pacer = self._pacer(seen)
-        pacer.learn(self._watch(pacer, seen.answers[:-1]), end, BEGAN + seen.age)
-        self.polls.clear()
+        before = self._polls(pacer, seen.answers[:-1])
+        watch = Watch(SUBMISSION, BEGAN, polls=len(seen.answers), history=before)
+        pacer.learn(watch, end, BEGAN + seen.age)
 
-    def _watch(self, pacer: Pacer, answers: Sequence[Answer]) -> Watch:
-        return Watch(SUBMISSION, BEGAN, polls=len(answers), history=self._polls(pacer, tuple(answers)))
-
-    def _polls(self, pacer: Pacer, answers: tuple[Answer, ...]) -> tuple[Poll, ...]:
-        """The history of a watch, with the hints that each poll found."""
-        if answers and answers not in self.polls:
-            before, answer = self._polls(pacer, answers[:-1]), answers[-1]
-            at = BEGAN + answer.age
+    def _polls(self, pacer: Pacer, answers: Sequence[Answer]) -> tuple[Poll, ...]:
+        """The history of a watch, with the hints that each poll found; those of the same task are not read twice."""
+        same = 0
+        while same < min(len(answers), len(self.polls)) and self.polls[same][0] is answers[same]:
+            same += 1
+        del self.polls[same:]
+        for answer in answers[same:]:
+            at, before = BEGAN + answer.age, tuple(poll for _, poll in self.polls[-HISTORY:])
             hints = pacer.hints(Watch(SUBMISSION, BEGAN, history=before), _snapshot(answer), at)
-            self.polls[answers] = (*before, Poll(at, answer.status, hints=hints))
-        return self.polls.get(answers, ())
+            self.polls.append((answer, Poll(at, answer.status, hints=hints)))
+        return tuple(poll for _, poll in self.polls[-HISTORY:])
 
     def _pacer(self, seen: Seen) -> Pacer:
         self.memory.expected_seconds = seen.expected_seconds

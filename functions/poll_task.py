@@ -32,6 +32,8 @@ def _report(polled: Polled) -> None:
     answer = polled.answer or "settled before"
     logger.info("task polled", provider=provider, answer=answer, pause=polled.pause, settled=polled.settled)
     count("Polls", provider=provider)
+    if polled.budget_spent is not None:
+        count("PollBudgetUsed", polled.budget_spent, MetricUnit.Percent)
     if polled.broken or (reading is not None and reading.outcome != "snapshot"):
         count("ProviderErrors", provider=provider, outcome=answer)
     if reading is not None and reading.key_refused:

@@ -36,8 +36,15 @@ def pace(provider: str, model: str | None, reset: bool, as_json: bool) -> None:
     chosen = {kind: each for kind, each in known.items() if model in (None, kind[0])}
     if not chosen:
         raise NotFound(f"nothing is learned yet of {provider} {model or ''}".rstrip() + "; it is once a task has ended")
+    budget = edges.pacer.budget_of(provider)
+    planned = list(edges.ledger.planned_days(provider, edges.clock.now()).values())
+    limits = {
+        "polls_per_minute": budget.per_minute,
+        "polls_per_day": budget.per_day,
+        "polls_planned_today": planned[0].polls if planned else 0,
+    }
     for kind, own in sorted(chosen.items()):
-        row = facts(kind, own, polls_of_next(own, others, expected, edges.pacer.factor))
+        row = facts(kind, own, polls_of_next(own, others, expected, edges.pacer.factor)) | limits
         if wants_json(as_json):
             lines([row])
         else:
@@ -84,6 +91,8 @@ def picture(row: Mapping[str, Any], own: Pace) -> str:
         f" delay takes {row['polls_of_a_fixed_interval']} polls, {abs(saved)} {'more' if saved >= 0 else 'fewer'}",
         f"  the next task is polled at {', '.join(map(str, row['next_task_polled_at']))} s, if nothing is told of it",
     ]
+    if row["polls_per_day"] is not None:
+        text.append(f"  {row['polls_planned_today']} of {row['polls_per_day']} polls of today are planned (all models)")
     for name, hint in row["hints"].items():
         text.append(f"  {name} is {math.expm1(hint['off_by']):+.0%} off, give or take {math.expm1(hint['spread']):.0%}")
     return "\n".join(text) + "\n"

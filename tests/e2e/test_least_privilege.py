@@ -122,6 +122,7 @@ MAY = {
         "read the ledger",
         "read all items of a task",
         "write into the ledger",
+        "change the ledger",
         "delete from the ledger",
         "start a watch",
         "answer a token",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidhook.budget import Budget
 from vidhook.pace import Ended, Kind, Outlook, Pace
 from vidhook.pacing import Pacer, hints_in, kind_of
 from vidhook.providers.reading import Reading
@@ -22,6 +23,7 @@ class FakeLedger:
 
     def __init__(self, expected: float | None = None) -> None:
         self.expected_seconds = expected
+        self.budget = Budget()
         self.ended: list[tuple[Kind, Ended]] = []
 
     def provider(self, name: str) -> "FakeLedger":
@@ -138,7 +140,7 @@ def test_a_clock_in_another_time_zone_makes_no_task_older(hours: float) -> None:
     answer = Snapshot(PROCESSING, created_at=SUBMITTED - 3_600 * hours)
     pacer = Pacer(FakeLedger(90), Clock(jitter=lambda: 0.5))  # type: ignore[arg-type]
     plain, shifted = (
-        pacer.pause(watch_of((20, "processing")), Reading("snapshot", each), SUBMITTED + 20)
+        pacer.pause(watch_of((20, "processing")), Reading("snapshot", each), SUBMITTED + 20, {})
         for each in (Snapshot(PROCESSING), answer)
     )
     assert plain == shifted

@@ -1,14 +1,17 @@
 """From what the ledger knows of a task to the pause before its next poll; and back, what a finished task teaches."""
 
+import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from vidhook.budget import Budget, Planned, day_of, free_moments, stretch, windows
 from vidhook.errors import NotFound
 from vidhook.pace import TYPICAL_SECONDS, Ended, Hint, Kind, Pace, outlook, together
-from vidhook.schedule import Known, Pause, next_pause
-from vidhook.task import Snapshot, Status, Watch
+from vidhook.schedule import LONGEST_PAUSE, Known, Pause, next_pause
+from vidhook.task import Snapshot, Status, Submission, Watch
 
 if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
@@ -17,41 +20,96 @@ if TYPE_CHECKING:
 
 # Clocks differ: a task that is older at its provider by less than this was submitted at once.
 CLOCK_SECONDS, ZONE_SECONDS, LONGEST_LAG = 30.0, 1_800.0, 3_600.0
+PLAN_TRIES = 8
 MODEL_BYTES = 256  # a sort key takes 1,024
 UNFINISHED = (Status.PENDING, Status.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True)
 class Pacer:
-    """Chooses the pauses between polls, and learns from every task that ends. `factor` is the stack's PauseFactor."""
+    """Chooses the pauses between polls, and learns from every task that ends.
+
+    factor: the stack's PauseFactor. budgets: the stack's own, by provider; they count before those of provider files.
+    """
 
     ledger: "Ledger"
     clock: "Clock"
     factor: float = 1.0
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
 
-    def pause(
-        self, watch: Watch, reading: "Reading | None", at: float, hints: Mapping[str, float] | None = None
+    def first_pause(self, submission: Submission, now: float) -> int:
+        """Returns the seconds to pause before the first poll; for a task that is followed already, none is planned."""
+        watch = Watch(submission, submitted_at=now)
+        budget = self.budget_of(submission.provider)
+        with suppress(NotFound):
+            if budget and self.ledger.watch(watch.id):
+                budget = Budget()
+        return self._pause(watch, None, now, {}, budget).seconds
+
+    def pause(self, watch: Watch, reading: "Reading | None", at: float, hints: Mapping[str, float]) -> Pause:
+        """Returns the pause after the poll at `at`. `reading` is None without an answer; `hints` are those in it."""
+        return self._pause(watch, reading, at, hints, self.budget_of(watch.submission.provider))
+
+    def _pause(
+        self, watch: Watch, reading: "Reading | None", at: float, hints: Mapping[str, float], budget: Budget
     ) -> Pause:
-        """Returns the pause after the poll at `at`, whose answer held these hints.
-
-        `reading` is None when no answer came, or before the first poll.
-        """
         snapshot = reading.snapshot if reading and reading.snapshot else watch.snapshot
         own, others, expected = self.known_of(watch, snapshot, at)
-        age, lag = watch.age(at), _lag(watch, snapshot)
+        days = self.ledger.planned_days(watch.submission.provider, at) if budget.per_day else {}
+        today = day_of(budget, at)
+        longer = stretch(budget, days.get(today.key, Planned()), at) if today else 1.0
         known = Known(
-            age=age,
+            age=watch.age(at),
             deadline=watch.submission.deadline_seconds,
-            lag=lag,
+            lag=_lag(watch, snapshot),
             expected=expected,
-            hints=_said(watch, hints or {}),
+            hints=_said(watch, hints),
             pace=own,
             others=others,
             retry_after=reading.retry_after_seconds if reading else None,
             key_refused=reading is not None and reading.key_refused,
             factor=self.factor,
+            stretch=longer,
         )
-        return next_pause(known, self.clock.jitter())
+        pause = next_pause(known, self.clock.jitter())
+        return self._planned(watch, pause, at, budget, days, longer) if budget else pause
+
+    def _planned(
+        self, watch: Watch, pause: Pause, at: float, budget: Budget, days: Mapping[str, Planned], longer: float
+    ) -> Pause:
+        """Returns the pause until the first moment with room for a poll, which is taken.
+
+        The last poll, at the deadline, is made in any case: a paid render may be done by then.
+        """
+        provider, due = watch.submission.provider, at + pause.seconds
+        moment = due
+        for number in range(PLAN_TRIES):
+            free = free_moments(budget, due, days, self.ledger.planned_slots(provider, budget, due))
+            # Others look for room at the same time, so each try looks at twice as many moments.
+            moment = list(islice(free, 2**number))[int(2**number * self.clock.jitter())]
+            if self.ledger.plan_poll(provider, windows(budget, moment), longer, at):
+                break
+        today = day_of(budget, at)
+        spent = 100 * days.get(today.key, Planned()).polls / today.most if today else 0.0
+        spent = min(100.0, max(spent, 100 * (moment - due) / LONGEST_PAUSE))
+        if moment == due:
+            return replace(pause, spent=spent)
+        left = watch.submission.deadline_seconds - watch.age(at)
+        return Pause(max(1, math.ceil(min(moment - at, left))), "budget" if moment - at < left else "deadline", spent)
+
+    def budget_of(self, provider: str) -> Budget:
+        """Returns the polls that the provider's key may make: by the stack's settings, else by the provider's file."""
+        if provider in self.budgets:
+            return self.budgets[provider]
+        with suppress(NotFound):
+            return self.ledger.provider(provider).budget
+        return Budget()
+
+    def count_poll(self, watch: Watch, at: float) -> None:
+        """Counts a poll that was not planned, such as one for a fresh link."""
+        provider = watch.submission.provider
+        if budget := self.budget_of(provider):
+            self.ledger.plan_poll(provider, windows(budget, at), 1.0, at)
 
     def hints(self, watch: Watch, snapshot: Snapshot, at: float) -> dict[str, float]:
         """Returns the hints in an unfinished snapshot, as `hints_in`, and what they say together with earlier ones."""

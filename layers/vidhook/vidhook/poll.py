@@ -24,6 +24,7 @@ class Polled:
     """The result of one poll. `pause`: whole seconds, 0 when settled. `progress`: subscribers should be notified of it.
 
     `reading` is None when no answer came; `broken` says why. `settled_now`: this poll settled the watch.
+    `budget_spent`: how much of the key's budget of polls is used, in percent.
     """
 
     watch: Watch
@@ -33,6 +34,7 @@ class Polled:
     reading: "Reading | None" = None
     broken: str | None = None
     settled_now: bool = False
+    budget_spent: float | None = None
 
     @property
     def answer(self) -> str | None:
@@ -61,6 +63,7 @@ def poll(
         return Polled(watch, settled=True)
     reading, broken = ask(watch, ledger=ledger, http=http, secrets=secrets, clock=clock)
     if watch.settled:
+        pacer.count_poll(watch, clock.now())
         return Polled(_with_fresh_link(watch, reading, ledger), True, reading=reading, broken=broken)
     at = clock.now()
     snapshot = _settling_snapshot(watch, reading, broken, at)
@@ -79,7 +82,8 @@ def poll(
     second = execution is not None and execution != watch.execution
     watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress, second_execution=second)
     # Another execution may have settled it meanwhile.
-    return Polled(watch, watch.settled, pause.seconds, progress and not watch.settled, reading, broken)
+    progress = progress and not watch.settled
+    return Polled(watch, watch.settled, pause.seconds, progress, reading, broken, budget_spent=pause.spent)
 
 
 def _with_fresh_link(watch: Watch, reading: "Reading | None", ledger: "Ledger") -> Watch:

@@ -33,7 +33,7 @@ class Known:
     how long such tasks take, as the submitter or the provider's file says. hints: what was said of this task,
     oldest first. pace and others: what was learned of its kind, and of all tasks of its provider. retry_after: the
     provider's own wish. key_refused: only a new key helps. factor: what a poll costs against a second of delay; 2 asks
-    about half as often, 0.5 twice as often.
+    about half as often, 0.5 twice as often. stretch: by how much the key's budget makes pauses longer.
     """
 
     age: float
@@ -46,6 +46,7 @@ class Known:
     retry_after: float | None = None
     key_refused: bool = False
     factor: float = 1.0
+    stretch: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,13 @@ class Pause:
     """Whole seconds until the next poll, and why so many.
 
     why: `learned` from tasks that ended; `expected` by the submitter, the provider's file or nobody; the hint that was
-    believed (`eta`, `progress`, `queue`); `retry_after`, `key_refused` or `deadline`.
+    believed (`eta`, `progress`, `queue`, `started`, `together`); `retry_after`, `key_refused`, `budget` or `deadline`.
+    spent: how much of the key's budget of polls is used, in percent; None without a budget.
     """
 
     seconds: int
     why: str
+    spent: float | None = None
 
 
 def next_pause(known: Known, jitter: float = 0.0) -> Pause:
@@ -71,7 +74,7 @@ def next_pause(known: Known, jitter: float = 0.0) -> Pause:
     else:
         pause, why = _planned(known)
         pause += min(JITTER * pause, JITTER_SECONDS) * (jitter - 0.5)
-        pause = min(LONGEST_PAUSE, max(shortest_pause(known.age + known.lag), pause))
+        pause = min(LONGEST_PAUSE * known.stretch, max(shortest_pause(known.age + known.lag), pause))
     if known.retry_after is not None and known.retry_after > pause:
         pause, why = known.retry_after, "retry_after"
     if known.deadline - known.age < pause:
@@ -84,7 +87,8 @@ def _planned(known: Known) -> tuple[float, str]:
     plain = outlook(known.pace, known.others, known.expected)
     weights, why = hinted(plain, known.hints, known.pace, age)
     why = why or ("learned" if known.pace.tasks or known.others.tasks else "expected")
-    return cheapest_poll(weights, age, RATE / known.factor**2) - age, why
+    planned = cheapest_poll(weights, age, RATE / (known.factor * known.stretch) ** 2) - age
+    return planned, "budget" if known.stretch > 1 else why
 
 
 def shortest_pause(age: float) -> float:

@@ -49,7 +49,7 @@ class Intake:
             raise BadSubmission("task_token", problem, "submit through the function, the queue or the event bus")
         self._check_against_stack(submission)
         now = self.clock.now()
-        pause = self.pacer.pause(Watch(submission, submitted_at=now), None, now).seconds
+        pause = self.pacer.first_pause(submission, now)
         watch, created = self.ledger.claim(submission, execution or submission.id, pause, now)
         if execution is None:
             if token is not None:

@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from vidhook import __version__
+from vidhook.budget import parse_budgets
 from vidhook.deliver import Notifier
 from vidhook.edges.bucket import Bucket
 from vidhook.edges.bus import Bus
@@ -97,7 +98,8 @@ class Edges:
 
     @cached_property
     def pacer(self) -> Pacer:
-        return Pacer(self.ledger, self.clock, float(self._settings.get("PAUSE_FACTOR", "1")))
+        factor, budgets = self._settings.get("PAUSE_FACTOR", "1"), self._settings.get("POLL_BUDGETS", "")
+        return Pacer(self.ledger, self.clock, float(factor), parse_budgets(budgets))
 
     @cached_property
     def notifier(self) -> Notifier:
@@ -118,8 +120,8 @@ class Edges:
 def settings_of(stack: str, outputs: Mapping[str, str]) -> dict[str, str]:
     """Returns the settings of a deployed stack from its outputs, for the command and for tests."""
     settings = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper(): value for name, value in outputs.items()}
-    networks = settings.get("ALLOWED_NETWORKS", "")  # "none" when empty: an output cannot be empty
-    return {**settings, "STACK": stack, "ALLOWED_NETWORKS": "" if networks == "none" else networks}
+    # An output cannot be empty, so it is "none" then.
+    return {name: "" if value == "none" else value for name, value in settings.items()} | {"STACK": stack}
 
 
 @cache

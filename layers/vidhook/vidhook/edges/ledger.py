@@ -13,6 +13,7 @@ One partition holds all of one task, so one query reads it:
     providers     <name>                      a provider file
     pace#<name>   kind#<model>#<object>#<n>   how long such tasks of this provider take: one of 8 parts of it
                   all#<n>                     and all its tasks
+    budget#<name> day#<n>, slot#<most>#<n>    how many polls of this provider are planned in a day, and in a slot
 
 Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's deliveries by time; `due` (due, due_at)
 finds what should have moved by now. Only open watches and due deliveries have the attribute `due`. Both indexes hold
@@ -24,7 +25,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, astuple, fields, replace
 from difflib import get_close_matches
@@ -36,6 +37,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from vidhook.budget import Budget, Planned, Window, day_of, slot_of
 from vidhook.edges import CONNECTIONS
 from vidhook.errors import BadInput, LostRace, NotFound
 from vidhook.event import Event, serialize
@@ -68,6 +70,8 @@ WATCH_DAYS = 100
 # The sweeper starts a watch or delivery again when it should have moved this many seconds ago.
 GRACE_SECONDS = 900
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"  # the first character of a task's id spreads them evenly
+BUDGET_DAYS = 10
+ANY_DAY = Budget(per_day=1)
 BATCH = 100  # keys that one BatchGetItem takes
 PAGE_READS = 1_000  # the most watches that are read for one page
 # What was learned is in so many items; a write is tried so often; it is forgotten after so many days without a task.
@@ -549,6 +553,48 @@ class Ledger:
                 return True
         return False
 
+    # Polls planned within a key's budget
+
+    def planned_days(self, provider: str, now: float) -> dict[str, Planned]:
+        """Returns the polls that are planned today and later, by the key of the day."""
+        today = day_of(ANY_DAY, now)
+        assert today is not None
+        return {item["sk"]: _planned(item) for item in self._items(f"budget#{provider}", span=(today.key, "day#~"))}
+
+    def planned_slots(self, provider: str, budget: Budget, since: float) -> Iterator[tuple[str, Planned]]:
+        """Yields the polls that are planned in the slots of minutes, soonest first, by the key of the slot."""
+        slot = slot_of(budget, since)
+        if slot is not None:
+            prefix = slot.key.rpartition("#")[0]
+            for item in self._items(f"budget#{provider}", span=(slot.key, f"{prefix}#~")):
+                yield item["sk"], _planned(item)
+
+    def plan_poll(self, provider: str, windows: Sequence[Window], wanted: float, now: float) -> bool:
+        """Takes room for one poll in all of these windows; False when one of them is full.
+
+        `wanted`: how many polls it would be if pauses were not stretched.
+        """
+        updates = [
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": _pack(_key(f"budget#{provider}", window.key)),
+                    "UpdateExpression": "ADD polls :one, wanted :wanted SET #ttl = :ttl",
+                    "ConditionExpression": "attribute_not_exists(polls) OR polls < :most",
+                    "ExpressionAttributeNames": {"#ttl": "ttl"},
+                    "ExpressionAttributeValues": _pack(
+                        {":one": 1, ":wanted": wanted, ":most": window.most, ":ttl": int(now) + BUDGET_DAYS * DAY}
+                    ),
+                }
+            }
+            for window in windows
+        ]
+        try:
+            self._client.transact_write_items(TransactItems=cast("Any", updates))
+        except self._client.exceptions.TransactionCanceledException:
+            return False  # full, or taken by others at this moment
+        return True
+
     # The table
 
     def _event_ttl(self, now: float) -> int:
@@ -579,9 +625,16 @@ class Ledger:
                 raise LostRace from error
             raise
 
-    def _items(self, pk: str, prefix: str = "") -> Iterator[Item]:
-        condition = "pk = :pk" + (" AND begins_with(sk, :sk)" if prefix else "")
-        values: Item = {":pk": pk, **({":sk": prefix} if prefix else {})}
+    def _items(self, pk: str, prefix: str = "", *, span: tuple[str, str] | None = None) -> Iterator[Item]:
+        """Yields the items of a partition: all, those whose sort key has a prefix, or those in a span of sort keys."""
+        condition, values = "pk = :pk", {":pk": pk}
+        if span:
+            condition, values = (
+                f"{condition} AND sk BETWEEN :first AND :last",
+                {**values, ":first": span[0], ":last": span[1]},
+            )
+        elif prefix:
+            condition, values = f"{condition} AND begins_with(sk, :sk)", {**values, ":sk": prefix}
         pages = self._client.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression=condition,
@@ -794,6 +847,10 @@ def _watch(item: Item) -> Watch:
         event_id=item.get("event_id"),
         last_progress=Poll(**json.loads(item["last_progress"])) if "last_progress" in item else None,
     )
+
+
+def _planned(item: Item) -> Planned:
+    return Planned(int(item["polls"]), float(item["wanted"]))
 
 
 def _pace_key(provider: str) -> str:

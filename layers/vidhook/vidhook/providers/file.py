@@ -26,6 +26,7 @@ from jmespath.exceptions import (
 )
 from jmespath.parser import ParsedResult
 
+from vidhook.budget import Budget
 from vidhook.errors import BadInput, BadProviderFile
 from vidhook.task import Category, Status
 
@@ -42,7 +43,18 @@ ANSWER_KEYS = (
     ),
 )
 TABLES = ("auth", "headers", "body", "answer", "assets", "status", "errors")
-TOP_KEYS = ("name", "base_url", "path", "method", "content_path", "link_lives_seconds", "expected_seconds", *TABLES)
+TOP_KEYS = (
+    "name",
+    "base_url",
+    "path",
+    "method",
+    "content_path",
+    "link_lives_seconds",
+    "expected_seconds",
+    "polls_per_day",
+    "polls_per_minute",
+    *TABLES,
+)
 NOT_YOURS = "not_yours"
 
 
@@ -65,6 +77,7 @@ class Provider:
     assets: Mapping[str, tuple[ParsedResult, ...]]  # by role; the first role is result
     statuses: Mapping[str, Status]
     codes: Mapping[str, Category]
+    budget: Budget  # of polls, for the provider's key
     not_yours: frozenset[str]  # codes that refuse this task only, not the key
 
 
@@ -178,6 +191,7 @@ def parse(text: str, name: str | None = None) -> Provider:
         else None,
         link_lives_seconds=top.seconds("link_lives_seconds"),
         expected_seconds=top.seconds("expected_seconds"),
+        budget=Budget(top.count("polls_per_day"), top.count("polls_per_minute")),
         answer={key: answer.expressions(key) for key in answer.data},
         assets={"result": assets.expressions("result")} | {role: assets.expressions(role) for role in assets.data},
         statuses={fold(word): Status(statuses.choice(word, list(Status))) for word in statuses.data},
@@ -257,6 +271,12 @@ class _Table:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
             raise self.bad(key, f"{value!r} is not a number of seconds", "write a positive number")
         return float(value)
+
+    def count(self, key: str) -> int | None:
+        value = self.data.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1e9):
+            raise self.bad(key, f"{value!r} is not a number of polls", "write a whole number above 0")
+        return value
 
     def expressions(self, key: str) -> tuple[ParsedResult, ...]:
         """Returns one JMESPath expression or a list of them, compiled. The first that finds a usable value wins."""
