@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -26,7 +26,7 @@ from jmespath.exceptions import (
 )
 from jmespath.parser import ParsedResult
 
-from vidhook.errors import BadInput, BadProviderFile
+from vidhook.errors import BadInput, BadProviderFile, NotFound
 from vidhook.task import Category, Status
 
 ANSWER_KEYS = (
@@ -44,6 +44,8 @@ ANSWER_KEYS = (
 TABLES = ("auth", "headers", "body", "answer", "assets", "status", "errors")
 TOP_KEYS = ("name", "base_url", "path", "method", "content_path", "link_lives_seconds", "expected_seconds", *TABLES)
 NOT_YOURS = "not_yours"
+# The names of the providers that ship with vidhook.
+BUNDLED = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.toml")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +128,22 @@ def _fill(provider: Provider, path: str, task_id: str) -> str:
     return provider.base_url + path.replace("{task_id}", quoted)
 
 
-@cache
 def bundled() -> dict[str, Provider]:
     """Returns the providers that ship with vidhook, by name."""
-    names = (file.name.removesuffix(".toml") for file in files(__package__).iterdir() if file.name.endswith(".toml"))
-    return {name: parse(bundled_text(name), name) for name in sorted(names)}
+    return {name: bundled_provider(name) for name in BUNDLED}
+
+
+@cache
+def bundled_provider(name: str) -> Provider:
+    """Returns the provider of this name that ships with vidhook; only its own file is parsed. Raises NotFound."""
+    if name not in BUNDLED:
+        raise NotFound(f'no provider file is named "{name}"')
+    return parse(bundled_text(name), name)
 
 
 def bundled_text(name: str) -> str:
     """Returns the TOML of a bundled provider. Raises FileNotFoundError for another name."""
-    return files(__package__).joinpath(f"{name}.toml").read_text("utf-8")
+    return Path(__file__).with_name(f"{name}.toml").read_text("utf-8")
 
 
 def parse(text: str, name: str | None = None) -> Provider:
