@@ -95,6 +95,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[trustme.LeafCe
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{server.server_port}")
 
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -106,10 +108,10 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[trustme.LeafCe
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-    """The one that AWS's clients trust."""
+    """The only one in the usual CA bundle."""
     made = trustme.CA()
     made.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    monkeypatch.setattr("botocore.httpsession.where", lambda: str(tmp_path / "ca.pem"))
     return made
 
 
@@ -140,6 +142,23 @@ class TestTls:
         """The context is shared and kept, and still verifies the authority and the name."""
         issuer = trustme.CA() if wrong == "authority" else authority
         served(issuer.issue_cert("aws.example" if wrong == "name" else "127.0.0.1"))
+        with pytest.raises(SSLError):
+            aws.client("dynamodb", retries={"total_max_attempts": 1}).list_tables()
+
+    def test_a_ca_bundle_of_the_users_own_is_the_only_one_that_counts(
+        self,
+        served: Callable[[trustme.LeafCert], None],
+        authority: trustme.CA,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """botocore lets users name theirs, and then trusts no other."""
+        own = trustme.CA()
+        own.cert_pem.write_to_path(str(tmp_path / "own.pem"))
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "own.pem"))
+        served(own.issue_cert("127.0.0.1"))
+        assert aws.client("dynamodb").list_tables()["ResponseMetadata"]["HTTPStatusCode"] == 200
+        served(authority.issue_cert("127.0.0.1"))
         with pytest.raises(SSLError):
             aws.client("dynamodb", retries={"total_max_attempts": 1}).list_tables()
 
