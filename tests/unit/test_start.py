@@ -36,7 +36,8 @@ def loaded(handler: str, **environment: str) -> tuple[set[str], set[str]]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     program = f"""
 import sys; sys.path.insert(0, {str(ROOT / "functions")!r})
-import {handler}, vidhook.wiring
+import {handler}, gc, vidhook.wiring
+assert gc.isenabled(), "nothing would be freed for as long as the function lives"
 print(*sys.modules); print(*vars(vidhook.wiring.edges()))"""
     ended = subprocess.run(
         [sys.executable, "-c", program],
