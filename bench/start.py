@@ -63,6 +63,7 @@ OF_THE_RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six.py")
 AT_MOST = {"start over stock": 0.35, "first poll_task, ms": 80, "first publish_event, ms": 150}
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: at 1,769 MB a function has one whole vCPU.
 MEMORY_OF_A_CPU = 1_769
+GROUPS = {"v1": Path("/sys/fs/cgroup/cpu"), "v2": Path("/sys/fs/cgroup")}  # where Linux has control groups
 PERIOD = 20_000  # microseconds; Lambda deals out CPU in periods of 20 ms
 VIDEO = b"\x00\x00\x00\x18ftypmp42" + bytes(100_000)
 PROVIDER = """
@@ -239,13 +240,13 @@ class Share:
     """
 
     def __init__(self) -> None:
-        name = f"vidhook-bench-{os.getpid()}"
-        self._groups = {"v1": Path("/sys/fs/cgroup/cpu", name), "v2": Path("/sys/fs/cgroup", name)}
         self._group: Path | None = None
-        for version, group in self._groups.items():
+        for version, above in GROUPS.items():
+            group = above / f"vidhook-bench-{os.getpid()}"
             try:
                 group.mkdir()
                 self._version, self._group = version, group
+                (group / "cgroup.procs").read_text()  # else it is a folder, and no group
                 self._limit(1.0)
                 return
             except OSError:
