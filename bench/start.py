@@ -123,14 +123,12 @@ def artifacts(folder: Path, bundle: bytes) -> dict[str, Artifact]:
     """Builds all that is compared; `bundle` is added to the CA bundle of each."""
     layer, stock, runtime = folder / "layer", folder / "stock", folder / "runtime"
     given = (f"ARTIFACTS_DIR={layer}", f"PYTHON={sys.executable}", f"COMPILER={sys.executable}", f"RUNTIME={RUNTIME}")
-    make = ["make", "-s", "-C", str(LAYER), "build-VidhookLayer", *given]
-    subprocess.run(make, check=True, stderr=subprocess.DEVNULL)
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", str(stock)]
-    subprocess.run([*pip, "-r", str(LAYER / "requirements.txt")], check=True, stderr=subprocess.DEVNULL)
+    _run("make", "-C", str(LAYER), "build-VidhookLayer", *given)
+    pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-compile", "--target", str(stock))
+    _run(*pip, "-r", str(LAYER / "requirements.txt"))
     uncompiled = shutil.ignore_patterns("__pycache__")
     shutil.copytree(LAYER / "vidhook", stock / "vidhook", ignore=uncompiled)
-    if (stock / "vidhook/edges/aws.py").exists():
-        (stock / "vidhook/edges/aws.py").write_text(PLAIN_CLIENTS, "utf-8")
+    (stock / "vidhook/edges/aws.py").write_text(PLAIN_CLIENTS, "utf-8")
     functions = shutil.copytree(ROOT / "functions", folder / "functions", ignore=uncompiled)
     shutil.copytree(functions, stock, dirs_exist_ok=True)
     runtime.mkdir()
@@ -145,8 +143,7 @@ def artifacts(folder: Path, bundle: bytes) -> dict[str, Artifact]:
         else:
             shutil.copy(source, runtime / name)
     compiled = shutil.copytree(runtime, folder / "compiled")
-    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(compiled)]
-    subprocess.run(command, check=True)
+    _run(sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(compiled))
     for certificates in folder.glob("*/**/certifi/cacert.pem"):
         with certificates.open("ab") as file:
             file.write(b"\n" + bundle)
@@ -155,6 +152,12 @@ def artifacts(folder: Path, bundle: bytes) -> dict[str, Artifact]:
         RIVALS[0]: Artifact((stock, runtime), warm=False),
         RIVALS[1]: Artifact((stock, compiled), warm=False),
     }
+
+
+def _run(*command: str) -> None:
+    ended = subprocess.run(command, capture_output=True, text=True)
+    if ended.returncode:
+        raise SystemExit(ended.stderr)
 
 
 @dataclass
