@@ -309,6 +309,7 @@ class Bench:
         self.environment = {
             **settings,
             "ALLOWED_NETWORKS": "127.0.0.0/8",
+            "DEFAULT_DEADLINE_SECONDS": "86400",
             "AWS_ENDPOINT_URL": url,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
