@@ -48,11 +48,17 @@ checkov: $(READY) $(CHECKOV)/.ready ## run the security scan of the template as 
 	@mkdir -p build && $(BIN)/python tests/expanded.py > build/expanded.json
 	$(CHECKOV)/bin/checkov --config-file .checkov.yaml -f template.yaml build/expanded.json
 build: $(READY) ## build what `make deploy` uploads
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --no-cached
+	@cd .aws-sam/build/VidhookLayer && files=`find . -name '*.py' | wc -l` && made=`find . -name '*.pyc' | wc -l` \
+	  && if [ $$made -eq $$files ]; then echo "bytecode: $$made of $$files files"; else \
+	  echo "WARNING: bytecode: $$made of $$files files, so functions start slowly. It takes a Python of the functions' version:" >&2; \
+	  echo "make build COMPILER=/path/to/python3.13, or with RUNTIME=python3.12 for another Runtime" >&2; fi
 deploy: build ## deploy to AWS, with samconfig.toml
 	$(BIN)/sam deploy
 bench-pace: $(READY) ## measure how well the pauses are chosen, compared with the loops that others recommend
 	@$(BIN)/python -m bench.pace
+bench-start: $(READY) ## measure how light functions start, compared with a plain `sam build`
+	@$(BIN)/python -m bench.start
 sandbox: $(READY) ## run the stack on this machine until interrupted
 	@$(BIN)/vidhook sandbox
 lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
@@ -61,4 +67,4 @@ lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
 	rm -rf $(VENV) $(CHECKOV) .aws-sam build
-.PHONY: help setup demo test test-slow coverage check checkov build deploy bench-pace sandbox lock clean
+.PHONY: help setup demo test test-slow coverage check checkov build deploy bench-pace bench-start sandbox lock clean

@@ -32,6 +32,7 @@ from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
 from vidhook import subscribers as life
+from vidhook.edges import aws
 from vidhook.edges.http import Download, Http, Response
 from vidhook.wiring import Edges
 
@@ -177,6 +178,7 @@ def one_task(seconds: int, subscribers: int = 1, expected: float | None = None, 
     log = io.StringIO()
     with mock.patch.dict(os.environ, environ), mock_aws(), contextlib.redirect_stdout(log):
         boto3.setup_default_session()
+        aws.session.cache_clear()
         _deploy(subscribers)
         meter = Meter()
         submit, poll, publish = (
@@ -278,7 +280,7 @@ class Meter:
             for index in TEMPLATE["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]
         ]
         self._before = self._items()
-        events = boto3._get_default_session().events
+        events = aws.session().get_component("event_emitter")
         events.register("after-call.dynamodb", self._dynamodb)
         events.register("after-call.s3", self._s3)
         events.register("after-call.secrets-manager", self._secret)

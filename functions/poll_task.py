@@ -6,7 +6,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from vidhook.edges.telemetry import count, logger
 from vidhook.poll import Polled, poll
-from vidhook.wiring import edges
+from vidhook.wiring import edges, warm
+
+warm("ledger", "http", "secrets", "pacer")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")

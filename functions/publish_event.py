@@ -7,7 +7,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from vidhook.edges.telemetry import count, logger
 from vidhook.publish import Notified, Published, ended_from_outside, output, publish, publish_progress, watch_failed
 from vidhook.store import Stored
-from vidhook.wiring import edges
+from vidhook.wiring import edges, warm
+
+warm("storage", "machines", "notifier")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")

@@ -7,7 +7,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from vidhook.edges.telemetry import count, logger
 from vidhook.redeliver import redeliver
 from vidhook.task import DeliveryState
-from vidhook.wiring import edges
+from vidhook.wiring import edges, warm
+
+warm("notifier")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")

@@ -13,10 +13,12 @@ from vidhook.errors import BadInput, NotFound, Refused
 from vidhook.event import serialize
 from vidhook.links import video_key
 from vidhook.problems import parsed, problem
-from vidhook.wiring import edges
+from vidhook.wiring import edges, warm
 
 VIDEO_SECONDS = 900
 PAGE = 20
+
+warm("intake", "secrets")
 
 app = APIGatewayHttpResolver(serializer=serialize)
 

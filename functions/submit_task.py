@@ -7,10 +7,12 @@ from vidhook import shapes
 from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadSubmission
 from vidhook.submit import Submitted
-from vidhook.wiring import edges
+from vidhook.wiring import edges, warm
 
 # Step Functions' console adds it to the input of a nested execution.
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+
+warm("intake")
 
 
 @logger.inject_lambda_context(clear_state=True)

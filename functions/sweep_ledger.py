@@ -4,7 +4,9 @@ from typing import Any
 
 from vidhook.edges.telemetry import count, logger
 from vidhook.sweep import sweep
-from vidhook.wiring import edges
+from vidhook.wiring import edges, warm
+
+warm("runs")
 
 
 @logger.inject_lambda_context(clear_state=True)

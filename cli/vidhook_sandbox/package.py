@@ -68,17 +68,16 @@ def _layer(source: Path, name: str, cache: Path) -> bytes:
     with temporary as folder:
         artifacts = Path(folder, "artifacts")
         artifacts.mkdir()
+        # MiniStack runs Lambdas with this interpreter, whatever the template's Runtime says.
+        version = f"RUNTIME=python{sys.version_info.major}.{sys.version_info.minor}"
+        pythons = [f"PYTHON={sys.executable}", f"COMPILER={sys.executable}", version]
         made = subprocess.run(  # noqa: S603 -- the layer's own Makefile, by the make on PATH
-            ["make", "-C", str(source), f"build-{name}", f"ARTIFACTS_DIR={artifacts}", f"PYTHON={sys.executable}"],  # noqa: S607
+            ["make", "-C", str(source), f"build-{name}", f"ARTIFACTS_DIR={artifacts}", *pythons],  # noqa: S607
             capture_output=True,
             text=True,
         )
         if made.returncode:
             raise click.ClickException(f"{name} cannot be built: {(made.stderr or made.stdout).strip()}")
-        # MiniStack runs Lambdas with this interpreter, whatever the template's Runtime says. With its bytecode a cold
-        # start need not compile. -P: import nothing from the current folder.
-        compiling = ["-P", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(artifacts)]
-        subprocess.run([sys.executable, *compiling], check=True)  # noqa: S603
         content = _zip(_files(artifacts))
         finished = Path(folder, "layer.zip")
         finished.write_bytes(content)

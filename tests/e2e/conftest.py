@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.e2e.bridge import WAIT_SCALE, Bridge
+from vidhook.edges import aws
 from vidhook_cli.main import main
 from vidhook_cli.stack import stack
 from vidhook_sandbox.cloud import REGION, Cloud, running
@@ -50,6 +51,7 @@ def cli(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    aws.session.cache_clear()
     stack.cache_clear()
     yield lambda *arguments: CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
     stack.cache_clear()

@@ -245,6 +245,7 @@ PROVIDER = """
 name = "streams"
 base_url = "{base_url}"
 path = "/tasks/{{task_id}}"
+polls_per_day = 1000
 [answer]
 status = "status"
 [assets]

@@ -12,6 +12,7 @@ from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.integration.world import Web, World
+from vidhook.edges import aws as clients
 
 ROOT = Path(__file__).parents[2]
 # One for all tests: reading what AWS's services look like takes longer than most tests.
@@ -20,7 +21,7 @@ AWS_MODELS = create_loader()
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every boto3 client made from here on talks to an empty cloud in memory."""
+    """Every client made from here on talks to an empty cloud in memory."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -28,6 +29,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         session = botocore.session.get_session()
         session.register_component("data_loader", AWS_MODELS)
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session(botocore_session=session))
+        monkeypatch.setattr(clients, "session", lambda: session)
         yield
 
 

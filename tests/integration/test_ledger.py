@@ -37,6 +37,7 @@ from vidhook.task import (
     TaskError,
     Watch,
 )
+from vidhook.times import Clock
 
 Result = TypeVar("Result")
 
@@ -503,6 +504,24 @@ class TestProviders:
         assert ledger.remove_provider_file("alad") is True
         assert ledger.remove_provider_file("alad") is False
         assert ledger.provider("alad").base_url == "https://ai.alad.com"
+
+    def test_a_provider_file_is_read_once_a_minute(self, table: str) -> None:
+        """Every poll needs it, and it hardly ever changes; who changes it need not wait for long."""
+        now = [NOW]
+        poller, command = Ledger(table, clock=Clock(now=lambda: now[0])), Ledger(table)
+        assert poller.provider("alad").base_url == "https://ai.alad.com"
+        command.put_provider_file("alad", bundled_text("alad").replace("https://ai.alad.com", "https://alad.example"))
+        now[0] += 59
+        assert poller.provider("alad").base_url == "https://ai.alad.com"
+        now[0] += 1
+        assert poller.provider("alad").base_url == "https://alad.example"
+
+    def test_a_new_provider_is_known_at_once(self, ledger: Ledger, table: str) -> None:
+        """That there was none is not remembered."""
+        with pytest.raises(NotFound):
+            ledger.provider("acme")
+        Ledger(table).put_provider_file("acme", bundled_text("alad").replace('name = "alad"', 'name = "acme"'))
+        assert ledger.provider("acme").name == "acme"
 
     def test_the_nearest_name_of_an_unknown_provider_is_found(self, ledger: Ledger) -> None:
         """Most unknown names are typing errors."""

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 # The longest wait, in seconds, that a provider or a subscriber can ask for at a time.
 LONGEST_WAIT = 86_400
+_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,40}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Clock:
 
 def number(value: object) -> float | None:
     """Returns a finite number, also from a string of digits; None for anything else, also for true and false."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,40}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?\s*", value):
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

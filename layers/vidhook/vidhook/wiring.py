@@ -1,8 +1,10 @@
 """Makes every edge of one deployment in one place, for the handlers, the command and the tests."""
 
+import gc
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +33,7 @@ class Edges:
 
     `settings` are those of template.yaml, by the names that the functions' environments give them (TABLE, BUCKET ...);
     one that is missing raises KeyError when it is needed. `client` makes the clients of AWS's services by their names;
-    without it boto3 makes them, from its usual settings.
+    without it botocore makes them, from its usual settings.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Edges:
     @cached_property
     def ledger(self) -> Ledger:
         days = int(self._settings.get("EVENT_DAYS", "30"))
-        return Ledger(self._settings["TABLE"], client=self._client("dynamodb"), event_days=days)
+        return Ledger(self._settings["TABLE"], client=self._client("dynamodb"), event_days=days, clock=self.clock)
 
     @cached_property
     def http(self) -> Http:
@@ -121,10 +123,24 @@ def settings_of(stack: str, outputs: Mapping[str, str]) -> dict[str, str]:
     """Returns the settings of a deployed stack from its outputs, for the command and for tests."""
     settings = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper(): value for name, value in outputs.items()}
     # An output cannot be empty, so it is "none" then.
-    return {name: "" if value == "none" else value for name, value in settings.items()} | {"STACK": stack}
+    return {name: value for name, value in settings.items() if value != "none"} | {"STACK": stack}
 
 
 @cache
 def edges() -> Edges:
     """Returns the edges of this Lambda, from its environment variables: the same object for every invocation."""
     return Edges(os.environ)
+
+
+def warm(*names: str) -> None:
+    """Makes these edges and bundles of this Lambda, by their names in `Edges`, while a handler's module loads.
+
+    A function has a whole CPU then, and only its share of one later. Does nothing outside of Lambda. What cannot be
+    made is left to the invocation that needs it, which then raises.
+    """
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        for name in names:
+            with suppress(Exception):
+                getattr(edges(), name)
+        gc.freeze()  # what has been loaded stays
+        gc.enable()

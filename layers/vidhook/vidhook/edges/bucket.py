@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
+from vidhook.edges import aws
 from vidhook.errors import BrokenDownload
 from vidhook.task import StoredFile
 
@@ -36,21 +35,19 @@ class Bucket:
         self.name = name
         # The body is a stream that can be read only once, so botocore must not hash it first and must not send it
         # again. TLS protects it on the way, and our own SHA-256 after that. The caller retries, with a new download.
-        self._client = client or boto3.client(
+        self._client: S3Client = client or aws.client(
             "s3",
-            config=Config(
-                request_checksum_calculation="when_required",
-                retries={"total_max_attempts": 1},
-                # In the oldest regions boto3 signs links with version 2, and S3 refuses those for objects that KMS
-                # encrypts.
-                signature_version="s3v4",
-                # Links need the host of the region: the global host redirects for a new bucket's first day, and the
-                # signature is not valid for the other host. A local cloud has no host names for buckets.
-                s3={
-                    "payload_signing_enabled": False,
-                    "addressing_style": "path" if os.environ.get("AWS_ENDPOINT_URL") else "virtual",
-                },
-            ),
+            request_checksum_calculation="when_required",
+            retries={"total_max_attempts": 1},
+            # In the oldest regions botocore signs links with version 2, and S3 refuses those for objects that KMS
+            # encrypts.
+            signature_version="s3v4",
+            # Links need the host of the region: the global host redirects for a new bucket's first day, and the
+            # signature is not valid for the other host. A local cloud has no host names for buckets.
+            s3={
+                "payload_signing_enabled": False,
+                "addressing_style": "path" if os.environ.get("AWS_ENDPOINT_URL") else "virtual",
+            },
         )
 
     def find(self, key: str) -> StoredFile | None:

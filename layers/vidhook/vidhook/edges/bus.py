@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
-
+from vidhook.edges import aws
 from vidhook.event import serialize
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ class Bus:
 
     def __init__(self, name: str, *, client: "EventBridgeClient | None" = None) -> None:
         self._name = name
-        self._client = client or boto3.client("events")
+        self._client: EventBridgeClient = client or aws.client("events")
 
     def put(self, event: "Event") -> None:
         """Puts an event's body on the bus, with its type as the detail-type. Raises OSError when the bus refuses it."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import boto3
+from vidhook.edges import aws
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -15,7 +15,7 @@ class DeadLetters:
 
     def __init__(self, queue_url: str, *, client: "SQSClient | None" = None) -> None:
         self._queue_url = queue_url
-        self._client = client or boto3.client("sqs")
+        self._client: SQSClient = client or aws.client("sqs")
 
     def put(self, body: str, reason: str) -> None:
         """Stores a message unchanged; its attribute `reason` says what is wrong with it."""

@@ -28,6 +28,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.util.response import assert_header_parsing
 
 from vidhook import __version__
+from vidhook.edges.tls import trusting
 from vidhook.errors import (
     BadInput,
     BadRedirect,
@@ -122,8 +123,7 @@ class Http:
         except ValueError as error:
             raise BadInput("allowed_networks", str(error), "write CIDRs such as 10.1.0.0/16") from None
         self._user_agent = user_agent
-        # One context for all requests: reading the CA bundle takes longer than a handshake.
-        self._ssl_context = ssl_context or ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+        self._ssl_context = ssl_context or trusting(DEFAULT_CA_BUNDLE_PATH)
         self._resolve = resolve
 
     def check(self, url: str) -> None:

@@ -33,16 +33,14 @@ from enum import StrEnum
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_origin, get_type_hints
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from vidhook.budget import Budget, Planned, Window, day_of, slot_of
-from vidhook.edges import CONNECTIONS
+from vidhook.edges import CONNECTIONS, aws
 from vidhook.errors import BadInput, LostRace, NotFound
 from vidhook.event import Event, serialize
 from vidhook.pace import Bias, Ended, Kind, Outlook, Pace, decay, merged
-from vidhook.providers.file import Provider, bundled, parse
+from vidhook.providers.file import BUNDLED, Provider, bundled_provider, parse
 from vidhook.task import (
     Attempt,
     Category,
@@ -59,6 +57,7 @@ from vidhook.task import (
     Watch,
     derived_id,
 )
+from vidhook.times import Clock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -69,6 +68,7 @@ DAY = 86_400
 WATCH_DAYS = 100
 # The sweeper starts a watch or delivery again when it should have moved this many seconds ago.
 GRACE_SECONDS = 900
+PROVIDER_SECONDS = 60  # for so long a change of a provider file may go unseen
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"  # the first character of a task's id spreads them evenly
 BUDGET_DAYS = 10
 ANY_DAY = Budget(per_day=1)
@@ -87,11 +87,20 @@ Fact = TypeVar("Fact")
 class Ledger:
     """Reads and writes facts. Every write that must happen once is conditional."""
 
-    def __init__(self, table: str, *, client: "DynamoDBClient | None" = None, event_days: int = 30) -> None:
+    def __init__(
+        self,
+        table: str,
+        *,
+        client: "DynamoDBClient | None" = None,
+        event_days: int = 30,
+        clock: Clock | None = None,
+    ) -> None:
         self.table = table
         self.event_days = event_days
         self._paces: dict[tuple[str, str], tuple[float, Pace]] = {}
-        self._client = client or boto3.client("dynamodb", config=Config(max_pool_connections=CONNECTIONS))
+        self._client: DynamoDBClient = client or aws.client("dynamodb", max_pool_connections=CONNECTIONS)
+        self._clock = clock or Clock()
+        self._providers: dict[str, tuple[float, Provider]] = {}
 
     # Watches
 
@@ -457,20 +466,24 @@ class Ledger:
     def put_provider_file(self, name: str, text: str) -> None:
         """Stores a provider's TOML text; it is used instead of the bundled file of this name."""
         self._client.put_item(TableName=self.table, Item=_pack({**_key("providers", name), "text": text}))
+        self._providers.pop(name, None)
 
     def provider(self, name: str) -> Provider:
-        """Returns the provider of this name: the file stored here, else the bundled one. Raises NotFound."""
-        text = self.provider_file(name)
-        if text is not None:
-            return _parsed(text, name)
-        known = bundled()
-        if name in known:
-            return known[name]
-        raise NotFound(f'no provider file is named "{name}"')
+        """Returns the provider of this name: the file stored here, else the bundled one. Raises NotFound.
+
+        One that was found is remembered for a minute.
+        """
+        known = self._providers.get(name)
+        now = self._clock.now()
+        if known is None or not 0 <= now - known[0] < PROVIDER_SECONDS:
+            text = self.provider_file(name)
+            provider = bundled_provider(name) if text is None else _parsed(text, name)
+            known = self._providers[name] = (now, provider)
+        return known[1]
 
     def nearest_provider(self, name: str) -> str | None:
         """Returns the provider whose name is most like this misspelled one, or None."""
-        near = get_close_matches(name, [*bundled(), *self.provider_files()], n=1)
+        near = get_close_matches(name, [*BUNDLED, *self.provider_files()], n=1)
         return near[0] if near else None
 
     def provider_file(self, name: str) -> str | None:
@@ -487,6 +500,7 @@ class Ledger:
 
     def remove_provider_file(self, name: str) -> bool:
         """Removes a stored provider file. Returns whether there was one."""
+        self._providers.pop(name, None)
         answer = self._client.delete_item(
             TableName=self.table, Key=_pack(_key("providers", name)), ReturnValues="ALL_OLD"
         )
@@ -574,24 +588,26 @@ class Ledger:
 
         `wanted`: how many polls it would be if pauses were not stretched.
         """
-        updates = [
+        updates: list[Any] = [
             {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": _pack(_key(f"budget#{provider}", window.key)),
-                    "UpdateExpression": "ADD polls :one, wanted :wanted SET #ttl = :ttl",
-                    "ConditionExpression": "attribute_not_exists(polls) OR polls < :most",
-                    "ExpressionAttributeNames": {"#ttl": "ttl"},
-                    "ExpressionAttributeValues": _pack(
-                        {":one": 1, ":wanted": wanted, ":most": window.most, ":ttl": int(now) + BUDGET_DAYS * DAY}
-                    ),
-                }
+                "TableName": self.table,
+                "Key": _pack(_key(f"budget#{provider}", window.key)),
+                "UpdateExpression": "ADD polls :one, wanted :wanted SET #ttl = :ttl",
+                "ConditionExpression": "attribute_not_exists(polls) OR polls < :most",
+                "ExpressionAttributeNames": {"#ttl": "ttl"},
+                "ExpressionAttributeValues": _pack(
+                    {":one": 1, ":wanted": wanted, ":most": window.most, ":ttl": int(now) + BUDGET_DAYS * DAY}
+                ),
             }
             for window in windows
         ]
+        errors = self._client.exceptions
         try:
-            self._client.transact_write_items(TransactItems=cast("Any", updates))
-        except self._client.exceptions.TransactionCanceledException:
+            if len(updates) == 1:
+                self._client.update_item(**updates[0])
+            else:
+                self._client.transact_write_items(TransactItems=[{"Update": update} for update in updates])
+        except (errors.ConditionalCheckFailedException, errors.TransactionCanceledException):
             return False  # full, or taken by others at this moment
         return True
 

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import ClientError
 
+from vidhook.edges import aws
 from vidhook.event import serialize
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Machines:
     def __init__(self, *, watch_arn: str = "", redeliver_arn: str = "", client: "SFNClient | None" = None) -> None:
         self._watch_arn = watch_arn
         self._redeliver_arn = redeliver_arn
-        self._client = client or boto3.client("stepfunctions")
+        self._client: SFNClient = client or aws.client("stepfunctions")
 
     def start_watch(self, execution: str, watch_id: str, pause: int) -> bool:
         """Starts the execution that follows a watch, beginning with `pause` seconds.

@@ -4,10 +4,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-
-from vidhook.edges import CONNECTIONS
+from vidhook.edges import CONNECTIONS, aws
 from vidhook.errors import NotFound
 from vidhook.signature import PREFIX
 from vidhook.task import SigningSecret
@@ -42,7 +39,7 @@ class Secrets:
         self._default_secret = default_secret
         self._stack = stack
         self._encrypted: dict[str, Any] = {"KmsKeyId": key} if key else {}
-        self._client = client or boto3.client("secretsmanager", config=Config(max_pool_connections=CONNECTIONS))
+        self._client: SecretsManagerClient = client or aws.client("secretsmanager", max_pool_connections=CONNECTIONS)
         self._clock = clock or Clock()
         self._texts: dict[tuple[str, str | None], tuple[float, str]] = {}
 

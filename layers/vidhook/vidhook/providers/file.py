@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -27,7 +27,7 @@ from jmespath.exceptions import (
 from jmespath.parser import ParsedResult
 
 from vidhook.budget import Budget
-from vidhook.errors import BadInput, BadProviderFile
+from vidhook.errors import BadInput, BadProviderFile, NotFound
 from vidhook.task import Category, Status
 
 ANSWER_KEYS = (
@@ -56,6 +56,17 @@ TOP_KEYS = (
     *TABLES,
 )
 NOT_YOURS = "not_yours"
+# What the values in a file must look like. Compiled here: a function has more CPU while it loads than when it polls.
+_ANYTHING = re.compile(r"(?s).+")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_PATH = re.compile(r"/\S*")
+_PATH_OF_A_TASK = re.compile(r"/\S*\{task_id\}\S*")
+_HEADER = re.compile(r"[A-Za-z0-9-]+")
+_WITH_KEY = re.compile(r".*\{key\}.*")
+_SPACE = re.compile(r"\s")
+_BETWEEN_WORDS = re.compile(r"[\s_.-]+")
+# The names of the providers that ship with vidhook.
+BUNDLED = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.toml")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ class Provider:
 
 def fold(word: str) -> str:
     """Returns one spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`."""
-    return re.sub(r"[\s_.-]+", "", word).casefold()
+    return _BETWEEN_WORDS.sub("", word).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +150,22 @@ def _fill(provider: Provider, path: str, task_id: str) -> str:
     return provider.base_url + path.replace("{task_id}", quoted)
 
 
-@cache
 def bundled() -> dict[str, Provider]:
     """Returns the providers that ship with vidhook, by name."""
-    names = (file.name.removesuffix(".toml") for file in files(__package__).iterdir() if file.name.endswith(".toml"))
-    return {name: parse(bundled_text(name), name) for name in sorted(names)}
+    return {name: bundled_provider(name) for name in BUNDLED}
+
+
+@cache
+def bundled_provider(name: str) -> Provider:
+    """Returns the provider of this name that ships with vidhook; only its own file is parsed. Raises NotFound."""
+    if name not in BUNDLED:
+        raise NotFound(f'no provider file is named "{name}"')
+    return parse(bundled_text(name), name)
 
 
 def bundled_text(name: str) -> str:
     """Returns the TOML of a bundled provider. Raises FileNotFoundError for another name."""
-    return files(__package__).joinpath(f"{name}.toml").read_text("utf-8")
+    return Path(__file__).with_name(f"{name}.toml").read_text("utf-8")
 
 
 def parse(text: str, name: str | None = None) -> Provider:
@@ -164,7 +181,7 @@ def parse(text: str, name: str | None = None) -> Provider:
     if isinstance(data.get("name"), str):
         where = f'provider "{data["name"]}"'
     top = _Table(where, "", data, TOP_KEYS)
-    own_name = top.text("name", r"[a-z0-9][a-z0-9_-]{0,39}", "use 1 to 40 of a-z, 0-9, - and _")
+    own_name = top.text("name", _NAME, "use 1 to 40 of a-z, 0-9, - and _")
     if name is not None and own_name != name:
         raise top.bad("name", f'"{own_name}" is not "{name}"', "a file is stored under the name it has")
     answer = top.table("answer", ANSWER_KEYS)
@@ -174,7 +191,7 @@ def parse(text: str, name: str | None = None) -> Provider:
     statuses, errors, headers = top.table("status"), top.table("errors"), top.table("headers")
     answer.need("status")
     assets.need("result")
-    path = top.text("path", r"/\S*", "start it with /, without spaces")
+    path = top.text("path", _PATH, "start it with /, without spaces")
     if body is None and "{task_id}" not in path:
         raise top.bad("path", f'"{path}" does not say which task', "put {task_id} where the task's id belongs")
     return Provider(
@@ -184,9 +201,9 @@ def parse(text: str, name: str | None = None) -> Provider:
         method=top.choice("method", ("GET", "POST"), "GET"),
         body={key: body.text(key) for key in body.data} if body else None,
         headers={key: headers.text(key) for key in headers.data},
-        auth_header=auth.text("header", r"[A-Za-z0-9-]+", "use a header's name", default="Authorization"),
-        auth_value=auth.text("value", r".*\{key\}.*", "put {key} where the key belongs", default="Bearer {key}"),
-        content_path=top.text("content_path", r"/\S*\{task_id\}\S*", "start it with / and put {task_id} in it")
+        auth_header=auth.text("header", _HEADER, "use a header's name", default="Authorization"),
+        auth_value=auth.text("value", _WITH_KEY, "put {key} where the key belongs", default="Bearer {key}"),
+        content_path=top.text("content_path", _PATH_OF_A_TASK, "start it with / and put {task_id} in it")
         if "content_path" in data
         else None,
         link_lives_seconds=top.seconds("link_lives_seconds"),
@@ -212,7 +229,7 @@ def _base_url(top: "_Table") -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise top.bad("base_url", f'"{url}" is not a URL: {error}', hint) from None
-    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", url):
+    if parts.scheme not in ("http", "https") or not host or _SPACE.search(url):
         raise top.bad("base_url", f'"{url}" is not an http(s) URL', hint)
     if parts.username or parts.password or "?" in url or "#" in url:
         raise top.bad("base_url", "it has a user, a query or a fragment", f"{hint}; keys belong in the secret")
@@ -250,11 +267,11 @@ class _Table:
             raise self.bad(key, f"it is {_kind(value)}, not a table", f"write it under [{key}]")
         return _Table(self.where, key, value, keys)
 
-    def text(self, key: str, pattern: str = r"(?s).+", hint: str = "", default: str | None = None) -> str:
+    def text(self, key: str, pattern: re.Pattern[str] = _ANYTHING, hint: str = "", default: str | None = None) -> str:
         value = self.data.get(key, default) if default is not None else self.need(key)
         if not isinstance(value, str):
             raise self.bad(key, f"it is {_kind(value)}, not text", "put it in quotes")
-        if not re.fullmatch(pattern, value):
+        if not pattern.fullmatch(value):
             raise self.bad(key, f'"{value}" is not valid' if value else "it is empty", hint or "give a value")
         return value
 

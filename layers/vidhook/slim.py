@@ -1,0 +1,67 @@
+"""Keeps, of the packages in a layer's folder, what a function can use: `python3 slim.py FOLDER`.
+
+botocore describes 400 services in 27 MB, and to make one client it lists all of them and reads the endpoints of all.
+What stays is the newest description of each service for which an edge makes a client, without its documentation, and
+the endpoints of these services. Everything is as botocore expects it: it reads JSON with and without gzip.
+"""
+
+import gzip
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+NO_FUNCTION_READS = ("bin", "boto3/data", "boto3/examples")
+
+
+def services(edges: Path) -> set[str]:
+    """Returns the names of the services for which the edges in this folder make clients."""
+    return {
+        name
+        for source in edges.glob("*.py")
+        for name in re.findall(r'\baws\.client\(\s*"([a-z0-9-]+)"', source.read_text("utf-8"))
+    }
+
+
+def undocumented(model: Any) -> Any:
+    """Returns a description with every text for people empty; botocore wants some of them to be there."""
+    if isinstance(model, list):
+        return [undocumented(each) for each in model]
+    if not isinstance(model, dict):
+        return model
+    return {
+        name: "" if name == "documentation" and isinstance(value, str) else undocumented(value)
+        for name, value in model.items()
+    }
+
+
+def slim(data: Path, wanted: set[str]) -> None:
+    """Removes from botocore's data what is not about the wanted services. Raises KeyError for one that it lacks."""
+    for folder in (each for each in data.iterdir() if each.is_dir()):
+        versions = sorted(folder.iterdir())
+        for outdated in versions[:-1] if folder.name in wanted else [folder]:
+            shutil.rmtree(outdated)
+    prefixes = set()
+    for packed in data.glob("*/*/*.json.gz"):
+        model = undocumented(json.loads(gzip.decompress(packed.read_bytes())))
+        packed.with_suffix("").write_text(json.dumps(model, separators=(",", ":")), "utf-8")
+        packed.unlink()
+        if packed.name == "service-2.json.gz":
+            prefixes.add(model["metadata"]["endpointPrefix"])
+    for examples in data.glob("*/*/examples-1.json"):
+        examples.unlink()
+    if missing := wanted - {each.name for each in data.iterdir()}:
+        raise KeyError(f"botocore has no service named {', '.join(missing)}")
+    endpoints = json.loads((data / "endpoints.json").read_text("utf-8"))
+    for partition in endpoints["partitions"]:
+        partition["services"] = {name: each for name, each in partition["services"].items() if name in prefixes}
+    (data / "endpoints.json").write_text(json.dumps(endpoints, separators=(",", ":")), "utf-8")
+
+
+if __name__ == "__main__":
+    packages = Path(sys.argv[1])
+    for name in NO_FUNCTION_READS:
+        shutil.rmtree(packages / name, ignore_errors=True)
+    slim(packages / "botocore/data", services(packages / "vidhook/edges"))

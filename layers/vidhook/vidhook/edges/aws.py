@@ -1,0 +1,33 @@
+"""Makes the clients of AWS's services: with botocore, which boto3 brings, from one session.
+
+boto3.client makes the same clients. But to import boto3 takes longer, for what no function uses: s3transfer,
+multiprocessing, resources.
+"""
+
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.httpsession import get_cert_path
+
+from vidhook.edges.tls import trusting
+
+
+def client(service: str, **config: Any) -> Any:
+    """Returns the client of an AWS service, from the usual settings; `config` are fields of botocore's Config."""
+    made: Any = session().create_client(service, config=Config(**config))
+    # botocore has no setting for this. In a version without these names, or with a CA bundle of the user's own, each
+    # client has a context of its own, which reads the bundle for each connection: slower, and as safe.
+    with suppress(AttributeError):
+        http = made._endpoint.http_session
+        if http._verify is True:
+            http._manager.connection_pool_kw["ssl_context"] = trusting(get_cert_path(True))
+    return made
+
+
+@cache
+def session() -> botocore.session.Session:
+    """Returns the one session of this process: it reads AWS's endpoints and finds the credentials only once."""
+    return botocore.session.get_session()

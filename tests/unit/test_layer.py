@@ -1,0 +1,168 @@
+"""How the layer is built: what stays of its packages, and that it never lacks its bytecode in silence."""
+
+import ast
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import botocore
+import botocore.session
+import pytest
+from botocore.loaders import Loader
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+LAYER = ROOT / "layers/vidhook"
+EDGES = LAYER / "vidhook/edges"
+SLIM = runpy.run_path(str(LAYER / "slim.py"))
+DATA = Path(botocore.__file__).parent / "data"
+THIS = f"python{sys.version_info.major}.{sys.version_info.minor}"
+RUNTIME = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))["Parameters"]["Runtime"]["Default"]
+
+
+def made_in_edges() -> set[Any]:
+    """The first argument of each call of aws.client in the edges."""
+    calls = [
+        node
+        for source in EDGES.glob("*.py")
+        for node in ast.walk(ast.parse(source.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "aws.client"
+    ]
+    return {getattr(call.args[0], "value", None) for call in calls}
+
+
+def test_the_layer_has_each_service_for_which_an_edge_makes_a_client() -> None:
+    """One that is missing shows only when a function first uses it, on AWS."""
+    assert SLIM["services"](EDGES) == made_in_edges() >= {"dynamodb", "s3", "secretsmanager", "stepfunctions"}
+
+
+@pytest.fixture(scope="module")
+def slim_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """botocore's data as they are in the layer, made from some of them."""
+    data = tmp_path_factory.mktemp("botocore") / "data"
+    data.mkdir()
+    for entry in DATA.iterdir():
+        if entry.is_file():
+            shutil.copy(entry, data)
+    for name in (*SLIM["services"](EDGES), "polly"):
+        shutil.copytree(DATA / name, data / name)
+    SLIM["slim"](data, SLIM["services"](EDGES))
+    return data
+
+
+class TestSlimData:
+    @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "us-gov-west-1", "cn-north-1"])
+    @pytest.mark.parametrize("service", sorted(SLIM["services"](EDGES)))
+    def test_clients_are_the_same_with_them(self, slim_data: Path, service: str, region: str) -> None:
+        """They have the same endpoint and the same operations with the same parameters."""
+
+        def client(loader: Loader) -> Any:
+            session = botocore.session.Session()
+            session.register_component("data_loader", loader)
+            keys: Any = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+            make: Any = session.create_client
+            return make(service, region_name=region, **keys)
+
+        slim = client(Loader([str(slim_data)], include_default_search_paths=False))
+        whole = client(Loader())
+        assert slim.meta.endpoint_url == whole.meta.endpoint_url
+        assert slim.meta.method_to_api_mapping == whole.meta.method_to_api_mapping
+        for operation in whole.meta.method_to_api_mapping.values():
+            theirs, ours = (each.meta.service_model.operation_model(operation) for each in (whole, slim))
+            assert str(ours.input_shape and ours.input_shape.members) == str(
+                theirs.input_shape and theirs.input_shape.members
+            )
+
+    def test_another_service_is_not_in_them(self, slim_data: Path) -> None:
+        """botocore lists all that there are before it makes one client."""
+        assert {each.name for each in slim_data.iterdir() if each.is_dir()} == SLIM["services"](EDGES)
+
+    def test_they_are_small(self, slim_data: Path) -> None:
+        """All of botocore's are 27 MB."""
+        assert sum(file.stat().st_size for file in slim_data.rglob("*") if file.is_file()) < 1_500_000
+
+    def test_a_service_that_botocore_does_not_know_fails_the_build(self, slim_data: Path) -> None:
+        """It would else be found on AWS."""
+        with pytest.raises(KeyError, match="quantumqueue"):
+            SLIM["slim"](slim_data, {*SLIM["services"](EDGES), "quantumqueue"})
+
+
+@pytest.fixture
+def compiled(tmp_path: Path) -> Callable[..., tuple[int, str, int]]:
+    """Runs the Makefile's rule for the bytecode on two files: the exit code, what it said, the files it compiled.
+
+    `pythons` are commands by name, as shell scripts, on a PATH with nothing else but the system's tools.
+    """
+    package = tmp_path / "artifacts/python/package"
+    package.mkdir(parents=True)
+    (package / "one.py").write_text("x = 1\n")
+    (package / "two.py").write_text("y = 2\n")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "make", "find", "wc"):
+        found = shutil.which(name)
+        assert found
+        (tools / name).symlink_to(found)
+
+    def run(pythons: dict[str, str], **variables: str) -> tuple[int, str, int]:
+        for name, script in pythons.items():
+            (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tools / name).chmod(0o755)
+        given = {"ARTIFACTS_DIR": str(tmp_path / "artifacts"), **variables}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        ended = subprocess.run(
+            ["make", "-C", str(LAYER), "bytecode", *(f"{name}={value}" for name, value in given.items())],
+            env={**kept, "PATH": str(tools)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return ended.returncode, ended.stderr, len(list(package.rglob("*.pyc")))
+
+    return run
+
+
+Compiled = Callable[..., tuple[int, str, int]]
+
+
+class TestBytecode:
+    def test_it_is_for_the_runtime_of_the_template(self) -> None:
+        """Another version's bytecode is not read, and nobody sees it."""
+        assert f"RUNTIME ?= {RUNTIME}\n" in (LAYER / "Makefile").read_text("utf-8")
+
+    def test_a_python_of_the_version_compiles_every_file(self, compiled: Compiled) -> None:
+        """Two files, two of bytecode, nothing said."""
+        assert compiled({THIS: f'exec {sys.executable} "$@"'}, RUNTIME=THIS) == (0, "", 2)
+
+    def test_a_python_that_does_not_run_fails_the_build(self, compiled: Compiled) -> None:
+        """A version manager's stand-in is on the PATH, and has nothing behind it."""
+        code, said, files = compiled({"python3.13": "echo 'pyenv: python3.13: command not found' >&2; exit 127"})
+        assert (code != 0, files) == (True, 0)
+        assert "pyenv: python3.13: command not found" in said
+        assert "no bytecode: python3.13 does not run" in said
+        assert "make build COMPILER=/path/to/python3.13" in said
+
+    @pytest.mark.parametrize("answer", [f'exec {sys.executable} "$@"', "exit 0"])
+    def test_a_python_of_another_version_fails_the_build(self, compiled: Compiled, answer: str) -> None:
+        """Lambda would not read what it makes."""
+        code, said, files = compiled({"python3.9": answer}, COMPILER="python3.9", RUNTIME="python3.9")
+        assert (code != 0, files) == (True, 0)
+        assert "no bytecode: python3.9 is " in said
+
+    def test_a_python_that_compiles_nothing_fails_the_build(self, compiled: Compiled) -> None:
+        """It did once, and said that all was well."""
+        idle = f'case "$*" in *compileall*) exit 0;; esac; exec {sys.executable} "$@"'
+        code, said, files = compiled({THIS: idle}, RUNTIME=THIS)
+        assert (code != 0, files) == (True, 0)
+        assert f"no bytecode: {THIS} compiled 0 of 2 files" in said
+
+    def test_where_there_is_none_it_is_said(self, compiled: Compiled) -> None:
+        """A newcomer can build and deploy, and knows what is missing."""
+        code, said, files = compiled({})
+        assert (code, files) == (0, 0)
+        assert said == "warning: no bytecode, so functions start slowly: python3.13 is not on the PATH\n"
