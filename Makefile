@@ -53,6 +53,8 @@ deploy: build ## deploy to AWS, with samconfig.toml
 	$(BIN)/sam deploy
 bench-pace: $(READY) ## measure how well the pauses are chosen, compared with the loops that others recommend
 	@$(BIN)/python -m bench.pace
+bench-copy: $(READY) ## measure how fast a video gets into S3, compared with curl and what others would use; some minutes
+	@$(BIN)/python -m bench.copy
 sandbox: $(READY) ## run the stack on this machine until interrupted
 	@$(BIN)/vidhook sandbox
 lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
@@ -61,4 +63,4 @@ lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
 	rm -rf $(VENV) $(CHECKOV) .aws-sam build
-.PHONY: help setup demo test test-slow coverage check checkov build deploy bench-pace sandbox lock clean
+.PHONY: help setup demo test test-slow coverage check checkov build deploy bench-pace bench-copy sandbox lock clean

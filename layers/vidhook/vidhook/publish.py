@@ -12,7 +12,7 @@ from vidhook.errors import NotFound
 from vidhook.event import Event, failed, progress_event, terminal_event
 from vidhook.recipients import recipients
 from vidhook.runs import hold
-from vidhook.store import STORE_PAUSES
+from vidhook.store import SLOW_TRIES, STORE_PAUSES, STORE_SECONDS
 from vidhook.task import (
     Attempt,
     Category,
@@ -37,6 +37,9 @@ THREADS = 64
 # A progress event older than this is not sent. With the 15 s of an attempt, its publishing then ends before the timeout
 # of the state "Publish progress" (60 s), and the terminal event need not wait for it.
 PROGRESS_SECONDS = 30.0
+# For so long after its task was found done, a file that the time of one invocation is not enough for is gone on with.
+# Then it is a failure, as if it could not be stored.
+GO_ON_SECONDS = 6 * 3_600
 # A state's output is at most 256 KiB. Further deliveries are due in the ledger, where the sweeper finds them.
 MOST_UNREACHED = 500
 
@@ -88,11 +91,14 @@ def publish(
     storage: "Storage | None",
     machines: "Machines",
     notifier: "Notifier",
+    seconds: float = STORE_SECONDS,
+    again: bool = False,
 ) -> Published:
     """Ends a watch with its terminal event, and notifies the subscribers. Each step can be repeated after a crash.
 
     `problem` says why the watch ends if no poll settled it. Without `storage` the video is not stored, and the event
-    has the provider's link. Raises NotFound when there is no such watch.
+    has the provider's link; with it, storing takes at most `seconds`, and `again` says that this was tried before.
+    Raises NotFound when there is no such watch.
     """
     ledger, bus = notifier.ledger, notifier.bus
     watch = ledger.watch(watch_id)
@@ -102,17 +108,29 @@ def publish(
     else:
         snapshot = _final_snapshot(watch, problem)
         if snapshot.sources and storage is not None:
-            stored = storage.store(watch, snapshot.sources)
-            if stored.failures and watch.store_failures < len(STORE_PAUSES):
-                # The state machine pauses, asks the provider for a fresh link and comes back.
-                ledger.note_store_failure(watch)
-                return Published(pause=STORE_PAUSES[watch.store_failures], stored=stored, watch=watch)
+            stored = storage.store(watch, snapshot.sources, seconds=seconds, again=again)
+            pause = _store_pause(stored, watch, notifier)
+            if pause:
+                # The state machine pauses and comes back, after a failure with a fresh link from the provider.
+                return Published(pause=pause, stored=stored, watch=watch)
         files = stored.files if stored else {}
         event = ledger.put_event(terminal_event(watch, snapshot, files, notifier.clock.now()))
     notified = notify(event, watch, notifier)
     bus.put(event)
     forbidden = answer_tokens(event, ledger=ledger, machines=machines)
     return Published(event, notified=notified, stored=stored, watch=watch, forbidden=forbidden)
+
+
+def _store_pause(stored: "Stored", watch: Watch, notifier: "Notifier") -> int:
+    """Returns the seconds until storing goes on, 0 if all that can be stored is. Counts a failure."""
+    now = notifier.clock.now()
+    if stored.unfinished and not stored.failures and now - (watch.detected_at or now) < GO_ON_SECONDS:
+        return 1
+    tries = SLOW_TRIES if stored.late else len(STORE_PAUSES)
+    if not (stored.failures or stored.unfinished) or watch.store_failures >= tries:
+        return 0
+    notifier.ledger.note_store_failure(watch)
+    return STORE_PAUSES[watch.store_failures]
 
 
 def publish_progress(watch_id: str, *, notifier: "Notifier") -> Published:
