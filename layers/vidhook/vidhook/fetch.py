@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vidhook.edges.http import Download, Http
 
 PIECE = 262_144
-AHEAD = 8 * 1024**2
+AHEAD = 6 * 1024**2
 # A connection that breaks is opened again where it broke: so often in a row without a single byte, and so often in all.
 TRIES, BREAKS = 3, 20
 BREAK_PAUSE = 0.5  # seconds, after a connection that brought nothing
@@ -138,10 +138,10 @@ class Reader:
         """Reads no further than `end`."""
         self._end = end
 
-    def hold(self, count: int, seconds: float = float("inf")) -> bytes:
-        """Returns up to the next `count` bytes, or what comes within `seconds`; `read` returns them too."""
-        until, held = monotonic() + seconds, sum(map(len, self._held))
-        while held < count and monotonic() < until and (piece := self._next(count - held)):
+    def peek(self, count: int) -> bytes:
+        """Returns the next `count` bytes, fewer only at the end; `read` returns them too."""
+        held = sum(map(len, self._held))
+        while held < count and (piece := self._next(count - held)):
             self._held.append(piece)
             held += len(piece)
         return b"".join(self._held)
@@ -167,6 +167,8 @@ class Reader:
                 continue
             self._in_vain = 0
             self._at += len(piece)
+            if self._at == self._end:
+                self._open.close()  # what it would bring beyond the end would take the others' share of the line
             return piece
         return b""
 
@@ -220,6 +222,13 @@ class Ahead:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
+
+    def gauge(self, count: int, seconds: float) -> float:
+        """Returns the bytes a second that come, judged by the first `count` of them or what comes within `seconds`."""
+        began = monotonic()
+        with self._changed:
+            self._changed.wait_for(lambda: self._count >= count or self._ended, seconds)
+            return self._count / (monotonic() - began)
 
     def read(self, size: int) -> bytes:
         """Returns the next piece, whatever `size` is, and b"" at the end. Raises what the source raises.

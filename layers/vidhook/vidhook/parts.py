@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from vidhook.errors import BrokenDownload, OutOfTime, RequestFailed, SourceChanged, TimedOut
-from vidhook.fetch import PIECE, Identity, Origin, Reader
+from vidhook.fetch import PIECE, Ahead, Identity, Origin, Reader
 from vidhook.task import Upload
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ class Parts:
         self._fatal = False
         self._hash = None if self.stored else InOrder()
 
-    def store(self, begun: Reader | None = None) -> str | None:
+    def store(self, begun: Ahead | None = None) -> str | None:
         """Stores the missing parts. Returns the SHA-256 of the whole, None if only S3 knows all of the bytes.
 
-        `begun` is at the file's beginning. Raises OutOfTime if the time was spent, and at least one part is new;
+        `begun` brings the first part. Raises OutOfTime if the time was spent, and at least one part is new;
         TimedOut if none is. Else, when no connection works any more, what the last one raised. What S3 raises, at once.
         """
         workers = min(CONNECTIONS, len(self._missing))
@@ -81,7 +81,7 @@ class Parts:
     def _late(self) -> bool:
         return self._origin.left() <= SLOWER * self._slowest
 
-    def _work(self, number: int | None = None, begun: Reader | None = None) -> None:
+    def _work(self, number: int | None = None, begun: Ahead | None = None) -> None:
         """Brings one part after the other; with `begun` the first one is `number`."""
         while (number := number or self._take()) is not None:
             began = monotonic()
@@ -123,16 +123,14 @@ class Parts:
             self._failure, self._fatal = (self._failure, True) if self._fatal else (failure, fatal)
             self._changed.notify_all()
 
-    def _bring(self, number: int, begun: Reader | None) -> str:
+    def _bring(self, number: int, begun: Ahead | None) -> str:
         start, size = (number - 1) * self._upload.part_bytes, self._size(number)
         if begun is not None:
-            begun.stop_at(size)
-            with begun:
-                return self._pass(begun, number, size)
+            return self._pass(begun, number, size)
         with Reader(self._origin, self._identity, start, start + size) as reader:
             return self._pass(reader, number, size)
 
-    def _pass(self, reader: Reader, number: int, size: int) -> str:
+    def _pass(self, reader: Reader | Ahead, number: int, size: int) -> str:
         body = _Passing(reader, size, number, self._hash)
         return self._bucket.put_part(self.key, self._upload.id, number, body, size)
 
@@ -140,7 +138,7 @@ class Parts:
 class _Passing:
     """The next `size` bytes of a reader, on their way to S3 and into the hash."""
 
-    def __init__(self, reader: Reader, size: int, number: int, into: "InOrder | None") -> None:
+    def __init__(self, reader: Reader | Ahead, size: int, number: int, into: "InOrder | None") -> None:
         self._reader, self._left, self._number, self._hash = reader, size, number, into
         self._at = 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vidhook.errors import BrokenDownload, OutOfTime, RequestFailed, SourceChanged
-from vidhook.fetch import Ahead, Identity, Origin, Reader
+from vidhook.fetch import Ahead, Origin, Reader
 from vidhook.parts import PART_BYTES, Parts
 from vidhook.providers.file import download_headers
 from vidhook.task import StoredFile, Upload
@@ -28,7 +28,7 @@ STORE_SECONDS = 800.0  # of an invocation's 900
 LARGEST = 50 * 10**9  # bytes; an invocation can read so much back from S3
 # Parts and several connections cost some round trips, which is worth it for a file that is large and not there at once.
 SEVERAL_FROM = 64 * 10**6
-SEVERAL_SECONDS = 5.0
+SEVERAL_SECONDS = 8.0
 GAUGE_BYTES, GAUGE_SECONDS = 4 * 1024**2, 0.25
 EXTENSIONS = {
     "video": (".mp4", ".webm", ".mov", ".mkv", ".avi"),
@@ -114,24 +114,25 @@ class Storage:
         if upload and parts is not None:
             return self._store_parts(watch, source.role, Parts(self.bucket, key, upload, parts, origin))
         with Reader(origin) as reader:
-            content_type = media_type(reader.hold(SNIFF_BYTES), reader.answer.content_type, source.type)
+            content_type = media_type(reader.peek(SNIFF_BYTES), reader.answer.content_type, source.type)
             length, identity = reader.answer.length, reader.identity
             if (length or 0) > LARGEST:
                 raise BrokenDownload(f"the file has {length} bytes, more than {LARGEST}")
             metadata = {"provider": watch.submission.provider, "watch": watch.id, "role": source.role}
-            if identity is None or not self._wants_parts(watch, reader, identity):
-                with Ahead(reader) as body:
+            with Ahead(reader) as body:
+                if identity is None or not _by_parts(watch, identity.length, body):
                     return self.bucket.store(key, body, length=length, content_type=content_type, metadata=metadata)
-            begun = self.bucket.begin(key, content_type=content_type, metadata=metadata)
-            upload = Upload(begun, content_type, identity.validator, identity.length, PART_BYTES)
-            watch = replace(watch, uploads=self.ledger.note_uploads(watch, {**watch.uploads, source.role: upload}))
-            if watch.uploads.get(source.role) == upload:
-                return self._store_parts(watch, source.role, Parts(self.bucket, key, upload, {}, origin), reader)
+                reader.stop_at(PART_BYTES)
+                begun = self.bucket.begin(key, content_type=content_type, metadata=metadata)
+                upload = Upload(begun, content_type, identity.validator, identity.length, PART_BYTES)
+                watch = replace(watch, uploads=self.ledger.note_uploads(watch, {**watch.uploads, source.role: upload}))
+                if watch.uploads.get(source.role) == upload:
+                    return self._store_parts(watch, source.role, Parts(self.bucket, key, upload, {}, origin), body)
         self.bucket.abort(key, begun)
         return self._store(watch, source, key, origin)  # with what another execution has noted meanwhile
 
-    def _store_parts(self, watch: "Watch", role: str, parts: Parts, begun: Reader | None = None) -> StoredFile:
-        """Stores what is missing of a file, and makes the object of its parts; `begun` is at the file's beginning."""
+    def _store_parts(self, watch: "Watch", role: str, parts: Parts, begun: Ahead | None = None) -> StoredFile:
+        """Stores what is missing of a file, and makes the object of its parts; `begun` brings the first of them."""
         key, upload = parts.key, watch.uploads[role]
         try:
             sha256 = parts.store(begun)
@@ -147,15 +148,12 @@ class Storage:
             raise BrokenDownload("the object was gone as soon as it was stored")
         return stored
 
-    def _wants_parts(self, watch: "Watch", reader: Reader, identity: Identity) -> bool:
-        """Whether a file goes by parts: it is large and takes seconds, or storing it as a whole has failed."""
-        if watch.store_failures:
-            return identity.length > PART_BYTES
-        if identity.length <= SEVERAL_FROM:
-            return False
-        began = monotonic()
-        held = len(reader.hold(GAUGE_BYTES, GAUGE_SECONDS))
-        return identity.length * (monotonic() - began) > SEVERAL_SECONDS * held
+
+def _by_parts(watch: "Watch", length: int, body: Ahead) -> bool:
+    """Whether a file goes by parts: it is large and takes seconds, or storing it as a whole has failed."""
+    if watch.store_failures:
+        return length > PART_BYTES
+    return length > SEVERAL_FROM and length > SEVERAL_SECONDS * body.gauge(GAUGE_BYTES, GAUGE_SECONDS)
 
 
 def key_of(watch: "Watch", source: "Source") -> str:
