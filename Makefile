@@ -54,7 +54,7 @@ deploy: build ## deploy to AWS, with samconfig.toml
 bench-pace: $(READY) ## measure how well the pauses are chosen, compared with the loops that others recommend
 	@$(BIN)/python -m bench.pace
 bench-copy: $(READY) ## measure how fast a video gets into S3, compared with curl and what others would use; some minutes
-	@$(BIN)/python -m bench.copy
+	@$(BIN)/python -m bench.copying
 sandbox: $(READY) ## run the stack on this machine until interrupted
 	@$(BIN)/vidhook sandbox
 lock: ## write the lock files from the ranges in pyproject.toml (needs uv)

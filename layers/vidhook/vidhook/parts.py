@@ -49,7 +49,7 @@ class Parts:
         self._under_way = 0
         self._new = 0
         self._slowest = 0.0
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._fatal = False
         self._hash = None if self.stored else InOrder()
 
@@ -91,7 +91,7 @@ class Parts:
                 # Some hosts refuse more than a few connections: the others go on with this one's part.
                 self._end(number, failure, fatal=isinstance(failure, SourceChanged))
                 return
-            except Exception as failure:  # noqa: BLE001 - raised by `store`
+            except BaseException as failure:  # noqa: BLE001 - raised by `store`
                 self._end(number, failure, fatal=True)
                 return
             with self._changed:
@@ -116,7 +116,7 @@ class Parts:
                 self._changed.wait(self._origin.left())
             return None
 
-    def _end(self, number: int, failure: Exception, *, fatal: bool) -> None:
+    def _end(self, number: int, failure: BaseException, *, fatal: bool) -> None:
         with self._changed:
             heappush(self._missing, number)
             self._under_way -= 1

@@ -1,9 +1,9 @@
 """How fast a video gets from its host into S3, and in how much memory, beside what others would use.
 
-    .venv/bin/python -m bench.copy
-    .venv/bin/python -m bench.copy --large --rivals ours curl
+    .venv/bin/python -m bench.copying
+    .venv/bin/python -m bench.copying --large --rivals ours curl
 
-Real HTTP on loopback, in processes of their own (bench/copy_world.py): a host, an S3 that throws the bytes away, and
+Real HTTP on loopback, in processes of their own (bench/copying_world.py): a host, an S3 that throws the bytes away, and
 lines between that are free, or bring 25 MB/s in and 40 MB/s out with 30 ms for a round trip, or give each connection
 8 MB/s. So what S3 itself takes is left out. Each copy is a fresh Python process. Its seconds are those of the copy,
 without the start of Python and the making of clients; those of `aws s3 cp`, a program, are with its start. Its memory
@@ -24,7 +24,7 @@ from pathlib import Path
 from shutil import which
 from typing import IO, Any, cast
 
-from bench.copy_world import LINES, World
+from bench.copying_world import LINES, World
 
 RESULTS = Path(__file__).parent / "results/copy.json"
 MEGA = 10**6
@@ -153,7 +153,7 @@ def curl_aws(url: str, s3: str) -> Copied:
 def in_python(rival: str) -> Callable[[str, str], Copied]:
     def run(url: str, s3: str) -> Copied:
         environment = {**os.environ, **AWS, "AWS_ENDPOINT_URL": s3}
-        command = [sys.executable, "-m", "bench.copy", "--one", rival, "--url", url]
+        command = [sys.executable, "-m", "bench.copying", "--one", rival, "--url", url]
         done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE)
         return Copied(**json.loads(done.stdout))
 
@@ -292,7 +292,7 @@ def main() -> None:
     finally:
         world.close()
     results: dict[str, Any] = {
-        "command": " ".join(["python -m bench.copy", *sys.argv[1:]]),
+        "command": " ".join(["python -m bench.copying", *sys.argv[1:]]),
         "lines": {name: shape and vars(shape) for name, shape in LINES.items()},
         "copies": found,
         "bytes read of 100 MB that break at 60": breaks,

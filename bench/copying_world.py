@@ -1,4 +1,4 @@
-"""What bench/copy.py copies from, to and over: a video's host, an S3 that keeps nothing, and slow lines to both.
+"""What bench/copying.py copies from, to and over: a video's host, an S3 that keeps nothing, and slow lines to both.
 
 Each runs in a process of its own on loopback. The S3 answers PutObject, multipart uploads, HEAD and GET as S3 does, but
 checks no signature and throws the bytes away: the emulators of the sandbox and of the tests take bytes more slowly than
