@@ -73,11 +73,12 @@ class Notified:
 class Published:
     """The result of publishing. Without an event, publish again after `pause` seconds and a poll.
 
-    `forbidden` counts the task tokens that AWS does not let us answer.
+    `unfinished`: publish again at once, as the time was not enough to store the video. `forbidden` counts the task tokens that AWS does not let us answer.
     """
 
     event: Event | None = None
     pause: int = 0
+    unfinished: bool = False
     notified: Notified = field(default_factory=Notified)
     stored: "Stored | None" = None
     watch: Watch | None = None
@@ -109,9 +110,11 @@ def publish(
         snapshot = _final_snapshot(watch, problem)
         if snapshot.sources and storage is not None:
             stored = storage.store(watch, snapshot.sources, seconds=seconds, again=again)
-            pause = _store_pause(stored, watch, notifier)
+            if _goes_on(stored, watch, notifier):
+                return Published(unfinished=True, stored=stored, watch=watch)
+            pause = _store_pause(stored, watch, ledger)
             if pause:
-                # The state machine pauses and comes back, after a failure with a fresh link from the provider.
+                # The state machine pauses, asks the provider for a fresh link and comes back.
                 return Published(pause=pause, stored=stored, watch=watch)
         files = stored.files if stored else {}
         event = ledger.put_event(terminal_event(watch, snapshot, files, notifier.clock.now()))
@@ -121,15 +124,17 @@ def publish(
     return Published(event, notified=notified, stored=stored, watch=watch, forbidden=forbidden)
 
 
-def _store_pause(stored: "Stored", watch: Watch, notifier: "Notifier") -> int:
-    """Returns the seconds until storing goes on, 0 if all that can be stored is. Counts a failure."""
+def _goes_on(stored: "Stored", watch: Watch, notifier: "Notifier") -> bool:
     now = notifier.clock.now()
-    if stored.unfinished and not stored.failures and now - (watch.detected_at or now) < GO_ON_SECONDS:
-        return 1
+    return bool(stored.unfinished) and not stored.failures and now - (watch.detected_at or now) < GO_ON_SECONDS
+
+
+def _store_pause(stored: "Stored", watch: Watch, ledger: "Ledger") -> int:
+    """Returns the seconds until storing is tried again, 0 if it is not. Counts a failure."""
     tries = SLOW_TRIES if stored.late else len(STORE_PAUSES)
     if not (stored.failures or stored.unfinished) or watch.store_failures >= tries:
         return 0
-    notifier.ledger.note_store_failure(watch)
+    ledger.note_store_failure(watch)
     return STORE_PAUSES[watch.store_failures]
 
 
@@ -223,6 +228,7 @@ def output(published: Published) -> dict[str, Any]:
     """Returns what the state machine needs: ids, seconds and, once there is one, the event."""
     return {
         "event": published.event.data if published.event else None,
+        "unfinished": published.unfinished,
         "pause": published.pause,
         "unreached": [
             {"name": each.delivery.execution_name, **each.delivery.execution_input(each.pause)}
