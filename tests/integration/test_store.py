@@ -4,6 +4,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -194,7 +195,8 @@ class TestBreaks:
         host = Host(film(size), cuts=breaks)
         watch = completed(world, host, f"p{next(self.numbers)}")
         assert lies(world, world.publish(watch)) == host.body
-        assert host.read(ranged=True) < size  # and the answer to the first request, which names no end
+        later = sum(end - start for ranged, start, end in host.sent if ranged and start >= PART)
+        assert later == max(0, size - PART)  # the first request names no end, so its answer may bring more than a part
         host.close()
 
     def test_a_line_that_brings_nothing_any_more_is_a_failure(self, world: World, host: Host) -> None:
@@ -375,15 +377,17 @@ class TestTwoAtOnce:
         both: list[Stored] = []
 
         def run() -> None:
-            both.append(world.storage.store(watch, (Source("result", "video", host.url),), again=True))
+            for _ in range(3):  # as the state machine does: an upload that the other has just ended is an error of S3
+                with suppress(Exception):
+                    both.append(world.storage.store(watch, (Source("result", "video", host.url),), again=True))
+                    return
 
         threads = [threading.Thread(target=run) for _ in range(2)]
         for each in threads:
             each.start()
         for each in threads:
             each.join(20)
-        told = {file.sha256 for stored in both for file in stored.files.values()}
-        assert told == {hashlib.sha256(host.body).hexdigest()}
+        assert [stored.files["result"].sha256 for stored in both] == [hashlib.sha256(host.body).hexdigest()] * 2
 
     def test_an_object_that_was_made_of_the_upload_is_not_read_from_the_source_again(
         self, world: World, host: Host, by_parts: None

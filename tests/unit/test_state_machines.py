@@ -1,6 +1,7 @@
 """The two state machines: complete, without a dead end, with an event for every fault, and short enough."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,7 +164,7 @@ def test_a_week_of_polls_fits_an_executions_history() -> None:
         # An invocation goes on until what is left is less than a part takes, were it slower than the slowest so far.
         shortest = STORE_SECONDS / (1 + SLOWER)
         stores = (len(STORE_PAUSES) + 1) * (TASK_EVENTS + STATE_EVENTS + ROUND_EVENTS)  # publish, poll
-        stores += GO_ON_SECONDS / shortest * (TASK_EVENTS + STATE_EVENTS)
+        stores += math.ceil(GO_ON_SECONDS / shortest) * (TASK_EVENTS + STATE_EVENTS)
         redeliveries = MOST_UNREACHED * ITEM_EVENTS
         assert rounds < 2_700
         assert rounds * ROUND_EVENTS + news * TASK_EVENTS + stores + redeliveries < HISTORY_LIMIT

@@ -24,7 +24,7 @@ WINDOW = 5
 # S3 takes parts of 5 MiB or more, and at most 10,000: with this size files of up to 83 GB.
 PART_BYTES = 8 * 1024**2
 # No part is begun that would not be stored in time, were it so much slower than the slowest so far.
-SLOWER = 1.5
+SLOWER = 1.25
 
 
 class Parts:

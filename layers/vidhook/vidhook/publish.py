@@ -39,7 +39,7 @@ THREADS = 64
 PROGRESS_SECONDS = 30.0
 # For so long after its task was found done, a file that the time of one invocation is not enough for is gone on with.
 # Then it is a failure, as if it could not be stored.
-GO_ON_SECONDS = 6 * 3_600
+GO_ON_SECONDS = 4 * 3_600
 # A state's output is at most 256 KiB. Further deliveries are due in the ledger, where the sweeper finds them.
 MOST_UNREACHED = 500
 
@@ -73,7 +73,8 @@ class Notified:
 class Published:
     """The result of publishing. Without an event, publish again after `pause` seconds and a poll.
 
-    `unfinished`: publish again at once, as the time was not enough to store the video. `forbidden` counts the task tokens that AWS does not let us answer.
+    `unfinished`: publish again at once, as the time was not enough to store the video. `forbidden` counts the task
+    tokens that AWS does not let us answer.
     """
 
     event: Event | None = None
