@@ -220,7 +220,7 @@ class World:
     """The servers and their lines, running."""
 
     def __init__(self) -> None:
-        self._fork = multiprocessing.get_context("fork")
+        self._spawn = multiprocessing.get_context("spawn")
         self._processes: list[Any] = []
         self.source, self.sink = self._start(serve, film), self._start(serve, s3)
         self._ports: dict[str, tuple[int, int]] = {"free": (self.source, self.sink)}
@@ -245,9 +245,9 @@ class World:
             process.terminate()
 
     def _start(self, work: Callable[..., None], *arguments: Any) -> int:
-        ports = self._fork.SimpleQueue()
+        ports = self._spawn.SimpleQueue()
         with closing(ports):
-            process = self._fork.Process(target=work, args=(*arguments, ports), daemon=True)
+            process = self._spawn.Process(target=work, args=(*arguments, ports), daemon=True)
             process.start()
             self._processes.append(process)
             return int(ports.get())

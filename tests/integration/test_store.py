@@ -401,6 +401,19 @@ class TestTwoAtOnce:
         assert world.storage.store(world.ledger.watch(watch.id), sources) == first
         assert host.read() == read
 
+    def test_a_look_that_the_time_is_not_enough_for_is_made_by_the_next_invocation(
+        self, world: World, host: Host
+    ) -> None:
+        """A very large object takes long to read back; the source is left alone."""
+        host.body = film(9 * PART)
+        watch = world.ledger.watch(completed(world, host))
+        sources = (Source("result", "video", host.url),)
+        first = world.storage.store(watch, sources)
+        late = world.storage.store(watch, sources, seconds=0.0, again=True)
+        assert (late.unfinished, late.failures) == ({"result": "9000 of 9000 stored bytes are read back"}, {})
+        assert world.storage.store(watch, sources, again=True) == first
+        assert host.read() == 9 * PART
+
     def test_an_upload_that_is_gone_is_begun_anew(self, world: World, host: Host, by_parts: None) -> None:
         """The bucket's lifecycle rule aborts what was begun a day ago."""
         host.body, host.most = film(20 * PART), 32 * PART

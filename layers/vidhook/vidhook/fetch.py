@@ -124,7 +124,11 @@ class Reader:
         self.identity = identity
         if identity is None:
             self.answer = self._opened({})
-            check_whole(self.answer)
+            try:
+                check_whole(self.answer)
+            except BrokenDownload:
+                self._open.close()
+                raise
             self.identity, self._end = identity_of(self.answer), self.answer.length
 
     def __enter__(self) -> "Reader":
