@@ -25,7 +25,7 @@ STORE_PAUSES = (5, 30, 120, 300, 600)
 # A source without ranges that is too slow for a whole invocation will be so again: it is tried once more only.
 SLOW_TRIES = 1
 STORE_SECONDS = 800.0  # of an invocation's 900
-LARGEST = 50 * 10**9  # bytes; an invocation can read so much back from S3
+LARGEST = 50 * 10**9  # bytes; an invocation reads so much back from S3 at 63 MB/s
 # Parts and several connections cost some round trips, which is worth it for a file that is large and not there at once.
 SEVERAL_FROM = 64 * 10**6
 SEVERAL_SECONDS = 8.0
