@@ -190,6 +190,7 @@ def one_task(seconds: int, subscribers: int = 1, expected: float | None = None, 
             memory_limit_in_mb=512,
             invoked_function_arn="arn:aws:lambda:::f",
             aws_request_id="r" * 36,
+            get_remaining_time_in_millis=lambda: 900_000,
         )
         outside = Outside()
         with (
@@ -264,8 +265,8 @@ class Video(Download):
         self.status, self.headers, self.content_type, self.length = 200, {}, "video/mp4", len(content)
         self._left = io.BytesIO(content)
 
-    def read(self, size: int) -> bytes:
-        return self._left.read(size)
+    def read_some(self, most: int) -> bytes:
+        return self._left.read(most)
 
 
 class Meter:

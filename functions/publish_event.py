@@ -1,6 +1,6 @@
 """Stores the video, publishes the event and notifies the subscribers."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -11,9 +11,16 @@ from vidhook.wiring import edges, warm
 
 warm("storage", "machines", "notifier")
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# After the video is stored the event is written, and each subscriber has 15 seconds, several of them after each other
+# if there are many.
+NOTIFY_SECONDS = 100.0
+
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Returns the event and the subscribers not reached, or the whole seconds to pause before publishing again."""
     here = edges()
     watch_id, problem = event.get("watch", ""), None
@@ -29,7 +36,15 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         published = publish_progress(watch_id, notifier=here.notifier)
     else:
         storage = here.storage if event.get("store_video", True) else None
-        published = publish(watch_id, problem=problem, storage=storage, machines=here.machines, notifier=here.notifier)
+        published = publish(
+            watch_id,
+            problem=problem,
+            storage=storage,
+            machines=here.machines,
+            notifier=here.notifier,
+            seconds=context.get_remaining_time_in_millis() / 1_000 - NOTIFY_SECONDS,
+            again=event.get("again", False),
+        )
     _report(published)
     return output(published)
 
@@ -49,6 +64,8 @@ def _report_stored(stored: Stored, provider: str) -> None:
     for role, file in stored.files.items():
         logger.info("video stored", role=role, key=file.key, bytes=file.bytes)
         count("BytesStored", file.bytes, MetricUnit.Bytes, provider=provider)
+    for role, so_far in stored.unfinished.items():
+        logger.info("video partly stored", role=role, so_far=so_far)
     for role, problem in stored.failures.items():
         logger.warning("video not stored", role=role, problem=problem)
         count("StoreFailures")

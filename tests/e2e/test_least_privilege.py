@@ -84,6 +84,7 @@ def actions(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any
         "read a video": lambda: s3.get_object(Bucket=bucket, Key="probe.mp4"),
         "look for a video": lambda: s3.list_objects_v2(Bucket=bucket, MaxKeys=1),
         "store a video": lambda: s3.put_object(Bucket=bucket, Key="probe.mp4", Body=b"0"),
+        "list a video's parts": lambda: s3.list_parts(Bucket=bucket, Key="probe.mp4", UploadId="none"),
         "delete a video": lambda: s3.delete_object(Bucket=bucket, Key="probe.mp4"),
         "open the bucket": lambda: s3.delete_public_access_block(Bucket=bucket),
         "start a watch": lambda: states.start_execution(stateMachineArn=names["watch_arn"], name="no name"),
@@ -147,6 +148,7 @@ MAY = {
         "read a video",
         "look for a video",
         "store a video",
+        "list a video's parts",
         "answer a token",
         "put an event on our bus",
     },
@@ -240,7 +242,11 @@ def test_every_function_of_the_template_is_tried() -> None:
 # answers 404 instead of 403 for an object that does not exist.
 NOT_OURS_TO_CALL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "s3:ListBucket"}
 # The emulator names S3's calls in its trail by method and path only.
-NAMES_IN_TRAIL = {"s3:AbortMultipartUpload": "DeleteObject", "s3:GetObject": "HeadObject"}
+NAMES_IN_TRAIL = {
+    "s3:AbortMultipartUpload": "DeleteObject",
+    "s3:GetObject": "HeadObject",
+    "s3:ListMultipartUploadParts": "GetObject",
+}
 PROVIDER = """
 name = "streams"
 base_url = "{base_url}"
@@ -257,6 +263,7 @@ class WithoutLength(Handler):
     """A provider whose video comes without its length, and breaks off the first time."""
 
     downloads = 0
+    film = video("a stream", 3 * 2**20)
 
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
         if self.path != "/film.mp4":
@@ -264,16 +271,39 @@ class WithoutLength(Handler):
             self.answer(200, answer.encode(), {"Content-Type": "application/json"})
             return
         type(self).downloads += 1
+        self.give()
+
+    def give(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "video/mp4")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for chunk in video("a stream").chunks():
+        for chunk in self.film.chunks():
             self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         if self.downloads > 1:
             self.wfile.write(b"0\r\n\r\n")
         else:
             self.hang_up()
+
+
+class InParts(WithoutLength):
+    """A provider whose video is there at the second try, and whose second part at the third."""
+
+    downloads = 0
+    film = video("in parts", 9 * 2**20)
+
+    def give(self) -> None:
+        # The first try asks once, the second for the whole and then twice for the second part.
+        whole, asked = b"".join(self.film.chunks()), self.headers["Range"]
+        about = {"Content-Type": "video/mp4", "Accept-Ranges": "bytes", "ETag": '"1"'}
+        if self.downloads in (1, 3, 4):
+            self.answer(503, b"", {})
+        elif asked is None:
+            self.answer(200, whole, about)
+        else:
+            start, last = (int(number) for number in asked.removeprefix("bytes=").split("-"))
+            about["Content-Range"] = f"bytes {start}-{last}/{len(whole)}"
+            self.answer(206, whole[start : last + 1], about)
 
 
 def use_everything(bridge: Bridge, subscriber: Make) -> None:
@@ -294,14 +324,15 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     bridge.states.stop_execution(executionArn=bridge.execution_arn(refused))
     bad = json.dumps({"provider": "vicsee"})
     cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=bad)
-    server = Loopback(WithoutLength)
-    try:
-        cloud.edges.ledger.put_provider_file("streams", PROVIDER.format(base_url=server.url))
-        streamed = cloud.submit(provider="streams", task_id=uuid4().hex, expected_seconds=1)["id"]
-        eventually(lambda: cloud.edges.ledger.watch(streamed).event_id)
-    finally:
-        server.stop()
-    assert WithoutLength.downloads == 2
+    for handler, downloads in ((WithoutLength, 2), (InParts, 5)):
+        server = Loopback(handler)
+        try:
+            cloud.edges.ledger.put_provider_file("streams", PROVIDER.format(base_url=server.url))
+            streamed = cloud.submit(provider="streams", task_id=uuid4().hex, expected_seconds=1)["id"]
+            eventually(lambda: cloud.edges.ledger.watch(streamed).event_id)  # noqa: B023 - it is called before the next
+        finally:
+            server.stop()
+        assert handler.downloads == downloads
 
     app = subscriber()
     late = time.time() - 3 * GRACE_SECONDS

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vidhook import parts, store
 from vidhook.edges import bucket as edge
 from vidhook.edges.bucket import Bucket
 from vidhook.errors import BrokenDownload, ProtocolBroken
@@ -56,18 +57,26 @@ class TestStore:
     def test_what_is_stored_is_what_was_downloaded(self, bucket: Bucket, body: bytes, announced: bool) -> None:
         """With or without a length, the bytes and the hash are the same, and both ways to ask agree."""
         length = len(body) if announced else None
-        stored = bucket.store("acme/v.mp4", io.BytesIO(body), length=length, **ABOUT)
-        lies = boto3.client("s3").get_object(Bucket=bucket.name, Key="acme/v.mp4")
+        key = f"acme/{hashlib.sha256(body).hexdigest()}"
+        stored = bucket.store(key, io.BytesIO(body), length=length, **ABOUT)
+        lies = boto3.client("s3").get_object(Bucket=bucket.name, Key=key)
         assert lies["Body"].read() == body
         assert (lies["ContentType"], lies["Metadata"]) == ("video/mp4", ABOUT["metadata"])
         assert (stored.bytes, stored.sha256) == (len(body), hashlib.sha256(body).hexdigest())
-        assert bucket.find("acme/v.mp4") == stored
+        assert bucket.find(key) == stored
 
-    def test_a_body_of_unknown_length_is_uploaded_in_parts(
-        self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("length", [5, None], ids=["known", "unknown"])
+    @pytest.mark.parametrize("size", [5, 6_000_000])
+    def test_what_another_invocation_stored_stays(
+        self, bucket: Bucket, length: int | None, size: int, uploads: Callable[[], int]
     ) -> None:
+        """Two invocations may store a task's video at once, and an event must name the hash of what is there."""
+        first = bucket.store("acme/v.mp4", Line(7), length=7, **ABOUT)
+        assert bucket.store("acme/v.mp4", Line(size), length=length and size, **ABOUT) == first
+        assert (bucket.find("acme/v.mp4"), uploads()) == (first, 0)
+
+    def test_a_body_of_unknown_length_is_uploaded_in_parts(self, bucket: Bucket) -> None:
         """Chunked answers have no length, and the parts together are the same bytes."""
-        monkeypatch.setattr(edge, "PART_BYTES", 5 * 1024**2)
         body = bytes(range(256)) * 4 * 1024 * 11
         stored = bucket.store("acme/v.mp4", io.BytesIO(body), length=None, **ABOUT)
         lies = boto3.client("s3").get_object(Bucket=bucket.name, Key="acme/v.mp4")
@@ -79,15 +88,17 @@ class TestStore:
         self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """S3 takes at most 5 GiB in one PutObject."""
-        monkeypatch.setattr(edge, "SINGLE_PUT_LIMIT", 1_000)
-        for size, tag in ((1_000, False), (1_001, True)):
+        monkeypatch.setattr(edge, "SINGLE_PUT_LIMIT", 2 * 1024**2)
+        for size, tag in ((2 * 1024**2, False), (2 * 1024**2 + 1, True)):
             bucket.store(f"acme/{size}", Line(size), length=size, **ABOUT)
             etag = boto3.client("s3").head_object(Bucket=bucket.name, Key=f"acme/{size}")["ETag"]
             assert ("-1" in etag) is tag
 
-    def test_5_gib_in_parts_are_below_the_limit_of_parts(self) -> None:
-        """S3 takes 10,000 parts, which is more than 300 GiB and far larger than any video."""
-        assert edge.PART_BYTES * 10_000 > 60 * edge.SINGLE_PUT_LIMIT
+    @pytest.mark.parametrize("part_bytes", [edge.PART_BYTES, parts.PART_BYTES])
+    def test_the_largest_file_is_below_the_limit_of_parts(self, part_bytes: int) -> None:
+        """S3 takes 10,000 parts, each of 5 MiB at least, which is more than 50 GB and far larger than any video."""
+        assert part_bytes >= 5 * 1024**2
+        assert part_bytes * edge.MOST_PARTS > store.LARGEST > edge.SINGLE_PUT_LIMIT
 
     @pytest.mark.parametrize("length", [None, 0])
     def test_an_empty_body_is_no_video(
@@ -133,7 +144,7 @@ class TestStore:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert client.received == 300 * 1024**2
-        assert peak < 4 * edge.PART_BYTES
+        assert peak < (edge.UPLOADS + 3) * edge.PART_BYTES
 
 
 class Discarding:

@@ -33,6 +33,7 @@ from tests.integration.hostile import (
     sips,
     trickles,
 )
+from vidhook.edges import http as edge
 from vidhook.edges.http import Http
 from vidhook.errors import (
     BadRedirect,
@@ -648,6 +649,44 @@ def test_headers_go_no_further_than_the_origin_they_were_meant_for(http: Http, v
             download.read(1)
     assert [request.count(b"canary") for request in there.requests] == [2, 2]
     assert [request.count(b"canary") for request in video.requests] == [0]
+
+
+def test_what_is_wanted_of_a_file_is_asked_of_every_target(http: Http, video: Receiver) -> None:
+    """A part is a part on the CDN, too; it is no secret."""
+    with (
+        receiver(redirects(video.url())) as there,
+        http.download(there.url(), headers={"x-api-key": "canary"}, wanted={"Range": "bytes=5-9"}, deadline=2),
+    ):
+        pass
+    for asked in (*there.requests, *video.requests):
+        assert b"\r\nRange: bytes=5-9\r\n" in asked
+    assert b"canary" not in video.requests[0]
+
+
+def test_what_came_before_a_break_is_not_lost(http: Http) -> None:
+    """The next connection goes on from there."""
+    script = says(OK + b"Content-Length: 100\r\n\r\nshort")
+    with receiver(script) as there, http.download(there.url(), deadline=2) as download:
+        assert download.read_some(1_000) == b"short"
+        with pytest.raises(ProtocolBroken):
+            download.read_some(1_000)
+
+
+@pytest.mark.parametrize("start", [b"", OK, OK + b"Content-Length: 100\r\n\r\nshort"], ids=["silent", "head", "body"])
+def test_a_download_that_stands_still_ends_before_its_deadline(
+    http: Http, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    """Another connection may bring the rest, and a dead host must not hold an invocation to its end."""
+    monkeypatch.setattr(edge, "_HEAD_PATIENCE", DEADLINE)
+    monkeypatch.setattr(edge, "_BODY_PATIENCE", DEADLINE)
+    began = time.monotonic()
+    with (
+        receiver(says(start, b"", pause=3)) as there,
+        pytest.raises(TimedOut, match="silence"),
+        http.download(there.url(), deadline=60) as download,
+    ):
+        b"".join(download)
+    assert time.monotonic() - began < DEADLINE + GRACE
 
 
 @pytest.mark.parametrize("url", FORBIDDEN_URLS)

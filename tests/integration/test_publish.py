@@ -149,11 +149,11 @@ class TestKept:
         assert (event_of(published).type, asset(published)["stored"]) == ("video.completed", False)
 
     def test_a_video_that_lies_there_is_not_copied_again(self, world: World) -> None:
-        """A crash after the copy costs a look, not the traffic."""
+        """A crash after the copy costs a look, not the traffic: the state machine says that it tries again."""
         watch = world.completed()
         with pytest.raises(Crash):
             world.but(ledger=Crashing(world.ledger, "put_event")).publish(watch)
-        assert asset(world.publish(watch))["stored"]
+        assert asset(world.publish(watch, again=True))["stored"]
         assert len(world.web.to("/files/v.mp4")) == 1
 
     def test_the_key_goes_to_the_providers_own_host_alone(self, world: World) -> None:

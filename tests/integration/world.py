@@ -16,6 +16,7 @@ from vidhook.event import Event
 from vidhook.poll import Polled, poll
 from vidhook.publish import Published, publish, publish_progress
 from vidhook.redeliver import Redelivered, redeliver
+from vidhook.store import STORE_SECONDS
 from vidhook.submit import Submitted
 from vidhook.task import Delivery, SigningSecret, Snapshot, Subscriber, TaskError, Watch
 from vidhook.times import Clock
@@ -261,13 +262,23 @@ class World(Edges):
         """The id of a watch whose task is completed with a good video."""
         return self.settle(says("completed", url=self.video()), **fields)
 
-    def publish(self, watch_id: str, *, problem: TaskError | None = None, store: bool = True) -> Published:
+    def publish(
+        self,
+        watch_id: str,
+        *,
+        problem: TaskError | None = None,
+        store: bool = True,
+        seconds: float = STORE_SECONDS,
+        again: bool = False,
+    ) -> Published:
         return publish(
             watch_id,
             problem=problem,
             storage=self.storage if store else None,
             machines=self.machines,
             notifier=self.notifier,
+            seconds=seconds,
+            again=again,
         )
 
     def publish_progress(self, watch_id: str) -> Published:

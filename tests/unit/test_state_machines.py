@@ -1,6 +1,7 @@
 """The two state machines: complete, without a dead end, with an event for every fault, and short enough."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,12 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 from samtranslator.yaml_helper import yaml_parse
 
+import publish_event
+from vidhook.parts import SLOWER
 from vidhook.poll import PROGRESS_POINTS
-from vidhook.publish import MOST_UNREACHED
+from vidhook.publish import GO_ON_SECONDS, MOST_UNREACHED
 from vidhook.schedule import Known, next_pause
-from vidhook.store import STORE_PAUSES
+from vidhook.store import STORE_PAUSES, STORE_SECONDS
 from vidhook.submission import schema
 
 LONGEST_DEADLINE = schema()["properties"]["deadline_seconds"]["maximum"]
@@ -158,7 +161,10 @@ def test_a_week_of_polls_fits_an_executions_history() -> None:
             age += next_pause(Known(age, LONGEST_DEADLINE, expected=expected, factor=factor), 0.0).seconds
             rounds += 1
         news = 2 * (100 // PROGRESS_POINTS) + 2  # a task may begin again after each step
+        # An invocation goes on until what is left is less than a part takes, were it slower than the slowest so far.
+        shortest = STORE_SECONDS / (1 + SLOWER)
         stores = (len(STORE_PAUSES) + 1) * (TASK_EVENTS + STATE_EVENTS + ROUND_EVENTS)  # publish, poll
+        stores += math.ceil(GO_ON_SECONDS / shortest) * (TASK_EVENTS + STATE_EVENTS)
         redeliveries = MOST_UNREACHED * ITEM_EVENTS
         assert rounds * ROUND_EVENTS + news * TASK_EVENTS + stores + redeliveries < HISTORY_LIMIT
 
@@ -179,3 +185,15 @@ def test_cfn_lint_finds_nothing_in_the_language(path: str) -> None:
     assert findings(machine) == []
     machine["States"]["Pause"]["Second"] = 5
     assert any(found.startswith("E3601") for found in findings(machine))
+
+
+def test_only_a_repeated_publishing_looks_for_the_video_first() -> None:
+    """A look costs a request, and a crash after the video was stored is the only reason for it to be there."""
+    states = definition("statemachines/watch.asl.json")["States"]
+    assert states["Publish event"]["Arguments"]["again"] == "{% $states.context.State.RetryCount > 0 %}"
+
+
+def test_storing_leaves_time_to_notify() -> None:
+    """Storing ends before the function does, and the event is written and told in what is left."""
+    timeout = TEMPLATE["Resources"]["PublishEventFunction"]["Properties"]["Timeout"]
+    assert timeout - publish_event.NOTIFY_SECONDS == STORE_SECONDS

@@ -13,6 +13,8 @@ VidhookError
     Blocked           do not try the same URL again: its address or its scheme is not allowed
     BadRedirect       a redirect that may not be followed
   BrokenDownload      the file that arrived is not the file that was announced; store it again
+    SourceChanged     ... another file than the one whose beginning is stored; begin anew
+  OutOfTime           the invocation's time is spent; what is stored so far is kept, so go on in the next one
 """
 
 from typing import ClassVar
@@ -113,3 +115,11 @@ class BadRedirect(RequestFailed):
 
 class BrokenDownload(VidhookError):
     """A downloaded file is shorter, longer or of another type than its source said."""
+
+
+class SourceChanged(BrokenDownload):
+    """The source is no longer the file whose beginning was read, or gives no part of it any more."""
+
+
+class OutOfTime(VidhookError):
+    """The time of this invocation is spent before a file was stored, and the next one goes on where this one stops."""

@@ -12,7 +12,7 @@ from vidhook.errors import NotFound
 from vidhook.event import Event, failed, progress_event, terminal_event
 from vidhook.recipients import recipients
 from vidhook.runs import hold
-from vidhook.store import STORE_PAUSES
+from vidhook.store import SLOW_TRIES, STORE_PAUSES, STORE_SECONDS
 from vidhook.task import (
     Attempt,
     Category,
@@ -37,6 +37,9 @@ THREADS = 64
 # A progress event older than this is not sent. With the 15 s of an attempt, its publishing then ends before the timeout
 # of the state "Publish progress" (60 s), and the terminal event need not wait for it.
 PROGRESS_SECONDS = 30.0
+# For so long after its task was found done, a file that the time of one invocation is not enough for is gone on with.
+# Then it is a failure, as if it could not be stored.
+GO_ON_SECONDS = 4 * 3_600
 # A state's output is at most 256 KiB. Further deliveries are due in the ledger, where the sweeper finds them.
 MOST_UNREACHED = 500
 
@@ -70,11 +73,13 @@ class Notified:
 class Published:
     """The result of publishing. Without an event, publish again after `pause` seconds and a poll.
 
-    `forbidden` counts the task tokens that AWS does not let us answer.
+    `unfinished`: publish again at once, as the time was not enough to store the video. `forbidden` counts the task
+    tokens that AWS does not let us answer.
     """
 
     event: Event | None = None
     pause: int = 0
+    unfinished: bool = False
     notified: Notified = field(default_factory=Notified)
     stored: "Stored | None" = None
     watch: Watch | None = None
@@ -88,11 +93,14 @@ def publish(
     storage: "Storage | None",
     machines: "Machines",
     notifier: "Notifier",
+    seconds: float = STORE_SECONDS,
+    again: bool = False,
 ) -> Published:
     """Ends a watch with its terminal event, and notifies the subscribers. Each step can be repeated after a crash.
 
     `problem` says why the watch ends if no poll settled it. Without `storage` the video is not stored, and the event
-    has the provider's link. Raises NotFound when there is no such watch.
+    has the provider's link; with it, storing takes at most `seconds`, and `again` says that this was tried before.
+    Raises NotFound when there is no such watch.
     """
     ledger, bus = notifier.ledger, notifier.bus
     watch = ledger.watch(watch_id)
@@ -102,17 +110,33 @@ def publish(
     else:
         snapshot = _final_snapshot(watch, problem)
         if snapshot.sources and storage is not None:
-            stored = storage.store(watch, snapshot.sources)
-            if stored.failures and watch.store_failures < len(STORE_PAUSES):
+            stored = storage.store(watch, snapshot.sources, seconds=seconds, again=again)
+            if _goes_on(stored, watch, notifier):
+                return Published(unfinished=True, stored=stored, watch=watch)
+            pause = _store_pause(stored, watch, ledger)
+            if pause:
                 # The state machine pauses, asks the provider for a fresh link and comes back.
-                ledger.note_store_failure(watch)
-                return Published(pause=STORE_PAUSES[watch.store_failures], stored=stored, watch=watch)
+                return Published(pause=pause, stored=stored, watch=watch)
         files = stored.files if stored else {}
         event = ledger.put_event(terminal_event(watch, snapshot, files, notifier.clock.now()))
     notified = notify(event, watch, notifier)
     bus.put(event)
     forbidden = answer_tokens(event, ledger=ledger, machines=machines)
     return Published(event, notified=notified, stored=stored, watch=watch, forbidden=forbidden)
+
+
+def _goes_on(stored: "Stored", watch: Watch, notifier: "Notifier") -> bool:
+    now = notifier.clock.now()
+    return bool(stored.unfinished) and not stored.failures and now - (watch.detected_at or now) < GO_ON_SECONDS
+
+
+def _store_pause(stored: "Stored", watch: Watch, ledger: "Ledger") -> int:
+    """Returns the seconds until storing is tried again, 0 if it is not. Counts a failure."""
+    tries = SLOW_TRIES if stored.late else len(STORE_PAUSES)
+    if not (stored.failures or stored.unfinished) or watch.store_failures >= tries:
+        return 0
+    ledger.note_store_failure(watch)
+    return STORE_PAUSES[watch.store_failures]
 
 
 def publish_progress(watch_id: str, *, notifier: "Notifier") -> Published:
@@ -205,6 +229,7 @@ def output(published: Published) -> dict[str, Any]:
     """Returns what the state machine needs: ids, seconds and, once there is one, the event."""
     return {
         "event": published.event.data if published.event else None,
+        "unfinished": published.unfinished,
         "pause": published.pause,
         "unreached": [
             {"name": each.delivery.execution_name, **each.delivery.execution_input(each.pause)}

@@ -119,6 +119,21 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that goes into our bucket in parts: `id` is that of S3's multipart upload.
+
+    All parts are of one file of the source, the one with this `length` and this `validator` (its ETag, or its
+    Last-Modified). They have `part_bytes` each, the last one what is left.
+    """
+
+    id: str
+    content_type: str
+    validator: str
+    length: int
+    part_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One reading of a task. `sources` is non-empty exactly when completed, `error` is set exactly when failed."""
 
@@ -178,8 +193,9 @@ class Watch:
     """Our following of one task.
 
     execution: the name of the state machine's execution that follows it. paused: the sum of all pauses, in seconds.
-    history: the latest polls, oldest first. store_failures: how often storing the video failed. detected_at: when a
-    poll found the task settled. last_progress: the latest poll that subscribers were notified of.
+    history: the latest polls, oldest first. store_failures: how often storing the video failed. uploads: by role, what
+    goes into the bucket in parts. detected_at: when a poll found the task settled. last_progress: the latest poll that
+    subscribers were notified of.
     """
 
     submission: Submission
@@ -188,6 +204,7 @@ class Watch:
     polls: int = 0
     paused: int = 0
     store_failures: int = 0
+    uploads: dict[str, Upload] = field(default_factory=dict)
     history: tuple[Poll, ...] = ()
     snapshot: Snapshot | None = None
     detected_at: float | None = None

@@ -6,6 +6,7 @@ against the name, and one wall-clock deadline covers lookup, connect, TLS, sendi
 """
 
 import io
+import math
 import re
 import socket
 import ssl
@@ -81,6 +82,10 @@ _DEFAULT_PORT = {"https": 443, "http": 80}
 _HEAD_BYTES = 65_536  # of an answer's status lines and headers, any 1xx included
 _CONNECT_SECONDS = 2.0  # the longest wait for one address while there is another to try
 _PIECE = 262_144
+# A download that stands still is not worth the rest of its deadline: another connection may bring the rest. S3 closes
+# a connection that brings nothing for about 20 seconds, so a body that is passed on must move sooner than that.
+_HEAD_PATIENCE = 60.0
+_BODY_PATIENCE = 15.0
 
 _Address = IPv4Address | IPv6Address
 _Resolve = Callable[..., Iterable[tuple[Any, ...]]]  # shaped like socket.getaddrinfo
@@ -168,18 +173,27 @@ class Http:
 
     @contextmanager
     def download(
-        self, url: str, *, headers: Mapping[str, str] | None = None, deadline: float, max_redirects: int = 3
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        wanted: Mapping[str, str] | None = None,
+        deadline: float,
+        max_redirects: int = 3,
     ) -> Iterator["Download"]:
         """Sends a GET and yields its answer, whose body can be read inside the `with`, within `deadline` seconds.
 
-        Follows redirects and checks each target; `headers` are sent to the origin of `url` only. Raises as `send`
-        does, and BadRedirect for a redirect without a target or above `max_redirects`.
+        Follows redirects and checks each target. `headers` are sent to the origin of `url` only, `wanted` (such as
+        Range) to every target. Raises as `send` does, BadRedirect for a redirect without a target or above
+        `max_redirects`, and TimedOut also for an answer that stands still for too long.
         """
         parts, headers, ends = self._split(url), headers or {}, monotonic() + deadline
         for hop in range(max_redirects + 1):
             with closing(_Exchange(self, ends)) as exchange:
-                answer = exchange.start("GET", parts, headers, b"")
+                exchange.patience = _HEAD_PATIENCE
+                answer = exchange.start("GET", parts, {**headers, **(wanted or {})}, b"")
                 if answer.status_code not in (301, 302, 303, 307, 308):
+                    exchange.patience = _BODY_PATIENCE
                     yield Download(answer, exchange)
                     return
                 if hop == max_redirects:
@@ -247,7 +261,17 @@ class Download:
 
         Raises ProtocolBroken or ConnectionReset when the body ends too early.
         """
-        piece = self._exchange.read(self._answer, size)
+        return self._sure(self._exchange.read(self._answer, size))
+
+    def read_some(self, most: int) -> bytes:
+        """Returns what comes next, at least one byte and `most` at most, and b"" at the end. Raises as `read` does.
+
+        So a break loses nothing that came before it.
+        """
+        return self._sure(self._exchange.read_some(self._answer, most))
+
+    def _sure(self, piece: bytes) -> bytes:
+        """Returns the piece. Raises ConnectionReset if it is the end, and the body may have been cut off there."""
         if not piece and self._exchange.end_is_unsure:
             raise self._exchange.annotated(
                 ConnectionReset("the connection was cut, and without a length the body may be incomplete")
@@ -269,6 +293,7 @@ class _Exchange(HTTPAdapter):
         super().__init__()
         self.address: str | None = None
         self.tls_version: str | None = None
+        self.patience = math.inf  # the longest wait for the next bytes, in seconds
         self.end_is_unsure = False  # TLS ended without a close_notify: the body may have been cut off
         self._http, self._ends, self._started = http, ends, monotonic()
         self.phases: dict[str, float] = {}  # seconds
@@ -303,6 +328,11 @@ class _Exchange(HTTPAdapter):
         """Returns the next `size` bytes of the body as they came, fewer only at its end."""
         with self._translating_errors():
             return cast(bytes, answer.raw.read(size, decode_content=False))
+
+    def read_some(self, answer: requests.Response, most: int) -> bytes:
+        """Returns the next bytes of the body as soon as there are some, b"" at its end."""
+        with self._translating_errors():
+            return cast(bytes, answer.raw.read1(most, decode_content=False))
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
         parts = urlsplit(cast(str, request.url))
@@ -369,7 +399,8 @@ class _Exchange(HTTPAdapter):
             self.address = place[0]
             try:
                 self._socket = socket.socket(family, socket.SOCK_STREAM)
-                self._socket.settimeout(min(self.left() / (later + 1), _CONNECT_SECONDS) if later else self.left())
+                longest = min(self.left() / (later + 1), _CONNECT_SECONDS) if later else self.left()
+                self._socket.settimeout(min(longest, self.patience))
                 self._socket.connect(place)
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return self._socket
@@ -395,7 +426,8 @@ class _Exchange(HTTPAdapter):
         try:
             yield
         except TimeoutError:
-            raise TimedOut(f"the deadline passed {doing}") from None
+            passed = monotonic() >= self._ends
+            raise TimedOut(f"{'the deadline' if passed else 'too long a silence'} passed {doing}") from None
         except ssl.SSLCertVerificationError as error:
             raise TlsFailed(f"the certificate is not to be trusted: {error.verify_message}") from None
         except ssl.SSLError as error:
@@ -438,7 +470,7 @@ class _TimedSocket(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         with self._exchange.phase(None, "while waiting for the answer"):
-            self._socket.settimeout(self._exchange.left())
+            self._socket.settimeout(min(self._exchange.left(), self._exchange.patience))
             try:
                 count = self._socket.recv_into(buffer)
             except ssl.SSLEOFError:

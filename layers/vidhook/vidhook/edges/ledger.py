@@ -54,6 +54,7 @@ from vidhook.task import (
     Subscriber,
     SubscriberState,
     TaskError,
+    Upload,
     Watch,
     derived_id,
 )
@@ -175,6 +176,19 @@ class Ledger:
     def note_store_failure(self, watch: Watch) -> None:
         """Counts a failure to store the video."""
         self._update(_key(watch.id, "watch"), {"store_failures": watch.store_failures + 1})
+
+    def note_uploads(self, watch: Watch, uploads: Mapping[str, Upload]) -> dict[str, Upload]:
+        """Replaces a watch's uploads, unless another execution has done so. Returns them as they now stand."""
+        changed = {role: asdict(upload) for role, upload in uploads.items()} or None
+        seen = {role: asdict(upload) for role, upload in watch.uploads.items()}
+        condition = "attribute_exists(pk) AND " + (
+            "uploads = :seen_uploads" if seen else "attribute_not_exists(uploads)"
+        )
+        try:
+            self._update(_key(watch.id, "watch"), {"uploads": changed}, condition, {"uploads": seen} if seen else None)
+        except LostRace:
+            return self.watch(watch.id).uploads
+        return dict(uploads)
 
     def note_fresh_link(self, watch: Watch, snapshot: Snapshot) -> Watch:
         """Replaces a settled watch's snapshot by one with a newer link. Returns the watch as it now stands."""
@@ -857,6 +871,7 @@ def _watch(item: Item) -> Watch:
         polls=item["polls"],
         paused=item["paused"],
         store_failures=item.get("store_failures", 0),
+        uploads={role: Upload(**upload) for role, upload in json.loads(item.get("uploads", "{}")).items()},
         history=tuple(Poll(**entry) for entry in json.loads(item.get("history", "[]"))),
         snapshot=_snapshot(item.get("snapshot")),
         detected_at=item.get("detected_at"),
