@@ -46,14 +46,14 @@ class Crowd:
 
 def test_a_day_never_gets_more_polls_than_it_may(world: World) -> None:
     """VicSee sells a hundred status calls a day; the next one is refused."""
-    crowd = Crowd(world, Budget(per_day=40))
-    for number in range(30):
+    crowd = Crowd(world, Budget(per_day=25))
+    for number in range(18):
         crowd.submit(f"t{number}", 200)
         crowd.run(crowd.world.now + 600)
     crowd.run(MIDNIGHT + 2 * DAY - 1)
     assert crowd.due == []
-    assert max(crowd.polls(DAY).values()) <= 40
-    assert crowd.polls(DAY)[int(MIDNIGHT // DAY)] >= 30
+    assert max(crowd.polls(DAY).values()) <= 25
+    assert crowd.polls(DAY)[int(MIDNIGHT // DAY)] >= 20
 
 
 def test_tasks_that_wait_for_the_new_day_are_polled_in_the_order_they_waited(world: World) -> None:
@@ -71,7 +71,7 @@ def test_tasks_that_wait_for_the_new_day_are_polled_in_the_order_they_waited(wor
 def test_a_minute_never_gets_more_polls_than_it_may(world: World) -> None:
     """A provider that limits the rate answers 429 to all of a burst."""
     crowd = Crowd(world, Budget(per_minute=6))
-    for number in range(25):
+    for number in range(15):
         crowd.submit(f"t{number}", 45)
     crowd.run(MIDNIGHT + 7_200)
     assert crowd.due == []

@@ -170,7 +170,7 @@ def left_over() -> tuple[int, int]:
     return len(objects), len(client.list_multipart_uploads(Bucket="videos").get("Uploads", []))
 
 
-on_one_world = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+on_one_world = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 sizes = st.integers(len(HEAD) + 1, 12 * PART)
 cuts = st.lists(st.integers(1, 12 * PART), max_size=6)
 

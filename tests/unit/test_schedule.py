@@ -65,7 +65,7 @@ def polled_at(known: Known, until: float) -> list[int]:
     return at
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(known=facts, jitter=jitters)
 def test_a_pause_is_a_whole_second_at_least_and_five_minutes_at_most(known: Known, jitter: float) -> None:
     """A Wait state takes whole seconds, and whatever is said of a task, nobody waits longer than this for its end."""
@@ -74,7 +74,7 @@ def test_a_pause_is_a_whole_second_at_least_and_five_minutes_at_most(known: Know
     assert 1 <= pause <= LONGEST_PAUSE
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(known=facts, jitter=jitters)
 def test_jitter_moves_a_pause_by_a_twentieth_at_most(known: Known, jitter: float) -> None:
     """Tasks that were submitted together are not polled together, and each is still polled about when it should be."""
@@ -82,7 +82,7 @@ def test_jitter_moves_a_pause_by_a_twentieth_at_most(known: Known, jitter: float
     assert abs(moved - plain) <= min(0.05 * plain, 2.5) + 1
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(known=facts, wish=st.floats(0, 1e9), jitter=jitters)
 def test_only_the_deadline_shortens_a_retry_after(known: Known, wish: float, jitter: float) -> None:
     """We do not ask a provider earlier than it asks us to."""
@@ -94,7 +94,7 @@ def test_only_the_deadline_shortens_a_retry_after(known: Known, wish: float, jit
         assert pause.why == "retry_after"
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     known=facts,
     deadline=st.integers(1, LONGEST_DEADLINE),
@@ -111,7 +111,7 @@ def test_no_pause_leads_past_the_deadline(
     assert pause == 1 or known.age + pause <= deadline + 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(deadline=st.integers(1, 86_400), expected=expectations)
 def test_the_last_poll_falls_on_the_deadline(deadline: int, expected: float | None) -> None:
     """A video that is finished in the last second must not be lost."""
@@ -119,7 +119,7 @@ def test_the_last_poll_falls_on_the_deadline(deadline: int, expected: float | No
     assert sum(pause.seconds for pause in made) == deadline
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(known=facts)
 def test_seven_days_take_few_enough_polls(known: Known) -> None:
     """Each poll adds nine events to the history of an execution, which may have 25,000, and 4,700 for the rest."""
@@ -141,7 +141,7 @@ def test_a_hint_that_says_soon_for_days_does_not_make_too_many_polls() -> None:
     assert polls < MOST_POLLS
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(known=facts)
 def test_the_factor_makes_polls_rarer(known: Known) -> None:
     """A deployer uses it to choose between the cost of polls and the delay of a result."""
@@ -150,7 +150,7 @@ def test_the_factor_makes_polls_rarer(known: Known) -> None:
     assert next_pause(known, 0.5).seconds <= next_pause(rarer, 0.5).seconds
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     weights=st.lists(st.floats(0, 1), min_size=12, max_size=12).map(lambda some: (some * 30)[: len(EDGES) - 1]),
     age=st.floats(0, 1e7),
