@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # checkov pins versions that do not fit the sandbox, so it has an environment of its own.
 CHECKOV := .venv-checkov
+# The benches' report draws pictures, which nothing else needs.
+REPORT := .venv-report
 export SAM_CLI_TELEMETRY = 0
 
 help: ## list all targets
@@ -61,12 +63,23 @@ bench-start: $(READY) ## measure how light functions start, compared with a plai
 	@$(BIN)/python -m bench.start
 bench-copy: $(READY) ## measure how fast a video gets into S3, compared with curl and what others would use; some minutes
 	@$(BIN)/python -m bench.copying
+$(REPORT)/.ready: requirements-bench.lock
+	@echo "setting up $(REPORT) (once)"
+	@$(PYTHON) -m venv --clear $(REPORT)
+	@$(REPORT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
+	@touch $@
+bench-report: $(REPORT)/.ready ## write docs/performance.md and its pictures from what the benches measured
+	@$(REPORT)/bin/python bench/report.py
+bench: ## measure all of it, and write docs/performance.md; about half an hour
+	@$(MAKE) --no-print-directory bench-pace bench-start bench-copy bench-flow
+	@$(MAKE) --no-print-directory bench-report
 sandbox: $(READY) ## run the stack on this machine until interrupted
 	@$(BIN)/vidhook sandbox
 lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.lock
 	cd layers/vidhook && uv pip compile --universal --python-version 3.11 --generate-hashes --constraint ../../requirements.lock requirements.in -o requirements.txt
+	echo 'matplotlib>=3.10,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-bench.lock
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
-	rm -rf $(VENV) $(CHECKOV) .aws-sam build
-.PHONY: help setup demo test test-slow coverage check checkov build deploy bench-pace bench-start bench-copy sandbox lock clean
+	rm -rf $(VENV) $(CHECKOV) $(REPORT) .aws-sam build
+.PHONY: help setup demo test test-slow coverage check checkov build deploy bench bench-pace bench-start bench-copy bench-report sandbox lock clean
