@@ -8,22 +8,19 @@ Every figure on the page comes from these files; nothing is measured here. Needs
 import json
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import matplotlib as mpl
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
 
 BENCH = Path(__file__).parent
 PAGE = BENCH.parent / "docs/performance.md"
 PICTURES = PAGE.parent / "images"
-OURS, THEIRS = "#0b6e4f", "#b0b7bf"
+OURS = "#0b6e4f"
 LOOPS = ("vicsee", "vibepeak", "infinityblue", "alad")
 
 Results = Mapping[str, Any]
 Rows = Iterable[Iterable[object]]
+Section = tuple["str | Bars", ...]
 
 
 def table(head: Iterable[str], rows: Rows) -> str:
@@ -53,31 +50,47 @@ def aims(results: Results) -> str:
     return table(("aim", "limit", "measured", "reached"), rows)
 
 
-def bars(name: str, title: str, groups: Mapping[str, Mapping[str, float | None]], at: float | None = None) -> str:
-    """Draws a group of bars for each key; the first bar of a group is ours. Returns the picture as Markdown."""
-    labels = list(next(iter(groups.values())))
-    figure, axes = plt.subplots(figsize=(9, 3.6), dpi=110)
-    width = 0.8 / len(labels)
-    for number, label in enumerate(labels):
-        heights = [group.get(label) or 0 for group in groups.values()]
-        shade = OURS if number == 0 else str(0.45 + 0.4 * number / len(labels))
-        places = [place + (number - (len(labels) - 1) / 2) * width for place in range(len(groups))]
-        drawn = axes.bar(places, heights, width * 0.92, label=label, color=shade)
-        axes.bar_label(drawn, [f"{height:.2f}" if height else "" for height in heights], fontsize=7)
-    if at is not None:
-        axes.axhline(at, color="black", linewidth=0.8, linestyle="--")
-    axes.set_xticks(range(len(groups)), [group.replace(", ", "\n") for group in groups], fontsize=8)
-    axes.set_title(title, fontsize=10, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(labels))
-    figure.tight_layout()
-    PICTURES.mkdir(exist_ok=True)
-    figure.savefig(PICTURES / f"{name}.png", metadata={"Software": None})
-    plt.close(figure)
-    return f"![{title}](images/{name}.png)\n"
+@dataclass(frozen=True)
+class Bars:
+    """A picture: a group of bars for each key, the first bar of a group ours; `at`: the height of a dashed line."""
+
+    name: str
+    title: str
+    groups: Mapping[str, Mapping[str, float | None]]
+    at: float | None = None
+
+    def __str__(self) -> str:
+        return f"![{self.title}](images/{self.name}.png)\n"
+
+    def draw(self) -> None:
+        """Writes the picture into docs/images."""
+        import matplotlib as mpl  # not among the packages of the tests, which read the page only
+
+        mpl.use("Agg")
+        from matplotlib import pyplot as plt
+
+        labels = list(next(iter(self.groups.values())))
+        figure, axes = plt.subplots(figsize=(9, 3.6), dpi=110)
+        width = 0.8 / len(labels)
+        for number, label in enumerate(labels):
+            heights = [group.get(label) or 0 for group in self.groups.values()]
+            shade = OURS if number == 0 else str(0.45 + 0.4 * number / len(labels))
+            places = [place + (number - (len(labels) - 1) / 2) * width for place in range(len(self.groups))]
+            drawn = axes.bar(places, heights, width * 0.92, label=label, color=shade)
+            axes.bar_label(drawn, [f"{height:.2f}" if height else "" for height in heights], fontsize=7)
+        if self.at is not None:
+            axes.axhline(self.at, color="black", linewidth=0.8, linestyle="--")
+        axes.set_xticks(range(len(self.groups)), [group.replace(", ", "\n") for group in self.groups], fontsize=8)
+        axes.set_title(self.title, fontsize=10, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(labels))
+        figure.tight_layout()
+        PICTURES.mkdir(exist_ok=True)
+        figure.savefig(PICTURES / f"{self.name}.png", metadata={"Software": None})
+        plt.close(figure)
 
 
-def pace(results: Results) -> str:
+def pace(results: Results) -> Section:
     """The section about pauses."""
     [(ours, found)] = results["ours"].items()
     hinted, untold = found["with hints, over the own loop"], found["polls at equal mean delay"]
@@ -96,32 +109,30 @@ def pace(results: Results) -> str:
     alone = {rival: _mean(each.values()) for rival, each in results["rivals"].items()}
     alone |= {f"{ours}, {stage}": _mean(each.values()) for stage, each in found["figures"].items()}
     columns = ("polls", "mean delay", "p95 delay", "dollars of 1,000", "lost of 1,000")
-    return "\n".join(
-        (
-            paragraph(
-                "Polls at equal mean delay: vidhook's PauseFactor is turned until its mean delay is the rival's, and "
-                "then the polls are compared. The tasks, and what providers tell of them, are simulated; the pauses "
-                "are chosen by the same code that runs in Lambda. A task is lost when a loop gives up before its end."
-            ),
-            "",
-            aims(found),
-            bars(
-                "pace-loops",
-                "Polls over each provider's own loop, with the hints that it gives, at equal mean delay",
-                over_loop,
-                1,
-            ),
-            bars("pace-optimum", "Polls after 500 tasks, nothing told, at equal mean delay", over_bound, 1),
-            "Each by itself, the mean of all distributions, nothing told, `PauseFactor` 1:",
-            "",
-            table(("", *columns), ((name, *(row[column] for column in columns)) for name, row in alone.items())),
-            "Providers that lie, after 500 tasks, polls over the optimum of who is told nothing:",
-            "",
-            table(
-                ("lie", "worst"),
-                ((lie, row["worst"]) for lie, row in found["with lies, over the optimum"]["after 500"].items()),
-            ),
-        )
+    return (
+        paragraph(
+            "Polls at equal mean delay: vidhook's PauseFactor is turned until its mean delay is the rival's, and "
+            "then the polls are compared. The tasks, and what providers tell of them, are simulated; the pauses "
+            "are chosen by the same code that runs in Lambda. A task is lost when a loop gives up before its end."
+        ),
+        "",
+        aims(found),
+        Bars(
+            "pace-loops",
+            "Polls over each provider's own loop, with the hints that it gives, at equal mean delay",
+            over_loop,
+            1,
+        ),
+        Bars("pace-optimum", "Polls after 500 tasks, nothing told, at equal mean delay", over_bound, 1),
+        "Each by itself, the mean of all distributions, nothing told, `PauseFactor` 1:",
+        "",
+        table(("", *columns), ((name, *(row[column] for column in columns)) for name, row in alone.items())),
+        "Providers that lie, after 500 tasks, polls over the optimum of who is told nothing:",
+        "",
+        table(
+            ("lie", "worst"),
+            ((lie, row["worst"]) for lie, row in found["with lies, over the optimum"]["after 500"].items()),
+        ),
     )
 
 
@@ -130,7 +141,7 @@ def _mean(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return {column: sum(row[column] for row in known) / len(known) for column in known[0]}
 
 
-def copying(results: Results) -> str:
+def copying(results: Results) -> Section:
     """The section about storing."""
     throttled = {
         name.removeprefix("throttled, "): {who: each["over curl"] for who, each in copies.items() if who != "curl"}
@@ -143,23 +154,21 @@ def copying(results: Results) -> str:
         for name, copies in results["copies"].items()
         for who, each in copies.items()
     ]
-    return "\n".join(
-        (
-            paragraph(
-                "Seconds from a source to S3 over those of `curl > /dev/null`. The source and the line are simulated "
-                "on one machine (throttled: 25 MB/s in, 40 MB/s out, 30 ms); the S3 side takes the real requests and "
-                "throws the bytes away. Memory is what a copy adds to an idle process, in MB. On the line without a "
-                "limit a copy is limited by the machine's processor, curl by nothing."
-            ),
-            "",
-            aims(results),
-            bars("copy", "Seconds over curl's, throttled line", shown, 1),
-            table(("copy", "by", "seconds", "over curl", "memory"), rows),
-        )
+    return (
+        paragraph(
+            "Seconds from a source to S3 over those of `curl > /dev/null`. The source and the line are simulated "
+            "on one machine (throttled: 25 MB/s in, 40 MB/s out, 30 ms); the S3 side takes the real requests and "
+            "throws the bytes away. Memory is what a copy adds to an idle process, in MB. On the line without a "
+            "limit a copy is limited by the machine's processor, curl by nothing."
+        ),
+        "",
+        aims(results),
+        Bars("copy", "Seconds over curl's, throttled line", shown, 1),
+        table(("copy", "by", "seconds", "over curl", "memory"), rows),
     )
 
 
-def start(results: Results) -> str:
+def start(results: Results) -> Section:
     """The section about starts."""
     measured = results["measured"]
     cpu = {function: {who: each["start"] / 1_000 for who, each in row.items()} for function, row in measured.items()}
@@ -168,24 +177,22 @@ def start(results: Results) -> str:
         for function, row in measured.items()
         for who, each in row.items()
     ]
-    return "\n".join(
-        (
-            paragraph(
-                f"Built artifacts in fresh processes, the median of several, beside a plain `sam build` of the same "
-                f"handlers. Runtime: {results['runtime']}. Milliseconds: `start` is the processor's time until the "
-                f"handler is ready, `first` the first invocation by the clock at the function's own share of a "
-                f"processor, `both` the processor's time of the two. vidhook makes its clients at the start, the plain "
-                f"build in the first invocation. AWS is the sandbox's cloud, over TLS."
-            ),
-            "",
-            aims(results),
-            bars("start", "Seconds of a processor until a handler is ready", cpu),
-            table(("function", "build", "start", "first", "both"), rows),
-        )
+    return (
+        paragraph(
+            f"Built artifacts in fresh processes, the median of several, beside a plain `sam build` of the same "
+            f"handlers. Runtime: {results['runtime']}. Milliseconds: `start` is the processor's time until the "
+            f"handler is ready, `first` the first invocation by the clock at the function's own share of a "
+            f"processor, `both` the processor's time of the two. vidhook makes its clients at the start, the plain "
+            f"build in the first invocation. AWS is the sandbox's cloud, over TLS."
+        ),
+        "",
+        aims(results),
+        Bars("start", "Seconds of a processor until a handler is ready", cpu),
+        table(("function", "build", "start", "first", "both"), rows),
     )
 
 
-def flow(results: Results) -> str:
+def flow(results: Results) -> Section:
     """The section about many tasks at once."""
     columns = (
         "told once",
@@ -200,26 +207,24 @@ def flow(results: Results) -> str:
     )
     bill = results["a task of three minutes"]
     costs = list(next(iter(bill.values())))
-    return "\n".join(
-        (
-            paragraph(
-                f"Simulated: {results['simulated']}; {results['cores']} processor cores run all of it. The overhead is "
-                f"the time from the provider's end to the verified webhook, beyond the pause and the copy."
-            ),
-            "",
-            aims(results),
-            table(
-                ("watches", *columns),
-                ((name, *(row[column] for column in columns)) for name, row in results["ours"].items()),
-            ),
-            "What a task of three minutes uses and costs, by `bench/costs.py`:",
-            "",
-            table(("", *costs), ((name, *row.values()) for name, row in bill.items())),
-        )
+    return (
+        paragraph(
+            f"Simulated: {results['simulated']}; {results['cores']} processor cores run all of it. The overhead is "
+            f"the time from the provider's end to the verified webhook, beyond the pause and the copy."
+        ),
+        "",
+        aims(results),
+        table(
+            ("watches", *columns),
+            ((name, *(row[column] for column in columns)) for name, row in results["ours"].items()),
+        ),
+        "What a task of three minutes uses and costs, by `bench/costs.py`:",
+        "",
+        table(("", *costs), ((name, *row.values()) for name, row in bill.items())),
     )
 
 
-SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
+SECTIONS: dict[str, tuple[str, Callable[[Results], Section]]] = {
     "pace": ("Asking at the right moment", pace),
     "copy": ("Storing at line speed", copying),
     "start": ("Starting light", start),
@@ -227,19 +232,32 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
 }
 
 
-def main() -> None:
-    """Writes the page and the pictures."""
+def page() -> Section:
+    """Returns the whole page, pictures in their places."""
     about = paragraph(
         "What vidhook measures of itself, beside what one would use without it. `make bench` measures all of it anew "
         "and writes this page; each section has its own command. Machines differ, so look at the ratios; aims that are "
         "not reached are marked."
     )
-    text = ["# Performance", "", about]
+    parts: list[str | Bars] = ["# Performance", "", about]
     for name, (title, section) in SECTIONS.items():
         results = json.loads((BENCH / f"results/{name}.json").read_text("utf-8"))
-        command = f".venv/bin/{results['command']}"
-        text += ["", f"## {title}", "", f"    {command}", "", section(results).strip()]
-    PAGE.write_text("\n".join(text) + "\n", "utf-8")
+        parts += ["", f"## {title}", "", f"    .venv/bin/{results['command']}", "", *section(results)]
+    return tuple(parts)
+
+
+def text(parts: Section) -> str:
+    """Returns the page in Markdown."""
+    return "\n".join(str(part).rstrip("\n") if part == parts[-1] else str(part) for part in parts) + "\n"
+
+
+def main() -> None:
+    """Writes the page and the pictures."""
+    parts = page()
+    for part in parts:
+        if isinstance(part, Bars):
+            part.draw()
+    PAGE.write_text(text(parts), "utf-8")
 
 
 if __name__ == "__main__":

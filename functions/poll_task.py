@@ -32,7 +32,8 @@ def _report(polled: Polled) -> None:
     watch, reading = polled.watch, polled.reading
     provider = watch.submission.provider
     answer = polled.answer or "settled before"
-    logger.info("task polled", provider=provider, answer=answer, pause=polled.pause, settled=polled.settled)
+    why = watch.history[-1].why if watch.history else ""
+    logger.info("task polled", provider=provider, answer=answer, pause=polled.pause, why=why, settled=polled.settled)
     count("Polls", provider=provider)
     if polled.budget_spent is not None:
         count("PollBudgetUsed", polled.budget_spent, MetricUnit.Percent)

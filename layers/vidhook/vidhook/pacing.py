@@ -117,7 +117,8 @@ class Pacer:
         own, _, _ = self.known_of(watch, snapshot, at)
         age = watch.age(at) + _lag(watch, snapshot)
         all_of_them = together(_said(watch, hints), own, age) if hints else None
-        return hints | ({all_of_them.kind: all_of_them.seconds} if all_of_them else {})
+        found = hints | ({all_of_them.kind: all_of_them.seconds} if all_of_them else {})
+        return {kind: max(0.01, round(seconds, 2)) for kind, seconds in found.items()}  # a watch costs by its size
 
     def learn(self, watch: Watch, snapshot: Snapshot, at: float) -> bool:
         """Writes down how long a task took that its provider says has ended. Returns whether that was written."""
