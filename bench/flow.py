@@ -1,0 +1,280 @@
+"""Whether many watches at once are all told once, and how long that takes: the whole stack in the sandbox.
+
+    .venv/bin/python -m bench.flow
+    .venv/bin/python -m bench.flow --large
+    .venv/bin/python -m bench.flow --only "100 beside a slow one"
+
+Real: the template, the functions and the state machines, the signatures, and every second of every pause. Simulated:
+AWS, by MiniStack on this machine, whose cores the functions, AWS, the provider and the subscribers share; the provider,
+with durations known to the bench and nothing told but a status, as VicSee does; videos of a few kB. So the figures show
+that the flow holds and what it costs a machine. They are not those of a stack on AWS.
+
+Watches come in through the submit function, invoked by SENDERS at once. A watch's delay is the time from its task's end
+to the webhook whose signature the subscriber verified. A part of it is the pause: until the poll was due, the first one
+not before the end. The rest is overhead, with the copy of the video in it.
+
+The rival is the loop that the provider's documentation prints, in a thread for each task of one process, and a POST to
+the same subscriber when the task is done: no signature, no copy, no retry, and gone when the process ends.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import requests
+
+from bench.pace import rounded, table
+from bench.pace_policies import LOOPS
+from vidhook.task import Status, Watch, watch_id
+from vidhook_sandbox.cloud import Cloud, running
+from vidhook_sandbox.provider import KEYS, SampleProvider, SampleTask
+from vidhook_sandbox.subscriber import Received, SampleSubscriber
+
+RESULTS = Path(__file__).parent / "results/flow.json"
+PROVIDER = "vicsee"
+SHORTEST, LONGEST = 30, 90  # seconds that tasks take, evenly spread
+SENDERS = 8
+HANG_SECONDS = 15.0
+PATIENCE = 900.0
+FINAL = {str(status) for status in Status if status.final}
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Case:
+    """So many watches at once, with or without a subscriber that hangs beside the healthy one."""
+
+    watches: int
+    hangs: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.watches} beside a slow one" if self.hangs else str(self.watches)
+
+
+CASES = (Case(10), Case(100), Case(500), Case(100, hangs=True))
+LARGE = (Case(1_000), Case(2_000))
+
+
+@dataclass
+class Peak:
+    """The most that the sandbox had at once. own: without what its processes share; all: each one's resident set."""
+
+    processes: int = 0
+    own_mb: float = 0
+    all_mb: float = 0
+    cores: Counter[str] = field(default_factory=Counter)
+
+
+@contextmanager
+def watched(session: int) -> Iterator[Peak]:
+    """Looks at all processes of a session every two seconds, on Linux."""
+    peak, ended = Peak(), threading.Event()
+
+    def look() -> None:
+        while not ended.wait(2):
+            pids = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and _of(entry, session)]
+            peak.processes = max(peak.processes, len(pids))
+            peak.all_mb = max(peak.all_mb, sum(_resident(pid) for pid in pids) / 1e6)
+            peak.own_mb = max(peak.own_mb, sum(_proportional(pid) for pid in pids) / 1e6)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _of(process: Path, session: int) -> bool:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[3]) == session
+    except OSError:
+        return False
+
+
+def _resident(pid: str) -> int:
+    try:
+        return int(Path("/proc", pid, "statm").read_text().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def _proportional(pid: str) -> int:
+    """Bytes of a process, of those that it shares its part."""
+    try:
+        lines = Path("/proc", pid, "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1_024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def durations(count: int) -> list[float]:
+    """As many, evenly spread and in an order that is always the same."""
+    even = [SHORTEST + (LONGEST - SHORTEST) * (number + 0.5) / count for number in range(count)]
+    random.Random(count).shuffle(even)
+    return even
+
+
+def submit_all(cloud: Cloud, tasks: Sequence[SampleTask]) -> tuple[list[float], float]:
+    """Returns the first pause of each watch, and submissions a second."""
+    client = cloud.client("lambda", connections=SENDERS)
+
+    def submit(task: SampleTask) -> float:
+        submission = json.dumps({"provider": PROVIDER, "task_id": task.task_id})
+        answer = client.invoke(FunctionName=cloud.outputs["submit_function"], Payload=submission)
+        body = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, body
+        return float(body["pause"])
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(SENDERS) as senders:
+        pauses = list(senders.map(submit, tasks))
+    return pauses, len(tasks) / (time.monotonic() - began)
+
+
+def due_after(watch: Watch, done_at: float, first_pause: float) -> float:
+    """When the poll was due that saw the end; not before the end, which a poll that came late may have seen too."""
+    before = [poll for poll in watch.history if poll.answer not in FINAL and poll.pause is not None]
+    due = before[-1].at + (before[-1].pause or 0) if before else watch.submitted_at + first_pause
+    return max(done_at, due)
+
+
+def figures(delays: Sequence[float], pauses: Sequence[float]) -> dict[str, float]:
+    """Of all watches; what is not a pause is overhead."""
+    overhead = sorted(delay - pause for delay, pause in zip(delays, pauses, strict=True))
+    return {
+        "median delay": median(delays),
+        "mean pause": fmean(pauses),
+        "overhead p50": median(overhead),
+        "overhead p95": overhead[math.ceil(0.95 * len(overhead)) - 1],
+    }
+
+
+def count_told(received: Sequence[Received], tasks: Sequence[SampleTask]) -> dict[str, int]:
+    """How many tasks were told how often: webhooks that verified, by the id of the event."""
+    events: dict[str, Counter[str]] = {watch_id(PROVIDER, task.task_id): Counter() for task in tasks}
+    for each in received:
+        if each.verified and each.event:
+            events[each.event["data"]["id"]][each.id] += 1
+    return {
+        "told once": sum(list(each.values()) == [1] for each in events.values()),
+        "told again": sum(sum(each.values()) > 1 for each in events.values()),
+        "not told": sum(not each for each in events.values()),
+    }
+
+
+def ours(case: Case) -> dict[str, float]:
+    """One sandbox with the watches of a case, from the first submission until all are told."""
+    with ExitStack() as stack:
+        cloud = stack.enter_context(running())
+        provider, healthy = stack.enter_context(SampleProvider()), stack.enter_context(SampleSubscriber())
+        cloud.use(provider)
+        cloud.subscribe(healthy)
+        if case.hangs:
+            slow = stack.enter_context(SampleSubscriber())
+            cloud.subscribe(slow)
+            slow.slow = HANG_SECONDS
+        peak = stack.enter_context(watched(cloud.process.pid))
+        healthy.received.clear()  # what it got when it was added
+        tasks = [provider.add(PROVIDER, seconds=seconds) for seconds in durations(case.watches)]
+        began = time.time()
+        first_pauses, rate = submit_all(cloud, tasks)
+        at = _first_received(healthy, len(tasks))
+        ended = time.time()
+        delays, pauses = [], []
+        for task, first_pause in zip(tasks, first_pauses, strict=True):
+            number = watch_id(PROVIDER, task.task_id)
+            delays.append(at[number] - task.done_at)
+            pauses.append(due_after(cloud.edges.ledger.watch(number), task.done_at, first_pause) - task.done_at)
+        return {
+            **count_told(healthy.received, tasks),
+            **figures(delays, pauses),
+            "polls": fmean(len(task.polls) for task in tasks),
+            "submitted a second": rate,
+            "seconds in all": ended - began,
+            "processes": peak.processes,
+            "MB": peak.own_mb,
+            "MB, shared counted again": peak.all_mb,
+        }
+
+
+def _first_received(subscriber: SampleSubscriber, count: int) -> dict[str, float]:
+    """When each watch was told, once so many are or nothing more comes for PATIENCE."""
+    at: dict[str, float] = {}
+    deadline, seen = time.monotonic() + PATIENCE, 0
+    while len(at) < count and time.monotonic() < deadline:
+        time.sleep(0.2)
+        received = list(subscriber.received)
+        if len(received) > seen:
+            deadline = time.monotonic() + PATIENCE
+        for each in received[seen:]:
+            if each.verified and each.event:
+                at.setdefault(each.event["data"]["id"], each.at)
+        seen = len(received)
+    time.sleep(3)  # whatever would come a second time
+    return at
+
+
+def theirs(case: Case) -> dict[str, float]:
+    """The provider's own loop, in a thread for each task."""
+    loop = LOOPS[PROVIDER]()
+    with SampleProvider() as provider, SampleSubscriber() as healthy:
+        headers = {"Authorization": f"Bearer {KEYS[PROVIDER]}"}
+        at: dict[str, float] = {}
+
+        def follow(task: SampleTask) -> None:
+            url = f"{provider.base_url(PROVIDER)}/api/v1/tasks/{task.task_id}"
+            asked = 0
+            with requests.Session() as session:
+                session.trust_env = False
+                while session.get(url, headers=headers, timeout=30).json()["data"]["status"] not in ENDED:
+                    asked += 1
+                    time.sleep(min(loop.longest, loop.first * loop.growth ** (asked - 1)))
+                session.post(healthy.url, json={"task_id": task.task_id}, timeout=30)
+            at[task.task_id] = time.time()
+
+        tasks = [provider.add(PROVIDER, seconds=seconds) for seconds in durations(case.watches)]
+        threads = [threading.Thread(target=follow, args=(task,)) for task in tasks]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        delays = [at[task.task_id] - task.done_at for task in tasks]
+        pauses = [max(0.0, task.polls[-1][0] - task.done_at) for task in tasks]
+        return {**figures(delays, pauses), "polls": fmean(len(task.polls) for task in tasks)}
+
+
+ENDED = {"completed", "failed", "success", "SUCCESS", "FAILED"}
+
+
+def main() -> None:
+    """Measures, prints the tables and writes bench/results/flow.json."""
+    parser = argparse.ArgumentParser(description="Whether many watches at once are all told once, in the sandbox.")
+    parser.add_argument("--large", action="store_true", help="1,000 and 2,000 watches too")
+    parser.add_argument("--only", help="one case, by its name; writes nothing")
+    given = parser.parse_args()
+    cases = [case for case in (*CASES, *LARGE) if case.name == given.only or (not given.only and (given.large or case in CASES))]
+    measured: dict[str, Any] = {}
+    for case in cases:
+        measured[case.name] = ours(case)
+        print(case.name, json.dumps(rounded(measured[case.name])), flush=True)
+
+
+if __name__ == "__main__":
+    main()
