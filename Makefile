@@ -61,6 +61,8 @@ bench-start: $(READY) ## measure how light functions start, compared with a plai
 	@$(BIN)/python -m bench.start
 bench-copy: $(READY) ## measure how fast a video gets into S3, compared with curl and what others would use; some minutes
 	@$(BIN)/python -m bench.copying
+bench-flow: $(READY) ## measure that many watches at once are all told once, in the sandbox; a quarter of an hour
+	@$(BIN)/python -m bench.flow --large
 sandbox: $(READY) ## run the stack on this machine until interrupted
 	@$(BIN)/vidhook sandbox
 lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
@@ -69,4 +71,4 @@ lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
 	rm -rf $(VENV) $(CHECKOV) .aws-sam build
-.PHONY: help setup demo test test-slow coverage check checkov build deploy bench-pace bench-start bench-copy sandbox lock clean
+.PHONY: help setup demo test test-slow coverage check checkov build deploy bench-pace bench-start bench-copy bench-flow sandbox lock clean

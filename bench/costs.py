@@ -73,7 +73,7 @@ PRICES = {
     "dashboard month": 3.00,
 }
 # The states that a task passes when nothing fails: those of ONCE once, those of ROUND for each poll.
-ONCE = ("Submitted already?", "Publish event", "Published?", "Anyone unreached?", "Published")
+ONCE = ("Submitted already?", "Publish event", "Published?", "Published")
 ROUND = ("Pause", "Poll task", "Settled?")
 MILLISECONDS = {"SubmitTaskFunction": 200, "PollTaskFunction": 500, "PublishEventFunction": 5_000}
 SWEEP_MILLISECONDS = 300
@@ -156,6 +156,12 @@ def monthly(usage: Usage, load: Load) -> dict[str, float]:
         + METRICS * PRICES["metric month"]
         + PRICES["dashboard month"],
     }
+
+
+def each_task(usage: Usage) -> float:
+    """Returns the dollars that one more task costs, without storing its video."""
+    one, none = (sum(monthly(usage, Load(tasks, 0, 0, 0)).values()) for tasks in (1, 0))
+    return one - none
 
 
 def tasks_a_second(usage: Usage) -> dict[str, float]:
@@ -336,7 +342,10 @@ class Video(Download):
 
 
 class Meter:
-    """Counts, once started, what all clients that are made from now on use; DynamoDB's units by the rules of its pricing page."""
+    """Counts, once started, what all clients that are made from now on use.
+
+    DynamoDB's units are counted by the rules of its pricing page.
+    """
 
     def __init__(self) -> None:
         self.used: Counter[str] = Counter()
@@ -482,12 +491,7 @@ def main() -> None:
     for service in bills[0]:
         print(f"{service:<28}" + "".join(f"{bill[service]:>18,.2f}" for bill in bills))
     print(f"{'all':<28}" + "".join(f"{sum(bill.values()):>18,.2f}" for bill in bills))
-    without = [
-        sum(bill.values()) - bill["S3 storage"] - sum(monthly(usage, Load(0, 0, 0, given.subscribers)).values())
-        for bill in bills
-    ]
-    each = [rest / tasks for rest, tasks in zip(without, given.tasks, strict=True)]
-    print(f"{'each task, storage apart':<28}" + "".join(f"{dollars:>18.5f}" for dollars in each))
+    print(f"{'each task, storage apart':<28}" + f"{each_task(usage):>18.5f}" * len(bills))
     print(f"\n{'quota a second':<36}{'default':>10}{'tasks a second':>18}")
     for name, rate in tasks_a_second(usage).items():
         print(f"{name:<36}{QUOTAS[name]:>10,}{rate:>18.1f}")

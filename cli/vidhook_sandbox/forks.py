@@ -1,8 +1,8 @@
 """Lambda processes that cost little: each is a fork of one that has loaded its function.
 
-MiniStack starts an interpreter for every function that is called at the same time as itself: a second of work, and 70 MB.
-Here only the first process of a function starts so. It serves no invocation: it forks those that do, which takes
-milliseconds, and they share with it what they do not change. As on AWS, no two invocations share a process at a time.
+MiniStack starts an interpreter for each invocation that comes while others run: a second of work, and 70 MB. Here only
+the first process of a function starts so. It serves no invocation: it forks those that do, which takes milliseconds,
+and they share with it what they do not change. As on AWS, a process serves one invocation at a time.
 """
 
 import json
@@ -56,9 +56,9 @@ class Forked:
                 os.mkfifo(Path(folder, name))
             parent.stdin.write(f"{folder}\n")
             parent.stdin.flush()
-            self.stdin = open(Path(folder, "in"), "w", buffering=1)  # noqa: SIM115 -- as long as the process
-            self.stdout = open(Path(folder, "out"))  # noqa: SIM115
-            self.stderr = open(Path(folder, "err"))  # noqa: SIM115
+            self.stdin = Path(folder, "in").open("w", buffering=1)  # noqa: SIM115 -- as long as the process
+            self.stdout = Path(folder, "out").open()  # noqa: SIM115
+            self.stderr = Path(folder, "err").open()  # noqa: SIM115
         self.pid = int(self.stdout.readline())
 
     def poll(self) -> int | None:
