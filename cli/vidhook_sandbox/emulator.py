@@ -23,8 +23,8 @@ from vidhook_sandbox import forks
 unpack = zipfile.ZipFile.extractall
 unpacking = threading.Lock()
 invoke = lambda_svc._execute_function_dispatch
-MOST_PROCESSES = 48  # of a function: 20 MB each where they are forks
-WORKING_SECONDS = 0.5
+MOST_PROCESSES = 32  # of a function: 20 MB each where they are forks
+WORKING_SECONDS = 1.0
 slots = threading.BoundedSemaphore(4 * (os.cpu_count() or 1))
 processes: dict[str, threading.BoundedSemaphore] = {}
 pin_origin = app.pin_request_origin

@@ -19,7 +19,7 @@ from typing import Any
 from ministack.core import lambda_runtime
 
 spawn = lambda_runtime.Worker._spawn
-IDLE_SECONDS = 5  # a process that nothing was given to for so long makes room for the next one
+IDLE_SECONDS = 10  # a process that nothing was given to for so long makes room for the next one
 ENDS = ("in", "out", "err")
 LOOP = """
     while True:
