@@ -71,7 +71,7 @@ def test_the_pause_factor_saves_polls() -> None:
 def test_what_was_learned_saves_polls() -> None:
     """Most of a task's costs are the transitions of its polls, and that they get fewer is the reason to learn."""
     new = counted("--counted", "4")
-    known = counted("--counted", "4", "--learned", "25")
+    known = counted("--counted", "4", "--learned", "10")
     assert known["polls"] < new["polls"]
     assert known["state transition"] == pytest.approx(len(costs.ONCE) + 3 * known["polls"], rel=0.01)
 
