@@ -74,7 +74,7 @@ RIVAL = Case(100)
 
 @dataclass
 class Peak:
-    """The most that the sandbox had at once. own: without what its processes share; all: each one's resident set."""
+    """The most at once. own: what processes share counted once; all: the sum of their resident sets."""
 
     processes: int = 0
     own_mb: float = 0
@@ -205,6 +205,8 @@ def ours(case: Case) -> dict[str, float]:
         delays, pauses = [], []
         for task, first_pause in zip(tasks, first_pauses, strict=True):
             number = watch_id(PROVIDER, task.task_id)
+            if number not in at:  # `not told` counts it
+                continue
             delays.append(at[number] - task.done_at)
             pauses.append(due_after(cloud.edges.ledger.watch(number), task.done_at, first_pause) - task.done_at)
         return {
