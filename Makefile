@@ -63,6 +63,8 @@ bench-start: $(READY) ## measure how light functions start, compared with a plai
 	@$(BIN)/python -m bench.start
 bench-copy: $(READY) ## measure how fast a video gets into S3, compared with curl and what others would use; some minutes
 	@$(BIN)/python -m bench.copying
+bench-flow: $(READY) ## measure that many watches at once are all told once, in the sandbox; a quarter of an hour
+	@$(BIN)/python -m bench.flow --large
 $(REPORT)/.ready: requirements-bench.lock
 	@echo "setting up $(REPORT) (once)"
 	@$(PYTHON) -m venv --clear $(REPORT)
@@ -70,7 +72,7 @@ $(REPORT)/.ready: requirements-bench.lock
 	@touch $@
 bench-report: $(REPORT)/.ready ## write docs/performance.md and its pictures from what the benches measured
 	@$(REPORT)/bin/python bench/report.py
-bench: ## measure all of it, and write docs/performance.md; about half an hour
+bench: ## measure all of it, and write docs/performance.md; about an hour
 	@$(MAKE) --no-print-directory bench-pace bench-start bench-copy bench-flow
 	@$(MAKE) --no-print-directory bench-report
 sandbox: $(READY) ## run the stack on this machine until interrupted
@@ -82,4 +84,4 @@ lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
 	rm -rf $(VENV) $(CHECKOV) $(REPORT) .aws-sam build
-.PHONY: help setup demo test test-slow coverage check checkov build deploy bench bench-pace bench-start bench-copy bench-report sandbox lock clean
+.PHONY: help setup demo test test-slow coverage check checkov build deploy bench bench-pace bench-start bench-copy bench-flow bench-report sandbox lock clean

@@ -1,9 +1,15 @@
-"""What a month costs: one task runs through the real functions and a cloud in memory, and what it uses is priced.
+"""What a month costs: tasks run through the real functions and a cloud in memory, and what they use is priced.
 
-    .venv/bin/python bench/costs.py
-    .venv/bin/python bench/costs.py --tasks 50000 --seconds 600 --megabytes 20 --video-days 30
+    .venv/bin/python -m bench.costs
+    .venv/bin/python -m bench.costs --tasks 50000 --seconds 600 --megabytes 20 --video-days 30
+    .venv/bin/python -m bench.costs --learned 500 --counted 20
 
 It also prints, from the same counts, how many such tasks a second one stack can follow within each quota of AWS.
+
+The tasks are Alad's, which tells progress. With `--counted` they take different times, at even quantiles around
+`--seconds` with a spread of SPREAD, and the mean is printed. With `--learned` the ledger has seen so many tasks of the
+same kind before: each was paced and learned by the real code, and none of it counts. The time is a simulated clock's:
+only pauses take any.
 
 Counted: polls, state transitions, invocations, DynamoDB units (by the size of the items written and the indexes they
 are in), secrets read, objects written, events put, bytes logged. Assumed, since they can only be measured on AWS: the
@@ -18,9 +24,10 @@ import io
 import json
 import math
 import os
-import time
+import random
+import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,9 +38,11 @@ import boto3
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
+from bench.pace_tasks import Distribution, Task, alad, lognormal
 from vidhook import subscribers as life
 from vidhook.edges import aws
 from vidhook.edges.http import Download, Http, Response
+from vidhook.times import Clock
 from vidhook.wiring import Edges
 
 if TYPE_CHECKING:
@@ -64,10 +73,11 @@ PRICES = {
     "dashboard month": 3.00,
 }
 # The states that a task passes when nothing fails: those of ONCE once, those of ROUND for each poll.
-ONCE = ("Submitted already?", "Publish event", "Published?", "Anyone unreached?", "Published")
+ONCE = ("Submitted already?", "Publish event", "Published?", "Published")
 ROUND = ("Pause", "Poll task", "Settled?")
 MILLISECONDS = {"SubmitTaskFunction": 200, "PollTaskFunction": 500, "PublishEventFunction": 5_000}
 SWEEP_MILLISECONDS = 300
+SPREAD = 0.4  # of the logarithm of the durations
 PLATFORM_LOG_BYTES = 800  # the lines that Lambda itself logs for an invocation
 SWEEPS = 30 * 24 * 4
 METRICS = 20  # each name counts once for each provider and outcome; here with two providers
@@ -86,18 +96,20 @@ QUOTAS = {
 
 @dataclass(frozen=True)
 class Usage:
-    """What one task uses of AWS.
+    """What one task uses of AWS: the mean of those that were counted.
 
-    `used` counts what PRICES names; `ledger_bytes` stay in the table and its indexes; `hottest_key` is how many write
-    units fall on the one key of an index that all tasks share.
+    `delay` is the seconds from its end to the poll that saw it. `used` counts what PRICES names; `ledger_bytes` stay in
+    the table and its indexes; `hottest_key` is how many write units fall on the one key of an index that all tasks
+    share.
     """
 
-    polls: int
-    invocations: Mapping[str, int]
-    used: Mapping[str, int]
-    ledger_bytes: int
-    log_bytes: int
-    hottest_key: int
+    polls: float
+    delay: float
+    invocations: Mapping[str, float]
+    used: Mapping[str, float]
+    ledger_bytes: float
+    log_bytes: float
+    hottest_key: float
 
 
 @dataclass(frozen=True)
@@ -146,6 +158,12 @@ def monthly(usage: Usage, load: Load) -> dict[str, float]:
     }
 
 
+def each_task(usage: Usage) -> float:
+    """Returns the dollars that one more task costs, without storing its video."""
+    one, none = (sum(monthly(usage, Load(tasks, 0, 0, 0)).values()) for tasks in (1, 0))
+    return one - none
+
+
 def tasks_a_second(usage: Usage) -> dict[str, float]:
     """Returns, for each of QUOTAS, how many tasks a second it allows when they come evenly."""
     working = sum(MILLISECONDS[name] / 1e3 * count for name, count in usage.invocations.items())
@@ -154,11 +172,23 @@ def tasks_a_second(usage: Usage) -> dict[str, float]:
     return {name: quota / need for (name, quota), need in zip(QUOTAS.items(), needed, strict=True)}
 
 
-def one_task(seconds: int, subscribers: int = 1, expected: float | None = None, pause_factor: float = 1.0) -> Usage:
-    """Returns what a task that is done after `seconds` uses of AWS when all subscribers answer at once.
+def tasks_around(seconds: float, count: int, even: bool) -> list[Task]:
+    """Tasks that take about `seconds`; one alone takes just as long."""
+    return Distribution(lognormal(seconds, SPREAD)).tasks(count, random.Random(count), even=even)
 
-    `expected` is the submission's expected_seconds, `pause_factor` the parameter PauseFactor. Call it once in a
-    process, since the functions reuse their clients.
+
+def count(
+    tasks: Sequence[Task],
+    learned: Sequence[Task] = (),
+    *,
+    subscribers: int = 1,
+    expected: float | None = None,
+    pause_factor: float = 1.0,
+) -> Usage:
+    """Returns what a task uses of AWS, the mean of `tasks`, when all subscribers answer at once.
+
+    Tasks that were `learned` came before. `expected` is the submissions' expected_seconds, `pause_factor` the parameter
+    PauseFactor. Call it once in a process, since the functions reuse their clients.
     """
     environ = {
         "AWS_ACCESS_KEY_ID": "test",
@@ -175,72 +205,114 @@ def one_task(seconds: int, subscribers: int = 1, expected: float | None = None, 
         "VIDEOS_URL": "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1/videos",
         "POWERTOOLS_METRICS_NAMESPACE": "vidhook",
     }
-    log = io.StringIO()
-    with mock.patch.dict(os.environ, environ), mock_aws(), contextlib.redirect_stdout(log):
+    log, now = io.StringIO(), Now()
+    clock = Clock(now, lambda: 0.5)
+    outside = Outside(now)
+    with (
+        mock.patch.dict(os.environ, environ),
+        mock_aws(),
+        contextlib.redirect_stdout(log),
+        mock.patch("vidhook.wiring.Http", return_value=outside),
+        mock.patch("vidhook.wiring.Clock", return_value=clock),
+        mock.patch("vidhook.publish.THREADS", 1),  # the meter looks at the table between two calls
+    ):
         boto3.setup_default_session()
         aws.session.cache_clear()
         _deploy(subscribers)
         meter = Meter()
-        submit, poll, publish = (
-            importlib.import_module(name) for name in ("submit_task", "poll_task", "publish_event")
-        )
-        invocations: Counter[str] = Counter()
-        context = SimpleNamespace(
-            function_name="f",
-            memory_limit_in_mb=512,
-            invoked_function_arn="arn:aws:lambda:::f",
-            aws_request_id="r" * 36,
-            get_remaining_time_in_millis=lambda: 900_000,
-        )
-        outside = Outside()
-        with (
-            mock.patch("vidhook.wiring.Http", return_value=outside),
-            mock.patch("vidhook.publish.THREADS", 1),  # the meter looks at the table between two calls
-            mock.patch("random.random", return_value=0.5),
-        ):
-            submission = {"provider": "alad", "task_id": outside.task_id, "metadata": {"order": "17"}}
-            submission |= {} if expected is None else {"expected_seconds": expected}
-            submitted = submit.handler(submission, context)
-            waited, settled, polls = submitted["pause"], False, 0
-            invocations["SubmitTaskFunction"] += 1
-            while not settled:
-                outside.done_share = min(1, waited / seconds)
-                polled = poll.handler({"watch": submitted["id"], "execution": submitted["id"]}, context)
-                settled, waited, polls = polled["settled"], waited + polled["pause"], polls + 1
-            invocations["PollTaskFunction"] = polls
-            published = publish.handler({"watch": submitted["id"], "execution": submitted["id"]}, context)
-            invocations["PublishEventFunction"] += 1
+        for task in learned:
+            follow(task, outside, now, expected, publish=False)
+        meter.start()
+        log.seek(0)
+        log.truncate()
+        followed = [follow(task, outside, now, expected) for task in tasks]
+        left = meter.ledger_bytes()
+    polls = statistics.fmean(polls for polls, _ in followed)
+    return Usage(
+        polls=polls,
+        delay=statistics.fmean(delay for _, delay in followed),
+        invocations={"SubmitTaskFunction": 1, "PollTaskFunction": polls, "PublishEventFunction": 1},
+        used={name: used / len(tasks) for name, used in meter.used.items()}
+        | {"state transition": len(ONCE) + polls * len(ROUND)},
+        ledger_bytes=left / len(tasks),
+        log_bytes=len(log.getvalue().encode()) / len(tasks),
+        hottest_key=max(meter.keys.values()) / len(tasks),
+    )
+
+
+def follow(
+    task: Task, outside: "Outside", now: "Now", expected: float | None, publish: bool = True
+) -> tuple[int, float]:
+    """Takes a task through the functions as the state machine does. Returns its polls and the delay of the last one."""
+    submit, poll, publisher = (importlib.import_module(name) for name in ("submit_task", "poll_task", "publish_event"))
+    context = SimpleNamespace(
+        function_name="f",
+        memory_limit_in_mb=512,
+        invoked_function_arn="arn:aws:lambda:::f",
+        aws_request_id="r" * 36,
+        get_remaining_time_in_millis=lambda: 900_000,
+    )
+    began = now()
+    submission = {"provider": "alad", "task_id": outside.begin(task), "metadata": {"order": "17"}}
+    submitted = submit.handler(submission | ({} if expected is None else {"expected_seconds": expected}), context)
+    watch = {"watch": submitted["id"], "execution": submitted["id"]}
+    pause, settled, polls = submitted["pause"], False, 0
+    while not settled:
+        now.seconds += pause
+        polled = poll.handler(watch, context)
+        pause, settled, polls = polled["pause"], polled["settled"], polls + 1
+    delay = now() - began - task.duration
+    if publish:
+        published = publisher.handler(watch, context)
         assert published["event"]["data"]["assets"][0]["stored"]
         assert not published["unreached"]
-        left = meter.ledger_bytes()
-    meter.used["state transition"] = len(ONCE) + polls * len(ROUND)
-    logged, hottest = len(log.getvalue().encode()), max(meter.keys.values())
-    return Usage(polls, invocations, meter.used, left, logged, hottest)
+    return polls, delay
+
+
+@dataclass
+class Now:
+    """The simulated time, in unix seconds."""
+
+    seconds: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 class Outside(Http):
-    """The provider, whose task is done when `done_share` is 1, its video, and subscribers that accept everything.
+    """The provider with one task at a time, its video, and subscribers that accept everything.
 
-    It tells what Alad does: a progress that begins at 50 %, and when the task was submitted.
+    It tells what Alad does: when the task was submitted, started and finished, and a progress that begins at 50 %.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Now) -> None:
         samples = ROOT / "events/providers/alad"
         self.answers = {
             done: json.loads((samples / f"{name}.json").read_text("utf-8"))["exchange"]
             for done, name in ((False, "processing"), (True, "completed"))
         }
-        self.task_id = self.answers[True]["body"]["data"]["task_id"]
-        self.submitted = int(time.time())
-        self.done_share = 0.0
+        self.now, self.tasks = now, 0
+
+    def begin(self, task: Task) -> str:
+        """Forgets the task before and begins this one, now. Returns its id."""
+        self.task, self.submitted, self.tasks = task, self.now(), self.tasks + 1
+        return f"{self.answers[True]['body']['data']['task_id'][:-6]}{self.tasks:06}"
 
     def check(self, url: str) -> None:
         """Allows every URL."""
 
     def send(self, method: str, url: str, **_: Any) -> Response:
-        answer = self.answers[self.done_share == 1]
-        told: dict[str, Any] = {"submit_time": self.submitted, "start_time": self.submitted, "finish_time": 0}
-        told["progress"] = f"{50 + int(50 * self.done_share)}%"
+        age = self.now() - self.submitted
+        done, started = age >= self.task.duration, age >= self.task.started
+        told: dict[str, Any] = {
+            "submit_time": int(self.submitted),
+            "start_time": int(self.submitted + self.task.started) if started else 0,
+            "finish_time": int(self.submitted + self.task.duration) if done else 0,
+        }
+        if not done:
+            word = "IN_PROGRESS" if started else "QUEUED"
+            told |= {"status": word, "progress": f"{alad(self.task, age).progress:.0f}%"}
+        answer = self.answers[done]
         body = json.dumps({**answer["body"], "data": answer["body"]["data"] | told}) if method == "GET" else "ok"
         return Response(
             status=200,
@@ -270,7 +342,10 @@ class Video(Download):
 
 
 class Meter:
-    """Counts what all clients that are made from now on use; DynamoDB's units by the rules of its pricing page."""
+    """Counts, once started, what all clients that are made from now on use.
+
+    DynamoDB's units are counted by the rules of its pricing page.
+    """
 
     def __init__(self) -> None:
         self.used: Counter[str] = Counter()
@@ -280,12 +355,22 @@ class Meter:
             (index["KeySchema"][0]["AttributeName"], index["KeySchema"][1]["AttributeName"], index["Projection"])
             for index in TEMPLATE["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]
         ]
-        self._before = self._items()
+        self._before: dict[tuple[str, str], dict[str, Any]] = {}
+        self._counts = False
         events = aws.session().get_component("event_emitter")
         events.register("after-call.dynamodb", self._dynamodb)
         events.register("after-call.s3", self._s3)
         events.register("after-call.secrets-manager", self._secret)
         events.register("after-call.eventbridge", lambda **_: self.used.update({"event put": 1}))
+
+    def start(self) -> None:
+        """Counts from now on. Watches until now are deleted, which makes looking at the table quicker."""
+        for pk, sk in self._items():
+            if pk.startswith("tsk_"):
+                self._table.delete_item(TableName="ledger", Key={"pk": {"S": pk}, "sk": {"S": sk}})
+        self.used.clear()
+        self.keys.clear()
+        self._before, self._counts = self._items(), True
 
     def ledger_bytes(self) -> int:
         """The size of the table and its indexes now; each item has 100 bytes of overhead."""
@@ -294,7 +379,8 @@ class Meter:
         )
 
     def _items(self) -> dict[tuple[str, str], dict[str, Any]]:
-        rows = self._table.scan(TableName="ledger")["Items"]
+        pages = self._table.get_paginator("scan").paginate(TableName="ledger")
+        rows = [row for page in pages for row in page["Items"]]
         return {(row["pk"]["S"], row["sk"]["S"]): row for row in rows}
 
     def _entries(self, item: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -308,6 +394,8 @@ class Meter:
         return entries
 
     def _dynamodb(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
+        if not self._counts:
+            return
         if model.name in ("GetItem", "Query"):
             rows = [parsed["Item"]] if "Item" in parsed else parsed.get("Items", [])
             self.used["DynamoDB read unit"] += max(1, math.ceil(sum(map(_bytes, rows)) / 4_096))
@@ -370,7 +458,7 @@ def _deploy(subscribers: int) -> None:
     here = Edges(os.environ)
     for number in range(subscribers):
         terms = life.Terms(f"https://hooks.example.com/{number}")
-        life.add(terms, ledger=here.ledger, secrets=here.secrets, http=Outside(), clock=here.clock)
+        life.add(terms, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock)
 
 
 def main() -> None:
@@ -383,21 +471,27 @@ def main() -> None:
     parser.add_argument("--subscribers", type=int, default=1)
     parser.add_argument("--expected-seconds", type=float, help="what submissions say")
     parser.add_argument("--pause-factor", type=float, default=1.0)
+    parser.add_argument("--counted", type=int, default=1, help="so many tasks, of which the mean is printed")
+    parser.add_argument("--learned", type=int, default=0, help="so many tasks came before")
     given = parser.parse_args()
-    usage = one_task(given.seconds, given.subscribers, given.expected_seconds, given.pause_factor)
-    print(f"one task of {given.seconds} s: {usage.polls} polls, {usage.log_bytes / 1e3:.1f} kB logged")
-    print("  " + ", ".join(f"{name} {count}" for name, count in sorted(usage.used.items())))
+    usage = count(
+        tasks_around(given.seconds, given.counted, even=True),
+        tasks_around(given.seconds, given.learned, even=False) if given.learned else (),
+        subscribers=given.subscribers,
+        expected=given.expected_seconds,
+        pause_factor=given.pause_factor,
+    )
+    print(
+        f"one task of {given.seconds} s: {usage.polls:.4g} polls, seen {usage.delay:.1f} s after its end, "
+        f"{usage.log_bytes / 1e3:.1f} kB logged"
+    )
+    print("  " + ", ".join(f"{name} {used:.4g}" for name, used in sorted(usage.used.items())))
     bills = [monthly(usage, Load(tasks, given.megabytes, given.video_days, given.subscribers)) for tasks in given.tasks]
     print(f"\n{'dollars a month':<28}" + "".join(f"{f'{tasks:,} tasks':>18}" for tasks in given.tasks))
     for service in bills[0]:
         print(f"{service:<28}" + "".join(f"{bill[service]:>18,.2f}" for bill in bills))
     print(f"{'all':<28}" + "".join(f"{sum(bill.values()):>18,.2f}" for bill in bills))
-    without = [
-        sum(bill.values()) - bill["S3 storage"] - sum(monthly(usage, Load(0, 0, 0, given.subscribers)).values())
-        for bill in bills
-    ]
-    each = [rest / tasks for rest, tasks in zip(without, given.tasks, strict=True)]
-    print(f"{'each task, storage apart':<28}" + "".join(f"{dollars:>18.5f}" for dollars in each))
+    print(f"{'each task, storage apart':<28}" + f"{each_task(usage):>18.5f}" * len(bills))
     print(f"\n{'quota a second':<36}{'default':>10}{'tasks a second':>18}")
     for name, rate in tasks_a_second(usage).items():
         print(f"{name:<36}{QUOTAS[name]:>10,}{rate:>18.1f}")

@@ -45,9 +45,9 @@ class Cloud:
     log: Path
     process: "subprocess.Popen[bytes]"
 
-    def client(self, service: str) -> Any:
-        """Returns a boto3 client with the root key of the local cloud."""
-        return _client(self.endpoint, service)
+    def client(self, service: str, connections: int = 10) -> Any:
+        """Returns a boto3 client with the root key of the local cloud, for so many requests at once."""
+        return _client(self.endpoint, service, connections)
 
     @cached_property
     def edges(self) -> Edges:
@@ -194,14 +194,14 @@ def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[s
     }
 
 
-def _client(endpoint: str, service: str) -> Any:
+def _client(endpoint: str, service: str, connections: int = 10) -> Any:
     return boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url=endpoint,
         region_name=REGION,
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 -- the emulator's root key, not a secret
-        config=Config(proxies={}, s3={"addressing_style": "path"}),
+        config=Config(proxies={}, max_pool_connections=connections, s3={"addressing_style": "path"}),
     )
 
 

@@ -18,13 +18,15 @@ from typing import Any
 from ministack import app
 from ministack.services import lambda_svc
 
+from vidhook_sandbox import forks
+
 unpack = zipfile.ZipFile.extractall
 unpacking = threading.Lock()
 invoke = lambda_svc._execute_function_dispatch
-first_in_queue = threading.Lock()
-cores = os.cpu_count() or 1
-slots = threading.BoundedSemaphore(4 * cores)
-processes = threading.BoundedSemaphore(64)  # about 70 MB each
+MOST_PROCESSES = 32  # of a function: 20 MB each where they are forks
+WORKING_SECONDS = 1.0
+slots = threading.BoundedSemaphore(4 * (os.cpu_count() or 1))
+processes: dict[str, threading.BoundedSemaphore] = {}
 pin_origin = app.pin_request_origin
 
 
@@ -49,31 +51,31 @@ def unpack_once(archive: zipfile.ZipFile, path: str) -> None:
     Path(path).symlink_to(shared)
 
 
-def cores_are_busy() -> bool:
-    """Returns whether more threads are runnable than there are cores; False where the system does not say it."""
-    try:
-        runnable = Path("/proc/loadavg").read_text().split()[3].partition("/")[0]
-    except OSError:
-        return False
-    return int(runnable) > cores
+def invoke_limited(function: Any, config: Any, *invocation: Any) -> Any:
+    """Runs a Lambda, with two limits: AWS runs a thousand at the same time, but one machine only a few.
 
-
-def invoke_limited(*invocation: Any) -> Any:
-    """Runs a Lambda, with a limit: AWS runs a thousand at the same time, but one machine only a few.
-
-    Normally four per core run, so that a burst uses warm processes again instead of starting cold ones. An invocation
-    that has waited for 0.25 s runs in any case when the cores are idle: then the others only wait for a slow provider
-    or subscriber, and must not delay the rest. MiniStack's own limit is not used, since it loses events of the bus.
+    Four per core may work, so that a burst uses processes again instead of starting its own. An invocation that takes
+    longer than WORKING_SECONDS waits for a slow provider or subscriber most of the time, and no longer counts as work:
+    it must not delay the others. The second limit bounds those that wait, for each function, so that a subscriber that
+    hangs cannot stop the polls. MiniStack's own limit is not used, since it loses events of the bus.
     """
-    with processes:
-        with first_in_queue:
-            while not (has_slot := slots.acquire(timeout=0.25)) and cores_are_busy():
-                pass
+    with processes.setdefault(config["FunctionName"], threading.BoundedSemaphore(MOST_PROCESSES)):
+        slots.acquire()
+        given_back = threading.Lock()
+        waits = threading.Timer(WORKING_SECONDS, give_back, [given_back])
+        waits.daemon = True
+        waits.start()
         try:
-            return invoke(*invocation)
+            return invoke(function, config, *invocation)
         finally:
-            if has_slot:
-                slots.release()
+            waits.cancel()
+            give_back(given_back)
+
+
+def give_back(given_back: threading.Lock) -> None:
+    """Gives a slot back, the first time."""
+    if given_back.acquire(blocking=False):
+        slots.release()
 
 
 def treat_as_tls(source_ip: str, secure_transport: bool) -> None:
@@ -85,5 +87,7 @@ if __name__ == "__main__":
     threading.Thread(target=die_with_parent, daemon=True).start()
     zipfile.ZipFile.extractall = unpack_once  # type: ignore[assignment,method-assign]
     lambda_svc._execute_function_dispatch = invoke_limited
+    if sys.platform == "linux":  # elsewhere a fork may not use the system's libraries
+        forks.install()
     app.pin_request_origin = treat_as_tls
     app.main()

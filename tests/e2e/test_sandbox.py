@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -82,6 +84,35 @@ def test_its_line_has_all_that_a_client_needs(facts: dict[str, str]) -> None:
     assert facts.keys() >= NAMED
     assert facts["endpoint"].startswith("http://127.0.0.1:")
     assert all(isinstance(value, str) and value for value in facts.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no function is forked")
+def test_invocations_at_once_are_forks_of_one_process(facts: dict[str, str]) -> None:
+    """An interpreter for each would take a second and 70 MB, and a burst all of a machine."""
+    aws = boto3.client(
+        "lambda",
+        endpoint_url=facts["endpoint"],
+        region_name=facts["region"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+    def submit(number: int) -> bool:
+        wrong = number % 3 == 0
+        task = {"provider": "nobody" if wrong else "alad", "task_id": f"at once {number}"}
+        answer = aws.invoke(FunctionName=facts["submit_function"], Payload=json.dumps(task))
+        return ("FunctionError" in answer) is wrong  # the process of a handler that raised is not used again
+
+    with ThreadPoolExecutor(8) as senders:
+        assert all(senders.map(submit, range(40)))
+    parents = Counter(
+        (process / "stat").read_text().rpartition(")")[2].split()[1]
+        for process in processes_of(str(Path(facts["log"]).parent))
+        if "SubmitTask" in (process / "cmdline").read_text()
+    )
+    first, forks = sorted(parents.values())
+    assert first == 1
+    assert 1 < forks <= 32
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for sockets in /proc")

@@ -18,17 +18,18 @@ ROOT = Path(__file__).parents[2]
 @cache
 def printed(*options: str) -> str:
     """What bench/costs.py prints."""
-    command = [sys.executable, "bench/costs.py", *options]
+    command = [sys.executable, "-m", "bench.costs", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def counted(*options: str) -> dict[str, float]:
     """What one task uses, by the names that bench/costs.py prints."""
     first, second, *_ = printed("--tasks", "1", *options).splitlines()
-    polls = re.search(r"(\d+) (polls), ([\d.]+) (kB logged)", first)
-    assert polls is not None
+    told = re.search(r"([\d.]+) polls, seen ([\d.]+) s after its end, ([\d.]+) kB logged", first)
+    assert told is not None
     used = dict(each.rsplit(" ", 1) for each in second.strip().split(", "))
-    return {name: float(value) for name, value in [(polls[2], polls[1]), (polls[4], polls[3]), *used.items()]}
+    named = zip(("polls", "delay", "kB logged"), told.groups(), strict=True)
+    return {name: float(value) for name, value in [*named, *used.items()]}
 
 
 def test_the_documentation_has_the_figures_that_are_counted() -> None:
@@ -65,6 +66,14 @@ def test_a_longer_task_and_a_second_subscriber_cost_more() -> None:
 def test_the_pause_factor_saves_polls() -> None:
     """The documentation recommends it to users who want to pay less."""
     assert counted("--pause-factor", "2")["polls"] < counted()["polls"]
+
+
+def test_what_was_learned_saves_polls() -> None:
+    """Most of a task's costs are the transitions of its polls, and that they get fewer is the reason to learn."""
+    new = counted("--counted", "4")
+    known = counted("--counted", "4", "--learned", "10")
+    assert known["polls"] < new["polls"]
+    assert known["state transition"] == pytest.approx(len(costs.ONCE) + 3 * known["polls"], rel=0.01)
 
 
 def _words(text: str) -> list[str]:
