@@ -53,6 +53,7 @@ def test_the_states_that_are_counted_are_those_of_the_state_machine() -> None:
     assert states[path[-1]]["End"]
 
 
+@pytest.mark.slow
 def test_a_longer_task_and_a_second_subscriber_cost_more() -> None:
     """What depends on the load must be counted and not assumed."""
     short, longer = counted("--seconds", "60"), counted("--seconds", "600")
@@ -68,6 +69,7 @@ def test_the_pause_factor_saves_polls() -> None:
     assert counted("--pause-factor", "2")["polls"] < counted()["polls"]
 
 
+@pytest.mark.slow
 def test_what_was_learned_saves_polls() -> None:
     """Most of a task's costs are the transitions of its polls, and that they get fewer is the reason to learn."""
     new = counted("--counted", "4")

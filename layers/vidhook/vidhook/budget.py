@@ -75,6 +75,7 @@ def slot_of(budget: Budget, at: float) -> Window | None:
         return None
     seconds, most = max(1.0, 60 / budget.per_minute), max(1, budget.per_minute // 60)
     number = int(at // seconds)
+    number += (number + 1) * seconds <= at  # a rounding error must not put an instant into the slot that ends there
     return Window(f"slot#{budget.per_minute}#{number:012d}", most, (number + 1) * seconds)
 
 
