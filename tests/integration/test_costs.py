@@ -64,6 +64,7 @@ def test_a_longer_task_and_a_second_subscriber_cost_more() -> None:
         assert other["kB logged"] > short["kB logged"]
 
 
+@pytest.mark.slow
 def test_the_pause_factor_saves_polls() -> None:
     """The documentation recommends it to users who want to pay less."""
     assert counted("--pause-factor", "2")["polls"] < counted()["polls"]

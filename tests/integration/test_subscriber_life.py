@@ -218,7 +218,7 @@ def life(web: Web, bucket_name: str, table_properties: dict[str, Any]) -> type[L
     return Life
 
 
-@pytest.mark.parametrize("lives", [2, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lives", [1, pytest.param(24, marks=pytest.mark.slow)])
 def test_no_life_of_a_subscriber_loses_an_event(life: type[Life], lives: int) -> None:
     """Hypothesis tries sequences that nobody would think of, such as a pause in the middle of a drain."""
     terms = settings(max_examples=lives, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,5 +1,7 @@
 """Subscribers that are down for a weekend, for a week or for good; the test's own clock passes the days."""
 
+import pytest
+
 from tests.integration.clockwork import Clockwork
 from tests.integration.world import Answer, World
 from vidhook import subscribers
@@ -41,6 +43,7 @@ def test_a_weekend_loses_nothing_and_disables_nobody(world: World) -> None:
     assert reports(world) == ["endpoint.failing", "endpoint.recovered"]
 
 
+@pytest.mark.slow
 def test_a_burst_of_failures_disables_nobody(world: World) -> None:
     """A bad deployment may fail many events within minutes, until somebody rolls it back."""
     clock, app = Clockwork(world), world.subscribe("app", DOWN)
@@ -86,6 +89,7 @@ def test_two_failures_far_apart_are_no_evidence(world: World) -> None:
     assert world.ledger.subscriber(app.id).state == "active"
 
 
+@pytest.mark.slow
 def test_one_success_resets_the_count_of_days(world: World) -> None:
     """The five days are days without any success, so a subscriber that sometimes works stays active."""
     clock, app = Clockwork(world), world.subscribe("app", DOWN)
