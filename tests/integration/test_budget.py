@@ -3,6 +3,9 @@
 import heapq
 from collections import Counter
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from tests.integration.world import Answer, World
 from vidhook.budget import DAY, Budget
@@ -78,6 +81,23 @@ def test_a_minute_never_gets_more_polls_than_it_may(world: World) -> None:
     assert max(crowd.polls(60).values()) <= 6
     finished = {task_id: at for at, task_id in crowd.polled}
     assert max(finished.values()) - (MIDNIGHT + 3_600) < 60 * len(crowd.polled) / 6 + 120
+
+
+def test_a_day_that_fills_up_between_two_looks_is_not_exceeded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many functions look at the same time, see the same last poll of the day, and one of them gets it."""
+    crowd = Crowd(world, Budget(per_day=3))
+    plan_poll = world.ledger.plan_poll
+
+    def after_the_others(provider: str, *arguments: Any) -> bool:
+        monkeypatch.setattr(world.ledger, "plan_poll", plan_poll)
+        for number in range(3):
+            crowd.submit(f"other{number}", 10)
+        return plan_poll(provider, *arguments)
+
+    monkeypatch.setattr(world.ledger, "plan_poll", after_the_others)
+    crowd.submit("late", 10)
+    crowd.run(MIDNIGHT + 2 * DAY - 1)
+    assert [number for _, number in sorted(crowd.polls(DAY).items())] == [3, 1]
 
 
 def test_a_task_that_is_submitted_again_plans_no_poll(world: World) -> None:

@@ -55,7 +55,7 @@ class Pacer:
     ) -> Pause:
         snapshot = reading.snapshot if reading and reading.snapshot else watch.snapshot
         own, others, expected = self.known_of(watch, snapshot, at)
-        days = self.ledger.planned_days(watch.submission.provider, at) if budget.per_day else {}
+        days = self._days(watch.submission.provider, budget, at)
         today = day_of(budget, at)
         longer = stretch(budget, days.get(today.key, Planned()), at) if today else 1.0
         known = Known(
@@ -89,6 +89,7 @@ class Pacer:
             moment = list(islice(free, 2**number))[int(2**number * self.clock.jitter())]
             if self.ledger.plan_poll(provider, windows(budget, moment), longer, at):
                 break
+            days = self._days(provider, budget, at)  # somebody else has taken room meanwhile
         today = day_of(budget, at)
         spent = 100 * days.get(today.key, Planned()).polls / today.most if today else 0.0
         spent = min(100.0, max(spent, 100 * (moment - due) / LONGEST_PAUSE))
@@ -96,6 +97,9 @@ class Pacer:
             return replace(pause, spent=spent)
         left = watch.submission.deadline_seconds - watch.age(at)
         return Pause(max(1, math.ceil(min(moment - at, left))), "budget" if moment - at < left else "deadline", spent)
+
+    def _days(self, provider: str, budget: Budget, at: float) -> Mapping[str, Planned]:
+        return self.ledger.planned_days(provider, at) if budget.per_day else {}
 
     def budget_of(self, provider: str) -> Budget:
         """Returns the polls that the provider's key may make: by the stack's settings, else by the provider's file."""
