@@ -25,6 +25,7 @@ from shutil import which
 from typing import IO, Any, cast
 
 from bench.copying_world import LINES, World
+from bench.tables import judged, save, table
 
 RESULTS = Path(__file__).parent / "results/copy.json"
 MEGA = 10**6
@@ -241,27 +242,7 @@ def aims(found: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
             most = 1.15 if length == "unknown" else 1.10 if megabytes == "10 MB" else 1.02
             reached[f"over curl, {name}"] = most, mine["over curl"]
         reached[f"memory, {name}"] = 90 if length == "unknown" else 75, mine["memory"]
-    return {name: {"at most": most, "found": value, "met": value <= most} for name, (most, value) in reached.items()}
-
-
-def rounded(found: Any) -> Any:
-    if isinstance(found, Mapping):
-        return {key: rounded(value) for key, value in found.items()}
-    return round(found, 3) if isinstance(found, float) else found
-
-
-def table(title: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    columns = {each: max(11, len(each) + 2) for each in next(iter(rows.values()))}
-    print(f"{title:<42}" + "".join(f"{column:>{width}}" for column, width in columns.items()))
-    for name, row in rows.items():
-        print(f"  {name:<40}" + "".join(f"{_cell(row[column]):>{width}}" for column, width in columns.items()))
-    print(flush=True)
-
-
-def _cell(value: float | None) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value is None else f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return judged(reached)
 
 
 def main() -> None:
@@ -287,7 +268,7 @@ def main() -> None:
             if case[0] in given.lines and case[1] in given.sizes:
                 name = f"{case[0]}, {case[1]} MB, length {case[2]}"
                 found[name] = measured(world, case, rivals)
-                table(name, found[name])
+                table(name, found[name], digits=3)
         breaks = broken(world)
     finally:
         world.close()
@@ -298,10 +279,9 @@ def main() -> None:
         "bytes read of 100 MB that break at 60": breaks,
         "aims": aims({name.replace("length ", ""): rivals for name, rivals in found.items()}),
     }
-    table("break at 60 MB of 100: times each byte is read", {"ours": breaks})
-    table("aims", results["aims"])
-    given.results.parent.mkdir(exist_ok=True)
-    given.results.write_text(json.dumps(rounded(results), indent=2, allow_nan=False) + "\n", "utf-8")
+    table("break at 60 MB of 100: times each byte is read", {"ours": breaks}, digits=3)
+    table("aims", results["aims"], digits=3)
+    save(results, given.results)
     return None
 
 

@@ -57,7 +57,18 @@ class Counted:
         return json.dumps(count).encode()
 
 
-def serve(answer: Callable[[Any, Counted], bool], ports: Any) -> None:
+@dataclass(frozen=True)
+class Request:
+    """A request's head; its body is still to be read from `reader`."""
+
+    connection: socket.socket
+    reader: Any
+    method: str
+    target: str
+    headers: dict[str, str]
+
+
+def serve(answer: Callable[[Request, Counted], bool], ports: Any) -> None:
     """Answers on each connection until `answer` says that it is over. `/-/bytes` asks what was counted."""
     listener, counted = socket.create_server(("127.0.0.1", 0), backlog=256), Counted()
     ports.put(listener.getsockname()[1])
@@ -65,8 +76,13 @@ def serve(answer: Callable[[Any, Counted], bool], ports: Any) -> None:
     def handle(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(OSError), connection, connection.makefile("rb", buffering=65_536) as reader:
-            while answer((connection, reader), counted):
-                pass
+            going = True
+            while going:
+                request = Request(connection, reader, *head(reader))
+                if request.target == "/-/bytes":
+                    told(connection, counted.taken())
+                else:
+                    going = bool(request.method) and answer(request, counted)
 
     while True:
         threading.Thread(target=handle, args=(listener.accept()[0],), daemon=True).start()
@@ -88,14 +104,9 @@ def told(connection: socket.socket, body: bytes, *lines: str, status: str = "200
     return True
 
 
-def film(line: Any, counted: Counted) -> bool:
+def film(request: Request, counted: Counted) -> bool:
     """GET /SIZE, with ?chunked (no length), ?plain (no ranges), ?cut=N (each answer without a Range ends after N)."""
-    connection, reader = line
-    method, target, headers = head(reader)
-    if target == "/-/bytes":
-        return told(connection, counted.taken())
-    if not method:
-        return False
+    connection, target, headers = request.connection, request.target, request.headers
     asked = parse_qs(urlsplit(target).query, keep_blank_values=True)
     size = int(urlsplit(target).path.strip("/"))
     about, chunked = ["Content-Type: video/mp4"], "chunked" in asked
@@ -126,14 +137,9 @@ def film(line: Any, counted: Counted) -> bool:
 S3_XML = '<?xml version="1.0"?><{0} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{1}</{0}>'
 
 
-def s3(line: Any, counted: Counted) -> bool:
+def s3(request: Request, counted: Counted) -> bool:
     """One request to S3. Nothing is ever stored: a HEAD answers 404."""
-    connection, reader = line
-    method, target, headers = head(reader)
-    if target == "/-/bytes":
-        return told(connection, counted.taken())
-    if not method:
-        return False
+    connection, method, headers = request.connection, request.method, request.headers
     if headers.get("expect", "").lower() == "100-continue":
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
     left = int(headers.get("content-length") or 0)
@@ -141,10 +147,10 @@ def s3(line: Any, counted: Counted) -> bool:
         counted.add(int(headers.get("x-amz-decoded-content-length") or left))
     room = memoryview(bytearray(BLOCK))
     while left:
-        left -= reader.readinto(room[: min(left, BLOCK)])
+        left -= request.reader.readinto(room[: min(left, BLOCK)])
     if method == "HEAD":
         return told(connection, b"", status="404 Not Found")
-    begins = method == "POST" and target.endswith("?uploads")
+    begins = method == "POST" and request.target.endswith("?uploads")
     about = ("InitiateMultipartUploadResult", "UploadId") if begins else ("CompleteMultipartUploadResult", "ETag")
     body = S3_XML.format(about[0], f"<{about[1]}>1</{about[1]}>") if method == "POST" else ""
     return told(connection, body.encode(), 'ETag: "1"', "Content-Type: application/xml")

@@ -37,8 +37,8 @@ from typing import Any
 import requests
 
 from bench import costs
-from bench.pace import rounded, table
 from bench.pace_policies import LOOPS
+from bench.tables import save, table
 from vidhook.task import Status, Watch, watch_id
 from vidhook_sandbox.cloud import Cloud, running
 from vidhook_sandbox.provider import KEYS, SampleProvider, SampleTask
@@ -332,7 +332,7 @@ def main() -> None:
     for case in (*CASES, *LARGE) if given.large else CASES:
         results["ours"][case.name] = ours(case) | {"load after": os.getloadavg()[0]}
         results["aims"] = aims(results["ours"], results["a task of three minutes"])
-        RESULTS.write_text(json.dumps(rounded(results), indent=2) + "\n", "utf-8")
+        save(results, RESULTS)
     table("watches at once", results["ours"])
     for title in ("the provider's own loop", "a task of three minutes", "aims"):
         table(title, results[title])

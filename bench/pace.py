@@ -13,7 +13,6 @@ drift: they change after its history, it learns on, and the tasks after the chan
 import argparse
 import bisect
 import copy
-import json
 import math
 import random
 import statistics
@@ -26,6 +25,7 @@ from typing import Any
 
 from bench.pace_policies import OURS, RIVALS, Loop, Policy, Seen
 from bench.pace_tasks import DISTRIBUTIONS, LIED_ABOUT, LIES, PROVIDERS, Answer, Provider, Task
+from bench.tables import judged, save, table
 from vidhook.task import Status
 
 RESULTS = Path(__file__).parent / "results/pace.json"
@@ -349,10 +349,7 @@ def aims(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "over the best sleep, after 500": (1, worst(steady("after 500", "best sleep"))),
         "lost": (0, lost + found["told and lost"]),
     }
-    return {
-        name: {"at most": most, "found": value, "met": value is not None and value <= most}
-        for name, (most, value) in reached.items()
-    }
+    return judged(reached)
 
 
 def figures(run: Run) -> dict[str, float]:
@@ -385,26 +382,6 @@ def average(each: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Of all distributions."""
     rows = list(each.values())
     return {column: statistics.fmean(row[column] for row in rows) for column in rows[0]}
-
-
-def rounded(found: Any) -> Any:
-    if isinstance(found, Mapping):
-        return {key: rounded(value) for key, value in found.items()}
-    return round(found, 3) if isinstance(found, float) else found
-
-
-def table(title: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    columns = {each: max(11, len(each) + 2) for each in next(iter(rows.values()))}
-    print(f"{title:<42}" + "".join(f"{column:>{width}}" for column, width in columns.items()))
-    for name, row in rows.items():
-        print(f"  {name:<40}" + "".join(f"{_cell(row[column]):>{width}}" for column, width in columns.items()))
-    print()
-
-
-def _cell(value: float | None) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value is None else f"{value:.2f}"
 
 
 def show(results: Mapping[str, Any]) -> None:
@@ -447,8 +424,7 @@ def main() -> None:
         "ours": ours,
     }
     show(results)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(rounded(results), indent=2) + "\n", "utf-8")
+    save(results, RESULTS)
 
 
 if __name__ == "__main__":

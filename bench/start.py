@@ -15,7 +15,6 @@ a server worked on an answer, which is this machine's. `both` is the CPU of star
 
 import argparse
 import json
-import math
 import os
 import shutil
 import ssl
@@ -37,7 +36,7 @@ import boto3
 import trustme
 from samtranslator.yaml_helper import yaml_parse
 
-from bench.pace import rounded, table
+from bench.tables import judged, save, table
 from vidhook import subscribers
 from vidhook.edges.http import Http
 from vidhook.task import Submission
@@ -412,10 +411,7 @@ def aims(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "first poll_task, ms": found["measured"]["poll_task"][OURS]["first"],
         "first publish_event, ms": found["measured"]["publish_event"][OURS]["first"],
     }
-    return {
-        name: {"at most": AT_MOST[name], "found": value, "met": math.isfinite(value) and value <= AT_MOST[name]}
-        for name, value in reached.items()
-    }
+    return judged({name: (AT_MOST[name], value) for name, value in reached.items()})
 
 
 def show(results: Mapping[str, Any]) -> None:
@@ -459,8 +455,7 @@ def main() -> None:
     }
     results["aims"] = aims(results)
     show(results)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(rounded(results), indent=2) + "\n", "utf-8")
+    save(results, RESULTS)
 
 
 if __name__ == "__main__":

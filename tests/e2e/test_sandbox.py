@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import boto3
 import click
@@ -47,19 +48,24 @@ def processes_of(home: str) -> list[Path]:
     return found
 
 
+def lambda_of(facts: dict[str, str]) -> Any:
+    """The client of the sandbox's Lambda, made as any program does from what the sandbox prints."""
+    return boto3.client(
+        "lambda",
+        endpoint_url=facts["endpoint"],
+        region_name=facts["region"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_however_it_ends_it_leaves_no_process_and_no_folder(number: signal.Signals) -> None:
     """Functions are processes here, and one that is left behind would poll providers for ever."""
     with sandbox() as (process, facts):
         home = str(Path(facts["log"]).parent)
-        aws = boto3.client(
-            "lambda",
-            endpoint_url=facts["endpoint"],
-            region_name=facts["region"],
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        aws = lambda_of(facts)
         task = json.dumps({"provider": "alad", "task_id": "never polled: its first pause outlasts the test"})
         aws.invoke(FunctionName=facts["submit_function"], Payload=task)
         assert len(processes_of(home)) >= 2  # the emulator and a Lambda
@@ -89,13 +95,7 @@ def test_its_line_has_all_that_a_client_needs(facts: dict[str, str]) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no function is forked")
 def test_invocations_at_once_are_forks_of_one_process(facts: dict[str, str]) -> None:
     """An interpreter for each would take a second and 70 MB, and a burst all of a machine."""
-    aws = boto3.client(
-        "lambda",
-        endpoint_url=facts["endpoint"],
-        region_name=facts["region"],
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    aws = lambda_of(facts)
 
     def submit(number: int) -> bool:
         wrong = number % 3 == 0

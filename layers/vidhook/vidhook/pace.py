@@ -172,7 +172,7 @@ class Pace:
             {
                 **self.biases,
                 **{
-                    kind: self.biases.get(kind, Bias()).after(errors[kind], decay, ASSUMED_ERROR.get(kind, 0.0))
+                    kind: self.biases.get(kind, Bias()).after(errors[kind], decay, _assumed_error(kind))
                     for kind in errors
                 },
             },
@@ -255,8 +255,12 @@ def together(said: Sequence[Hint], pace: Pace, age: float) -> Hint | None:
     return Hint(f"{TOGETHER}:{best.kind}", math.exp(sum(map(mul, shares, meant)) / sum(shares)))
 
 
+def _assumed_error(kind: str) -> float:
+    return ASSUMED_ERROR.get(kind.partition(":")[0], 0.0)
+
+
 def _belief(hint: Hint, said: Sequence[Hint], pace: Pace, age: float) -> Belief:
-    assumed = ASSUMED_ERROR.get(hint.name, 0.0)
+    assumed = _assumed_error(hint.kind)
     bias = pace.biases.get(hint.kind, Bias())
     for earlier in {each.kind: each for each in said if each.name == hint.name}.values():
         if earlier.seconds < age * math.exp(bias.belief(assumed).mean):

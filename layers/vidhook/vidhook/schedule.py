@@ -63,7 +63,7 @@ class Pause:
     spent: float | None = None
 
 
-def next_pause(known: Known, jitter: float = 0.0) -> Pause:
+def next_pause(known: Known, jitter: float = 0.5) -> Pause:
     """Returns the pause, at least a second; `jitter` in [0, 1) moves it by up to a twentieth, and 2.5 s, either way.
 
     Strongest first: the deadline, on which the last poll falls; the provider's Retry-After, which is never undercut;
