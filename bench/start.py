@@ -92,6 +92,7 @@ print(time.process_time(), file=said, flush=True)
 class Context:
     function_name, memory_limit_in_mb, aws_request_id = sys.argv[2], 512, "1"
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:bench"
+    get_remaining_time_in_millis = lambda _: 900_000
 for line in sys.stdin:
     began, used = time.perf_counter(), time.process_time()
     handler(json.loads(line), Context())

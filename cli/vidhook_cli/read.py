@@ -17,6 +17,7 @@ from vidhook.providers.file import Provider, bundled, parse
 from vidhook.providers.reading import Reading
 from vidhook.providers.reading import read as read_answer
 from vidhook.providers.values import link, text
+from vidhook.task import Source
 from vidhook.times import instant, iso, number
 
 PLAIN = (
@@ -158,10 +159,22 @@ def _line(reading: Reading) -> dict[str, Any]:
         "status": snapshot and snapshot.status,
         **{name: plain.get(name) for name in PLAIN},
         "url": sources[0].url if sources else None,
-        "urls": [asdict(source) | {"expires_at": iso(source.expires_at, exact=True)} for source in sources],
+        "urls": [_source(source) for source in sources],
         "error": asdict(error) if error else None,
         **{name: times.get(name) for name in TIMES},
         "expires_at": iso(sources[0].expires_at, exact=True) if sources else None,
         "retry_after_seconds": reading.retry_after_seconds,
         "key_refused": reading.key_refused,
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    inline = {"inline": True} if source.inline else {}
+    return {
+        "role": source.role,
+        "type": source.type,
+        "url": source.url,
+        "expires_at": iso(source.expires_at, exact=True),
+        "needs_key": source.needs_key,
+        **inline,
     }

@@ -136,8 +136,9 @@ def _longest_detection_delay(watch: Watch, detected: float) -> int:
 
 
 def failed(snapshot: Snapshot | None, error: TaskError | None) -> Snapshot:
-    """Returns a failed snapshot for a task that is no longer polled, with the values that were read last."""
-    return fitted(replace(snapshot or Snapshot(Status.FAILED), status=Status.FAILED, sources=(), error=error))
+    """Returns a failed snapshot for a task whose provider did not say so, with the values that were read last."""
+    known = snapshot or Snapshot(Status.FAILED)
+    return fitted(replace(known, status=Status.FAILED, sources=(), error=error, said=False))
 
 
 def fitted(snapshot: Snapshot) -> Snapshot:

@@ -86,24 +86,32 @@ class AttemptKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskError:
-    """Why a task failed. `code` is in UPPER_SNAKE_CASE, `provider_code` is unchanged, `message` is never empty."""
+    """Why a task failed. `code` is in UPPER_SNAKE_CASE, `provider_code` is unchanged, `message` is never empty.
+
+    retryable: whether the same submission may succeed if it is made again; None when nothing tells.
+    """
 
     category: Category
     code: str
     message: str
     provider_code: str | None = None
-    retryable: bool = False
+    retryable: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One finished file at the provider. `role` is `result` or another asset, `type` is `video` or `image`."""
+    """One finished file at the provider. `role` is `result` or another asset, `type` is `video` or `image`.
+
+    inline: the file has no link; its bytes stand in the provider's answer, as a `data:` URL. `url` is only the
+    beginning of that, such as `data:video/mp4;base64`, and storing asks the provider again.
+    """
 
     role: str
     type: str
     url: str
     expires_at: float | None = None
     needs_key: bool = False  # downloaded with the provider's key, from the provider's own host only
+    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One reading of a task. `sources` is non-empty exactly when completed, `error` is set exactly when failed."""
+    """One reading of a task: `sources` is non-empty when it is completed, `error` is set when it has failed.
+
+    Before it is final, both are what was seen of an end that is not certain; at the deadline they count. said: the
+    provider says this end in so many words; False for one that is only concluded, such as from a 404.
+    """
 
     status: Status
     provider_status: str | None = None  # the provider's own word, unchanged
@@ -153,6 +165,7 @@ class Snapshot:
     usage: dict[str, Any] | None = None
     upstream_id: str | None = None  # the id of the task at the service that the provider itself uses
     known_status: bool = True  # False: the word is in no table and was read as processing
+    said: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +208,8 @@ class Watch:
     execution: the name of the state machine's execution that follows it. paused: the sum of all pauses, in seconds.
     history: the latest polls, oldest first. store_failures: how often storing the video failed. uploads: by role, what
     goes into the bucket in parts. detected_at: when a poll found the task settled. last_progress: the latest poll that
-    subscribers were notified of.
+    subscribers were notified of. doubted_at: the age at which the provider first answered as if the task had ended,
+    without saying so, since it last gave a status.
     """
 
     submission: Submission
@@ -210,6 +224,7 @@ class Watch:
     detected_at: float | None = None
     event_id: str | None = None  # the terminal event, once written
     last_progress: Poll | None = None
+    doubted_at: float | None = None
 
     @property
     def id(self) -> str:

@@ -141,6 +141,7 @@ class Ledger:
         settled: bool,
         progress: bool = False,
         second_execution: bool = False,
+        doubted_at: float | None = None,
     ) -> Watch:
         """Adds one poll, and the snapshot when there is one. A watch that another execution settled stays as it is.
 
@@ -157,6 +158,7 @@ class Ledger:
             snapshot=snapshot or watch.snapshot,
             detected_at=poll.at if settled else watch.detected_at,
             last_progress=poll if progress else watch.last_progress,
+            doubted_at=doubted_at,
         )
         values = {
             "polls": changed.polls,
@@ -166,6 +168,7 @@ class Ledger:
             "detected_at": changed.detected_at,
             "last_progress": asdict(changed.last_progress) if changed.last_progress else None,
             "snapshot": _snapshot_text(changed.snapshot),
+            "doubted_at": doubted_at,
         }
         try:
             self._update(_key(watch.id, "watch"), values, "attribute_exists(pk) AND attribute_not_exists(detected_at)")
@@ -877,6 +880,7 @@ def _watch(item: Item) -> Watch:
         detected_at=item.get("detected_at"),
         event_id=item.get("event_id"),
         last_progress=Poll(**json.loads(item["last_progress"])) if "last_progress" in item else None,
+        doubted_at=item.get("doubted_at"),
     )
 
 
