@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from vidhook.errors import BadProviderFile, NotFound
-from vidhook.providers.file import bundled, bundled_text, parse
+from vidhook.providers.file import BUNDLED, FORMATS, bundled, bundled_text, gaps, parse
 
 TOML = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -23,7 +23,10 @@ def check(files: tuple[Path, ...]) -> None:
     failed = False
     for file in files:
         try:
-            click.echo(f"{file}: ok, {parse(_text(file)).name}")
+            provider = parse(_text(file))
+            click.echo(f"{file}: ok, {provider.name}")
+            for gap in gaps(provider):
+                click.echo(f"{file}: warning: {gap}")
         except BadProviderFile as error:
             failed = True
             click.echo(f"{file}: {error}")
@@ -53,16 +56,18 @@ def list_() -> None:
     stored = {name: parse(text, name) for name, text in stack().edges.ledger.provider_files().items()}
     for name, provider in sorted({**bundled(), **stored}.items()):
         click.echo(f"{name:<20} {provider.base_url:<44} {'stored in the stack' if name in stored else 'bundled'}")
+    for name in FORMATS:
+        click.echo(f"{name:<20} {'a format, for a file of your own':<44} bundled")
 
 
 @providers.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Prints the provider file in use for NAME, which can be the start of your own."""
+    """Prints the provider file in use for NAME, or a format, which can be the start of your own."""
     from vidhook_cli.stack import stack
 
     text = stack().edges.ledger.provider_file(name)
-    if text is None and name not in bundled():
+    if text is None and name not in (*BUNDLED, *FORMATS):
         raise NotFound(f'there is no provider "{name}"; `vidhook providers list` shows them')
     click.echo(bundled_text(name) if text is None else text, nl=False)
 

@@ -141,9 +141,11 @@ def _body(exchange: dict[str, Any]) -> bytes:
 
 def _from_url(provider: Provider, url: str) -> tuple[Provider, str | None]:
     """Returns the provider with the host in the URL, which may be another deployment's, and the task's id in it."""
-    path = re.escape(provider.path).replace(re.escape("{task_id}"), "([^/?#]+)", 1)
-    match = re.search(rf"{path}/?(?:[?#].*)?$", url)
-    if match is None or not provider.path.count("{task_id}"):
+    path = re.escape(provider.path)
+    for name, part in (("{task_id:path}", "([^?#]+?)"), ("{task_id}", "([^/?#&]+)")):
+        path = path.replace(re.escape(name), part, 1)
+    match = re.search(rf"{path}/?(?:[?#&].*)?$", url)
+    if match is None or not match.groups():
         return provider, None
     base = link(url[: match.start()])
     return replace(provider, base_url=base or provider.base_url), unquote(match[1])
@@ -165,6 +167,7 @@ def _line(reading: Reading) -> dict[str, Any]:
         "expires_at": iso(sources[0].expires_at, exact=True) if sources else None,
         "retry_after_seconds": reading.retry_after_seconds,
         "key_refused": reading.key_refused,
+        "inferred": reading.inferred,
     }
 
 

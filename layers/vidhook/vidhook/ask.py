@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from vidhook.times import Clock
 
 ASK_SECONDS = 20.0
-ANSWER_BYTES = 1_048_576
+# Some providers put the finished file itself into the answer, as a data: URL.
+ANSWER_BYTES = 16 * 1024**2
 
 
 def ask(

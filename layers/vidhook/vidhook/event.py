@@ -69,7 +69,7 @@ def terminal_event(watch: Watch, snapshot: Snapshot, stored: Mapping[str, Stored
 
 def progress_event(watch: Watch, snapshot: Snapshot, now: float) -> Event:
     """Returns a progress event, for those who asked for `<object>.progress`."""
-    return _event(watch, snapshot, PROGRESS, {}, now)
+    return _event(watch, replace(snapshot, sources=(), error=None), PROGRESS, {}, now)
 
 
 def _event(watch: Watch, snapshot: Snapshot, suffix: str, stored: Mapping[str, StoredFile], now: float) -> Event:

@@ -68,6 +68,7 @@ class Pacer:
             others=others,
             retry_after=reading.retry_after_seconds if reading else None,
             key_refused=reading is not None and reading.key_refused,
+            doubted=None if watch.doubted_at is None else watch.age(at) - watch.doubted_at,
             factor=self.factor,
             stretch=longer,
         )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from vidhook.ask import ask
 from vidhook.event import failed
+from vidhook.schedule import CONFIRM_SECONDS
 from vidhook.task import Category, Poll, Snapshot, Status, TaskError, Watch
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ def poll(
 ) -> Polled:
     """Asks the provider once and records its answer.
 
-    Only three things settle a watch: a final answer, an answer that says asking again is pointless, and the deadline.
-    A provider that is down, slow or unreadable only causes a pause. When the watch is settled but its video could not
-    be stored yet, this asks for a fresh link. Raises NotFound when there is no such watch.
+    Only three things settle a watch: an end that the provider says, an end that its answers have suggested for ten
+    minutes, and the deadline. A provider that is down, slow or unreadable only causes a pause. When the watch is
+    settled but its video could not be stored yet, this asks for a fresh link. Raises NotFound when there is no such
+    watch.
     """
     watch = ledger.watch(watch_id)
     if watch.event_id is not None or (watch.settled and not watch.store_failures):
@@ -66,17 +68,18 @@ def poll(
         pacer.count_poll(watch, clock.now())
         return Polled(_with_fresh_link(watch, reading, ledger), True, reading=reading, broken=broken)
     at = clock.now()
+    watch = replace(watch, doubted_at=_doubted_at(watch, reading, at))
     snapshot = _settling_snapshot(watch, reading, broken, at)
     if snapshot is not None:
         settled = ledger.note_poll(watch, _entry(at, reading, broken), snapshot, settled=True)
-        if reading is not None and reading.snapshot is not None and reading.snapshot.status.final:
+        if snapshot.said:
             pacer.learn(settled, snapshot, at)
         return Polled(settled, True, reading=reading, broken=broken, settled_now=True)
-    hints = pacer.hints(watch, reading.snapshot, at) if reading and reading.snapshot else {}
+    snapshot = _open_snapshot(reading)
+    hints = pacer.hints(watch, snapshot, at) if snapshot else {}
     pause = pacer.pause(watch, reading, at, hints)
     entry = replace(_entry(at, reading, broken), pause=pause.seconds, why=pause.why, hints=hints)
-    snapshot = reading.snapshot if reading else None
-    progress = snapshot is not None and progress_is_due(watch, snapshot, at)
+    progress = snapshot is not None and watch.doubted_at is None and progress_is_due(watch, snapshot, at)
     # A second execution may follow the same task. Its pauses pass at the same time as those of the first execution, so
     # they must not make the task older.
     second = execution is not None and execution != watch.execution
@@ -109,18 +112,46 @@ def progress_is_due(watch: Watch, snapshot: Snapshot, at: float) -> bool:
     return begun or (snapshot.progress or 0) - (last.progress or 0) >= PROGRESS_POINTS
 
 
+def _doubted_at(watch: Watch, reading: "Reading | None", at: float) -> float | None:
+    """Returns the age since when the answers suggest an end. Whatever else the provider answers ends the doubt."""
+    if reading is None:
+        return watch.doubted_at
+    if not reading.inferred:
+        return None
+    return watch.age(at) if watch.doubted_at is None else watch.doubted_at
+
+
 def _settling_snapshot(watch: Watch, reading: "Reading | None", broken: str | None, at: float) -> Snapshot | None:
     """Returns the final snapshot if this poll settles the watch, else None."""
+    over = watch.age(at) >= watch.submission.deadline_seconds
     if reading is not None:
-        if reading.snapshot is not None and reading.snapshot.status.final:
-            return reading.snapshot
-        if reading.outcome == "permanent_error" and not reading.key_refused:
-            return failed(watch.snapshot, reading.error)
-    if watch.age(at) < watch.submission.deadline_seconds:
+        snapshot = reading.snapshot
+        if snapshot is not None and snapshot.status.final and snapshot.said:
+            return snapshot
+        if reading.inferred and watch.doubted_at is not None:
+            confirmed = over or watch.age(at) - watch.doubted_at >= CONFIRM_SECONDS
+            return failed(snapshot or watch.snapshot, reading.error) if confirmed else None
+    if not over:
         return None
     if reading is not None and reading.key_refused:
         return failed(watch.snapshot, reading.error)
-    latest = reading.snapshot if reading and reading.snapshot else watch.snapshot
+    return _at_deadline(watch, _open_snapshot(reading) or watch.snapshot, reading, broken)
+
+
+def _open_snapshot(reading: "Reading | None") -> Snapshot | None:
+    """Returns the snapshot of a task that goes on, with what was seen of an end that is not certain."""
+    if reading is None or reading.snapshot is None:
+        return None
+    seen = reading.snapshot if reading.inferred else reading.seen
+    return reading.snapshot if seen is None else replace(seen, status=Status.PROCESSING)
+
+
+def _at_deadline(watch: Watch, latest: Snapshot | None, reading: "Reading | None", broken: str | None) -> Snapshot:
+    """Returns the end of a task whose time is over: a link or a reason that was seen, or that there was none."""
+    if latest is not None and latest.sources:
+        return replace(latest, status=Status.COMPLETED, error=None)
+    if latest is not None and latest.error is not None:
+        return failed(latest, latest.error)
     return failed(latest, _deadline_error(watch, latest, reading, broken))
 
 
@@ -141,6 +172,8 @@ def _answer(reading: "Reading | None", broken: str | None) -> str:
     """The task's status, or the class of what went wrong."""
     if reading is None:
         return broken or "broken"
+    if reading.inferred:
+        return "unconfirmed"
     if reading.snapshot is None:
         return "key_refused" if reading.key_refused else reading.outcome
     return str(reading.snapshot.status)

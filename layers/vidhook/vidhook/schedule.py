@@ -15,6 +15,9 @@ from vidhook.pace import EDGES, Hint, Pace, bucket_of, hinted, outlook
 RATE = 0.5  # polls that a second of delay is worth
 LONGEST_PAUSE = 300.0
 KEY_REFUSED_PAUSE = 900.0
+# An end that the provider does not say in so many words is believed when its answers have suggested it for so long.
+# It is asked about after the first pause, then whenever the time since doubled.
+CONFIRM_SECONDS, DOUBT_PAUSE = 600.0, 15.0
 JITTER, JITTER_SECONDS = 0.1, 5.0
 # A poll may fall on the ends of so many equal shares of what may still happen, the last one cut finer, and on steps
 # that grow with the pause: many tasks end around the first, few around the others, and yet a poll may be wanted there.
@@ -32,8 +35,9 @@ class Known:
     age: since submission. deadline: age at which we give up. lag: how much older the task is at its provider. expected:
     how long such tasks take, as the submitter or the provider's file says. hints: what was said of this task,
     oldest first. pace and others: what was learned of its kind, and of all tasks of its provider. retry_after: the
-    provider's own wish. key_refused: only a new key helps. factor: what a poll costs against a second of delay; 2 asks
-    about half as often, 0.5 twice as often. stretch: by how much the key's budget makes pauses longer.
+    provider's own wish. key_refused: only a new key helps. doubted: for so long the answers have suggested that the
+    task has ended, without saying so. factor: what a poll costs against a second of delay; 2 asks about half as often,
+    0.5 twice as often. stretch: by how much the key's budget makes pauses longer.
     """
 
     age: float
@@ -45,6 +49,7 @@ class Known:
     others: Pace = field(default_factory=Pace)
     retry_after: float | None = None
     key_refused: bool = False
+    doubted: float | None = None
     factor: float = 1.0
     stretch: float = 1.0
 
@@ -54,7 +59,8 @@ class Pause:
     """Whole seconds until the next poll, and why so many.
 
     why: `learned` from tasks that ended; `expected` by the submitter, the provider's file or nobody; the hint that was
-    believed (`eta`, `progress`, `queue`, `started`, `together`); `retry_after`, `key_refused`, `budget` or `deadline`.
+    believed (`eta`, `progress`, `queue`, `started`, `together`); `retry_after`, `key_refused`, `doubt` (an end that is
+    not certain), `budget` or `deadline`.
     spent: how much of the key's budget of polls is used, in percent; None without a budget.
     """
 
@@ -67,10 +73,13 @@ def next_pause(known: Known, jitter: float = 0.5) -> Pause:
     """Returns the pause, at least a second; `jitter` in [0, 1) moves it by up to a twentieth, and 2.5 s, either way.
 
     Strongest first: the deadline, on which the last poll falls; the provider's Retry-After, which is never undercut;
-    a refused key; the plan.
+    a refused key; a doubtful end; the plan.
     """
     if known.key_refused:
         pause, why = KEY_REFUSED_PAUSE, "key_refused"
+    elif known.doubted is not None:
+        pause, why = min(known.doubted, CONFIRM_SECONDS - known.doubted), "doubt"
+        pause = max(DOUBT_PAUSE, pause, shortest_pause(known.age + known.lag))
     else:
         pause, why = _planned(known)
         pause += min(JITTER * pause, JITTER_SECONDS) * (jitter - 0.5)

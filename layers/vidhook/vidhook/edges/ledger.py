@@ -141,7 +141,6 @@ class Ledger:
         settled: bool,
         progress: bool = False,
         second_execution: bool = False,
-        doubted_at: float | None = None,
     ) -> Watch:
         """Adds one poll, and the snapshot when there is one. A watch that another execution settled stays as it is.
 
@@ -158,7 +157,6 @@ class Ledger:
             snapshot=snapshot or watch.snapshot,
             detected_at=poll.at if settled else watch.detected_at,
             last_progress=poll if progress else watch.last_progress,
-            doubted_at=doubted_at,
         )
         values = {
             "polls": changed.polls,
@@ -168,7 +166,7 @@ class Ledger:
             "detected_at": changed.detected_at,
             "last_progress": asdict(changed.last_progress) if changed.last_progress else None,
             "snapshot": _snapshot_text(changed.snapshot),
-            "doubted_at": doubted_at,
+            "doubted_at": changed.doubted_at,
         }
         try:
             self._update(_key(watch.id, "watch"), values, "attribute_exists(pk) AND attribute_not_exists(detected_at)")

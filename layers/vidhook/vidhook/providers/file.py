@@ -7,18 +7,23 @@ import difflib
 import json
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import jmespath
+import jmespath.functions
 from jmespath.exceptions import (
     ArityError,
     EmptyExpressionError,
     IncompleteExpressionError,
+    JMESPathError,
     JMESPathTypeError,
     LexerError,
     ParseError,
@@ -28,6 +33,7 @@ from jmespath.parser import ParsedResult
 
 from vidhook.budget import Budget
 from vidhook.errors import BadInput, BadProviderFile, NotFound
+from vidhook.providers.values import embedded
 from vidhook.task import Category, Status
 
 ANSWER_KEYS = (
@@ -48,6 +54,7 @@ TOP_KEYS = (
     "base_url",
     "path",
     "method",
+    "format",
     "content_path",
     "link_lives_seconds",
     "expected_seconds",
@@ -56,17 +63,36 @@ TOP_KEYS = (
     *TABLES,
 )
 NOT_YOURS = "not_yours"
+STATUSES = frozenset(Status)
+# Bounds of a file, far above what an API takes: people of a stack write them, and each poll evaluates them.
+FILE_BYTES, CANDIDATES = 65_536, 40
+EXPRESSION_LENGTH, NESTING, LEVELS, COPIES, SHOWN = 1_000, 24, 64, 100, 200
 # What the values in a file must look like. Compiled here: a function has more CPU while it loads than when it polls.
 _ANYTHING = re.compile(r"(?s).+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _PATH = re.compile(r"/\S*")
-_PATH_OF_A_TASK = re.compile(r"/\S*\{task_id\}\S*")
+_PATH_OF_A_TASK = re.compile(r"/\S*\{task_id(?::path)?\}\S*")
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 _WITH_KEY = re.compile(r".*\{key\}.*")
 _SPACE = re.compile(r"\s")
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
-# The names of the providers that ship with vidhook.
+_WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]+)\s*")
+_PLACEHOLDER = re.compile(r"\{\s*([A-Za-z_][\w:.-]*)\s*\}")
+_TASK_ID = ("task_id", "task_id:path")
+# The names of the providers that ship with vidhook, and of the formats that several providers share.
 BUNDLED = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.toml")))
+FORMATS = tuple(sorted(file.stem for file in (Path(__file__).parent / "formats").glob("*.toml")))
+
+
+class _Functions(jmespath.functions.Functions):  # type: ignore[misc]  # jmespath has no types
+    """JMESPath's functions and `from_json`, for JSON that stands in a string."""
+
+    @jmespath.functions.signature({"types": []})  # type: ignore[untyped-decorator]
+    def _func_from_json(self, value: object) -> Any:
+        return embedded(value)
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +113,26 @@ class Provider:
     answer: Mapping[str, tuple[ParsedResult, ...]]
     assets: Mapping[str, tuple[ParsedResult, ...]]  # by role; the first role is result
     statuses: Mapping[str, Status]
+    implied: Mapping[str, Category]  # by the status words that say why the task failed
     codes: Mapping[str, Category]
     budget: Budget  # of polls, for the provider's key
     not_yours: frozenset[str]  # codes that refuse this task only, not the key
 
 
 def fold(word: str) -> str:
-    """Returns one spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`."""
-    return _BETWEEN_WORDS.sub("", word).casefold()
+    """Returns one spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`; -1 is not 1."""
+    if number := _WHOLE_NUMBER.fullmatch(word):
+        return number[1]
+    plain = word if word.isascii() else unicodedata.normalize("NFKC", word)
+    return _BETWEEN_WORDS.sub("", plain).casefold()
+
+
+def search(path: ParsedResult, data: Any) -> Any:
+    """Returns what a JMESPath of a provider file finds in a part of an answer; None if it does not fit this answer."""
+    try:
+        return path.search(data, options=_OPTIONS)
+    except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +154,10 @@ def task_request(provider: Provider, task_id: str, key: str | None) -> Request:
     url = _fill(provider, provider.path, task_id)
     if provider.body is None:
         return Request(provider.method, url, headers)
-    body = {name: text.replace("{task_id}", task_id) for name, text in provider.body.items()}
+    body = {
+        name: _PLACEHOLDER.sub(lambda _: task_id, text)  # the id of the task is the only one
+        for name, text in provider.body.items()
+    }
     return Request(provider.method, url, headers | {"content-type": "application/json"}, json.dumps(body).encode())
 
 
@@ -146,8 +187,12 @@ def _auth(provider: Provider, key: str | None) -> dict[str, str]:
 
 def _fill(provider: Provider, path: str, task_id: str) -> str:
     check_task_id(task_id)
-    quoted = quote(task_id.encode("utf-8", "surrogatepass"), safe="")
-    return provider.base_url + path.replace("{task_id}", quoted)
+    raw = task_id.encode("utf-8", "surrogatepass")
+    if "{task_id:path}" in path:
+        for part in task_id.split("/"):
+            check_task_id(part)
+    as_path, quoted = quote(raw, safe="/:"), quote(raw, safe="")
+    return provider.base_url + path.replace("{task_id:path}", as_path).replace("{task_id}", quoted)
 
 
 def bundled() -> dict[str, Provider]:
@@ -164,8 +209,31 @@ def bundled_provider(name: str) -> Provider:
 
 
 def bundled_text(name: str) -> str:
-    """Returns the TOML of a bundled provider. Raises FileNotFoundError for another name."""
-    return Path(__file__).with_name(f"{name}.toml").read_text("utf-8")
+    """Returns the TOML of a bundled provider or format. Raises FileNotFoundError for another name."""
+    folder = Path(__file__).parent
+    return (folder / "formats" if name in FORMATS else folder).joinpath(f"{name}.toml").read_text("utf-8")
+
+
+@cache
+def _format(name: str) -> dict[str, Any]:
+    data = tomllib.loads(bundled_text(name))
+    return _with_format(data, _format(data["format"])) if "format" in data else data
+
+
+def _with_format(data: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+    """Returns a file's data with those of its format behind: what the file has itself comes first."""
+    whole = {**base, **data}
+    for name in base.keys() & set(TABLES):
+        own, shared = data.get(name, {}), base[name]
+        if isinstance(own, dict):
+            whole[name] = {**shared, **own}
+            if name in ("answer", "assets"):
+                whole[name] |= {key: [*_listed(own[key]), *_listed(shared[key])] for key in own.keys() & shared.keys()}
+    return whole
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def parse(text: str, name: str | None = None) -> Provider:
@@ -173,13 +241,7 @@ def parse(text: str, name: str | None = None) -> Provider:
 
     Raises BadProviderFile naming the provider, the section, the key, the problem and a hint.
     """
-    where = f'provider "{name}"' if name else "provider file"
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadProviderFile(where, f"this is not TOML: {error}") from None
-    if isinstance(data.get("name"), str):
-        where = f'provider "{data["name"]}"'
+    where, data = _load(text, name)
     top = _Table(where, "", data, TOP_KEYS)
     own_name = top.text("name", _NAME, "use 1 to 40 of a-z, 0-9, - and _")
     if name is not None and own_name != name:
@@ -191,19 +253,27 @@ def parse(text: str, name: str | None = None) -> Provider:
     statuses, errors, headers = top.table("status"), top.table("errors"), top.table("headers")
     answer.need("status")
     assets.need("result")
-    path = top.text("path", _PATH, "start it with /, without spaces")
-    if body is None and "{task_id}" not in path:
+    path = top.placed("path", _PATH, "start it with /, without spaces")
+    method = top.choice("method", ("GET", "POST"), "GET")
+    if body is not None and method == "GET":
+        raise top.bad("body", "it is only sent with a POST", 'add method = "POST"')
+    if not any(map(_names_the_task, [path, *map(str, body.data.values() if body else ())])):
         raise top.bad("path", f'"{path}" does not say which task', "put {task_id} where the task's id belongs")
+    header = auth.text("header", _HEADER, "use a header's name", default="Authorization")
+    headers.once(header)
+    words = {word: statuses.choice(word, [*Status, *Category]) for word in statuses.data}
+    statuses.agree(words)
+    errors.agree({code: errors.choice(code, [*Category, NOT_YOURS]) for code in errors.data})
     return Provider(
         name=own_name,
         base_url=_base_url(top),
         path=path,
-        method=top.choice("method", ("GET", "POST"), "GET"),
-        body={key: body.text(key) for key in body.data} if body else None,
-        headers={key: headers.text(key) for key in headers.data},
-        auth_header=auth.text("header", _HEADER, "use a header's name", default="Authorization"),
+        method=method,
+        body={key: body.placed(key) for key in body.data} if body else None,
+        headers={key: headers.placed(key, names=()) for key in headers.data},
+        auth_header=header,
         auth_value=auth.text("value", _WITH_KEY, "put {key} where the key belongs", default="Bearer {key}"),
-        content_path=top.text("content_path", _PATH_OF_A_TASK, "start it with / and put {task_id} in it")
+        content_path=top.placed("content_path", _PATH_OF_A_TASK, "start it with / and put {task_id} in it")
         if "content_path" in data
         else None,
         link_lives_seconds=top.seconds("link_lives_seconds"),
@@ -211,7 +281,10 @@ def parse(text: str, name: str | None = None) -> Provider:
         budget=Budget(top.count("polls_per_day"), top.count("polls_per_minute")),
         answer={key: answer.expressions(key) for key in answer.data},
         assets={"result": assets.expressions("result")} | {role: assets.expressions(role) for role in assets.data},
-        statuses={fold(word): Status(statuses.choice(word, list(Status))) for word in statuses.data},
+        statuses={
+            fold(word): Status.FAILED if meant in [*Category] else Status(meant) for word, meant in words.items()
+        },
+        implied={fold(word): Category(meant) for word, meant in words.items() if meant in [*Category]},
         codes={
             fold(code): Category.AUTH if meaning == NOT_YOURS else Category(meaning)
             for code in errors.data
@@ -219,6 +292,36 @@ def parse(text: str, name: str | None = None) -> Provider:
         },
         not_yours=frozenset(fold(code) for code, meaning in errors.data.items() if meaning == NOT_YOURS),
     )
+
+
+def gaps(provider: Provider) -> list[str]:
+    """Returns what a usable file should have and lacks, and what goes wrong without it."""
+    found = []
+    if "id" not in provider.answer:
+        found.append("[answer].id is missing: without it a \"success\" may be the envelope's, and not the task's")
+    if "error" not in provider.answer:
+        found.append("[answer].error is missing: without it the reasons of failures and refusals are guessed")
+    return found
+
+
+def _names_the_task(text: str) -> bool:
+    return any(name in _TASK_ID for name in _PLACEHOLDER.findall(text))
+
+
+def _load(text: str, name: str | None) -> tuple[str, dict[str, Any]]:
+    """Returns how errors name this provider, and the data of its file with that of its format behind it."""
+    where = f'provider "{name}"' if name else "provider file"
+    if len(text.encode("utf-8", "surrogatepass")) > FILE_BYTES:
+        raise BadProviderFile(where, f"it is longer than {FILE_BYTES // 1024} KiB", "a file needs about one")
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadProviderFile(where, f"this is not TOML: {error}") from None
+    if isinstance(data.get("name"), str):
+        where = f'provider "{data["name"]}"'
+    if "format" in data:
+        data = _with_format(data, _format(_Table(where, "", data).choice("format", FORMATS)))
+    return where, data
 
 
 def _base_url(top: "_Table") -> str:
@@ -275,6 +378,37 @@ class _Table:
             raise self.bad(key, f'"{value}" is not valid' if value else "it is empty", hint or "give a value")
         return value
 
+    def placed(
+        self, key: str, pattern: re.Pattern[str] = _ANYTHING, hint: str = "", names: Iterable[str] = _TASK_ID
+    ) -> str:
+        """Returns a text in which only these names stand in braces."""
+        value = self.text(key, pattern, hint)
+        for name in _PLACEHOLDER.findall(value):
+            if name == "key":
+                raise self.bad(key, "{key} stands here", "the key belongs under [auth] only")
+            if name not in names:
+                known = " or ".join(f"{{{each}}}" for each in names)
+                raise self.bad(key, f"{{{name}}} means nothing here", f"use {known}" if known else "leave it out")
+        return value
+
+    def once(self, other: str) -> None:
+        """Raises for a header that is sent twice: two of its keys are the same one, or the key's header."""
+        seen = {other.lower()}
+        for key in self.data:
+            if key.lower() in seen:
+                raise self.bad(key, "this header is sent twice", "leave it out; the key's header belongs under [auth]")
+            seen.add(key.lower())
+
+    def agree(self, meanings: Mapping[str, str]) -> None:
+        """Raises for two of its keys that are one word, but mean two things."""
+        first: dict[str, str] = {}
+        for word, meaning in meanings.items():
+            other = first.setdefault(fold(word), word)
+            if meanings[other] != meaning:
+                raise self.bad(
+                    word, f'it is the same word as "{other}", which means {meanings[other]}', "leave out one"
+                )
+
     def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
         value = self.text(key, default=default)
         if value not in choices:
@@ -301,14 +435,13 @@ class _Table:
         paths = value if isinstance(value, list) else [value]
         if not paths or not all(isinstance(path, str) for path in paths):
             raise self.bad(key, "it is neither a JMESPath expression nor a list of them", "put each in quotes")
+        if len(paths) > CANDIDATES:
+            raise self.bad(key, f"it has more than {CANDIDATES} expressions", "join some with ||")
         return tuple(self._expression(key, path) for path in paths)
 
     def _expression(self, key: str, path: str) -> ParsedResult:
         try:
-            compiled = jmespath.compile(path)
-            compiled.search({})  # finds unknown functions and wrong numbers of arguments
-        except JMESPathTypeError:  # an empty object lacks the value that a function needs; an answer may have it
-            return compiled
+            return _compiled(path)
         except (ArityError, UnknownFunctionError, EmptyExpressionError) as error:
             problem = str(error)
         except IncompleteExpressionError as error:
@@ -317,9 +450,23 @@ class _Table:
             problem = f"{error.message}, column {error.lex_position + 1}"
         except ParseError as error:
             problem = f"{error.msg}, column {error.lex_position + 1}"
-        else:
-            return compiled
-        raise self.bad(key, f'"{path}" is not valid JMESPath: {problem}')
+        except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
+            problem = str(error)
+        shown = path if len(path) <= SHOWN else f"{path[:SHOWN]}..."
+        raise self.bad(key, f'"{shown}" is not valid JMESPath: {problem}')
+
+
+def _compiled(path: str) -> ParsedResult:
+    """Returns a compiled expression that no answer can keep busy. Raises what jmespath raises, or ValueError."""
+    if len(path) > EXPRESSION_LENGTH or _nesting(path) > NESTING:
+        raise ValueError(f"it is longer than {EXPRESSION_LENGTH} characters, or nested over {NESTING} levels deep")
+    compiled = jmespath.compile(path)
+    levels, copies = _growth(compiled.parsed)
+    if levels > LEVELS or copies > COPIES:
+        raise ValueError("it could take very long on a large answer")
+    with suppress(JMESPathTypeError):  # an empty object lacks the value that a function needs; an answer may have it
+        compiled.search({}, options=_OPTIONS)  # finds unknown functions and wrong numbers of arguments
+    return compiled
 
 
 def _kind(value: object) -> str:
@@ -331,3 +478,29 @@ def _kind(value: object) -> str:
         dict: "a table",
         str: "text",
     }.get(type(value), "a date")
+
+
+def _nesting(path: str) -> int:
+    """Returns how deep brackets are nested, those in quotes too, or how many negations follow each other."""
+    depth = deepest = 0
+    for sign in path:
+        depth += (sign in "([{") - (sign in ")]}")
+        deepest = max(deepest, depth)
+    negations: list[str] = re.findall(r"[!\s]+", path)
+    return max(deepest, *(run.count("!") for run in negations), 0)
+
+
+def _growth(node: Mapping[str, Any]) -> tuple[int, int]:
+    """Returns the levels of an expression, and how many copies of its input its result can hold at most.
+
+    `[@, @]` holds two, and thirty of them in a row would hold a billion.
+    """
+    inner = [_growth(child) for child in node.get("children", ()) if isinstance(child, dict)]
+    copies: list[int] = [each for _, each in inner]
+    if node["type"].startswith("multi_select"):
+        held = sum(copies)
+    elif node["type"] in ("or_expression", "and_expression", "comparator"):
+        held = max(copies, default=1)
+    else:
+        held = prod(copies)
+    return 1 + max((levels for levels, _ in inner), default=0), max(held, 1)

@@ -7,22 +7,22 @@ retry; nothing that a provider sends raises an error here.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 
-from jmespath.exceptions import JMESPathError
-from jmespath.parser import ParsedResult
-
 from vidhook.errors import BadInput
-from vidhook.providers.file import Provider, content_url, fold
+from vidhook.providers.file import Provider, content_url, fold, search, task_request
 from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, task_error
-from vidhook.providers.values import count, document, link, link_expiry, origin, percent, text
+from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
+from vidhook.providers.values import count, document, embedded, percent, text
+from vidhook.providers.words import Meaning, meaning_of
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
 
-YOUNG_SECONDS = 120  # the age until which a provider may not find a task that it has accepted
+# The age until which a provider may not know a task that it has accepted, or where the result of a completed one is.
+YOUNG_SECONDS = 120
 TRANSIENT = {408, 409, 423, 425, 429}
 REFUSED = {401: Category.AUTH, 402: Category.QUOTA, 403: Category.AUTH}
 GONE = {404, 410}
@@ -33,29 +33,27 @@ AS_HTTP: dict[Category | None, int] = {
     Category.CONTENT_POLICY: 400,
     Category.INVALID_INPUT: 400,
 }
-WORDS = {
-    Status.PENDING: """pending queued queue queueing queuing enqueued inqueue waiting wait awaiting notstart notstarted
-        submitted submit created accepted received scheduled new init initializing initialized preparing starting
-        throttled delayed standby todo notready dispatched""",
-    Status.PROCESSING: """processing process inprogress inprocess progress ongoing running run generating rendering
-        working active started executing doing dreaming loading encoding transcoding upscaling uploading saving
-        finalizing preprocessing postprocessing retrying""",
-    Status.COMPLETED: """completed complete success successful succeeded succeed successed done finished finish ready
-        generated""",
-    Status.FAILED: """failed failure fail error errored rejected refused aborted exception crashed terminated killed
-        unsuccessful incomplete interrupted""",
-}
-# Status words that mean failed, by the category that they imply.
-FINAL_WORDS = {
-    Category.CANCELLED: "canceled cancelled cancel revoked stopped deleted",
-    Category.EXPIRED: "expired expire",
-    Category.TIMEOUT: "timeout timedout",
-    Category.CONTENT_POLICY: """blocked moderated moderation contentmoderated requestmoderated contentblocked nsfw
-        flagged filtered contentfilter contentfiltered banned sensitive policyviolation contentpolicyviolation""",
-}
 ENVELOPE_WORDS = {"success", "fail", "error"}
-STATUSES = {word: status for status, words in WORDS.items() for word in words.split()}
-IMPLIED = {word: kind for kind, words in FINAL_WORDS.items() for word in words.split()}
+# Where an envelope says that a request was refused, if the provider's file does not say where.
+REFUSAL_KEYS = ("error", "errors", "code", "error_code", "errcode", "detail", "base_resp")
+WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
+MOST_TASKS = 100  # of a list in an answer
+MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
+LONGEST_REASON = 2_000
+# A reason that says this is no end, whatever the status code is.
+UNFINISHED = re.compile(
+    r"\bnot (?:yet )?ready\b"
+    r"|\b(?:is|are|was|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
+    r"|\bnot\b.{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
+    r"|\b(?:is|are|still|currently|being|yet) (?:still |currently |being |yet )?"
+    r"(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued|in (?:the )?(?:progress|queue))\b"
+    r"|\b(?:in progress|unfinished|no (?:result|output|video)s? yet)\b"
+    r"|^(?:processing|pending|queued|running|generating|rendering|not ready)\W{0,3}$"
+    r"|(?:处理|生成|排队|进行|运行|执行|處理|排隊|進行)中|(?:尚未|还未|还没|仍未|未)(?:完成|就绪|生成|结束)"
+    r"|正在(?:处理|生成|排队|运行)|処理中|まだ|未完了|(?:처리|생성|진행|대기) ?중"
+    r"|todav[ií]a no|a[uú]n no|en (?:proceso|curso|cola)\b",
+    re.IGNORECASE,
+)
 
 T = TypeVar("T")
 
@@ -67,6 +65,8 @@ class Reading:
     snapshot         the answer has the task's status; `error` is that of the snapshot
     retry            the answer has no news; `error` says why
     permanent_error  the same request would fail again; `key_refused`: a new key or a paid bill would help
+
+    seen: the end that a status word of unknown meaning would be, by the link or the reason beside it.
     """
 
     outcome: Literal["snapshot", "retry", "permanent_error"]
@@ -74,6 +74,14 @@ class Reading:
     error: TaskError | None = None
     retry_after_seconds: int | None = None
     key_refused: bool = False
+    seen: Snapshot | None = None
+
+    @property
+    def inferred(self) -> bool:
+        """Whether the task seems to have ended, although the provider does not say so in so many words."""
+        if self.snapshot is not None:
+            return self.snapshot.status.final and not self.snapshot.said
+        return self.outcome == "permanent_error" and not self.key_refused
 
 
 def read(
@@ -88,161 +96,299 @@ def read(
 ) -> Reading:
     """Returns the reading of an HTTP answer: a snapshot, a retry or a permanent error. `now` is unix seconds.
 
-    `age_seconds` is how long the task has been followed; unknown counts as young. `task_id` is for the content URL when
-    the answer does not repeat the id. Never raises, whatever the bytes.
+    `age_seconds` is how long the task has been followed. `task_id` tells the task from what stands around it, and is
+    for the content URL when the answer does not repeat the id. Never raises, whatever the bytes.
     """
     answer = document(body)
-    task, word = _task(provider, answer) if answer is not None and 200 <= status < 300 else ({}, None)
+    exchange = _Exchange(provider, status, answer, task_id, age_seconds, now)
+    task, word = exchange.task() if 200 <= status < 300 else ({}, None)
     if word is not None:
-        snapshot = _snapshot(provider, answer or {}, task, word, task_id, now)
-        reading = Reading("snapshot", snapshot, snapshot.error)
+        reading = exchange.with_status(task, word)
+    elif answer is None:
+        reading = exchange.without_document(body)
     else:
-        young = age_seconds is None or age_seconds < YOUNG_SECONDS
-        reading = _without_status(provider, status, answer, young)
-    return replace(reading, retry_after_seconds=_wait(provider, status, headers, answer, now))
+        reading = exchange.without_status()
+    return replace(reading, retry_after_seconds=_wait(exchange, headers))
 
 
-def _task(provider: Provider, answer: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """Returns the part of the answer that is the task, and its status word: the first candidate that has one."""
-    for found in [_search(path, answer) for path in provider.answer.get("task", ())] or [answer]:
-        task = found[0] if isinstance(found, list) and len(found) == 1 else found
-        word = _first(provider, "status", task, text) if isinstance(task, dict) else None
-        # A number is the HTTP status repeated, unless the provider file has it as a status word.
-        if word is None or (word.isdecimal() and word not in provider.statuses):
-            continue
-        if task is answer and _is_about_request(provider, answer, word):
-            continue
-        return task, word
-    return {}, None
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One answer, and what is known of the question. `document` is None if the body holds no JSON object."""
 
+    provider: Provider
+    status: int
+    document: dict[str, Any] | None
+    task_id: str | None
+    age: float | None
+    now: float
 
-def _is_about_request(provider: Provider, answer: dict[str, Any], word: str) -> bool:
-    """Returns whether the word is about the request, as in JSend: the answer has neither a task's id nor a result."""
-    if fold(word) not in ENVELOPE_WORDS or _first(provider, "id", answer, text) is not None:
-        return False
-    return not any(link(_search(path, answer)) for path in provider.assets["result"])
+    @property
+    def answer(self) -> dict[str, Any]:
+        return {} if self.document is None else self.document
 
+    def first(self, field: str, data: object, parse: Callable[[Any], T | None]) -> T | None:
+        """Returns the first of a field's candidates that makes sense."""
+        values = (parse(search(path, data)) for path in self.provider.answer.get(field, ()))
+        return next((value for value in values if value is not None), None)
 
-# An answer without a task's status is read by its HTTP status.
+    # The part of the answer that is the task
 
+    def task(self) -> tuple[dict[str, Any], str | None]:
+        """Returns the part of the answer that is the task, and its status word; no word if there is no status.
 
-def _without_status(provider: Provider, status: int, answer: dict[str, Any] | None, young: bool) -> Reading:
-    found = find_reason(answer)
-    kind = category(provider, found)
-    code = fold(found.code) if found and found.code else ""
-    if code in provider.codes and _ends_the_task(status, kind):
-        error = task_error(found, provider.codes[code], "")
-        return Reading("snapshot", Snapshot(Status.FAILED, error=error), error)
-    meant = _meant_status(status, answer, found, kind)
-    if meant in REFUSED:
-        retry = False
-        kind = kind if kind in (Category.QUOTA, Category.CONTENT_POLICY) else REFUSED[meant]
-    elif meant in GONE:
-        retry = young
-        kind = Category.NOT_FOUND
-    else:
-        retry = answer is None or meant in TRANSIENT or not 400 <= meant < 500
-        kind = kind or (Category.PROVIDER if retry else Category.INVALID_INPUT)
-    error = task_error(found, kind, *_default_message(provider, status, answer, found), retryable=retry)
-    if retry:
-        return Reading("retry", error=error)
-    key_refused = kind in (Category.AUTH, Category.QUOTA) and code not in provider.not_yours
-    return Reading("permanent_error", error=error, key_refused=key_refused)
+        Of several parts with a status, the one with the task's own id is the task, else the first.
+        """
+        found: tuple[dict[str, Any], str | None] = ({}, None)
+        for task in self._parts():
+            word = self.first("status", task, text)
+            if word is None or self._is_a_code(word):
+                continue
+            name = self.first("id", task, text)
+            if self._is_about_request(task, word, name):
+                continue
+            if self.task_id is not None and name == self.task_id:
+                return task, word
+            # The `success` of an envelope with the id of the request gives way to a status within it.
+            if found[1] is None or (self.task_id is not None and fold(found[1]) in ENVELOPE_WORDS):
+                found = task, word
+        return found
 
+    def _parts(self) -> Iterator[dict[str, Any]]:
+        paths = self.provider.answer.get("task", ())
+        for found in [search(path, self.answer) for path in paths] if paths else [self.answer]:
+            value = embedded(found)
+            if isinstance(value, list):
+                parts = [part for part in map(embedded, value[:MOST_TASKS]) if isinstance(part, dict)]
+                mine = (part for part in parts if self.task_id and self.first("id", part, text) == self.task_id)
+                value = parts[0] if len(value) == 1 and parts else next(mine, None)
+            if isinstance(value, dict):
+                yield value
 
-def _ends_the_task(status: int, kind: Category | None) -> bool:
-    """Returns whether a code of the provider file says that the task has ended, although its status is missing."""
-    if kind is Category.NO_RESULT:
-        return status < 500 and status not in (408, 425, 429)
-    return status < 300 and kind not in (Category.AUTH, Category.QUOTA, Category.NOT_FOUND)
+    def _is_a_code(self, word: str) -> bool:
+        """Whether a number is the HTTP status repeated: it is, unless the provider file has it as a status word."""
+        spelled = fold(word)
+        return spelled.lstrip("+-").isdecimal() and spelled not in self.provider.statuses
 
+    def _is_about_request(self, task: dict[str, Any], word: str, name: str | None) -> bool:
+        """Whether the word is about the request, as in JSend: the answer has neither a task's id nor a result."""
+        spelled = fold(word)
+        if task is not self.document or spelled not in ENVELOPE_WORDS or spelled in self.provider.statuses:
+            return False
+        return name is None and self._found("result", task, "video") is None
 
-def _meant_status(status: int, answer: dict[str, Any] | None, found: Reason | None, kind: Category | None) -> int:
-    """Returns the HTTP status that is meant: some providers send errors inside a 200, and "not found" inside a 400."""
-    if answer is not None and 200 <= status < 300:
-        numbers = [number(answer.get(key)) or 0 for key in ("code", "status", "statusCode", "status_code")]
-        numbers.append((found and number(found.code)) or 0)
-        unnumbered = AS_HTTP.get(kind, 500) if _says_failure(answer) else status
-        status = int(next((code for code in numbers if 400 <= code < 600), unnumbered))
-    if kind is Category.NOT_FOUND and 200 <= status < 500 and status not in REFUSED and status not in TRANSIENT:
-        return 404
-    return status
+    # An answer with a status word: the word decides which other values count
 
+    def with_status(self, task: dict[str, Any], word: str) -> Reading:
+        """Reads a task with a status word."""
+        meant = meaning_of(self.provider, word)
+        snapshot = self._values(task, word, meant)
+        if meant.known and not meant.status.final:
+            return Reading("snapshot", snapshot)
+        found = self._reason(task)
+        failed = self._failed(snapshot, found, meant.category)
+        completed = self._completed(snapshot, task)
+        if not meant.known:
+            return _of_unknown_word(meant, snapshot, completed, failed if found else None)
+        if meant.status is Status.FAILED:
+            return Reading("snapshot", failed, failed.error)
+        if completed is not None and completed.said:
+            return Reading("snapshot", completed)
+        # Some providers call a task completed that their moderation refused, and give no link but a reason.
+        if found and category(self.provider, found) not in (None, Category.PROVIDER, Category.NO_RESULT):
+            return Reading("snapshot", failed, failed.error)
+        if completed is not None:
+            return Reading("snapshot", replace(completed, said=True))
+        return self._without_a_link(snapshot)
 
-def _says_failure(answer: dict[str, Any]) -> bool:
-    errors = ("error", "errors", "code", "error_code", "errcode", "detail", "base_resp")
-    flagged = any(answer.get(flag) in (False, "false") for flag in ("success", "ok")) or answer.get("error") is True
-    worded = fold(text(answer.get("status")) or "") in ("fail", "error")
-    return flagged or worded or any(find_reason(answer.get(key)) for key in errors)
+    def _values(self, task: dict[str, Any], word: str, meant: Meaning) -> Snapshot:
+        def first(field: str, parse: Callable[[Any], T | None]) -> T | None:
+            return self.first(field, task, parse)
 
-
-def _default_message(
-    provider: Provider, status: int, answer: dict[str, Any] | None, found: Reason | None
-) -> tuple[str, str | None]:
-    """Returns the message and the code of an answer that has none of its own."""
-    try:
-        name, phrase = HTTPStatus(status).name, f" {HTTPStatus(status).phrase}"
-    except ValueError:
-        name, phrase = f"HTTP_{status}", ""
-    lacks = "a JSON object" if answer is None else "a status" if status < 300 else "a reason"
-    code = name if status >= 300 else None if found else "UNREADABLE_ANSWER"
-    return f"{provider.name} answered HTTP {status}{phrase}, without {lacks}", code
-
-
-# An answer with a status word: the word decides which other values count.
-
-
-def _snapshot(
-    provider: Provider, answer: dict[str, Any], task: dict[str, Any], word: str, task_id: str | None, now: float
-) -> Snapshot:
-    def first(field: str, parse: Callable[[Any], T | None]) -> T | None:
-        return _first(provider, field, task, parse)
-
-    status, known, implied = _status(provider, word)
-    snapshot = Snapshot(
-        status=status,
-        provider_status=word,
-        object=first("object", _object) or "video",
-        model=first("model", text),
-        prompt=first("prompt", text),
-        progress=first("progress", percent),
-        created_at=first("created_at", instant),
-        started_at=first("started_at", instant),
-        completed_at=first("completed_at", instant),
-        estimated_completion=first("estimated_completion", instant),
-        queue_position=first("queue_position", count),
-        usage=first("usage", lambda value: value if isinstance(value, dict) and value else None),
-        upstream_id=first("upstream_id", text),
-        known_status=known,
-    )
-    if status is Status.FAILED:
-        found = merge_reasons(_search(path, task) for path in provider.answer.get("error", ())) or _envelope_error(
-            answer
+        return Snapshot(
+            status=meant.status,
+            provider_status=word,
+            object=first("object", _object) or "video",
+            model=first("model", text),
+            prompt=first("prompt", text),
+            progress=first("progress", percent),
+            created_at=first("created_at", instant),
+            started_at=first("started_at", instant),
+            completed_at=first("completed_at", instant),
+            estimated_completion=first("estimated_completion", instant),
+            queue_position=first("queue_position", count),
+            usage=first("usage", lambda value: value if isinstance(value, dict) and value else None),
+            upstream_id=first("upstream_id", text),
+            known_status=meant.known,
         )
-        kind = implied or category(provider, found) or Category.PROVIDER
-        message = f'{provider.name} says "{word}" and gives no reason'
-        return replace(snapshot, error=task_error(found, kind, message))
-    if status is Status.COMPLETED:
-        sources = _sources(provider, task, snapshot, task_id or first("id", text), now)
-        if sources:
-            return replace(snapshot, sources=sources)
-        message = f'{provider.name} says "{word}" and gives no link to a result'
-        return replace(snapshot, status=Status.FAILED, error=task_error(None, Category.NO_RESULT, message))
-    return snapshot
+
+    def _without_a_link(self, snapshot: Snapshot) -> Reading:
+        """Reads a task that its provider calls completed without saying where the result is: it may follow."""
+        message = f'{self.provider.name} says "{snapshot.provider_status}" and gives no link to a result'
+        error = task_error(None, Category.NO_RESULT, message)
+        if self.age is not None and self.age < YOUNG_SECONDS:
+            return Reading("retry", error=error)
+        return Reading("snapshot", replace(snapshot, status=Status.FAILED, error=error, said=False), error)
+
+    def _failed(self, snapshot: Snapshot, found: Reason | None, implied: Category | None) -> Snapshot:
+        kind = implied or category(self.provider, found) or Category.PROVIDER
+        message = f'{self.provider.name} says "{snapshot.provider_status}" and gives no reason'
+        return replace(snapshot, status=Status.FAILED, error=task_error(found, kind, message))
+
+    def _completed(self, snapshot: Snapshot, task: dict[str, Any]) -> Snapshot | None:
+        """Returns the task with its finished files, None without a result; `said` is False for the content URL alone.
+
+        The files are the result and the other assets of the provider file, each link once.
+        """
+        result = self._found("result", task, snapshot.object)
+        content = self._content(task)
+        if content is not None and (result is None or result.rank > Rank.CONTENT):
+            result = Found(content, Rank.CONTENT)
+        if result is None:
+            return None
+        if snapshot.object == "video" and is_image(result) and self.first("object", task, _object) is None:
+            snapshot = replace(snapshot, object="image")
+        links = {"result": result.url}
+        for role in self.provider.assets:
+            extra = self._found(role, task, snapshot.object)
+            if extra is not None and extra.url not in links.values():
+                links.setdefault(role, extra.url)
+        sources = tuple(self._source(role, url, snapshot, task) for role, url in links.items())
+        said = result.rank is not Rank.CONTENT
+        return replace(snapshot, status=Status.COMPLETED, sources=sources, error=None, said=said)
+
+    def _source(self, role: str, url: str, snapshot: Snapshot, task: dict[str, Any]) -> Source:
+        if url.startswith("data:"):
+            return Source(role, snapshot.object, url, inline=True)
+        lives = self.provider.link_lives_seconds
+        expires = (
+            self.first("expires_at", task, instant)
+            or link_expiry(url)
+            or (lives and (snapshot.completed_at or math.floor(self.now)) + lives)
+        )
+        return Source(role, snapshot.object, url, expires, needs_key=needs_key(url, self.provider.base_url))
+
+    def _found(self, role: str, task: dict[str, Any], kind: str) -> Found | None:
+        return best((search(path, task) for path in self.provider.assets[role]), task, kind, self._url())
+
+    def _url(self) -> str:
+        """The URL that was asked: links in the answer may be relative to it."""
+        try:
+            return task_request(self.provider, self.task_id or "-", None).url
+        except BadInput:
+            return self.provider.base_url
+
+    def _content(self, task: dict[str, Any]) -> str | None:
+        task_id = self.task_id or self.first("id", task, text)
+        try:
+            return content_url(self.provider, task_id) if task_id is not None else None
+        except BadInput:
+            return None
+
+    def _reason(self, task: dict[str, Any]) -> Reason | None:
+        """Returns the reason that stands in the task; else the envelope's, where a mere message does not count."""
+        found = self._own_reason([task])
+        if found is None and _says_failure(self.answer):
+            found = self._own_reason([self.answer]) or find_reason(self.answer)
+        return found
+
+    def _own_reason(self, parts: Iterable[dict[str, Any]]) -> Reason | None:
+        """Returns the reason at the places of the provider's file, in the first part that has one."""
+        paths = self.provider.answer.get("error", ())
+        reasons = (merge_reasons(search(path, part) for path in paths) for part in parts)
+        return next((found for found in reasons if found), None)
+
+    # An answer without a task's status is read by its HTTP status
+
+    def without_document(self, body: bytes) -> Reading:
+        """Reads an answer without a JSON object: often of a gateway, which knows neither the task nor the key.
+
+        Only an empty 401, 402, 403, 404 or 410, and a 401 with plain words, are taken for the provider's own.
+        """
+        said = body.strip()
+        own = not said or (self.status == 401 and not MARKUP.match(body))
+        if own and self.status in REFUSED:
+            return Reading("permanent_error", error=self._error(None, REFUSED[self.status], False), key_refused=True)
+        if own and self.status in GONE:
+            return self._gone(None)
+        return Reading("retry", error=self._error(None, Category.PROVIDER, True))
+
+    def without_status(self) -> Reading:
+        """Reads a JSON object without a status: the provider's file says where a refusal stands, else it is guessed."""
+        provider = self.provider
+        own = self._own_reason([self.answer, *self._parts()])
+        found = own if own and own.code else _joined(own, find_reason(self.answer))
+        kind = category(provider, found)
+        code = fold(found.code) if found and found.code else ""
+        if code in provider.codes and self._ends_the_task(kind):
+            error = task_error(found, provider.codes[code], "")
+            return Reading("snapshot", Snapshot(Status.FAILED, error=error, said=False), error)
+        if found and UNFINISHED.search(f"{found.message}"[:LONGEST_REASON]):
+            return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
+        meant = self._meant_status(found, kind, refused=own is not None and own.code is not None)
+        if meant in REFUSED:
+            kind = kind if kind in (Category.QUOTA, Category.CONTENT_POLICY) else REFUSED[meant]
+        elif meant in GONE:
+            return self._gone(found)
+        elif meant in TRANSIENT or not 400 <= meant < 500:
+            return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
+        kind = kind or Category.INVALID_INPUT
+        key_refused = kind in (Category.AUTH, Category.QUOTA) and code not in provider.not_yours
+        return Reading("permanent_error", error=self._error(found, kind, False), key_refused=key_refused)
+
+    def _gone(self, found: Reason | None) -> Reading:
+        """Reads "not found": a retry while the provider may not know the task yet."""
+        young = self.age is None or self.age < YOUNG_SECONDS
+        error = self._error(found, Category.NOT_FOUND, young)
+        return Reading("retry" if young else "permanent_error", error=error)
+
+    def _ends_the_task(self, kind: Category | None) -> bool:
+        """Whether a code of the provider file says that the task has ended, although its status is missing."""
+        if kind is Category.NO_RESULT:
+            return self.status < 500 and self.status not in (408, 425, 429)
+        return self.status < 300 and kind not in (Category.AUTH, Category.QUOTA, Category.NOT_FOUND)
+
+    def _meant_status(self, found: Reason | None, kind: Category | None, refused: bool) -> int:
+        """Returns the HTTP status that is meant: some send errors inside a 200, and "not found" inside a 400."""
+        status = self.status
+        if 200 <= status < 300:
+            numbers = [number(self.answer.get(key)) or 0 for key in ("code", "status", "statusCode", "status_code")]
+            numbers.append((found and number(found.code)) or 0)
+            unnumbered = AS_HTTP.get(kind, 500) if refused or _says_failure(self.answer) else status
+            status = int(next((code for code in numbers if 400 <= code < 600), unnumbered))
+        if kind is Category.NOT_FOUND and 200 <= status < 500 and status not in REFUSED and status not in TRANSIENT:
+            return 404
+        if self.status in (401, 403) and kind is Category.CONTENT_POLICY:
+            return 400
+        return status
+
+    def _error(self, found: Reason | None, kind: Category, retryable: bool) -> TaskError:
+        """Returns the error of an answer without a status, with a message and a code of ours if it has none."""
+        try:
+            name, phrase = HTTPStatus(self.status).name, f" {HTTPStatus(self.status).phrase}"
+        except ValueError:
+            name, phrase = f"HTTP_{self.status}", ""
+        lacks = "a JSON object" if self.document is None else "a status" if self.status < 300 else "a reason"
+        message = f"{self.provider.name} answered HTTP {self.status}{phrase}, without {lacks}"
+        code = name if self.status >= 300 else None if found else "UNREADABLE_ANSWER"
+        return task_error(found, kind, message, code, retryable=retryable)
 
 
-def _status(provider: Provider, word: str) -> tuple[Status, bool, Category | None]:
-    """Returns our status for the provider's word, whether the word is known, and the category that the word implies."""
-    spelled = fold(word)
-    bare = re.split("status|state", spelled)[-1]  # TASK_STATUS_SUCCEED, JOB_STATE_RUNNING
-    for key in (spelled, bare):
-        if key in provider.statuses:
-            return provider.statuses[key], True, IMPLIED.get(key)
-        if key in IMPLIED:
-            return Status.FAILED, True, IMPLIED[key]
-        if key in STATUSES:
-            return STATUSES[key], True, None
-    return Status.PROCESSING, False, None
+def _of_unknown_word(
+    meant: Meaning, snapshot: Snapshot, completed: Snapshot | None, failed: Snapshot | None
+) -> Reading:
+    """Reads a word that no table has: it is an end only where a part of it says so, and the rest of the answer too."""
+    linked = completed is not None and completed.said
+    finished = linked or snapshot.completed_at is not None or snapshot.progress == 100
+    if meant.suggests is Status.COMPLETED and completed is not None and finished:
+        return Reading("snapshot", replace(completed, known_status=True, said=True))
+    if meant.suggests is Status.FAILED and failed is not None:
+        return Reading("snapshot", replace(failed, known_status=True), failed.error)
+    seen = completed if linked else failed
+    return Reading("snapshot", snapshot, seen=replace(seen, said=False) if seen else None)
+
+
+def _joined(own: Reason | None, guessed: Reason | None) -> Reason | None:
+    return Reason(guessed.code, own.message or guessed.message) if own and guessed else own or guessed
 
 
 def _object(value: Any) -> str | None:
@@ -250,68 +396,26 @@ def _object(value: Any) -> str | None:
     return "video" if "video" in kind else "image" if "image" in kind else None
 
 
-def _envelope_error(answer: dict[str, Any]) -> Reason | None:
-    """Returns the reason in the envelope, for a failed task without one. A mere message does not count."""
-    found = find_reason(answer)
-    return found if found and _says_failure(answer) else None
-
-
-def _sources(
-    provider: Provider, task: dict[str, Any], snapshot: Snapshot, task_id: str | None, now: float
-) -> tuple[Source, ...]:
-    """Returns the finished files: the result and the other assets of the provider file, each link once."""
-    stated_expiry = _first(provider, "expires_at", task, instant)
-    links: dict[str, str] = {}
-    for role, paths in provider.assets.items():
-        url = next((url for path in paths if (url := link(_search(path, task)))), None)
-        if role == "result":
-            url = url or _content(provider, task_id)
-            if url is None:
-                return ()
-        if url is not None and url not in links.values():
-            links[role] = url
-
-    def source(role: str, url: str) -> Source:
-        lives = provider.link_lives_seconds
-        expires = stated_expiry or link_expiry(url) or (lives and (snapshot.completed_at or math.floor(now)) + lives)
-        # Only a link on the provider's own host gets the key, since that host has seen the key already.
-        return Source(role, snapshot.object, url, expires, needs_key=origin(url) == origin(provider.base_url))
-
-    return tuple(source(role, url) for role, url in links.items())
-
-
-def _content(provider: Provider, task_id: str | None) -> str | None:
-    try:
-        return content_url(provider, task_id) if task_id is not None else None
-    except BadInput:
-        return None
+def _says_failure(answer: Mapping[str, Any]) -> bool:
+    flagged = any(answer.get(flag) in (False, "false") for flag in ("success", "ok")) or answer.get("error") is True
+    worded = fold(text(answer.get("status")) or "") in ("fail", "error")
+    return flagged or worded or any(find_reason(answer.get(key)) for key in REFUSAL_KEYS)
 
 
 # The wait that the provider asks for.
 
 
-def _wait(
-    provider: Provider, status: int, headers: Mapping[str, str], answer: dict[str, Any] | None, now: float
-) -> int | None:
+def _wait(exchange: _Exchange, headers: Mapping[str, str]) -> int | None:
     head = {str(name).casefold(): value for name, value in headers.items()}
+    now = exchange.now
     asked = seconds_until(head.get("retry-after"), now)
-    if asked is None and answer is not None:
-        asked = _first(provider, "retry_after", answer, lambda value: seconds_until(value, now))
+    if asked is None:
+        milliseconds = next((figure for name in WAIT_MS if (figure := number(head.get(name))) is not None), None)
+        asked = seconds_until(milliseconds / 1000, now) if milliseconds is not None else None
+    if asked is None:
+        asked = exchange.first("retry_after", exchange.answer, lambda value: seconds_until(value, now))
     for limit in ("x-ratelimit-", "ratelimit-", "x-rate-limit-"):
         remaining = number(head.get(f"{limit}remaining"))
-        if asked is None and (remaining == 0 or (remaining is None and status == 429)):
+        if asked is None and (remaining == 0 or (remaining is None and exchange.status == 429)):
             asked = seconds_until(head.get(f"{limit}reset"), now)
     return asked
-
-
-def _search(path: ParsedResult, data: Any) -> Any:
-    try:
-        return path.search(data)
-    except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError):
-        return None  # an expression that does not fit this answer finds nothing
-
-
-def _first(provider: Provider, field: str, task: dict[str, Any], parse: Callable[[Any], T | None]) -> T | None:
-    """Returns the first of a field's candidates that makes sense."""
-    values = (parse(_search(path, task)) for path in provider.answer.get(field, ()))
-    return next((value for value in values if value is not None), None)

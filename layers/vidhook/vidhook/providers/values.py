@@ -3,30 +3,47 @@
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from vidhook.times import instant, number
+from vidhook.times import number
 
 LINK_LIMIT = 8_192  # servers and browsers accept this length, and it fits into an event
 DEPTH = 40  # far below Python's recursion limit, far above any answer
-LINK_KEYS = (
-    *("url", "video_url", "videoUrl", "download_url", "downloadUrl", "file_url", "result_url", "resultUrl", "uri"),
-    *("video", "videos", "urls", "video_urls", "result_urls", "resultUrls", "output", "outputs", "result", "results"),
-)
+WRAPPINGS = 3  # JSON in a string in a list of one, and no more
 LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
 
 
 def document(body: bytes) -> dict[str, Any] | None:
-    """Returns the JSON object in a body, or None.
+    """Returns the JSON object in a body, also from a list of one or from JSON that stands in a string, else None.
 
     Broken UTF-8 and lone surrogates become U+FFFD; NaN and the infinities become null.
     """
+    value = parsed(body.decode("utf-8-sig", "replace"))
+    for _ in range(WRAPPINGS):
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        elif isinstance(value, str):
+            value = parsed(value)
+    return value if isinstance(value, dict) else None
+
+
+def parsed(text: str) -> Any:
+    """Returns the JSON value in a text; None if there is none."""
     try:
-        text = body.decode("utf-8-sig", "replace")
-        parsed = json.loads(text, parse_int=_integer, parse_float=number, parse_constant=lambda _: None)
+        value = json.loads(text, parse_int=_integer, parse_float=number, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         return None
-    return _clean(parsed, DEPTH) if isinstance(parsed, dict) else None
+    return _clean(value, DEPTH)
+
+
+def embedded(value: object) -> Any:
+    """Returns the object or list in a text that is JSON, any other value unchanged."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"'):
+        inner = parsed(value)
+        if isinstance(inner, str):
+            inner = parsed(inner)
+        return inner if isinstance(inner, dict | list) else value
+    return value
 
 
 def _integer(digits: str) -> int | None:
@@ -35,7 +52,7 @@ def _integer(digits: str) -> int | None:
 
 def _clean(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not isinstance(value, dict | list):
         return value
     if depth == 0:
@@ -73,14 +90,9 @@ def percent(value: object) -> int | None:
 
 
 def link(value: object) -> str | None:
-    """Returns the first http(s) URL in a string, a list, or an object that has one under a usual name, else None."""
-    if isinstance(value, str):
-        url = value.strip()
-        return url if len(url) <= LINK_LIMIT and LINK.fullmatch(url) and origin(url) else None
-    if isinstance(value, dict):
-        value = [value.get(key) for key in LINK_KEYS]
-    found = (link(item) for item in value) if isinstance(value, list) else ()
-    return next((url for url in found if url), None)
+    """Returns a text that is an absolute http(s) URL and nothing else, without the blanks around it, else None."""
+    url = value.strip() if isinstance(value, str) else ""
+    return url if len(url) <= LINK_LIMIT and LINK.fullmatch(url) and origin(url) else None
 
 
 def origin(url: str) -> tuple[str, str, int] | None:
@@ -91,13 +103,3 @@ def origin(url: str) -> tuple[str, str, int] | None:
     except ValueError:
         return None
     return (parts.scheme, parts.hostname, port) if parts.hostname else None
-
-
-def link_expiry(url: str) -> float | None:
-    """Returns when a signed URL expires, if it says so: X-Amz-Date with X-Amz-Expires or alike, Expires, Azure's se."""
-    query = {key.casefold(): value for key, value in parse_qsl(urlsplit(url).query)}
-    for key, value in query.items():
-        if key.endswith("expires"):
-            since, lives = instant(query.get(key.removesuffix("expires") + "date")), number(value)
-            return instant(since + lives if since is not None and lives is not None else value)
-    return instant(query.get("se")) if "sig" in query else None
