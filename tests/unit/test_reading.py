@@ -65,7 +65,7 @@ class TestHttpComesFirst:
         assert reading.error is not None
         assert not reading.error.retryable
 
-    @pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", b'{"error": "Forbidden"}'])
+    @pytest.mark.parametrize("body", [b"", b'{"error": "Forbidden"}'])
     @pytest.mark.parametrize("status", [401, 402, 403])
     def test_a_refused_key_is_permanent_and_marked_as_such(self, status: int, body: bytes) -> None:
         """A new key or a paid bill lets the same task go on, so the task must not be failed for a bad request."""
@@ -73,6 +73,23 @@ class TestHttpComesFirst:
         assert (reading.outcome, reading.key_refused) == ("permanent_error", True)
         assert reading.error is not None
         assert reading.error.category == (Category.QUOTA if status == 402 else Category.AUTH)
+
+    @pytest.mark.parametrize("body", [b"<html>Forbidden</html>", b"\xef\xbb\xbf\n<!DOCTYPE html>", b"<?xml?><Error/>"])
+    @pytest.mark.parametrize("status", [401, 402, 403, 404, 410, 422, 502])
+    def test_a_page_is_a_gateways_word_and_ends_nothing(self, status: int, body: bytes) -> None:
+        """A challenge or the 404 page of a framework knows neither the key nor the task."""
+        reading = answer(body, status=status)
+        assert (reading.outcome, reading.inferred) == ("retry", False)
+
+    @pytest.mark.parametrize("status", [402, 403, 404, 410])
+    def test_plain_words_of_a_gateway_end_nothing(self, status: int) -> None:
+        """Gateways answer `error code: 1020` or `404 page not found` as plain text too."""
+        reading = answer(b"error code: 1020", status=status)
+        assert (reading.outcome, reading.key_refused) == ("retry", False)
+
+    def test_plain_words_with_a_401_are_about_the_key(self) -> None:
+        """Only what checks credentials answers 401 (RFC 9110, 15.5.2)."""
+        assert answer(b"Unauthorized", status=401).key_refused
 
     def test_a_task_that_is_not_ours_refuses_the_task_and_not_the_key(self) -> None:
         """VicSee answers FORBIDDEN for another user's task, and no other key of ours would change that."""

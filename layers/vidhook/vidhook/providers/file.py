@@ -67,6 +67,7 @@ STATUSES = frozenset(Status)
 # Bounds of a file, far above what an API takes: people of a stack write them, and each poll evaluates them.
 FILE_BYTES, CANDIDATES = 65_536, 40
 EXPRESSION_LENGTH, NESTING, LEVELS, COPIES, SHOWN = 1_000, 24, 64, 100, 200
+LONGEST_WORD = 200  # of a status word or a code
 # What the values in a file must look like. Compiled here: a function has more CPU while it loads than when it polls.
 _ANYTHING = re.compile(r"(?s).+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -121,6 +122,7 @@ class Provider:
 
 def fold(word: str) -> str:
     """Returns one spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`; -1 is not 1."""
+    word = word[:LONGEST_WORD]
     if number := _WHOLE_NUMBER.fullmatch(word):
         return number[1]
     plain = word if word.isascii() else unicodedata.normalize("NFKC", word)

@@ -139,7 +139,7 @@ def _absolute(text: str, asked: str) -> str | None:
         text = text.partition(" ")[0]  # words that follow a link are not its path
     if re.match(r"//[^/\s]|/(?!/)", text) and asked:
         text = urljoin(asked, text)
-    head = re.match(r"(?i)https?://[^/?#\s]+", text)
+    head = re.match(r"(?i)https?://[^/?#\s]+(?=[/?#]|$)", text)
     if head is None or not text.isprintable():
         return None
     return link(head[0] + re.sub(r"[^!#-;=?-\[\]-~]", lambda wrong: quote(wrong[0]), text[head.end() :]))

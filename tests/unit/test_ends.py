@@ -1,0 +1,286 @@
+"""When an end is believed: what a provider says in so many words, what is only concluded, and what is no end at all."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidhook.providers.file import bundled, parse
+from vidhook.providers.reading import Reading, read
+from vidhook.providers.words import meaning_of
+from vidhook.task import Category, Status
+
+PROVIDERS = bundled()
+LINK = "https://cdn.example/film.mp4"
+HEAD = 'name = "own"\nbase_url = "https://own.example"\npath = "/v1/{task_id}"\n'
+
+
+def reading(body: object, name: str = "infinityblue", status: int = 200, **known: Any) -> Reading:
+    asked: dict[str, Any] = {"headers": {}, "age_seconds": 900.0, "now": 1_777_288_860.0, "task_id": "t1"} | known
+    return read(PROVIDERS[name], status=status, body=json.dumps(body).encode(), **asked)
+
+
+def by_file(text: str, body: object, status: int = 200, **known: Any) -> Reading:
+    asked: dict[str, Any] = {"headers": {}, "age_seconds": 900.0, "now": 1_777_288_860.0, "task_id": "t1"} | known
+    return read(parse(HEAD + text), status=status, body=json.dumps(body).encode(), **asked)
+
+
+def outcome(got: Reading) -> tuple[str | None, str | None]:
+    snapshot, error = got.snapshot, got.error
+    return (snapshot and snapshot.status), (error and error.category)
+
+
+class TestSaidOrConcluded:
+    @pytest.mark.parametrize(
+        ("name", "body"),
+        [
+            ("infinityblue", {"id": "t1", "status": "failed"}),
+            ("infinityblue", {"id": "t1", "status": "completed", "metadata": {"url": LINK}}),
+            ("infinityblue", {"id": "t1", "status": "completed"}),  # its content path has the file
+            ("vicsee", {"data": {"id": "t1", "status": "cancelled"}}),
+        ],
+    )
+    def test_an_end_in_so_many_words_is_final_at_once(self, name: str, body: object) -> None:
+        """Asking again would only delay the news."""
+        got = reading(body, name)
+        assert got.snapshot is not None
+        assert (got.snapshot.status.final, got.snapshot.said, got.inferred) == (True, True, False)
+
+    @pytest.mark.parametrize(
+        ("name", "status", "body"),
+        [
+            ("vicsee", 200, {"data": {"id": "t1", "status": "completed", "result": None}}),
+            ("vicsee", 200, {"success": False, "error": {"code": "NO_RESULT"}}),
+            ("infinityblue", 404, {"error": {"message": "not found"}}),
+            ("infinityblue", 410, {}),
+            ("infinityblue", 422, {"error": {"message": "prompt is too long"}}),
+            ("vicsee", 403, {"error": {"code": "FORBIDDEN"}}),
+        ],
+    )
+    def test_an_end_that_is_only_concluded_is_marked(self, name: str, status: int, body: object) -> None:
+        """The poller asks again before it believes one."""
+        assert reading(body, name, status).inferred
+
+    def test_a_young_task_without_a_link_is_asked_about_again(self) -> None:
+        """Some providers say completed a moment before the link is there."""
+        body = {"data": {"id": "t1", "status": "completed", "result": None}}
+        assert reading(body, "vicsee", age_seconds=95.0).outcome == "retry"
+
+    @pytest.mark.parametrize("status", [200, 400, 403, 404, 409, 422, 500])
+    @pytest.mark.parametrize(
+        "said",
+        [
+            *(
+                "Task is not completed yet, current status: NOT_START",
+                "Request is still in progress",
+                "Video not ready",
+            ),
+            *("The generation is being processed", "processing", "Not yet available", "no result yet", "still queued"),
+            *(
+                "任务正在生成",
+                "视频生成中",
+                "任务尚未完成",
+                "まだ完了していません",
+                "처리 중입니다",
+                "El video aún no está listo",
+            ),
+        ],
+    )
+    def test_an_answer_that_says_it_goes_on_is_no_end(self, status: int, said: str) -> None:
+        """Some providers answer 400 or 404 to the question about a task that they still work on."""
+        for body in ({"error": {"message": said}}, {"detail": said}, {"code": "error", "message": said}):
+            assert reading(body, "alad", status).outcome == "retry", body
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            *("The content could not be processed because it was flagged", "Error while processing the image"),
+            *("The task could not be completed", "This model is not available in your region", "Image is not valid"),
+        ],
+    )
+    def test_words_that_only_look_like_it_end_the_task(self, said: str) -> None:
+        """A refusal may speak of processing and of completion."""
+        assert reading({"error": {"message": said}}, status=422).outcome == "permanent_error"
+
+
+class TestCompletedWithoutALink:
+    @pytest.mark.parametrize(
+        ("name", "body"),
+        [
+            ("alad", {"data": {"task_id": "t1", "status": "SUCCESS", "fail_reason": "内容审核未通过"}}),
+            (
+                "vibepeak",
+                {"task_id": "t1", "status": "completed", "error": {"message": "blocked by the safety filter"}},
+            ),
+            ("vicsee", {"data": {"id": "t1", "status": "completed", "error": {"code": "CONTENT_POLICY_VIOLATION"}}}),
+            ("infinityblue", {"id": "t1", "status": "completed", "error": {"code": "moderation_blocked"}}),
+        ],
+    )
+    def test_a_refusal_at_the_files_error_place_is_the_reason(self, name: str, body: object) -> None:
+        """A missing result may be made again, refused content never: the customer would pay twice."""
+        got = reading(body, name)
+        assert outcome(got) == (Status.FAILED, Category.CONTENT_POLICY)
+        assert not got.inferred
+
+    def test_a_friendly_message_is_no_reason(self) -> None:
+        """`message: "Video generated"` stands on success too."""
+        got = reading({"task_id": "t1", "status": "completed", "message": "Video generated"}, "vibepeak")
+        assert outcome(got) == (Status.FAILED, Category.NO_RESULT)
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("word", "status"),
+        [
+            *(
+                ("video_generation_completed", "completed"),
+                ("completed_with_errors", "completed"),
+                ("成功", "completed"),
+            ),
+            *(("partially_succeeded", "completed"), ("视频生成成功", "completed"), ("已完成", "completed")),
+            *(("video_generation_failed", "failed"), ("生成失败", "failed"), ("GenerationFailed", "failed")),
+            *(("视频生成失败", "failed"), ("task_timed_out", "failed"), ("safety_check_failed", "failed")),
+            *(("完了", "completed"), ("失敗", "failed"), ("완료", "completed"), ("실패", "failed")),
+            *(("completado", "completed"), ("fallido", "failed"), ("排队中", "pending"), ("处理中", "processing")),
+            *(
+                ("処理中", "processing"),
+                ("처리 중", "processing"),
+                ("en proceso", "processing"),
+                ("en cola", "pending"),
+            ),
+            *(
+                ("video_upsampling", "processing"),
+                ("moderation_in_progress", "processing"),
+                ("not_completed", "processing"),
+            ),
+            *(("未完成", "processing"), ("moderation_passed", "processing"), ("pending_moderation", "processing")),
+            *(("waiting_to_be_completed", "processing"), ("retrying_failed_upload", "processing")),
+        ],
+    )
+    def test_a_compound_is_read_by_its_parts_when_the_rest_agrees(self, word: str, status: str) -> None:
+        """Deployments make words of their own; a link or a reason beside the word shows what it means."""
+        body = {"id": "t1", "status": word, "video_url": LINK}
+        got = reading(body)
+        assert got.snapshot is not None
+        assert got.snapshot.status == status
+
+    @pytest.mark.parametrize("word", ["upload_completed", "video_generation_completed", "completed_with_errors"])
+    def test_a_part_without_evidence_ends_nothing(self, word: str) -> None:
+        """An upload or a step may be completed too."""
+        got = reading({"data": {"id": "t1", "status": word}}, "vicsee")
+        assert outcome(got) == (Status.PROCESSING, None)
+
+    def test_a_part_that_means_failed_needs_a_reason_unless_it_ends_the_word(self) -> None:
+        """`failed_over` has not failed."""
+        assert outcome(reading({"id": "t1", "status": "failed_over"})) == (Status.PROCESSING, None)
+        got = reading({"id": "t1", "status": "failed_on_gpu", "error": {"message": "out of memory"}})
+        assert outcome(got)[0] == Status.FAILED
+
+    @pytest.mark.parametrize("word", ["unknown", "banana", "video_upsampling"])
+    def test_what_was_seen_beside_an_unknown_word_is_remembered(self, word: str) -> None:
+        """At the deadline it is all that is known of a paid render."""
+        got = reading({"id": "t1", "status": word, "video_url": LINK})
+        assert got.snapshot is not None
+        assert got.seen is not None
+        assert (got.snapshot.sources, got.seen.sources[0].url, got.seen.said) == ((), LINK, False)
+        got = reading({"data": {"id": "t1", "status": word, "error": {"message": "GPU died"}}}, "vicsee")
+        assert got.seen is not None
+        assert got.seen.error is not None
+        assert (got.outcome, got.seen.error.message) == ("snapshot", "GPU died")
+
+    @given(st.text(max_size=40))
+    def test_any_word_has_a_meaning(self, word: str) -> None:
+        """A provider may send any text as its status."""
+        meaning = meaning_of(PROVIDERS["alad"], word)
+        assert meaning.known or not meaning.status.final
+
+
+class TestTheFilesWordsWin:
+    OWN = '[answer]\nstatus = "status"\nerror = "error"\n[assets]\nresult = "url"\n'
+
+    def test_a_word_of_the_file_counts_without_an_id(self) -> None:
+        """Zhipu and Tencent answer `FAIL` without the task's id, which would else be an envelope's word."""
+        got = by_file(self.OWN + '[status]\nFAIL = "failed"\n', {"status": "FAIL", "error": {"message": "no"}})
+        assert outcome(got)[0] == Status.FAILED
+
+    def test_a_word_may_say_why_the_task_failed(self) -> None:
+        """PixVerse answers 7 for what its moderation refused, and gives no other reason."""
+        got = by_file(self.OWN + '[status]\n7 = "content_policy"\n', {"status": 7})
+        assert outcome(got) == (Status.FAILED, Category.CONTENT_POLICY)
+
+    def test_a_sign_is_no_dash(self) -> None:
+        """-1 means failed where 1 means completed."""
+        own = self.OWN + '[status]\n1 = "completed"\n-1 = "failed"\n'
+        assert outcome(by_file(own.replace("-1", '"-1"'), {"status": -1, "url": LINK}))[0] == Status.FAILED
+        assert outcome(by_file(own.replace("-1", '"-1"'), {"status": 1, "url": LINK}))[0] == Status.COMPLETED
+
+    @pytest.mark.parametrize(
+        ("place", "body", "status", "expected"),
+        [
+            ("error", {"error": {"message": "refused by the content policy"}}, 403, ("permanent_error", False)),
+            (
+                "{code: ErrCode, message: ErrMsg}",
+                {"ErrCode": 10005, "ErrMsg": "API key is invalid", "Resp": None},
+                200,
+                ("permanent_error", True),
+            ),
+            (
+                "{code: ErrCode, message: ErrMsg}",
+                {"ErrCode": 0, "ErrMsg": "Success", "Resp": None},
+                200,
+                ("retry", False),
+            ),
+            (
+                "Response.Error",
+                {"Response": {"Error": {"Code": "AuthFailure.SecretIdNotFound", "Message": "unauthorized key"}}},
+                200,
+                ("permanent_error", True),
+            ),
+            (
+                "Response.Error",
+                {"Response": {"Error": {"Code": "InternalError", "Message": "oops"}}},
+                200,
+                ("retry", False),
+            ),
+        ],
+    )
+    def test_a_refusal_stands_where_the_file_says(
+        self, place: str, body: object, status: int, expected: tuple[str, bool]
+    ) -> None:
+        """Where an answer has no status, the file's own error places are read before anything is guessed."""
+        own = f'[answer]\nstatus = "status"\nerror = "{place}"\n[assets]\nresult = "url"\n'
+        got = by_file(own, body, status)
+        assert (got.outcome, got.key_refused) == expected
+
+
+class TestWhichPartIsTheTask:
+    def test_an_envelopes_success_with_an_id_of_its_own_is_not_the_tasks(self) -> None:
+        """Its id is the request's; the task within still runs."""
+        body = {"status": "success", "id": "req_1", "data": {"task_id": "t1", "state": "running"}}
+        assert outcome(reading(body))[0] == Status.PROCESSING
+        assert outcome(reading({**body, "data": {"state": "running"}}))[0] == Status.PROCESSING
+
+    def test_of_several_tasks_the_one_that_was_asked_for_counts(self) -> None:
+        """Some APIs answer with a list."""
+        tasks = [{"id": "t0", "status": "failed"}, {"id": "t1", "status": "completed", "video_url": LINK}]
+        for body in ({"data": tasks}, {"data": json.dumps(tasks)}):
+            assert outcome(reading(body))[0] == Status.COMPLETED, body
+
+    @pytest.mark.parametrize("name", sorted(PROVIDERS))
+    def test_a_task_is_found_in_a_list_of_one_and_behind_json_in_a_string(self, name: str) -> None:
+        """Relays put their upstream's answer into a string, or all of it into a list."""
+        task = {"id": "t1", "task_id": "t1", "status": "completed", "result": {"url": LINK}, "video_url": LINK}
+        for body in ([task], json.dumps(task), [json.dumps(task)], {"data": json.dumps(task)}, {"data": [task]}):
+            assert outcome(reading(body, name))[0] == Status.COMPLETED, body
+
+    def test_a_file_can_read_json_in_a_string(self) -> None:
+        """`from_json()` is for places that the engine does not look into by itself, such as a status."""
+        own = """
+            answer.status = "from_json(data.resp_data).state"
+            assets.result = "from_json(data.resp_data).films[0]"
+            """
+        got = by_file(own, {"data": {"resp_data": json.dumps({"state": "done", "films": [LINK]})}})
+        assert outcome(got)[0] == Status.COMPLETED
+        assert outcome(by_file(own, {"data": {"resp_data": None}}))[0] is None

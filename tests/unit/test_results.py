@@ -1,0 +1,230 @@
+"""Which link is the finished file, of all that stand in an answer, and how it is written."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidhook.providers.file import bundled, parse
+from vidhook.providers.reading import read
+from vidhook.providers.results import best
+from vidhook.task import Snapshot, Source, Status
+
+PROVIDERS = bundled()
+FILM = "https://cdn.example/film.mp4"
+FILE = """
+name = "own"
+base_url = "https://api.own.example/gateway"
+path = "/v1/jobs/{task_id}"
+answer.status = "status"
+assets.result = "output"
+"""
+
+
+def completed(answer: dict[str, Any], name: str | None = None, text: str = FILE, **known: Any) -> Snapshot:
+    provider = PROVIDERS[name] if name else parse(text)
+    body = json.dumps({"status": "completed", **answer}).encode()
+    asked: dict[str, Any] = {"headers": {}, "age_seconds": 900.0, "now": 1_777_288_860.0, "task_id": "t1"} | known
+    snapshot = read(provider, status=200, body=body, **asked).snapshot
+    assert snapshot is not None
+    return snapshot
+
+
+def source(output: object, name: str | None = None, text: str = FILE) -> Source | None:
+    found = completed({"output": output}, name, text).sources
+    return found[0] if found else None
+
+
+def url(output: object) -> str | None:
+    found = source(output)
+    return found.url if found else None
+
+
+class TestHowALinkIsWritten:
+    @pytest.mark.parametrize(
+        ("written", "read_"),
+        [
+            ("/files/a.mp4", "https://api.own.example/files/a.mp4"),
+            ("//cdn.example/a.mp4", "https://cdn.example/a.mp4"),
+            ("https://cdn.example/my film.mp4", "https://cdn.example/my%20film.mp4"),
+            ("https://cdn.example/фильм/影片.mp4?q=é", None),
+            (f'"{FILM}"', FILM),
+            (f"'{FILM}'", FILM),
+            (f"<{FILM}>", FILM),
+            (f"`{FILM}`", FILM),
+            (f"[your video]({FILM})", FILM),
+            (f"Here it is: ![video]({FILM} 'title') enjoy", FILM),
+            (f"{FILM} (valid for 24 hours)", FILM),
+            (f"{FILM}\nhttps://cdn.example/b.mp4", FILM),
+            (json.dumps([FILM]), FILM),
+            (json.dumps({"resultUrls": [FILM]}), FILM),
+            (json.dumps(json.dumps({"url": FILM})), FILM),
+            ("HTTPS://cdn.example/a.mp4", "HTTPS://cdn.example/a.mp4"),
+        ],
+    )
+    def test_it_is_read_however_a_provider_writes_it(self, written: str, read_: str | None) -> None:
+        """The file exists and is paid for; only what cannot stand in a request is escaped."""
+        expected = read_ or "https://cdn.example/%D1%84%D0%B8%D0%BB%D1%8C%D0%BC/%E5%BD%B1%E7%89%87.mp4?q=%C3%A9"
+        assert url(written) == expected
+
+    @pytest.mark.parametrize(
+        "exact",
+        [
+            *("https://cdn.example/a%2Fb.mp4?sig=x%7Ey+z&Expires=1", "https://cdn.example/x/../a.mp4?s=%2f%2F"),
+            *(
+                "https://cdn.example/a~b/%E4.mp4",
+                "https://cdn.example/100%/a.mp4",
+                "https://cdn.example/a.mp4?a[]=1&b={}",
+            ),
+            "https://cdn.example/v.mp4?a=1&amp;sig=x",
+        ],
+    )
+    def test_what_can_stand_in_a_request_is_not_touched(self, exact: str) -> None:
+        """Hosts sign the bytes of a URL, escapes included."""
+        assert url(exact) == exact
+
+    @pytest.mark.parametrize(
+        "junk",
+        ["video.mp4", "s3://bucket/a.mp4", "https://", "https://a b/c", "http:/a", "\x00/a.mp4", "https://a/\nb", " "],
+    )
+    def test_what_is_no_link_is_no_link(self, junk: str) -> None:
+        """Nothing is made up."""
+        assert url(junk) is None
+
+
+class TestTheFilmWins:
+    @pytest.mark.parametrize(
+        "output",
+        [
+            ["https://cdn.example/master.m3u8?_jwt=a.b", FILM],
+            ["https://cdn.example/thumb.jpg", FILM],
+            [FILM, "https://cdn.example/thumb.jpg"],
+            {"url": "https://cdn.example/cover.png", "video_url": FILM},
+            ["https://cdn.example/preview.mp4", FILM],
+            ["https://cdn.example/film_watermark.mp4", FILM],
+            ["https://cdn.example/audio.mp3", FILM],
+            ["http://127.0.0.1:3000/film.mp4", FILM],
+            ["http://localhost:3000/v/film.mp4", "http://10.0.0.7/film.mp4", FILM],
+            ["/files/other.mp4", FILM],
+            ["data:video/mp4;base64,AAAA", FILM],
+        ],
+        ids=str,
+    )
+    def test_of_several_links_the_film_is_taken(self, output: object) -> None:
+        """A playlist, a thumbnail or a preview is not what was paid for, and some links lead nowhere."""
+        assert url(output) == FILM
+
+    def test_a_name_in_the_query_says_nothing(self) -> None:
+        """Alad's links have `?preview=1` and no ending."""
+        odd = "https://vod.example/8f3a?preview=1&auth_key=1-0"
+        assert url([odd, "https://cdn.example/thumb.jpg"]) == odd
+
+    def test_the_first_good_place_counts(self) -> None:
+        """The file's author has put the better file first, such as the one in high resolution."""
+        text = FILE.replace('"output"', '["high", "low"]')
+        found = completed({"high": "https://vod.example/8f3a", "low": FILM}, text=text)
+        assert found.sources[0].url == "https://vod.example/8f3a"
+
+    @pytest.mark.parametrize("alone", ["https://cdn.example/master.m3u8", "http://127.0.0.1:3000/film.mp4"])
+    def test_a_link_that_is_all_there_is_is_given(self, alone: str) -> None:
+        """Whoever gets the event can decide what to do with it."""
+        assert url([alone]) == alone
+
+    @pytest.mark.parametrize(
+        "alone",
+        ["https://cdn.example/thumb.jpg", "https://cdn.example/a.m3u8", "http://localhost:3000/v1/videos/t1/content"],
+    )
+    def test_the_content_path_is_better_than_a_link_that_is_no_film(self, alone: str) -> None:
+        """The default setting of some relays gives links to itself under a name that only it knows."""
+        found = completed({"id": "t1", "metadata": {"url": alone}}, "infinityblue")
+        assert found.sources[0].url == "https://api.getinfinityblue.com/v1/videos/t1/content"
+
+    def test_a_host_inside_is_fine_where_the_provider_is_there_too(self) -> None:
+        """A provider on the deployer's own network gives links into it."""
+        text = FILE.replace("https://api.own.example", "http://10.0.0.7:3000")
+        found = source("http://10.0.0.7:3000/film.mp4", text=text)
+        assert found is not None
+        assert found.url == "http://10.0.0.7:3000/film.mp4"
+
+    @pytest.mark.parametrize("echoed", ["video", "image"])
+    def test_an_input_that_is_repeated_is_no_result(self, echoed: str) -> None:
+        """Kling and others repeat the video that was sent in, beside `task_result.videos`."""
+        task = {"id": "t1", echoed: "https://input.example/mine.mp4", "task_result": {"videos": [{"url": FILM}]}}
+        assert completed(task, "infinityblue").sources[0].url == FILM
+        task.pop("task_result")
+        assert completed(task, "infinityblue").sources[0].url.endswith("/content")
+
+    def test_an_image_is_an_image_where_the_answer_does_not_say(self) -> None:
+        """Many APIs make both and name neither."""
+        found = completed({"output": ["https://cdn.example/a.webp"]})
+        assert (found.object, found.sources[0].type) == ("image", "image")
+        assert completed({"output": [FILM]}).object == "video"
+
+
+class TestInline:
+    def test_a_data_url_is_a_file_in_the_answer(self) -> None:
+        """The film is in our hands; only its head is remembered, since the whole of it fits nowhere."""
+        found = source("data:video/mp4;base64," + "A" * 500_000)
+        assert found == Source("result", "video", "data:video/mp4;base64", inline=True)
+
+    @pytest.mark.parametrize("junk", ["data:text/html,<p>", "data:,", "data:application/json;base64,e30="])
+    def test_other_data_is_no_file(self, junk: str) -> None:
+        """A text is never the film."""
+        assert source(junk) is None
+
+
+class TestTheKey:
+    @pytest.mark.parametrize(
+        "query",
+        [
+            *(
+                "X-Amz-Signature=a&X-Amz-Expires=9",
+                "X-Tos-Signature=a",
+                "x-goog-signature=a",
+                "Signature=a",
+                "sig=a&se=1",
+            ),
+            *("Expires=1795255200", "auth_key=1-0-0-a", "a=1&sign=b", "x-oss-signature=a"),
+        ],
+    )
+    def test_a_link_with_a_signature_of_its_own_goes_without_the_key(self, query: str) -> None:
+        """Storage refuses a request that is signed twice, and need not see the key."""
+        found = source(f"https://api.own.example/files/a.mp4?{query}")
+        assert found is not None
+        assert not found.needs_key
+
+    @pytest.mark.parametrize("query", ["", "?index=0", "?design=1", "?signed=no"])
+    def test_a_link_of_the_providers_own_origin_needs_the_key(self, query: str) -> None:
+        """It is a path of the API."""
+        found = source(f"https://api.own.example/files/a.mp4{query}")
+        assert found is not None
+        assert found.needs_key
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.integers()
+    | st.text(max_size=30)
+    | st.sampled_from([FILM, "/a.mp4", "data:video/mp4,", "[", '{"url"']),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["url", "video", "output", "x"]), inner)
+    ),
+    max_leaves=30,
+)
+
+
+@given(JUNK)
+def test_whatever_stands_there_a_link_can_be_asked_for(value: object) -> None:
+    """A link that is found is absolute, printable ASCII; or it is inline."""
+    found = best([value], {}, "video", "https://api.own.example/v1/jobs/t1")
+    if found is not None and not found.inline:
+        assert found.url.isascii()
+        assert found.url.isprintable()
+        assert found.url.lower().startswith(("https://", "http://"))
+
+
+def test_a_large_answer_is_looked_through_in_bounds() -> None:
+    """A list of a million places would hold up every other poll."""
+    assert completed({"output": [[[]]] * 100_000 + [FILM]}).status == Status.FAILED
