@@ -27,9 +27,9 @@ def by_file(text: str, body: object, status: int = 200, **known: Any) -> Reading
     return read(parse(HEAD + text), status=status, body=json.dumps(body).encode(), **asked)
 
 
-def outcome(got: Reading) -> tuple[str | None, str | None]:
-    snapshot, error = got.snapshot, got.error
-    return (snapshot and snapshot.status), (error and error.category)
+def outcome(got: Reading) -> tuple[Status | None, Category | None]:
+    status = got.snapshot.status if got.snapshot else None
+    return status, got.error.category if got.error else None
 
 
 class TestSaidOrConcluded:

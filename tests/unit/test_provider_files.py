@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidhook.errors import BadInput, BadProviderFile
-from vidhook.providers.file import bundled, bundled_text, content_url, download_headers, parse, task_request
+from vidhook.providers.file import (
+    FORMATS,
+    bundled,
+    bundled_text,
+    content_url,
+    download_headers,
+    gaps,
+    parse,
+    task_request,
+)
 from vidhook.providers.reading import read
 from vidhook.task import Category, Source, Status
 
@@ -252,3 +261,138 @@ class TestRequests:
     def test_no_content_path_means_no_content_url(self) -> None:
         """Only some providers serve the file itself through their API."""
         assert content_url(bundled()["alad"], "t1") is None
+
+
+class TestFormats:
+    @pytest.mark.parametrize("name", FORMATS)
+    def test_a_file_may_consist_of_a_format_and_a_host(self, name: str) -> None:
+        """Many gateways offer the API of another one at their own host."""
+        own = parse(f'name = "mine"\nbase_url = "https://relay.example"\nformat = "{name}"\n')
+        answer = {"id": "t1", "task_id": "t1", "status": "completed", "url": "https://cdn.example/a.mp4"}
+        got = read(own, status=200, headers={}, body=json.dumps(answer).encode(), now=0).snapshot
+        assert got is not None
+        assert got.sources[0].url == "https://cdn.example/a.mp4"
+        assert gaps(own) == []
+
+    def test_what_the_file_says_comes_before_its_format(self) -> None:
+        """The format is only where to look next."""
+        own = parse(
+            'name = "mine"\nbase_url = "https://a.example"\nformat = "openai-videos"\npath = "/x/{task_id}"\n'
+            '[assets]\nresult = "best"\n[answer]\nstatus = "phase"\n[status]\nqueued = "processing"\n'
+        )
+        assert own.path == "/x/{task_id}"
+        answer = {
+            "id": "t1",
+            "phase": "done",
+            "status": "queued",
+            "best": "https://cdn.example/1.mp4",
+            "url": "https://b",
+        }
+        got = read(own, status=200, headers={}, body=json.dumps(answer).encode(), now=0).snapshot
+        assert got is not None
+        assert (got.status, got.sources[0].url) == (Status.COMPLETED, "https://cdn.example/1.mp4")
+        assert own.statuses == {"queued": Status.PROCESSING}
+
+    def test_an_unknown_format_is_refused_by_name(self) -> None:
+        """The error lists those that there are."""
+        with pytest.raises(
+            BadProviderFile, match='format: "openai" is not allowed; use one of generic, new-api, openai'
+        ):
+            parse('name = "mine"\nbase_url = "https://a.example"\nformat = "openai"\n')
+
+
+class TestHostileFiles:
+    """People of a stack write them, and each poll evaluates them."""
+
+    @pytest.mark.parametrize(
+        "expression",
+        [
+            " | ".join(["[@, @]"] * 32),
+            "{a: @, b: @}" + " | {a: @, b: @}" * 20,
+            "map(&[@, @], [@, @])" + " | map(&[@, @], [@, @])" * 10,
+            "(" * 3_000 + "a" + ")" * 3_000,
+            "(" * 400 + "a" + ")" * 400,
+            "!" * 900 + "a",
+            "[" * 400 + "a" + "]" * 400,
+            "a || " * 5_000 + "a",
+            "x" * 2_000,
+            "&" * 400 + "a",
+        ],
+        ids=lambda text: f"{text[:20]} {len(text)}",
+    )
+    def test_an_expression_that_explodes_or_recurses_is_refused(self, expression: str) -> None:
+        """It would hang a poll, or end it with an error, as soon as an answer comes."""
+        with pytest.raises(BadProviderFile, match=r"\[assets\]\.result: "):
+            parse(edited('["data.task_result.videos", "data.url"]', json.dumps(expression)))
+
+    def test_a_list_without_end_and_a_file_without_end_are_refused(self) -> None:
+        """Every expression is evaluated for every answer."""
+        with pytest.raises(BadProviderFile, match="it has more than 40 expressions"):
+            parse(edited('["data.task_result.videos", "data.url"]', json.dumps(["a"] * 41)))
+        with pytest.raises(BadProviderFile, match="it is longer than 64 KiB"):
+            parse(KLING + "#" * 70_000)
+        with pytest.raises(BadProviderFile, match="this is not TOML"):
+            parse(KLING + "x = " + "[" * 30_000)
+
+    @given(st.text(alphabet="[]@,|&!(){}.*`'\"ab ?:<>=0-", max_size=60))
+    def test_any_expression_is_compiled_or_refused(self, expression: str) -> None:
+        """No text ends in a traceback, and what is compiled reads an answer at once."""
+        try:
+            own = parse(edited('["data.task_result.videos", "data.url"]', json.dumps(expression)))
+        except BadProviderFile:
+            return
+        answer = {"status": "done", "data": {"task_status": "done", "a": [{"b": ["x"] * 50}] * 50}}
+        read(own, status=200, headers={}, body=json.dumps(answer).encode(), now=0)
+
+
+class TestPlaceholders:
+    POST = edited("/v1/videos/{task_id}", "/v1/query").replace(
+        "[answer]", 'method = "POST"\n[body]\nid = "{task_id}"\n[answer]'
+    )
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (edited("{task_id}", "{task_id}?key={key}"), "path: {key} stands here; the key belongs under [auth] only"),
+            (KLING + '[headers]\nX-Key = "{key}"', "[headers].X-Key: {key} stands here"),
+            (edited("{task_id}", "{task}"), "path: {task} means nothing here; use {task_id} or {task_id:path}"),
+            (KLING + '[headers]\nX = "{task_id}"', "[headers].X: {task_id} means nothing here; leave it out"),
+            (POST.replace('"{task_id}"', '"{id}"'), "[body].id: {id} means nothing here"),
+            (POST.replace('"{task_id}"', '"7"'), 'path: "/v1/query" does not say which task'),
+            (POST.replace('method = "POST"\n', ""), 'body: it is only sent with a POST; add method = "POST"'),
+            (KLING + '[headers]\nauthorization = "x"', "[headers].authorization: this header is sent twice"),
+            (KLING + '[headers]\nX-A = "1"\nx-a = "2"', "[headers].x-a: this header is sent twice"),
+            (
+                KLING + '[status]\nIN_PROGRESS = "processing"\nin-progress = "failed"',
+                '[status].in-progress: it is the same word as "IN_PROGRESS", which means processing; leave out one',
+            ),
+            (KLING + '[status]\nx = "broken"', '[status].x: "broken" is not allowed; use one of pending, processing'),
+        ],
+    )
+    def test_a_mistake_that_would_be_silent_is_an_error(self, text: str, message: str) -> None:
+        """The request would be wrong for every task, and nobody would see why."""
+        with pytest.raises(BadProviderFile) as caught:
+            parse(text)
+        assert message in str(caught.value)
+
+    def test_words_that_fold_together_may_mean_the_same(self) -> None:
+        """Some files list every spelling."""
+        text = (
+            KLING
+            + '[status]\nIN_PROGRESS = "processing"\n"in progress" = "processing"\n-1 = "failed"\n1 = "completed"\n'
+        )
+        assert parse(text).statuses == {"inprogress": Status.PROCESSING, "-1": Status.FAILED, "1": Status.COMPLETED}
+
+    def test_an_id_with_slashes_is_sent_as_a_path_where_the_file_says_so(self) -> None:
+        """Google's operation names have them."""
+        veo = parse(edited("/v1/videos/{task_id}", "/v1beta/{task_id:path}"))
+        name = "models/veo 3/operations/a%2Fb"
+        assert task_request(veo, name, None).url == "https://api.kling.example/v1beta/models/veo%203/operations/a%252Fb"
+        for bad in ("models/../admin", "/models", "a//b", "a/."):
+            with pytest.raises(BadInput):
+                task_request(veo, bad, None)
+
+    def test_a_file_without_an_id_or_an_error_place_gets_a_warning(self) -> None:
+        """Both work without, but worse, and nobody sees it."""
+        assert [gap.partition(" ")[0] for gap in gaps(parse(KLING))] == ["[answer].id", "[answer].error"]
+        assert gaps(bundled()["vicsee"]) == []

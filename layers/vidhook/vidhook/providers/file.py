@@ -259,7 +259,8 @@ def parse(text: str, name: str | None = None) -> Provider:
     method = top.choice("method", ("GET", "POST"), "GET")
     if body is not None and method == "GET":
         raise top.bad("body", "it is only sent with a POST", 'add method = "POST"')
-    if not any(map(_names_the_task, [path, *map(str, body.data.values() if body else ())])):
+    fields = {key: body.placed(key) for key in body.data} if body else None
+    if not any(map(_names_the_task, [path, *(fields or {}).values()])):
         raise top.bad("path", f'"{path}" does not say which task', "put {task_id} where the task's id belongs")
     header = auth.text("header", _HEADER, "use a header's name", default="Authorization")
     headers.once(header)
@@ -271,7 +272,7 @@ def parse(text: str, name: str | None = None) -> Provider:
         base_url=_base_url(top),
         path=path,
         method=method,
-        body={key: body.placed(key) for key in body.data} if body else None,
+        body=fields,
         headers={key: headers.placed(key, names=()) for key in headers.data},
         auth_header=header,
         auth_value=auth.text("value", _WITH_KEY, "put {key} where the key belongs", default="Bearer {key}"),
