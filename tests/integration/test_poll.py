@@ -89,12 +89,106 @@ def test_retry_after_is_obeyed(world: World, watch: str) -> None:
     assert ask(world, watch, says("slow down", 429, {"retry-after": "123"})).pause == 123
 
 
-def test_a_task_that_is_not_found_is_given_up_once_it_is_old(world: World, watch: str) -> None:
-    """While it is young the provider may not know it yet."""
-    assert not ask(world, watch, Answer(404)).settled
-    world.wait(600)
-    polled = ask(world, watch, Answer(404))
-    assert (polled.settled, error_of(polled.watch).category) == (True, Category.NOT_FOUND)
+class TestDoubtfulEnds:
+    """An end that the provider does not say in so many words."""
+
+    DOUBTS = (
+        Answer(404),
+        Answer(410, b'{"error": {"message": "no such task"}}', {"content-type": "application/json"}),
+        says("completed"),
+        says("", 422, error={"message": "the prompt is too long"}),
+    )
+
+    @pytest.mark.parametrize("doubt", DOUBTS, ids=["404", "410", "no link", "422"])
+    def test_it_is_told_when_it_was_read_for_ten_minutes(self, world: World, watch: str, doubt: Answer) -> None:
+        """One odd answer must not lose a paid render; the same one for ten minutes is an end."""
+        world.wait(300)
+        world.web.script("/tasks/t1", doubt)
+        began, polled = world.now, world.poll(watch)
+        pauses = []
+        while not polled.settled:
+            pauses.append(polled.pause)
+            assert world.ledger.watch(watch).history[-1].why == "doubt"
+            world.wait(polled.pause)
+            polled = world.poll(watch)
+        assert 600 <= world.now - began <= 660
+        assert pauses == sorted(pauses[:-1]) + pauses[-1:]
+        assert len(pauses) <= 7
+        snapshot = snapshot_of(polled.watch)
+        assert (snapshot.status, snapshot.said) == (Status.FAILED, False)
+
+    @pytest.mark.parametrize("doubt", DOUBTS, ids=["404", "410", "no link", "422"])
+    @pytest.mark.parametrize("between", [says("processing"), DOWN, Answer(429)], ids=["status", "500", "429"])
+    def test_any_other_answer_ends_the_doubt(self, world: World, watch: str, doubt: Answer, between: Answer) -> None:
+        """A provider that deploys a new version answers 404, 502 and the truth in turn."""
+        world.wait(300)
+        for _ in range(4):
+            polled = ask(world, watch, *[doubt] * 4, between)
+            assert not polled.settled
+            assert polled.watch.doubted_at is None
+        polled = ask(world, watch, doubt, says("completed", url="https://cdn.example/v.mp4"))
+        assert (polled.settled, snapshot_of(polled.watch).status) == (True, Status.COMPLETED)
+
+    def test_no_answer_at_all_says_nothing_about_the_doubt(self, world: World, watch: str) -> None:
+        """Neither for nor against it."""
+        world.wait(300)
+        doubted = ask(world, watch, Answer(404)).watch.doubted_at
+        world.web.close()
+        assert world.poll(watch).broken == "connect"
+        assert world.ledger.watch(watch).doubted_at == doubted
+
+    def test_the_deadline_bounds_it(self, world: World) -> None:
+        """The reason that was read is given, and not only that time was over."""
+        watch = world.submit(task_id="t1", deadline_seconds=330).watch.id
+        world.wait(300)
+        polled = ask(world, watch, Answer(404))
+        while not polled.settled:
+            world.wait(polled.pause)
+            polled = world.poll(watch)
+        assert polled.watch.age(world.now) < 400
+        assert error_of(polled.watch).category == Category.NOT_FOUND
+
+    def test_a_young_task_may_be_unknown(self, world: World, watch: str) -> None:
+        """Its provider may have accepted it on another server."""
+        assert ask(world, watch, Answer(404)).watch.doubted_at is None
+
+    def test_nothing_is_learned_from_it(self, world: World, watch: str) -> None:
+        """How long a missing task took says nothing about others."""
+        world.wait(300)
+        polled = ask(world, watch, Answer(404))
+        while not polled.settled:
+            world.wait(polled.pause)
+            polled = world.poll(watch)
+        assert world.ledger.kinds("acme") == {}
+
+
+class TestWhatWasSeenCountsAtTheDeadline:
+    @pytest.fixture
+    def short(self, world: World) -> str:
+        return world.submit(task_id="t1", deadline_seconds=120).watch.id
+
+    def test_a_link_beside_an_unknown_word_is_told(self, world: World, short: str) -> None:
+        """The render is there, and only its word was not understood."""
+        polled = ask(world, short, says("baked", url="https://cdn.example/v.mp4"))
+        assert (polled.settled, polled.watch.snapshot.status) == (False, Status.PROCESSING)
+        world.wait(200)
+        world.web.script("/tasks/t1", DOWN)
+        snapshot = snapshot_of(world.poll(short).watch)
+        assert (snapshot.status, snapshot.sources[0].url) == (Status.COMPLETED, "https://cdn.example/v.mp4")
+        assert (snapshot.error, snapshot.said) == (None, False)
+
+    def test_a_reason_beside_an_unknown_word_is_told(self, world: World, short: str) -> None:
+        """It is better than a bare timeout."""
+        world.web.script("/tasks/t1", says("burnt", error={"code": "E1", "message": "content policy violation"}))
+        world.wait(200)
+        error = error_of(world.poll(short).watch)
+        assert (error.category, error.message) == (Category.CONTENT_POLICY, "content policy violation")
+
+    def test_a_link_of_a_task_that_still_works_is_not(self, world: World, short: str) -> None:
+        """It may be a preview, and the provider says in so many words that it is not done."""
+        world.web.script("/tasks/t1", says("processing", url="https://cdn.example/v.mp4"))
+        world.wait(200)
+        assert error_of(world.poll(short).watch).code == "DEADLINE_REACHED"
 
 
 def test_a_provider_file_that_is_gone_costs_pauses_until_it_is_back(world: World, watch: str) -> None:
@@ -197,9 +291,9 @@ class TestHostileAnswers:
         assert noted == polled.watch
         assert len(json.dumps([snapshot_of(noted).model, snapshot_of(noted).prompt])) < 20_000
 
-    def test_an_answer_above_a_mebibyte_is_trouble(self, world: World, watch: str) -> None:
-        """No status needs that much."""
-        polled = ask(world, watch, Answer(200, b" " * 1_100_000))
+    def test_an_answer_above_16_mebibytes_is_trouble(self, world: World, watch: str) -> None:
+        """No status needs that much, and no film fits into an answer."""
+        polled = ask(world, watch, Answer(200, b" " * 17_000_000))
         assert (polled.settled, polled.broken) == (False, "too_large")
 
 

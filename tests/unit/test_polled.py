@@ -14,7 +14,7 @@ COMPLETED = Watch(Submission("alad", "t1"), 0.0, history=(Poll(0.0, "completed")
     [
         (Reading("snapshot", Snapshot(Status.PROCESSING)), None, "processing"),
         (Reading("retry"), None, "retry"),
-        (Reading("permanent_error"), None, "permanent_error"),
+        (Reading("permanent_error"), None, "unconfirmed"),
         (Reading("permanent_error", key_refused=True), None, "key_refused"),
         (None, "timeout", "timeout"),
         (None, None, None),

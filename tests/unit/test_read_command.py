@@ -65,7 +65,7 @@ def test_every_line_has_the_same_keys() -> None:
     """A script need not check which keys exist."""
     keys = {"outcome", "status", "provider_status", "object", "url", "urls", "error", "progress", "model", "prompt"} | {
         *("created_at", "started_at", "completed_at", "expires_at", "estimated_completion", "queue_position"),
-        *("usage", "upstream_id", "retry_after_seconds", "known_status", "key_refused"),
+        *("usage", "upstream_id", "retry_after_seconds", "known_status", "key_refused", "inferred"),
     }
     for recorded in (
         exchange(),
