@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidhook.pace import EDGES, Ended, Hint, Pace, decay, outlook
-from vidhook.schedule import LONGEST_PAUSE, Known, Pause, cheapest_poll, next_pause
+from vidhook.schedule import LONGEST_PAUSE, Known, Pause, cheapest_poll, next_pause, shortest_pause
 from vidhook.submission import schema
 
 LONGEST_DEADLINE = schema()["properties"]["deadline_seconds"]["maximum"]
@@ -205,6 +205,21 @@ def test_a_hint_that_was_always_wrong_is_not_followed() -> None:
 def test_a_refused_key_is_asked_about_every_quarter_of_an_hour() -> None:
     """Only a person can replace the key, and more requests with a bad key would look like an attack."""
     assert next_pause(Known(age=30, deadline=86_400, key_refused=True), 0.5) == Pause(900, "key_refused")
+
+
+def test_a_doubtful_end_is_asked_about_whenever_its_time_has_doubled() -> None:
+    """The first answers are worth most, and the last one falls on the ten minutes after which it is believed."""
+    doubts = [
+        (doubted, next_pause(Known(700 + doubted, 86_400, doubted=doubted), 0.9)) for doubted in (0, 20, 100, 400)
+    ]
+    assert [(doubted, pause.seconds) for doubted, pause in doubts] == [(0, 15), (20, 20), (100, 100), (400, 200)]
+    assert {pause.why for _, pause in doubts} == {"doubt"}
+
+
+@given(age=st.floats(0, LONGEST_DEADLINE), doubted=st.floats(0, 1e6))
+def test_a_doubt_makes_no_pause_shorter_than_the_age_allows(age: float, doubted: float) -> None:
+    """A provider that says "not found" and "processing" in turn must not be asked without end."""
+    assert next_pause(Known(age, math.inf, doubted=doubted), 0.0).seconds >= min(300, shortest_pause(age))
 
 
 def test_a_pause_says_what_decided_it() -> None:
