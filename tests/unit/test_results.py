@@ -87,7 +87,7 @@ class TestHowALinkIsWritten:
 
     @pytest.mark.parametrize(
         "junk",
-        ["video.mp4", "s3://bucket/a.mp4", "https://", "https://a b/c", "http:/a", "\x00/a.mp4", "https://a/\nb", " "],
+        ["video.mp4", "s3://bucket/a.mp4", "https://", "https://a b/c", "http:/a", "\x00/a.mp4", "https://a/\nb", " ", "//[bad/a"],
     )
     def test_what_is_no_link_is_no_link(self, junk: str) -> None:
         """Nothing is made up."""
@@ -127,7 +127,7 @@ class TestTheFilmWins:
         found = completed({"high": "https://vod.example/8f3a", "low": FILM}, text=text)
         assert found.sources[0].url == "https://vod.example/8f3a"
 
-    @pytest.mark.parametrize("alone", ["https://cdn.example/master.m3u8", "http://127.0.0.1:3000/film.mp4"])
+    @pytest.mark.parametrize("alone", ["https://cdn.example/master.m3u8", "http://10.0.0.7/film.mp4"])
     def test_a_link_that_is_all_there_is_is_given(self, alone: str) -> None:
         """Whoever gets the event can decide what to do with it."""
         assert url([alone]) == alone
@@ -140,6 +140,13 @@ class TestTheFilmWins:
         """The default setting of some relays gives links to itself under a name that only it knows."""
         found = completed({"id": "t1", "metadata": {"url": alone}}, "infinityblue")
         assert found.sources[0].url == "https://api.getinfinityblue.com/v1/videos/t1/content"
+
+    @pytest.mark.parametrize("host", ["localhost", "localhost:3000", "127.0.0.1:3000", "0.0.0.0", "[::1]:3000"])
+    def test_a_link_to_the_relay_itself_is_asked_for_at_its_public_address(self, host: str) -> None:
+        """A relay that was never told its own address gives that at which its operator tried it."""
+        assert source(f"http://{host}/v1/files/film.mp4?a=1") == Source(
+            "result", "video", "https://api.own.example/v1/files/film.mp4?a=1", needs_key=True
+        )
 
     def test_a_host_inside_is_fine_where_the_provider_is_there_too(self) -> None:
         """A provider on the deployer's own network gives links into it."""

@@ -194,11 +194,12 @@ class _Exchange:
         if completed is not None and completed.said:
             return Reading("snapshot", completed)
         # Some providers call a task completed that their moderation refused, and give no link but a reason.
-        if found and category(self.provider, found) not in (None, Category.PROVIDER, Category.NO_RESULT):
+        kind = category(self.provider, found)
+        if kind not in (None, Category.PROVIDER, Category.NO_RESULT):
             return Reading("snapshot", failed, failed.error)
         if completed is not None:
             return Reading("snapshot", replace(completed, said=True))
-        return self._without_a_link(snapshot)
+        return self._without_a_link(snapshot, found, kind)
 
     def _values(self, task: dict[str, Any], word: str, meant: Meaning) -> Snapshot:
         def first(field: str, parse: Callable[[Any], T | None]) -> T | None:
@@ -221,10 +222,15 @@ class _Exchange:
             known_status=meant.known,
         )
 
-    def _without_a_link(self, snapshot: Snapshot) -> Reading:
+    def _without_a_link(self, snapshot: Snapshot, found: Reason | None, kind: Category | None) -> Reading:
         """Reads a task that its provider calls completed without saying where the result is: it may follow."""
         message = f'{self.provider.name} says "{snapshot.provider_status}" and gives no link to a result'
-        error = task_error(None, Category.NO_RESULT, message)
+        if kind is Category.PROVIDER:
+            error = task_error(found, kind, message)
+        else:
+            # What is no reason by its words may be none, such as "Video generated", or one that nobody has listed.
+            said = f": {found.message}" if found and found.message else ""
+            error = task_error(None, Category.NO_RESULT, message + said)
         if self.age is not None and self.age < YOUNG_SECONDS:
             return Reading("retry", error=error)
         return Reading("snapshot", replace(snapshot, status=Status.FAILED, error=error, said=False), error)

@@ -50,10 +50,11 @@ class Rank(IntEnum):
     RELATIVE = 3
     INLINE = 4  # a data: URL
     CONTENT = 5  # the file's content_path
-    PREVIEW = 6  # by its name a thumbnail, or another type of file
-    PLAYLIST = 7
-    INSIDE = 8  # an address inside the provider's own network
-    ECHO = 9
+    MOVED = 6  # from the provider's loopback address to its public one
+    PREVIEW = 7  # by its name a thumbnail, or another type of file
+    PLAYLIST = 8
+    INSIDE = 9  # an address inside the provider's own network
+    ECHO = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,9 @@ def _links(text: str, kind: str, asked: str) -> Iterator[tuple[str, Rank]]:
         return
     for part in NEXT_LINK.split(_unwrapped(text)):
         if url := _absolute(part.strip(), asked):
-            rank = max(_rank_of(url, kind, asked), Rank.FILM if link(part) or ":" in part[:8] else Rank.RELATIVE)
-            yield url, rank
+            given = origin(part.strip())
+            least = Rank.FILM if given == origin(url) else Rank.MOVED if given else Rank.RELATIVE
+            yield url, max(_rank_of(url, kind, asked), least)
 
 
 def _unwrapped(text: str) -> str:
@@ -137,12 +139,16 @@ def _absolute(text: str, asked: str) -> str | None:
     """Returns the URL with what cannot stand in one escaped, and resolved if it is relative; None if it is none."""
     if " " in text and not _ending(text) and _ending(text.partition(" ")[0]):
         text = text.partition(" ")[0]  # words that follow a link are not its path
-    if re.match(r"//[^/\s]|/(?!/)", text) and asked:
+    if re.match(r"//[^/\s\[]|/(?!/)", text) and asked:
         text = urljoin(asked, text)
     head = re.match(r"(?i)https?://[^/?#\s]+(?=[/?#]|$)", text)
     if head is None or not text.isprintable():
         return None
-    return link(head[0] + re.sub(r"[^!#-;=?-\[\]-~]", lambda wrong: quote(wrong[0]), text[head.end() :]))
+    url = link(head[0] + re.sub(r"[^!#-;=?-\[\]-~]", lambda wrong: quote(wrong[0]), text[head.end() :]))
+    # The default setting of some relays: the address at which their operator tried them.
+    if url and asked and _is_loopback(url) and not _is_loopback(asked):
+        return urljoin(asked, url[head.end() :] or "/")
+    return url
 
 
 def _ending(url: str) -> str | None:
@@ -161,6 +167,15 @@ def _rank_of(url: str, kind: str, asked: str) -> Rank:
     if ending not in (None, kind) or PREVIEW.search(parts.path.rpartition("/")[2].lower()):
         return Rank.PREVIEW
     return Rank.FILM if ending else Rank.NAMELESS
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_loopback or address.is_unspecified
 
 
 def _is_inside(host: str) -> bool:
