@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
@@ -139,8 +140,9 @@ def _absolute(text: str, asked: str) -> str | None:
     """Returns the URL with what cannot stand in one escaped, and resolved if it is relative; None if it is none."""
     if " " in text and not _ending(text) and _ending(text.partition(" ")[0]):
         text = text.partition(" ")[0]  # words that follow a link are not its path
-    if re.match(r"//[^/\s\[]|/(?!/)", text) and asked:
-        text = urljoin(asked, text)
+    if asked and re.match(r"//[^/\s]|/(?!/)", text):
+        with suppress(ValueError):  # "//[" is no host
+            text = urljoin(asked, text)
     head = re.match(r"(?i)https?://[^/?#\s]+(?=[/?#]|$)", text)
     if head is None or not text.isprintable():
         return None
