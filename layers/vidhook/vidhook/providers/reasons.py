@@ -164,8 +164,8 @@ def _by_code(provider: Provider, found: Reason) -> Category | None:
             return Category.CONTENT_POLICY
         in_need = vague and not is_crowded(code) and category_of(message) is Category.QUOTA
         return Category.QUOTA if in_need else kinds[0]
-    # APIs use the same numbers for different things, so words that are clear decide between their meanings.
-    said = category_of(message)
+    # APIs use the same short numbers for different things, so words that are clear decide between their meanings.
+    said = category_of(message) if len(found.code or "") < 5 else None
     return said if said and (said in kinds or said not in (Category.PROVIDER, Category.INVALID_INPUT)) else kinds[0]
 
 

@@ -29,19 +29,21 @@ HARMLESS = _pattern(
     r"|sensitive (?:to|about)|sensitivity|(?:retry|cache|caching|cors|iam|bucket|scaling|retention|restart"
     r"|scheduling|eviction|whitelist|backoff|lifecycle|routing|pull|access) polic(?:y|ies)|blocked by (?:the |a "
     r"|an )?(?:firewall|cors|network|proxy|waf|cloudflare|thread)|(?:blocked|filtered) (?:thread|queue|io|call)s?"
-    r"|child (?:process|job|task|node)(?:es|s)?|minor (?:version|issue|error)s?|dead ?lock|guidelines? (?:image"
-    r"|map)s?|internal polic(?:y|ies) (?:server|engine)|terms of (?:time|size|length)|kill switch|explicitly"
-    r"|explicit (?:cast|conversion|value|null|type|region|parameter)s?",
+    r"|child (?:process|job|task|node)(?:es|s)?|minor (?:version|issue|error|change|problem|bug|update|adjustment"
+    r"|fix|release|delay)s?|dead ?lock|guidelines? (?:image|map)s?|internal polic(?:y|ies) (?:server|engine)"
+    r"|terms of (?:time|size|length)|kill switch|explicitly|explicit (?:cast|conversion|value|null|type|region"
+    r"|parameter)s?",
     r"白名单策略|限流策略|重试策略",
 )
 # A helper that is broken refused nothing, whatever it is there for.
 BROKEN_HELPER = _pattern(
-    r"(?:moderat\w+|polic(?:y|ies)|safety|risk|audit|review|content|filter|classif\w+|detect\w+|inspection|nsfw"
-    r"|auth\w*|credential|permission|billing|payment|quota|licen[cs]e|token|credits?)(?: (?!not\b"
+    r"(?:moderat\w+|copyright|watermark|polic(?:y|ies)|safety|risk|audit|review|content|filter|classif\w+|detect\w+"
+    r"|inspection|nsfw|auth\w*|credential|permission|billing|payment|quota|licen[cs]e|token|credits?)(?: (?!not\b"
     r"|did\b)[\w/-]+){0,3}? ?(?:service|server|system|api|classifier|detector|checker|engine|pipeline|module|backend"
     r"|endpoint|worker|model|check)? (?:is |was |has |are |were |been |currently |temporarily )*(?:down|crash(?:ed"
     r"|es)|unavailable|offline|unreachable|overloaded|timed out|not responding|did not (?:answer|respond|reply)"
-    r"|does not (?:answer|respond|reply)|failed to (?:start|load|respond|answer|initiali[sz]e)"
+    r"|does not (?:answer|respond|reply)|failed to (?:start|load|respond|answer|initiali[sz]e|render|run|execute"
+    r"|connect|write)|could not be (?:reached|started|loaded|contacted)|lost (?:its |the )?connection"
     r"|returned (?:an? )?(?:error|http|status|empty|5\d\d|invalid|unexpected)|(?:had|encountered|hit|raised"
     r"|threw) an? (?:\w+ )?(?:error|exception)|internal error|internal server error)",
     r"(?:审核|风控|鉴权|检测|计费)(?:服务|系统|接口|模块)(?:内部)?(?:异常|超时|不可用|繁忙|出错|错误|失败|故障)",
@@ -63,11 +65,12 @@ CONTENT_POLICY = _pattern(
     r"|ip)|likeness(?:es)?|celebrit(?:y|ies)|public figures?|famous (?:person|people)|prominent (?:\w+ )?(?:person"
     r"|people|figures?)|politicians?|deep ?fakes?|impersonat\w+|identifiable (?:person|people|face)s?|real (?:person"
     r"|people|persons|human|humans|face|faces|individuals?)|minors|under ?-?age\w*|under (?:the age of )?18|children"
-    r"|kids|child (?:abuse|sexual|safety|exploitation|nudity)|csam|self ?-?harm\w*|suicid\w*|gore|gory|blood(?:y"
-    r"|shed)|tortur\w+|weapons?|firearms?|explosives?|drugs?|narcotics?|terroris\w+|extremis\w+|hate(?:ful)?"
-    r"|harass\w*|bully\w*|racis[mt]|slurs?|harmful|illicit|illegal (?:content|activit\w+|acts?)|abus(?:e|ive)"
-    r"|disallowed|adult|personal (?:information|data) in|flagged|blocklist\w*|blacklist\w* words?|(?:prompt|content"
-    r"|input|output|image|images|video|videos|photo|text|generation|request|frame|result"
+    r"|kids|child (?:abuse|sexual|safety|exploitation|nudity)|csam|self ?-?harm\w*|suicid\w*|gore(?!-)|gory"
+    r"|blood(?:y(?! hell)|shed)|tortur\w+|weapons?|firearms?|explosives?|drugs?|narcotics?|terroris\w+|extremis\w+"
+    r"|hate(?:ful)?|harass\w*|bully\w*|racis[mt]|slurs?|harmful|illicit|illegal (?:content|activit\w+|acts?)"
+    r"|abus(?:e|ive)|disallowed|adult (?:content|material|theme\w*|imagery|nud\w+|video|image|scene|subject"
+    r"|oriented)s?|adult\Z|personal (?:information|data) in|flagged|blocklist\w*|blacklist\w* words?|(?:prompt"
+    r"|content|input|output|image|images|video|videos|photo|text|generation|request|frame|result"
     r"|audio)s? (?:\w+ ){0,2}?(?:blocked|filtered|banned|censored)|(?:prompt|content)s? (?:\w+ ){0,2}?(?:rejected"
     r"|declined|refused|denied)|(?:blocked|rejected|refused) (?:prompt|content)|(?:prompt|content)s? (?:is |are "
     r"|was |were )?not (?:allowed|permitted)|restricted (?:content|terms?|words?)|(?:contains?|containing|includes?"
@@ -75,13 +78,20 @@ CONTENT_POLICY = _pattern(
     r"|celebrit\w+) (?:\w+ ){0,4}(?:not|never) (?:allowed|permitted)|(?:can ?not|can't|unable to|won't) (?:help"
     r"|assist|create|generate|make|produce|edit|depict|fulfil\w*)(?: you)?(?: with)? (?:\w+ ){0,2}(?:that request"
     r"|this request|this content|that content|this type|such|images? of (?:real )?people)|does not comply"
-    r"|non-?complian\w+|not complian\w+",
+    r"|non-?complian\w+|not complian\w+|images? of (?:an? )?(?:child|minor|kid)s?|child in (?:your|the)|not ?safe"
+    r"|(?:well-?known|famous|recogni[sz]able|prominent|protected) (?:\w+ )?(?:actor|actress|singer|individual"
+    r"|politician|character|face|brand|person|people|figure|work)s?|(?:community|content|usage|platform|our) rules"
+    r"|political (?:content|figures?|topics?)|(?:do not|don't|does not|cannot|can't|won't|not able to) (?:generate"
+    r"|create|make|produce|depict|render|show|animate) (?:\w+ ){0,3}(?:content|people|persons?|imagery|material"
+    r"|scenes?|figures?)|generation (?:is |was )?not (?:allowed|permitted)|ip (?:detected|risk|violation)"
+    r"|(?:contain(?:s|ing)?|depict(?:s|ing)?|show(?:s|ing)?|with|of|involv(?:es|ing)|includ(?:es"
+    r"|ing)) (?:an? )?(?:\w+ )?(?:child|minor|kid|teen\w*|infant)s?",
     r"审核|敏感|违规|违禁|违法|违反|不合规|合规问题|不符合(?:社区|平台|内容)?规范|风控|内容风险|安全风险|存在风险"
     r"|侵权|版权|肖像|色情|真人|涉黄|涉政|暴力|血腥|未成年|名人|明星|公众人物|不安全|政策|策略阻止|平台策略"
     r"|安全(?:策略|检测|检查|校验|审查)|不适宜|不当内容|不良(?:信息|内容)|裸露|低俗|屏蔽|拦截|知识产权|商标|侮辱"
     r"|恐怖|ポリシー|違反|不適切|センシティブ|著作権|規約|モデレーション|性的|暴力的|ガイドライン|未成年|정책|부적절"
     r"|위반|저작권|선정적|유해|가이드라인|미성년|검열|민감|pol[ií]ticas?\b|inapropiad|inadecuad|infring"
-    r"|derechos de autor|desnud|violencia|\bviola (?:nuestr|la|el|lo)|prohibid|moderaci[oó]n",
+    r"|derechos de autor|desnud|violencia|\bviola (?:nuestr|la|el|lo)|prohibid|moderaci[oó]n|法律法规",
 )
 # The provider's own machinery broke, whatever other words its trace contains.
 BROKEN = _pattern(
@@ -105,15 +115,16 @@ BROKEN = _pattern(
     r"|reply) (?:is |was )?(?:empty|invalid)|primary key|foreign key|duplicate key|database|sql\w*|redis|kafka"
     r"|licen[cs]e server|setup failed|dependency failed|unexpected error handling|(?:max\w*"
     r"|number of) (?:\w+ ){0,3}(?:retries|attempts)|(?:retries|attempts) (?:exceeded|exhausted)"
-    r"|exceeded (?:\w+ ){0,3}(?:retries|attempts)",
+    r"|exceeded (?:\w+ ){0,3}(?:retries|attempts)|invalid character|unexpected (?:eof|token|end of)|no such host"
+    r"|permission denied:? (?:on |for |while \w+ )?['\\\"]?/|read-?only file ?system",
     r"上游(?:渠道|服务|接口)?(?:返回|异常|错误|报错|失败)|数据库|显存|无可用渠道|渠道(?:异常|错误)",
 )
 # Too much at once: it passes by itself.
 CROWDED = _pattern(
     r"rate ?-?limit\w*|rate (?:growth )?limit|too many (?:\w+ )?(?:requests|generations|jobs|tasks|calls)|throttl\w*"
     r"|concurren\w+|parallel (?:task|job|generation|request)s?|overload\w*|busy|(?:at|over|no|insufficient|lack of"
-    r"|out of|limited|full) capacity|capacity (?:exceeded|reached|limit|unavailable)|(?:high|heavy|peak) (?:load"
-    r"|demand|traffic|volume)|queue (?:is |was )?(?:now )?full|full queue|(?:requests?|tokens?"
+    r"|out of|limited|full|max|maximum|peak) capacity|capacity (?:exceeded|reached|limit|unavailable)|(?:high|heavy"
+    r"|peak) (?:load|demand|traffic|volume)|queue (?:is |was )?(?:now )?full|full queue|(?:requests?|tokens?"
     r"|images?) per (?:second|minute|min|hour)|[rtq]pm|qps|rpm limit|call frequency|request frequency"
     r"|api request is too fast|reached (?:the )?api limit|conn(?:ection)? limit|token limit(?! per)|slow down"
     r"|operation in process|no (?:free |available |idle )?(?:runner|worker|gpu|slot|capacity|server)s?(?: (?:is "
@@ -131,10 +142,11 @@ QUOTA = _pattern(
     r"|is |was )?(?:ended|over|expired|finished)|resource pack\w*|(?:not|isn't) (?:\w+ )?(?:in|included in|part of"
     r"|available (?:in|on)) (?:your |the )?(?:current )?(?:plan|subscription|tier|package)|upgrade (?:to (?:an? "
     r"|the )?(?:pro|paid|higher|premium|plus|max)|your (?:plan|account|subscription|tier))|subscription|subscribe"
-    r"|purchase|allowance|prepaid|postpaid",
-    r"余额|额度|积分|点数|欠费|充值|套餐|资源包|使用上限|限额|次数(?:限|已用|用完|不足)|用量(?:超|已)|配额|扣费失败"
-    r"|クレジット|残高|クォータ|上限に達|残量|ポイントが不足|크레딧|잔액|할당량|한도|포인트가 부족|결제|\bsaldo\b"
-    r"|cr[eé]ditos?\b|\bcuota\b|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b",
+    r"|purchase|allowance|prepaid|postpaid|unpurchased|not (?:been )?purchased|(?:have |has )?run out of (?:credits?"
+    r"|funds|points|tokens)",
+    r"余额|额度|积分|点数|欠费|充值|套餐|资源包|使用上限|限额|次数(?:限|已用|用完|不足|已达|达到|已满)|用量(?:超|已)"
+    r"|配额|扣费失败|クレジット|残高|クォータ|上限に達|残量|ポイントが不足|크레딧|잔액|할당량|한도|포인트가 부족"
+    r"|결제|\bsaldo\b|cr[eé]ditos?\b|\bcuota\b|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b",
 )
 # A text about a refund names the credits too, but missing credits are not its reason.
 REFUND = (
@@ -144,28 +156,34 @@ REFUND = (
 CLAUSE = r"[.,;!?\u3002\uff0c\uff1b\uff01\uff1f]"  # the last ones are those of Chinese and Japanese
 # The caller's own file or link could not be had, however that showed.
 BAD_FILE = _pattern(
-    r"(?:download|fetch|retriev|load|read|access|open|reach|decod|pars|identif)\w*(?: to)?(?: an?| the| your| from"
-    r"| of| any)* (?:\w+ ){0,2}?(?:image|images|input|inputs|reference|url|urls|link|media|photo|picture|file|files"
-    r"|audio|mask|keyframe|first frame|last frame)(?! (?:encoder|decoder|model|processor|pipeline|classifier"
+    r"(?:download|fetch|retriev|load|read|access|open|reach|decod|pars|identif|resolv)\w*(?: to)?(?: an?| the| your"
+    r"| from| of| any)* (?:\w+ ){0,2}?(?:image|images|input|inputs|reference|url|urls|link|media|photo|picture|file"
+    r"|files|audio|mask|keyframe|first frame|last frame)(?! (?:encoder|decoder|model|processor|pipeline|classifier"
     r"|service)s?)|(?:image|input|reference|url|link|media|photo|picture|file|audio|mask|keyframe|first frame"
     r"|last frame|frame\d|asset)s?(?: url| file| link)?s? (?:\w+ ){0,2}?(?:expired|download\w*|unreachable"
-    r"|inaccessible|corrupt\w*|unreadable|broken|fetch\w*|(?:can ?not|can't|could not|couldn't) be (?:read|loaded"
-    r"|decoded|fetched|reached|opened|downloaded|accessed|processed))",
+    r"|inaccessible|corrupt\w*|unreadable|broken|fetch\w*|retriev\w*|(?:can ?not|can't|could not"
+    r"|couldn't) be (?:read|loaded|decoded|fetched|reached|opened|downloaded|accessed|processed|parsed))|(?:not"
+    r"|n't) an? (?:valid )?(?:image|video|picture|audio file|media file)",
     r"(?:图片|视频|音频|文件|素材|图像|链接|url)(?:地址|链接)?(?:下载|获取|读取|解析|加载|拉取|无法访问|已?过期"
     r"|已?失效)(?:失败|错误|异常)?|远程文件|(?:下载|获取|读取)(?:图片|视频|音频|文件|素材|图像)(?:失败|超时|出错)"
-    r"|(?:画像|ファイル)の?(?:ダウンロード|読み込み)|이미지를 (?:다운로드|불러)",
+    r"|(?:画像|ファイル)の?(?:ダウンロード|読み込み)|이미지를 (?:다운로드|불러)|(?:图片|视频|音频|文件|素材|图像"
+    r"|链接|首帧|尾帧)\S{0,4}无法(?:读取|访问|下载|打开|获取|解析)|无法(?:读取|访问|下载|打开|获取|解析)(?:图片|视频"
+    r"|音频|文件|素材|图像|链接)",
 )
 TIMEOUT = _pattern(
-    r"time ?-?outs?|timed ?-?out|deadline\w*|took too long|ran out of time|time limit|response time exceeded"
-    r"|max(?:imum)? (?:wait\w*|time|runtime|processing time|execution time)|within the allowed time"
-    r"|in the allowed time|did not (?:respond|finish|complete) (?:with)?in",
-    r"超时|逾时|タイムアウト|時間切れ|시간 ?초과|시간이 초과|타임아웃|tiempo de espera|tiempo agotado"
-    r"|se agot[oó] el tiempo",
+    r"time ?-?outs?|timed ?-?out|deadline\w*|took (?:too long|longer than|more than)|(?:generation|task|job|run"
+    r"|execution|processing|prediction) (?:time )?(?:has )?exceeded \d+ ?(?:s|sec|seconds|m|min|minutes|h|hours)"
+    r"|ran out of time|time limit|response time exceeded|max(?:imum)? (?:wait\w*|time|runtime|processing time"
+    r"|execution time)|within the allowed time|in the allowed time|did not (?:respond|finish|complete) (?:with)?in",
+    r"超时|逾时|时间过长|耗时过长|タイムアウト|時間切れ|시간 ?초과|시간이 초과|타임아웃|tiempo de espera"
+    r"|tiempo agotado|se agot[oó] el tiempo",
 )
 CANCELLED = _pattern(
     r"cancel\w*|abort(?:ed)? (?:by|on)|(?:stopped|interrupted|terminated|revoked|deleted|ended) (?:by|on) (?:the "
-    r"|a )?(?:user|client|customer|caller|owner|operator|admin\w*)",
-    r"取消|撤销|终止任务|手动终止|キャンセル|中止され|취소|중단되었|cancelad|anulad",
+    r"|a )?(?:user|client|customer|caller|owner|operator|admin\w*)|(?:user|client|caller) (?:has |have )?(?:abort\w*"
+    r"|stopp\w*|closed|disconnected|left|interrupted)",
+    r"取消|撤销|终止任务|手动终止|キャンセル|中止され|취소|중단되었|cancelad|anulad|用户(?:已|主动|手动)?(?:终止"
+    r"|停止|中断)",
 )
 AUTH = _pattern(
     r"unauthori[sz]ed|unauthenticated|authenticat\w*|authori[sz]\w*|api ?-?keys?|access ?-?denied|permissions?"
@@ -175,15 +193,21 @@ AUTH = _pattern(
     r"|operation|action|organi[sz]ation|team) (?:\w+ ){0,3}(?:not permitted|not allowed|do not have access"
     r"|no access)|(?:do|does) not have (?:access|rights?)|no access|access rights?|(?:account|user|key"
     r"|organi[sz]ation) (?:\w+ ){0,2}(?:locked|suspended|disabled|banned|blocked|inactive|deactivated|abnormal"
-    r"|exception|not exist|not activated|revoked)|has not activated|not activated|model not open",
+    r"|exception|not exist|not activated|revoked)|has not activated|model not open|(?:must|has to|needs to|not"
+    r"|n't) be(?:en)? verified|not verified|verify your (?:organi[sz]ation|account|identity)|access (?:disabled"
+    r"|forbidden|restricted|refused)|account (?:\w+ )?frozen|invalid account|(?:login|account|identity) verification"
+    r"|account (?:\w+ )?not activated",
     r"令牌|无权|没有权限|权限|未登录|未授权|未鉴权|鉴权|认证|密钥|身份验证|账[户号](?:已|被|状态)?(?:已被"
     r"|被)?(?:锁定|封禁|停用|禁用|不存在|异常)|ip ?白名单|認証|権限|apiキー|ログイン|인증|권한|api ?키"
-    r"|autenticaci[oó]n|no autorizad|\bpermisos?\b|clave de api|credenciales",
+    r"|autenticaci[oó]n|no autorizad|\bpermisos?\b|clave de api|credenciales|(?:账[户号]|用户|令牌)(?:状态)?(?:已|被"
+    r"|已被)?(?:锁定|封禁|禁用|停用|冻结)|签名(?:错误|不匹配|无效|校验|验证)",
 )
 NOT_FOUND = _pattern(
     r"\Anot ?-?found(?: error)?\Z|(?:task|job|generation|prediction|resource|video|creation|operation|record"
     r"|task ?id)s?\b[^.;]{0,80}(?:not ?-?found|not ?-?exist|n't exist|no longer exist|null)|(?:no such"
-    r"|unknown) (?:task|job|video|generation)\w*|no (?:task|job|generation) (?:\w+ )?(?:exists?|found|with)",
+    r"|unknown) (?:task|job|video|generation)\w*|no (?:task|job|generation) (?:\w+ )?(?:exists?|found|with)"
+    r"|(?:cannot|can't|could not|unable to) find (?:the |that |this |your |any )?(?:task|job|generation|prediction"
+    r"|operation|creation)",
     r"任务(?:不存在|未找到|id ?不存在)|(?:找不到|未找到|查无)(?:该|此)?任务|タスクが(?:見つかり|存在し)|작업을 찾을"
     r"|no se encontr[oó] la tarea|tarea no encontrada",
 )
@@ -195,7 +219,8 @@ NO_RESULT = _pattern(
     r"no (?:result|output|video|image|media)s?(?: (?:file|url|link)s?)?(?: (?:was |were |is |are |has "
     r"|have )?(?:been )?(?:generated|produced|returned|found|available|created|made|in \w+))?(?! (?:provided|given"
     r"|supplied|input))|empty (?:result|output|video|image|media)s?|(?:did not|didn't) (?:produce|return|generate"
-    r"|yield) (?:any|a)|without (?:any )?(?:result|output)",
+    r"|yield) (?:any|a)|without (?:any )?(?:result|output)|nothing (?:to (?:download|return)|was (?:generated"
+    r"|produced|returned)|generated|produced)",
     r"(?:没有|无|未)(?:生成|产生|返回)?(?:结果|输出)|结果为空|空结果|結果がありません|결과가 없|sin resultado",
 )
 # The provider says that it is its own fault, and that it passes.
@@ -216,35 +241,40 @@ PASSING = _pattern(
 INVALID_INPUT = _pattern(
     r"invalid\w*|incorrect\w*|illegal|wrong (?:file|format|type|size|value|number)|(?:un|not |isn't |only )supported"
     r"|unsupported\w*|(?:are|is|only) supported|supported (?:\w+ )?(?:values|types|formats|sizes|models|are)"
-    r"|supports? only|not valid|isn't valid|not accessible|not in \[|not (?:a )?(?:match|allowed|permitted"
-    r"|acceptable|available for|compatible)|incompatible|mismatch\w*|must|required|requires?|mandatory|missing"
-    r"|lack(?:s|ing)?|unwanted|unknown (?:parameter|field|model|argument|option|value)|malformed|bad request"
-    r"|too (?:large|long|small|short|big|many|few|low|high|complex|wide|tall|dark|blurry|heavy|similar)|at (?:least"
-    r"|most) \w+|no (?:more|less|fewer|longer|larger|smaller|greater) than|may (?:not be|hold at most|only)"
-    r"|(?:greater|less|more|fewer|larger|longer|shorter|smaller|bigger|higher|lower) than|between -?\d[\d.:]* (?:and"
-    r"|to|-) -?\d|out of (?:the )?(?:allowed )?(?:range|limits?)|exceed\w*|over \d+ ?(?:mb|m|kb|gb|s|sec|seconds|px"
-    r"|pixels|characters)?|up to \d|(?:max|min)(?:imum)?|limited to|only one of|one of|validation|parameters?"
-    r"|params?|arguments?|unprocessable|(?:can ?not|can't) be (?:used|empty|null|blank|combined|set|identified"
-    r"|rendered|found|deleted)|should (?:be|have|match|contain|not)|be set|please (?:supply|provide|specify|upload"
-    r"|use|check|choose|select|add|change|modify|adjust|resize|reduce|shorten|crop)|(?:empty|blank) (?:prompt|input"
-    r"|field|image|text)|prompt (?:is |was )?(?:empty|blank)|(?:use|try|choose|pick|upload|with|select"
+    r"|supports? (?:only|durations?|up to|\d)|(?:does|do|did)(?: not|n't) (?:currently )?support|not valid"
+    r"|isn't valid|not accessible|not in \[|not (?:a )?(?:match|allowed|permitted|acceptable|available for"
+    r"|compatible)|incompatible|mismatch\w*|must|required|requires?|mandatory|missing|lack(?:s|ing)?|unwanted"
+    r"|unknown (?:parameter|field|model|argument|option|value)|malformed|bad request|too (?:large|long|small|short"
+    r"|big|many|few|low|high|complex|wide|tall|dark|blurry|heavy|similar)|at (?:least|most) \w+|no (?:more|less"
+    r"|fewer|longer|larger|smaller|greater) than|may (?:not be|hold at most|only)|(?:greater|less|more|fewer|larger"
+    r"|longer|shorter|smaller|bigger|higher|lower) than|between -?\d[\d.:]* (?:and|to|-) -?\d"
+    r"|out of (?:the )?(?:allowed )?(?:range|limits?)|exceed\w*|over \d+ ?(?:mb|m|kb|gb|s|sec|seconds|px|pixels"
+    r"|characters)?|up to \d|(?:max|min)(?:imum)?|limited to|only one of|one of|validation|parameters?|params?"
+    r"|arguments?|unprocessable|(?:can ?not|can't) be (?:used|empty|null|blank|combined|set|identified|rendered"
+    r"|found|deleted)|should (?:be|have|match|contain|not)|be set|please (?:supply|provide|specify|upload|use|check"
+    r"|choose|select|add|change|modify|adjust|resize|reduce|shorten|crop)|(?:empty|blank) (?:prompt|input|field"
+    r"|image|text)|prompt (?:is |was )?(?:empty|blank)|(?:use|try|choose|pick|upload|with|select"
     r"|provide) an? ?(?:different|another|other|new)|corrupt\w*|cannot identify|undetect\w*|(?:not|n't|no"
     r"|unable to) (?:\w+ )?(?:detect\w*|recogni[sz]e) (?:\w+ ){0,3}(?:face|body|person|people|object|human"
     r"|subject)s?|no (?:human|face|person|people|body|subject|object)s?|multi(?:ple)? (?:human|face|bod)\w*|(?:face"
     r"|body|pose|joints?) (?:\w+ )?(?:detection|check)|no (?:image|file|prompt|input|audio)s?(?: (?:was"
     r"|were))? (?:provided|given|supplied|found|detected)|(?:image|reference|file|audio|model|voice|effect|template"
-    r"|endpoint|page)s? (?:[\w.-]+ ){0,3}?(?:not ?-?found|(?:does )?not ?-?exist|can(?:not| not) be found|deleted"
-    r"|has been deleted|been deleted)|(?:has|have|was|been) deleted|(?:image|file|audio|input) (?:upload|format|size"
-    r"|duration|check)\w*|resolutions?|aspect ratios?|dimensions?|width|height|pixels?|(?:field|value|option|type"
-    r"|format|duration|length|size|ratio|fps|frames)s? (?:is|are|of|was|must|error)|character ratio|out of bounds"
-    r"|multiple of|unexpected (?:value|field|parameter|keyword)|not applicable|use case|list should|input should"
-    r"|specify|url error",
+    r"|endpoint|page|data|asset|media|photo|picture|link)s? (?:[\w.-]+ ){0,3}?(?:not ?-?found|(?:does )?not ?-?exist"
+    r"|can(?:not| not) be found|deleted|has been deleted|been deleted)|(?:has|have|was|been) deleted|(?:image|file"
+    r"|audio|input) (?:upload|format|size|duration|check)\w*|resolutions?|aspect ratios?|dimensions?|width|height"
+    r"|pixels?|(?:field|value|option|type|format|duration|length|size|ratio|fps|frames)s? (?:is|are|of|was|must"
+    r"|error)|character ratio|out of bounds|multiple of|unexpected (?:value|field|parameter|keyword)|not applicable"
+    r"|use case|list should|input should|specify|url error|(?:not|n't) an? (?:valid )?(?:url|link|number|integer"
+    r"|array|list|string|boolean)|expected (?:an? |to be )?(?:array|list|string|number|integer|object|boolean|image"
+    r"|url|value)s?|differ(?:s|ent)? in (?:size|length|format|resolution|ratio)|only accepts?|accepts? only"
+    r"|not (?:offered|possible) (?:for|with)",
     r"参数|无效|非法|有误|不支持|仅支持|只支持|过[大小长短]|超长|超出|超过|不能超过|不得超过|尺寸|分辨率|格式|大小"
     r"|时长|长度|比例|宽高|缺少|缺失|必填|必须|不能为空|为空|不正确|不合法|不符合要求|不存在|未检测到|未识别"
     r"|检测失败|无人脸|人脸|下载失败|暂不支持|请检查|请更换|请上传|無効|形式|サポートされて|対応して|必須|大きすぎ"
     r"|長すぎ|小さすぎ|短すぎ|パラメータ|不正|解像度|検出できません|잘못된|유효하지|형식|지원(?:하지|되지)|필수"
     r"|너무 (?:크|깁|길|작|짧)|매개변수|해상도|파라미터|no (?:es )?v[aá]lid|inv[aá]lid|no (?:es )?compatible|formato"
-    r"|obligatori|demasiado (?:grande|larg|peque)|par[aá]metro|resoluci[oó]n|no admitid|\bfalta\b",
+    r"|obligatori|demasiado (?:grande|larg|peque)|par[aá]metro|resoluci[oó]n|no admitid|\bfalta\b|太[大小长短]|损坏"
+    r"|无法识别",
 )
 AGAIN = _pattern(
     r"(?:try|retry|retrying|submit|attempt|request)(?: it| this| your request| the request)? (?:again|later|shortly"
