@@ -73,7 +73,7 @@ snapshots = st.builds(
     sources=st.lists(
         st.builds(Source, texts, st.just("video"), texts, st.none() | instants, st.booleans()), max_size=2
     ).map(tuple),
-    error=st.none() | st.builds(TaskError, st.sampled_from(Category), texts, texts, maybe, st.booleans()),
+    error=st.none() | st.builds(TaskError, st.sampled_from(Category), texts, texts, maybe, st.none() | st.booleans()),
     usage=st.none() | objects,
     upstream_id=maybe,
     known_status=st.booleans(),

@@ -35,7 +35,7 @@ errors = st.builds(
     code=st.text(min_size=1, max_size=20),
     message=st.text(min_size=1, max_size=50),
     provider_code=words,
-    retryable=st.booleans(),
+    retryable=st.none() | st.booleans(),
 )
 plain = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(

@@ -33,7 +33,9 @@ from jmespath.parser import ParsedResult
 
 from vidhook.budget import Budget
 from vidhook.errors import BadInput, BadProviderFile, NotFound
+from vidhook.providers.codes import UPSTREAMS, Meanings, numbers_of
 from vidhook.providers.values import embedded
+from vidhook.providers.wording import spaced
 from vidhook.task import Category, Status
 
 ANSWER_KEYS = (
@@ -48,7 +50,7 @@ ANSWER_KEYS = (
         "retry_after",
     ),
 )
-TABLES = ("auth", "headers", "body", "answer", "assets", "status", "errors")
+TABLES = ("auth", "headers", "body", "answer", "assets", "status", "errors", "messages")
 TOP_KEYS = (
     "name",
     "base_url",
@@ -60,6 +62,7 @@ TOP_KEYS = (
     "expected_seconds",
     "polls_per_day",
     "polls_per_minute",
+    "upstreams",
     *TABLES,
 )
 NOT_YOURS = "not_yours"
@@ -118,6 +121,8 @@ class Provider:
     codes: Mapping[str, Category]
     budget: Budget  # of polls, for the provider's key
     not_yours: frozenset[str]  # codes that refuse this task only, not the key
+    messages: Mapping[str, Category] = field(default_factory=dict)  # by fragments of messages, spelled as by `spaced`
+    numbers: Meanings = field(default_factory=dict)  # what the numbers of the upstreams mean
 
 
 def fold(word: str) -> str:
@@ -253,6 +258,7 @@ def parse(text: str, name: str | None = None) -> Provider:
     body = top.table("body") if "body" in data else None
     auth = top.table("auth", ("header", "value"))
     statuses, errors, headers = top.table("status"), top.table("errors"), top.table("headers")
+    messages = top.table("messages")
     answer.need("status")
     assets.need("result")
     path = top.placed("path", _PATH, "start it with /, without spaces")
@@ -294,6 +300,8 @@ def parse(text: str, name: str | None = None) -> Provider:
             for meaning in [errors.choice(code, [*Category, NOT_YOURS])]
         },
         not_yours=frozenset(fold(code) for code, meaning in errors.data.items() if meaning == NOT_YOURS),
+        messages={spaced(part): messages.category_of(part) for part in messages.data},
+        numbers=numbers_of(top.names("upstreams", UPSTREAMS)),
     )
 
 
@@ -416,6 +424,20 @@ class _Table:
         value = self.text(key, default=default)
         if value not in choices:
             raise self.bad(key, f'"{value}" is not allowed', f"use one of {', '.join(choices)}")
+        return value
+
+    def category_of(self, key: str) -> Category:
+        if not key.strip():
+            raise self.bad(f'"{key}"', "it is in every message", "give words of the message")
+        return Category(self.choice(key, list(Category)))
+
+    def names(self, key: str, known: Iterable[str]) -> list[str]:
+        value = self.data.get(key, [])
+        if not isinstance(value, list):
+            raise self.bad(key, f"it is {_kind(value)}, not a list", "write a list of names")
+        for name in value:
+            if not isinstance(name, str) or name not in known:
+                raise self.bad(key, f'"{name}" is not known', f"use some of {', '.join(known)}")
         return value
 
     def seconds(self, key: str) -> float | None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from vidhook.errors import BadInput
 from vidhook.providers.file import Provider, content_url, fold, search, task_request
-from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, task_error
+from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, names_in, task_error
 from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
 from vidhook.providers.values import count, document, embedded, percent, text
 from vidhook.providers.words import Meaning, meaning_of
@@ -35,7 +35,7 @@ AS_HTTP: dict[Category | None, int] = {
 }
 ENVELOPE_WORDS = {"success", "fail", "error"}
 # Where an envelope says that a request was refused, if the provider's file does not say where.
-REFUSAL_KEYS = ("error", "errors", "code", "error_code", "errcode", "detail", "base_resp")
+REFUSAL_KEYS = ("error", "errors", "code", "errorcode", "errcode", "detail", "baseresp")
 WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
 MOST_TASKS = 100  # of a list in an answer
 MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
@@ -403,6 +403,7 @@ def _object(value: Any) -> str | None:
 
 
 def _says_failure(answer: Mapping[str, Any]) -> bool:
+    answer = names_in(answer)
     flagged = any(answer.get(flag) in (False, "false") for flag in ("success", "ok")) or answer.get("error") is True
     worded = fold(text(answer.get("status")) or "") in ("fail", "error")
     return flagged or worded or any(find_reason(answer.get(key)) for key in REFUSAL_KEYS)

@@ -1,77 +1,55 @@
 """Finds the reason of a provider's error: the code and the message in errors of every shape, and their category."""
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from vidhook.providers.file import Provider, fold
+from vidhook.providers.codes import BUSY, meanings_of_word
+from vidhook.providers.file import LONGEST_WORD, Provider, fold
 from vidhook.providers.values import document, link
+from vidhook.providers.wording import category_of, is_crowded, is_refusal_of_content, may_pass, prepared, spaced
 from vidhook.task import Category, TaskError
 from vidhook.times import number
 
 MESSAGE_LIMIT = 2_000
-RETRYABLE = (Category.PROVIDER, Category.TIMEOUT, Category.EXPIRED, Category.NO_RESULT)
+REFUSALS = (*(Category.CONTENT_POLICY, Category.INVALID_INPUT, Category.QUOTA, Category.AUTH, Category.NOT_FOUND),)
+ITEMS = 200  # how many objects, lists, texts and kilobytes are looked at for one reason; a real error has fewer than 30
+# What an HTTP status in place of a code says, when no word says more.
+HTTP = {
+    **dict.fromkeys((400, 413, 415, 422), Category.INVALID_INPUT),
+    **dict.fromkeys((401, 403), Category.AUTH),
+    **dict.fromkeys((402,), Category.QUOTA),
+    **dict.fromkeys((408, 504), Category.TIMEOUT),
+}
+PASSING_HTTP = (429, 502, 503, 504, 529)
 FILLERS = {
     *("", "0", "200", "none", "null", "nil", "undefined", "n/a", "-", "{}", "[]"),
     *("ok", "success", "succeed", "succeeded", "true", "false"),
 }
-CODE_KEYS = ("code", "error_code", "errorCode", "err_code", "errcode", "statusCode", "status_code")
-KIND_KEYS = ("type", "error_type", "key", "name")  # only without a code; "invalid_request_error" is too vague to count
-NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason", "base_resp")
+# The usual names in an error, spelled as `names_in` does.
+CODE_KEYS = ("code", "errorcode", "errcode", "statuscode")
+KIND_KEYS = ("type", "errortype", "key", "name")  # only without a code; "invalid_request_error" is too vague to count
+NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason", "baseresp")
 MESSAGE_KEYS = (
-    *("message", "msg", "error_message", "errorMessage", "error_msg", "err_msg", "errmsg", "error_description"),
-    *("detail", "details", "description", "reason", "fail_reason", "failure_reason", "error", "err", "title"),
-    "status_msg",
+    *("message", "msg", "errormessage", "errormsg", "errmsg", "errordescription"),
+    *(
+        "detail",
+        "details",
+        "description",
+        "reason",
+        "failreason",
+        "failurereason",
+        "error",
+        "err",
+        "title",
+        "statusmsg",
+    ),
 )
-# The first category that fits wins: clear words come first, the vague "invalid" comes last.
-CATEGORIES = {
-    Category.CONTENT_POLICY: (
-        r"moderat|nsfw|sensitiv|safety|unsafe|polic(y|ies)\b|violat|violen|prohibit|inappropriate|offensive|\bnud|sexual|porn"
-        r"|copyright|infring|trademark|likeness|celebrit|real person|censor|flagged|content filter|guideline|harmful"
-        r"|guardrail|risk (control|detect|not pass)|\baudit|data inspection|content check|(?<!no )human face"
-        r"|disallowed|content (is )?not allowed|restricted (content|term|word)|\badult\b|\bhate\b"
-        r"|(prompt|content|input|output|image|video|generation|request) (was |is |has been )?(blocked|filtered)"
-        r"|(prompt|content) (was |is |has been )?rejected"
-        r"|审核|敏感|违规|违禁|不合规|不符合规范|风控|侵权|版权|色情|真人"
-    ),
-    Category.PROVIDER: (
-        r"rate.?limit|too many requests|throttl|concurren|overload|\bbusy\b|capacity|internal|server.?error|unavailable"
-        r"|maintenance|invalid response|out of memory|try again (later|in )|retry later|(retries|attempts) exceeded"
-        r"|exceeded.{0,20} (retries|attempts)"
-    ),
-    Category.QUOTA: (
-        r"insufficient (?!permission|privilege|scope|resolution)|insufficient$|not enough (points|funds|tokens)"
-        r"|\bbalance\b|\bcredits?\b|quota|billing|payment|arrear|overdue|recharge"
-        r"|(set|plan|daily|monthly|usage|spending|inference) limit"
-        r"|余额|额度|积分|点数|欠费"
-    ),
-    Category.TIMEOUT: r"time.?out|timed.?out|deadline|took too long|max(imum)? (wait|time|runtime)|超时",
-    Category.CANCELLED: r"cancel|aborted by|取消",
-    Category.AUTH: (
-        r"unauthori|unauthenticat|authenticat|api.?key|access.?denied|permission|forbidden|credential"
-        r"|(invalid|expired|missing).token|token.(is.)?(invalid|expired|missing)|令牌|无权|未登录"
-    ),
-    Category.NOT_FOUND: (
-        r"\b(task|job|generation|prediction|resource|video)s?\b.{0,80}(not.?found|not.?exist|n.t exist|no longer exist)"
-        r"|^not.?found( error)?$|(no such|unknown) (task|job|video)|任务(不存在|未找到)|(找不到|未找到)该?任务"
-    ),
-    Category.EXPIRED: r"\bexpired?\b|过期",
-    Category.NO_RESULT: r"\bno (result|output|video|image)s?\b(?! (provided|given))|empty (result|output|video)",
-    Category.INVALID_INPUT: (
-        r"invalid|incorrect|\bwrong (file|format|type|size)|supported|not (allowed|valid|accessible|in \[)|must\b"
-        r"|too (large|long|small|short|big|many|few|low|high)|at least \d|required|missing|malformed|bad request"
-        r"|out of range|exceed|validation|parameter|argument|unprocessable|prompt.{0,20} empty"
-        r"|corrupt|(read|decode|download|fetch|load).{0,20} (image|input|reference)|could not be (read|decoded)"
-        r"|(image|reference|file|audio) (download|fetch|not found)|\bno (image|file|prompt|input)s? (provided|given)"
-        r"|resolution|aspect ratio|dimension|no (human )?face|参数|无效|不支持|过[大小长短]|尺寸|分辨率|格式|下载失败"
-    ),
-}
 # Possessive quantifiers do not backtrack: a text full of spaces cannot make the search slow.
 CODE_AND_MESSAGE = re.compile(
     r"\bcode\s*+[:=]\s*+\"?+([\w.-]*+)\"?+\s*+[,;]?+\s*+(?:message|msg)\s*+[:=]\s*+(.*)", re.DOTALL
 )
-# A text about a refund says "credits" too, but missing credits are not its reason.
-REFUND = re.compile(r"refund|not (be |been )?charged|returned to|退款|返还|退还|退回")
 # Codes that only say "something is wrong with the request": the message is more exact.
 VAGUE = re.compile(
     r"(invalid|bad)( (request|parameter|argument|input))?( error)?|.* api error|api error|upstream error|.*failed?"
@@ -91,26 +69,43 @@ def find_reason(value: object, depth: int = 8) -> Reason | None:
 
     Returns None when there is no reason in it: null, empty, zero, "success", or only a URL.
     """
-    if depth == 0 or isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        return _reason_in_text(value.strip(), depth)
-    if isinstance(value, list):
-        return next((found for item in value if (found := find_reason(item, depth - 1))), None)
-    if isinstance(value, dict):
-        return _reason_in_object(value, depth)
-    code = _code(value)
-    return Reason(code, None) if code else None
+    return _find(value, depth, [ITEMS])
 
 
 def merge_reasons(values: Iterable[object], depth: int = 8) -> Reason | None:
     """Returns one reason from several values: the most specific code and the most specific message."""
-    return _merge([], [find_reason(value, depth) for value in values])
+    left = [ITEMS]
+    return _merge([], [_find(value, depth, left) for value in values])
 
 
-def _reason_in_object(value: Mapping[str, object], depth: int) -> Reason | None:
-    nested = [find_reason(value[key], depth - 1) for key in NESTED_KEYS if isinstance(value.get(key), dict | list)]
-    texts = [find_reason(value[key], depth - 1) for key in MESSAGE_KEYS if isinstance(value.get(key), str)]
+def names_in(value: Mapping[str, object]) -> dict[str, object]:
+    """Returns the values in an object, with `error_code`, `errorCode` and `ErrorCode` as one name; the first counts."""
+    found: dict[str, object] = {}
+    for key, inner in itertools.islice(value.items(), ITEMS):
+        if inner not in (None, ""):
+            found.setdefault(key[:LONGEST_WORD].replace("_", "").casefold(), inner)
+    return found
+
+
+def _find(value: object, depth: int, left: list[int]) -> Reason | None:
+    """Returns the reason in a value. `left` counts down what may still be looked at, in all the values together."""
+    left[0] -= 1
+    if depth == 0 or left[0] < 0 or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return _reason_in_text(value.strip(), depth, left)
+    if isinstance(value, list):
+        items = itertools.islice(value, left[0])
+        return next((found for item in items if (found := _find(item, depth - 1, left))), None)
+    if isinstance(value, dict):
+        return _reason_in_object(names_in(value), depth, left) if value else None
+    code = _code(value)
+    return Reason(code, None) if code else None
+
+
+def _reason_in_object(value: Mapping[str, object], depth: int, left: list[int]) -> Reason | None:
+    nested = [_find(value[key], depth - 1, left) for key in NESTED_KEYS if isinstance(value.get(key), dict | list)]
+    texts = [_find(value[key], depth - 1, left) for key in MESSAGE_KEYS if isinstance(value.get(key), str)]
     own = [code for key in CODE_KEYS if (code := _code(value.get(key)))]
     kinds = [
         kind
@@ -133,14 +128,16 @@ def _merge(codes: list[str], parts: list[Reason | None]) -> Reason | None:
     return Reason(code, message) if code or message else None
 
 
-def _reason_in_text(said: str, depth: int) -> Reason | None:
-    if said.casefold() in FILLERS or link(said):
+def _reason_in_text(said: str, depth: int, left: list[int]) -> Reason | None:
+    if said[:20].casefold() in FILLERS or link(said):
         return None
-    if inner := find_reason(document(said[said.find("{") : said.rfind("}") + 1].encode()), depth - 1):
-        return inner
+    inner = said[said.find("{") : said.rfind("}") + 1]
+    left[0] -= len(inner) // 1_000
+    if inner and left[0] > 0 and (found := _find(document(inner.encode()), depth - 1, left)):
+        return found
     said = _cut(said)
     if pair := CODE_AND_MESSAGE.search(said):
-        return _merge([code for code in [_code(pair[1])] if code], [find_reason(pair[2], depth - 1)])
+        return _merge([code for code in [_code(pair[1])] if code], [_find(pair[2], depth - 1, left)])
     is_code = len(said) <= 100 and re.fullmatch(
         r"[A-Za-z][A-Za-z0-9]*([_.][A-Za-z0-9]+)+|([A-Z][a-z0-9]+){2,}|[A-Z][A-Z0-9]+", said
     )
@@ -155,21 +152,55 @@ def _code(value: object) -> str | None:
 
 
 def category(provider: Provider, found: Reason | None) -> Category | None:
-    """Returns the category of an error, by the provider file, else by its words. None when neither fits."""
+    """Returns the category of an error: by the provider file, by the known codes, by its words. None when none fits."""
     if found is None:
         return None
-    if found.code and fold(found.code) in provider.codes:
-        return provider.codes[fold(found.code)]
-    code = _words(found.code or "")
-    message = (found.message or "").lower()
+    own = provider.codes.get(fold(found.code)) if found.code else None
+    if own and own is not Category.PROVIDER:
+        return own
+    mapped = _by_fragment(provider, found.message or "")
+    # A file's "provider" says only that it failed, so clear words say more.
+    return mapped or _by_code(provider, found) or own
+
+
+def _by_fragment(provider: Provider, message: str) -> Category | None:
+    words = spaced(message) if provider.messages else ""
+    whole = (rf"(?<!\w){re.escape(fragment)}(?!\w)" for fragment in provider.messages)
+    found = (
+        kind for part, kind in zip(whole, provider.messages.values(), strict=True) if re.search(part, words, re.ASCII)
+    )
+    return next(found, None)
+
+
+def _by_code(provider: Provider, found: Reason) -> Category | None:
+    code, message = prepared(_words(found.code or "")), prepared(found.message or "")
+    listed = _listed(provider, found.code)
+    if not listed:
+        return _by_words(code, message) or HTTP.get(int(number(found.code) or 0))
+    kinds = [Category.PROVIDER if meaning == BUSY else Category(meaning) for meaning in listed]
+    vague = kinds[0] in (Category.PROVIDER, Category.INVALID_INPUT)
+    if number(found.code) is None:
+        if vague and is_refusal_of_content(message):
+            return Category.CONTENT_POLICY
+        in_need = vague and not is_crowded(code) and category_of(message) is Category.QUOTA
+        return Category.QUOTA if in_need else kinds[0]
+    # APIs use the same short numbers for different things, so words that are clear decide between their meanings.
+    said = category_of(message) if len(found.code or "") < 5 else None
+    return said if said and (said in kinds or said not in (Category.PROVIDER, Category.INVALID_INPUT)) else kinds[0]
+
+
+def _listed(provider: Provider, code: str | None) -> tuple[str, ...]:
+    if not code:
+        return ()
+    return provider.numbers.get(code, ()) if number(code) is not None else meanings_of_word(code)
+
+
+def _by_words(code: str, message: str) -> Category | None:
     # The code of a moderation error is often "invalid request", so its words count in the code and in the message.
-    if re.search(CATEGORIES[Category.CONTENT_POLICY], f"{code}\n{message}"):
+    if is_refusal_of_content(code) or is_refusal_of_content(message):
         return Category.CONTENT_POLICY
-    for said in (message, code) if VAGUE.fullmatch(code) else (code, message):
-        for kind, pattern in CATEGORIES.items():
-            if re.search(pattern, said) and not (kind is Category.QUOTA and REFUND.search(said)):
-                return kind
-    return None
+    texts = (message, code) if VAGUE.fullmatch(code) else (code, message)
+    return next((kind for said in texts if (kind := category_of(said))), None)
 
 
 def task_error(
@@ -183,8 +214,27 @@ def task_error(
         code=own or code or kind.upper(),
         message=_without_queries(message),
         provider_code=found.code if found else None,
-        retryable=kind in RETRYABLE if retryable is None else retryable,
+        retryable=_retryable(found, kind) if retryable is None else retryable,
     )
+
+
+def _retryable(found: Reason | None, kind: Category) -> bool | None:
+    """Returns True only when something says that the same request may succeed, and None when nothing says anything."""
+    if kind in REFUSALS:
+        return False
+    if kind in (Category.TIMEOUT, Category.EXPIRED):
+        return True
+    if found is None or kind is Category.CANCELLED:
+        return None
+    message = prepared(found.message or "")
+    if category_of(message) in REFUSALS:
+        return None
+    code = found.code or ""
+    meanings = meanings_of_word(code)
+    passes = (
+        set(meanings) == {BUSY} or number(code) in PASSING_HTTP or (not meanings and may_pass(prepared(_words(code))))
+    )
+    return passes or may_pass(message) or None
 
 
 def _words(code: str) -> str:

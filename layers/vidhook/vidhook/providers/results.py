@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
@@ -141,16 +140,22 @@ def _absolute(text: str, asked: str) -> str | None:
     if " " in text and not _ending(text) and _ending(text.partition(" ")[0]):
         text = text.partition(" ")[0]  # words that follow a link are not its path
     if asked and re.match(r"//[^/\s]|/(?!/)", text):
-        with suppress(ValueError):  # "//[" is no host
-            text = urljoin(asked, text)
+        text = _joined(asked, text)
     head = re.match(r"(?i)https?://[^/?#\s]+(?=[/?#]|$)", text)
     if head is None or not text.isprintable():
         return None
     url = link(head[0] + re.sub(r"[^!#-;=?-\[\]-~]", lambda wrong: quote(wrong[0]), text[head.end() :]))
     # The default setting of some relays: the address at which their operator tried them.
     if url and asked and _is_loopback(url) and not _is_loopback(asked):
-        return urljoin(asked, url[head.end() :] or "/")
+        return link(_joined(asked, url[head.end() :] or "/"))
     return url
+
+
+def _joined(asked: str, relative: str) -> str:
+    try:
+        return urljoin(asked, relative)
+    except ValueError:  # "//[" is no host
+        return ""
 
 
 def _ending(url: str) -> str | None:

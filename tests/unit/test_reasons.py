@@ -1,0 +1,332 @@
+"""The reason of a failure: its category, whether asking again may help, and how much work it may be to find."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidhook.errors import BadProviderFile
+from vidhook.providers.codes import BUSY, UPSTREAMS, meanings_of_word, numbers_of
+from vidhook.providers.file import Provider, bundled, bundled_text, parse
+from vidhook.providers.reading import read
+from vidhook.providers.reasons import REFUSALS, Reason, category, find_reason, merge_reasons, task_error
+from vidhook.task import Category, TaskError
+
+PROVIDERS = bundled()
+OWN = PROVIDERS["infinityblue"]
+# Codes and messages in the style of many APIs, and the categories that are right for them.
+SAMPLES = [json.loads(line) for line in Path(__file__).with_name("reasons.jsonl").read_text("utf-8").splitlines()]
+NOW = 1_777_288_860.0
+
+
+def failure(error: object, provider: Provider = OWN, **fields: Any) -> TaskError:
+    body = json.dumps({"id": "v", "status": "failed", "error": error} | fields).encode()
+    got = read(provider, status=200, headers={}, body=body, now=NOW).error
+    assert got is not None
+    return got
+
+
+def as_object(sample: dict[str, Any]) -> TaskError:
+    return failure({key: sample[key] for key in ("code", "message") if sample[key] is not None})
+
+
+def as_text(sample: dict[str, Any]) -> TaskError:
+    code, message = sample["code"], sample["message"] or ""
+    text = message if code is None else f"task failed, code: {code} , message: {message}"
+    body = {"code": "success", "data": {"task_id": "v", "status": "FAILURE", "fail_reason": text}}
+    got = read(PROVIDERS["alad"], status=200, headers={}, body=json.dumps(body).encode(), now=NOW).error
+    assert got is not None
+    return got
+
+
+class TestCategory:
+    @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample['code']}-{sample['message']}"[:70])
+    def test_a_reason_has_the_category_that_people_would_give_it(self, sample: dict[str, Any]) -> None:
+        """Subscribers can decide by the category, whatever the provider is and however its relay wraps the error."""
+        for got in (as_object(sample), as_text(sample)):
+            assert got.category in sample["categories"]
+            assert not (got.retryable and set(sample["categories"]) <= set(REFUSALS))
+
+    @pytest.mark.parametrize(
+        ("category", "code", "message"),
+        [
+            ("content_policy", "moderation_blocked", "Your request was blocked by our moderation system."),
+            ("content_policy", "invalid_request_error", "The prompt violates our content policy"),
+            ("content_policy", "", "Potential copyright infringement"),
+            ("content_policy", "OutputVideoSensitiveContentDetected", "x"),
+            ("content_policy", "NSFW_CONTENT", ""),
+            ("content_policy", "1301", "输入内容包含敏感信息"),
+            ("content_policy", "generation_failed", "视频生成失败: 内容不符合规范"),
+            ("content_policy", "InputImageRiskDetection", "x"),
+            ("content_policy", "", "The image contains real human faces which is not allowed"),
+            ("content_policy", "", "提示词违禁"),
+            ("content_policy", "PROMPT_REJECTED", "x"),
+            ("content_policy", "", "Your prompt contains restricted terms"),
+            ("invalid_input", "", "No human face detected in the image"),
+            ("invalid_input", "", "No images provided"),
+            ("invalid_input", "", "Your image is too large. Please resize it and try again."),
+            ("invalid_input", "IMAGE_DOWNLOAD_FAILED", "x"),
+            ("invalid_input", "", "图片尺寸过大"),
+            ("invalid_input", "", "Only JPEG and PNG are supported"),
+            ("invalid_input", "InvalidParameter", "img_url must be set for image to video method"),
+            ("invalid_input", "IMAGE_TOO_LARGE", "Please resize"),
+            ("invalid_input", "", "Unsupported aspect ratio"),
+            ("quota", "InsufficientBalance", "x"),
+            ("quota", "invalid_request", "You do not have enough credits"),
+            ("quota", "insufficient_user_quota", ""),
+            ("quota", "SetLimitExceeded", "Your account has reached the set inference limit"),
+            ("quota", "", "积分不足"),
+            ("quota", "", "Monthly limit reached"),
+            ("provider", "", "Maximum retries exceeded"),
+            ("provider", "", "The upstream's response is empty"),
+            ("provider", "PROCESSING_ERROR", "Failed to process images"),
+            ("provider", "GENERATION_FAILED", "We could not generate your video. Your credits have been refunded."),
+            ("content_policy", "", "Flagged by moderation; credits refunded"),
+            ("quota", "INSUFFICIENT_CREDITS", "Your deposit was refunded"),
+            ("provider", "", "It failed, no reason given"),
+            ("provider", "", "任务失败 额度已返还"),
+            ("auth", "", "Invalid API key"),
+            ("timeout", "", "The upstream timed out"),
+            ("timeout", "TaskTimeout", ""),
+            ("timeout", "", "Job exceeded maximum runtime"),
+            ("cancelled", "", "Cancelled by user"),
+            ("cancelled", "", "Aborted by user"),
+            ("expired", "TASK_EXPIRED", ""),
+            ("provider", "InternalServiceError", "The request is invalid somehow"),
+            ("provider", "RateLimitExceeded", "quota of requests"),
+            ("provider", "GENERATION_FAILED", "Something went wrong"),
+            ("provider", "", "out of luck"),
+        ],
+    )
+    def test_the_category_follows_from_the_words(self, category: str, code: str, message: str) -> None:
+        """Subscribers can decide by the category, whatever the provider is."""
+        assert failure({"code": code, "message": message}).category == category
+
+    def test_a_files_own_codes_come_first(self) -> None:
+        """A number has no meaning without the provider's file, and its author knows the provider best."""
+        own = replace(OWN, codes={"1301": Category.QUOTA, "moderationblocked": Category.EXPIRED})
+        assert failure({"code": 1301, "message": "sensitive"}, own).category == Category.QUOTA
+        assert failure({"code": "moderation_blocked", "message": "sensitive"}, own).category == Category.EXPIRED
+
+    def test_a_file_that_says_only_provider_leaves_the_rest_to_the_words(self) -> None:
+        """GENERATION_FAILED may stand beside any reason, and a refusal must not look like a fault that passes."""
+        vicsee = PROVIDERS["vicsee"]
+        for message, kind in {
+            "The prompt was flagged": Category.CONTENT_POLICY,
+            "out of luck": Category.PROVIDER,
+        }.items():
+            got = task_error(
+                found := Reason("GENERATION_FAILED", message), category(vicsee, found) or Category.AUTH, ""
+            )
+            assert (got.category, bool(got.retryable)) == (kind, False)
+
+    def test_a_file_may_map_fragments_of_messages(self) -> None:
+        """They are whole words in any case, so that "art" is not found in "start"."""
+        own = replace(OWN, messages={"art": Category.EXPIRED, "gone fishing": Category.TIMEOUT})
+        for message, kind in {
+            "No ART today": Category.EXPIRED,
+            "we have Gone\n Fishing": Category.TIMEOUT,
+            "could not start": Category.PROVIDER,
+            "no 艺术 art 今天": Category.EXPIRED,
+        }.items():
+            assert failure({"message": message}, own).category == kind, message
+        assert failure({"code": "insufficient_quota", "message": "art"}, own).category == Category.EXPIRED
+
+    def test_a_number_counts_only_where_the_file_names_its_api(self) -> None:
+        """1301 is a refusal at Kling; another API may count its queues in the same numbers."""
+        assert failure({"code": 1301, "message": "x"}).category == Category.CONTENT_POLICY
+        assert failure({"code": 1301, "message": "x"}, replace(OWN, numbers={})).category == Category.PROVIDER
+
+    @pytest.mark.parametrize(
+        ("code", "message", "kind"),
+        [
+            (1304, "x", Category.AUTH),
+            (1304, "daily call limit reached", Category.QUOTA),
+            (1000, "x", Category.AUTH),
+            (1000, "unknown error", Category.PROVIDER),
+            (1200, "x", Category.INVALID_INPUT),
+            (1200, "The content contains sensitive information", Category.CONTENT_POLICY),
+            (1301, "Please adjust the parameter", Category.CONTENT_POLICY),
+            (50411, "internal error", Category.CONTENT_POLICY),
+        ],
+    )
+    def test_clear_words_decide_what_a_number_means(self, code: int, message: str, kind: Category) -> None:
+        """APIs use the same numbers for different things, and a relay does not say which of them it asked."""
+        assert failure({"code": code, "message": message}).category == kind
+
+    @pytest.mark.parametrize(
+        ("code", "message", "kind"),
+        [
+            ("SAFETY.INPUT.IMAGE", "An unexpected error occurred.", Category.CONTENT_POLICY),
+            ("safety.input.image", None, Category.CONTENT_POLICY),
+            ("bad_request_body", "Flagged by moderation", Category.CONTENT_POLICY),
+            ("InternalServiceError", "Insufficient balance", Category.QUOTA),
+            ("RateLimitExceeded", "quota of requests", Category.PROVIDER),
+            ("InvalidParameter", "余额不足", Category.QUOTA),
+            (402, "x", Category.QUOTA),
+            (403, "x", Category.AUTH),
+            (422, "x", Category.INVALID_INPUT),
+            (504, "x", Category.TIMEOUT),
+            (418, "x", Category.PROVIDER),
+        ],
+    )
+    def test_a_code_that_says_little_leaves_the_rest_to_the_message(
+        self, code: object, message: str | None, kind: Category
+    ) -> None:
+        """Relays wrap refusals in codes such as bad_request and internal_error."""
+        assert failure({"code": code, "message": message}).category == kind
+
+    def test_nothing_has_no_category(self) -> None:
+        """Whoever reads the answer knows better what a failure without any reason means."""
+        assert category(OWN, None) is None
+        assert category(OWN, Reason(None, "out of luck")) is None
+
+
+class TestRetryable:
+    @pytest.mark.parametrize(
+        ("error", "retryable"),
+        [
+            *(({"code": "RateLimitExceeded"}, True), ({"message": "The server is overloaded"}, True)),
+            *(({"message": "Queue is full"}, True), ({"message": "upstream service returned 502"}, True)),
+            *(({"code": 429, "message": "no"}, True), ({"code": 503, "message": "no"}, True)),
+            *(({"code": "runner_disconnected"}, True), ({"code": "generation_timeout"}, True)),
+            *(({"message": "Sorry! Please try again later"}, True), ({"message": "系统繁忙 请稍后再试"}, True)),
+            *(({"message": "The task expired in the queue"}, True), ({"message": "moderation service is down"}, True)),
+            *(({"message": "Cancelled by user"}, None), ({"message": "No video was generated"}, None)),
+            *(({"message": "Video generation failed"}, None), ({"message": "out of luck"}, None), (None, None)),
+            *(({"message": "KeyError: 'credits'"}, None), ({"code": 500, "message": "no"}, None)),
+            *(({"code": "INTERNAL.BAD_OUTPUT.CODE01", "message": "An unexpected error occurred."}, None),),
+            *(({"code": "InternalServiceError", "message": "The request is invalid somehow"}, None),),
+            *(({"message": "Internal error, change the prompt and try again"}, None),),
+            *(({"message": "Something went wrong. Do not retry"}, None),),
+            *(({"message": "Flagged by moderation, try again later"}, False), ({"code": "Arrearage"}, False)),
+            *(({"message": "Invalid image, please try again"}, False), ({"message": "Unauthorized"}, False)),
+            *(({"message": "Task not found, please try again later"}, False),),
+        ],
+        ids=str,
+    )
+    def test_only_what_may_pass_is_retryable(self, error: object, retryable: bool | None) -> None:
+        """A new task costs money: it needs a sign that it helps, and an unknown reason is no such sign."""
+        assert failure(error).retryable is retryable
+
+    @given(
+        st.sampled_from(SAMPLES), st.sampled_from(["", "Please try again later.", "Internal error", "稍后再试", "502"])
+    )
+    def test_a_refusal_is_never_retryable(self, sample: dict[str, Any], more: str) -> None:
+        """The same content, input, key and empty balance would be refused again, and a message may be polite."""
+        got = failure({"code": sample["code"] or "", "message": f"{sample['message'] or ''} {more}"})
+        assert not (got.retryable and got.category in REFUSALS)
+
+    def test_the_caller_may_know_better(self) -> None:
+        """An answer with HTTP 429 is asked again, whatever its words are."""
+        assert task_error(Reason(None, "invalid"), Category.INVALID_INPUT, "", retryable=True).retryable is True
+        assert task_error(None, Category.PROVIDER, "why").retryable is None
+
+
+class TestUpstreams:
+    @pytest.mark.parametrize("upstream", UPSTREAMS)
+    def test_every_code_has_one_meaning_at_one_api(self, upstream: str) -> None:
+        """A code that is listed twice would mean what is listed first, by accident."""
+        codes = [code for listed in UPSTREAMS[upstream].values() for code in listed.split()]
+        assert len(codes) == len(set(codes))
+        assert set(UPSTREAMS[upstream]) <= {*Category, BUSY}
+
+    def test_a_word_means_the_same_kind_at_every_api(self) -> None:
+        """Words count for every provider, so no list may read a refusal where another reads a fault."""
+        words = {code for lists in UPSTREAMS.values() for listed in lists.values() for code in listed.split()}
+        for word in words:
+            kinds = {Category.PROVIDER if meaning == BUSY else meaning for meaning in meanings_of_word(word)}
+            assert len(kinds) <= 1, word
+
+    def test_the_first_named_api_is_asked_first(self) -> None:
+        """Where no word helps, the order in the file decides."""
+        assert numbers_of(["kling", "bigmodel"])["1304"] == (Category.AUTH, Category.QUOTA)
+        assert numbers_of(["bigmodel", "kling"])["1304"] == (Category.QUOTA, Category.AUTH)
+        assert "arrearage" not in numbers_of(UPSTREAMS)
+
+    def test_a_longer_code_falls_back_on_its_head(self) -> None:
+        """Ark and Runway add details behind a dot, and new ones without notice."""
+        assert meanings_of_word("RateLimitExceeded.Anything.New") == (BUSY,)
+        assert meanings_of_word("INPUT_PREPROCESSING.SAFETY.TEXT") == (Category.CONTENT_POLICY,)
+        assert meanings_of_word("Throttling.AllocationQuota") == (Category.QUOTA,)
+        assert meanings_of_word("nothing.like.that") == meanings_of_word("参数") == ()
+
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ('upstreams = ["kling", "klng"]', 'upstreams: "klng" is not known; use some of ark, dashscope'),
+            ("upstreams = [[]]", 'upstreams: "[]" is not known'),
+            ('upstreams = "kling"', "upstreams: it is text, not a list; write a list of names"),
+            ('[messages]\n"gone" = "lost"', '[messages].gone: "lost" is not allowed; use one of content_policy'),
+            ('[messages]\n"gone" = "not_yours"', '[messages].gone: "not_yours" is not allowed'),
+            ('[messages]\n" " = "auth"', '[messages]." ": it is in every message; give words of the message'),
+            ("[messages]\ngone = 7", "[messages].gone: it is a number, not text"),
+        ],
+    )
+    def test_a_mistake_in_a_file_is_named_with_its_place(self, more: str, said: str) -> None:
+        """The author sees what to mend without reading the engine."""
+        text = bundled_text("vibepeak")
+        top, rest = text.split("[auth]", 1)
+        broken = f"{top}{more}\n[auth]{rest}" if more.startswith("up") else f"{text}\n{more}"
+        with pytest.raises(BadProviderFile) as caught:
+            parse(broken)
+        assert said in str(caught.value)
+
+
+def nested(depth: int, wide: int) -> list[Any]:
+    return [nested(depth - 1, wide) for _ in range(wide)] if depth else []
+
+
+def chain(depth: int) -> dict[str, Any]:
+    keys = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details")
+    return dict.fromkeys(keys, chain(depth - 1)) if depth else {}
+
+
+HOSTILE: dict[str, Callable[[], Any]] = {
+    "empty objects": lambda: [{}] * 350_000,
+    "an error of empty objects": lambda: {"error": [{}] * 350_000},
+    "objects of empty values": lambda: [{"message": None, "error": {}}] * 30_000,
+    "lists in lists": lambda: nested(6, 7),
+    "objects in objects": lambda: chain(20),
+    "empty lists": lambda: [[[]]] * 100_000,
+    "JSON in a text": lambda: json.dumps({"error": [{}] * 250_000}),
+    "JSON in texts": lambda: [json.dumps({"error": [{}] * 1_000})] * 300,
+} | {
+    f"a text of {text}": lambda text=text: {"code": (text * 200)[:200], "message": text * (1_048_576 // len(text))}
+    for text in (
+        *("x y", "{", "}{", " ", "task ", "Aa", "image ", "not ", "a_", "failed to load the ", "http://", "审"),
+        *("upload of the ", "code: a, message: ", "content service is was has ", "video id ", "refund, "),
+    )
+}
+
+
+class TestWork:
+    @pytest.mark.parametrize("name", HOSTILE)
+    def test_no_answer_takes_long_to_read(self, name: str) -> None:
+        """A provider decides what its errors look like, and one of 1 MiB must not hold up the poll."""
+        value = HOSTILE[name]()
+        category(OWN, Reason("warm", "up"))  # compiles the patterns
+
+        def took() -> float:
+            began = process_time()
+            found = merge_reasons([value, value])
+            task_error(found, category(OWN, found) or Category.PROVIDER, "")
+            return process_time() - began
+
+        assert min(took() for _ in range(3)) < 0.05
+
+    def test_a_reason_among_the_first_items_is_found(self) -> None:
+        """Real lists of errors have a few items, some of which may be empty."""
+        assert find_reason([{}] * 100 + [{"code": "X_1", "message": "why"}]) == Reason("X_1", "why")
+        assert find_reason([{}] * 1_000 + [{"code": "X_1"}]) is None
+
+    def test_all_candidates_share_the_work(self) -> None:
+        """A file names a dozen places in which the reason may stand."""
+        assert merge_reasons([[{}] * 1_000, {"code": "X_1"}]) is None
+        assert merge_reasons([None, {}, {"code": "X_1"}, {"message": "why"}]) == Reason("X_1", "why")
