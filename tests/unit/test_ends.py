@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vidhook.providers.file import bundled, parse
 from vidhook.providers.reading import Reading, read
-from vidhook.providers.words import meaning_of
+from vidhook.providers.statuses import meaning_of
 from vidhook.task import Category, Status
 
 PROVIDERS = bundled()

@@ -16,8 +16,8 @@ from vidhook.errors import BadInput
 from vidhook.providers.file import Provider, content_url, fold, search, task_request
 from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, names_in, task_error
 from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
+from vidhook.providers.statuses import Meaning, meaning_of
 from vidhook.providers.values import count, document, embedded, percent, text
-from vidhook.providers.words import Meaning, meaning_of
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
 
