@@ -201,7 +201,7 @@ class TestRetryable:
             *(({"message": "Cancelled by user"}, None), ({"message": "No video was generated"}, None)),
             *(({"message": "Video generation failed"}, None), ({"message": "out of luck"}, None), (None, None)),
             *(({"message": "KeyError: 'credits'"}, None), ({"code": 500, "message": "no"}, None)),
-            *(({"code": "INTERNAL.BAD_OUTPUT.CODE01", "message": "An unexpected error occurred."}, None),),
+            *(({"code": "INTERNAL.BAD_OUTPUT.CODE01", "message": "An unexpected error occurred."}, True),),
             *(({"code": "InternalServiceError", "message": "The request is invalid somehow"}, None),),
             *(({"message": "Internal error, change the prompt and try again"}, None),),
             *(({"message": "Something went wrong. Do not retry"}, None),),
