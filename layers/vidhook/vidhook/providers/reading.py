@@ -40,8 +40,8 @@ WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
 MOST_TASKS = 100  # of a list in an answer
 MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
 LONGEST_REASON = 2_000
-# A reason that says this is no end, whatever the status code is.
-UNFINISHED = re.compile(
+# A reason that says this is no end, whatever the status code is. It is compiled when one is read: most processes never do.
+UNFINISHED = (
     r"\bnot (?:yet )?ready\b"
     r"|\b(?:is|are|was|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
     r"|\bnot\b.{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
@@ -51,8 +51,7 @@ UNFINISHED = re.compile(
     r"|^(?:processing|pending|queued|running|generating|rendering|not ready)\W{0,3}$"
     r"|(?:处理|生成|排队|进行|运行|执行|處理|排隊|進行)中|(?:尚未|还未|还没|仍未|未)(?:完成|就绪|生成|结束)"
     r"|正在(?:处理|生成|排队|运行)|処理中|まだ|未完了|(?:처리|생성|진행|대기) ?중"
-    r"|todav[ií]a no|a[uú]n no|en (?:proceso|curso|cola)\b",
-    re.IGNORECASE,
+    r"|todav[ií]a no|a[uú]n no|en (?:proceso|curso|cola)\b"
 )
 
 T = TypeVar("T")
@@ -328,7 +327,7 @@ class _Exchange:
         if code in provider.codes and self._ends_the_task(kind):
             error = task_error(found, provider.codes[code], "")
             return Reading("snapshot", Snapshot(Status.FAILED, error=error, said=False), error)
-        if found and UNFINISHED.search(f"{found.message}"[:LONGEST_REASON]):
+        if found and re.search(UNFINISHED, f"{found.message}"[:LONGEST_REASON], re.IGNORECASE):
             return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
         meant = self._meant_status(found, kind, refused=own is not None and own.code is not None)
         if meant in REFUSED:
