@@ -97,6 +97,7 @@ class TestSaidOrConcluded:
         "said",
         [
             *("The content could not be processed because it was flagged", "Error while processing the image"),
+            "Generation failed while the request was being processed",
             *("The task could not be completed", "This model is not available in your region", "Image is not valid"),
         ],
     )

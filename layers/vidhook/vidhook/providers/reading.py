@@ -40,12 +40,14 @@ WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
 MOST_TASKS = 100  # of a list in an answer
 MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
 LONGEST_REASON = 2_000
-# A reason that says this is no end, whatever the status code is. It is compiled when one is read: most processes never do.
+# A reason that says this is no end, whatever the status code is. Compiled when one is read, which is rare.
 UNFINISHED = (
     r"\bnot (?:yet )?ready\b"
     r"|\b(?:is|are|was|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
     r"|\bnot\b.{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
-    r"|\b(?:is|are|still|currently|being|yet) (?:still |currently |being |yet )?"
+    # "It failed while it was being processed" is an end.
+    r"|^(?![\s\S]*\b(?:fail|error|invalid|unable|could not|cannot))[\s\S]*"
+    r"\b(?:is|are|still|currently|being|yet) (?:still |currently |being |yet )?"
     r"(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued|in (?:the )?(?:progress|queue))\b"
     r"|\b(?:in progress|unfinished|no (?:result|output|video)s? yet)\b"
     r"|^(?:processing|pending|queued|running|generating|rendering|not ready)\W{0,3}$"
