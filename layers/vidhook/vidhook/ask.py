@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 20.0
 ANSWER_BYTES = 1_048_576
+REDIRECTS = 3
 
 
 def ask(
@@ -45,6 +46,7 @@ def ask(
                 body=request.body,
                 deadline=ASK_SECONDS,
                 max_bytes=ANSWER_BYTES,
+                same_origin_redirects=REDIRECTS,
             )
         except RequestFailed as error:
             return None, error.kind
