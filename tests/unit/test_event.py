@@ -73,7 +73,7 @@ DATA_KEYS = [
 ]
 ASSET_KEYS = [
     *("role", "type", "url", "stored", "bucket", "key", "content_type", "bytes", "sha256"),
-    *("source_url", "source_expires_at"),
+    *("source_url", "source_expires_at", "store_error"),
 ]
 ERROR_KEYS = ["category", "code", "provider_code", "message", "retryable"]
 WATCH_KEYS = ["polls", "detected_at", "detection_delay_seconds_max"]

@@ -1,5 +1,6 @@
 """Sends one request about a task to its provider and reads the answer."""
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,31 @@ def ask(
             break
         key = replaced
     return reading, None
+
+
+def inline_file(
+    watch: "Watch", role: str, *, ledger: "Ledger", http: "Http", secrets: "Secrets", clock: "Clock"
+) -> str | None:
+    """Asks the provider for a file that stands in its answer. Returns its `data:` URL, None if there is none now."""
+    del clock
+    name = watch.submission.provider
+    provider = ledger.provider(name)
+    request = task_request(provider, watch.submission.task_id, secrets.provider_key(name))
+    response = http.send(
+        request.method,
+        request.url,
+        headers=request.headers,
+        body=request.body,
+        deadline=ASK_SECONDS,
+        max_bytes=ANSWER_BYTES,
+        same_origin_redirects=REDIRECTS,
+    )
+    try:
+        answer = json.loads(response.body)
+    except ValueError:
+        return None
+    found = (expression.search(answer) for expression in provider.assets.get(role, ()))
+    return next((url for url in found if isinstance(url, str) and url.startswith("data:")), None)
 
 
 def _without(key: str | None, body: bytes) -> bytes:

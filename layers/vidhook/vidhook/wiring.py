@@ -26,6 +26,7 @@ from vidhook.times import Clock
 
 if TYPE_CHECKING:
     from vidhook.submit import Intake
+    from vidhook.task import Watch
 
 
 class Edges:
@@ -113,7 +114,13 @@ class Edges:
 
     @cached_property
     def storage(self) -> Storage:
-        return Storage(self.ledger, self.secrets, self.http, self.bucket, self._video_link)
+        return Storage(self.ledger, self.secrets, self.http, self.bucket, self._video_link, self._inline_file)
+
+    def _inline_file(self, watch: "Watch", role: str) -> str | None:
+        from vidhook.ask import inline_file  # with the reader of answers, which storing a link does not need
+
+        edges: Any = {name: getattr(self, name) for name in ("ledger", "http", "secrets", "clock")}
+        return inline_file(watch, role, **edges)
 
     def _video_link(self, key: str) -> str:
         return video_link(self._settings["VIDEOS_URL"], self.secrets.default(), key)
