@@ -198,6 +198,14 @@ def test_a_signed_link_is_asked_for_as_it_was_given(world: World) -> None:
     assert len(world.web.to(target)) == 2
 
 
+def test_a_reason_shows_nothing_that_a_terminal_would_obey(world: World) -> None:
+    """A host writes its headers as it likes."""
+    answer = Answer(200, UNKNOWN, {"content-type": "\x1b[31mred\x07\xe9"})
+    published = world.publish(film_at(world, answer))
+    assert published.stored is not None
+    assert published.stored.failures["result"].message == "the source gives ?[31mred??, not the video"
+
+
 # --- Playlists ---
 
 

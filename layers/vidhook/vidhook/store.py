@@ -1,6 +1,7 @@
 """Stores the video: from the provider's link into our bucket, before the link expires."""
 
 import io
+import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -69,7 +70,8 @@ class Stored:
         except OutOfTime as spent:
             self.unfinished[role] = str(spent)
         except (RequestFailed, BrokenDownload) as error:
-            self.failures[role] = NotStored(error.kind, str(error))
+            # It may repeat what a host wrote in a header, and people read it in a terminal.
+            self.failures[role] = NotStored(error.kind, re.sub(r"[^ -~]", "?", str(error)))
 
 
 @dataclass(frozen=True, slots=True)

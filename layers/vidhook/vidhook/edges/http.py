@@ -391,7 +391,8 @@ class _Exchange(HTTPAdapter):
                     raise self.annotated(ProtocolBroken("the answer cannot be decoded")) from None
         if strict and len(content) > most:
             raise self.annotated(TooLarge(f"the answer is longer than {most} bytes"))
-        return bytes(content[:most])
+        del content[most:]
+        return bytes(content)
 
     def read(self, answer: requests.Response, size: int) -> bytes:
         """Returns the next `size` bytes of the body as they came, fewer only at its end."""
