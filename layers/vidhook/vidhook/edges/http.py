@@ -771,7 +771,4 @@ def _redirect_target(answer: requests.Response) -> str | None:
         return f"{origin.scheme}:{location}"
     if location.startswith("/"):
         return f"{origin.scheme}://{origin.netloc}{location}"
-    try:
-        return urljoin(answer.url, location)
-    except ValueError:
-        return None
+    return urljoin(answer.url, location)
