@@ -12,13 +12,15 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import trustme
+import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +40,7 @@ from tests.integration.hostile import (
     trickles,
 )
 from vidhook.edges import http as edge
-from vidhook.edges.http import Http
+from vidhook.edges.http import Http, _redirect_target
 from vidhook.errors import (
     BadRedirect,
     Blocked,
@@ -799,6 +801,32 @@ def test_a_location_is_read_as_browsers_and_curl_read_it(http: Http, location: b
         with http.download(there.url(), deadline=2) as download:
             assert download.read(9) == b"video"
         assert there.requests[-1].startswith(b"GET " + target + b" HTTP/1.1\r\n")
+
+
+def test_a_link_with_a_blank_is_asked_for_as_browsers_do_it(http: Http) -> None:
+    """Files have names with blanks. Whoever enters a URL for webhooks is told to escape them instead."""
+    with receiver(answers(b"video")) as there:
+        with http.download(there.url(path="/my film.mp4?a=b c"), deadline=2) as download:
+            assert download.read(9) == b"video"
+        with pytest.raises(Blocked):
+            http.send("GET", there.url(path="/my film.mp4"))
+        for bad in (there.url(host="127.0.0.1 "), " " + there.url(), there.url(path="/a\tb")):
+            with pytest.raises(Blocked), http.download(bad, deadline=2):
+                pass
+    assert there.requests[0].startswith(b"GET /my%20film.mp4?a=b%20c HTTP/1.1\r\n")
+    assert len(there.requests) == 1
+
+
+@given(st.binary(max_size=30).filter(lambda text: not set(text) & {0, 10, 13}))
+def test_any_location_leads_somewhere_or_nowhere(location: bytes) -> None:
+    """A host may write anything there, and no text may cause another error."""
+    answer = requests.Response()
+    answer.url = "https://hook.example/a/b?c"
+    answer.raw = urllib3.HTTPResponse(headers={"location": location.decode("latin-1")})
+    target = _redirect_target(answer)
+    assert target is not None
+    with suppress(Blocked):
+        assert Http()._split(target).path.isascii()
 
 
 def test_two_locations_are_none(http: Http) -> None:

@@ -193,11 +193,11 @@ class Http:
     ) -> Iterator["Download"]:
         """Sends a GET and yields its answer, whose body can be read inside the `with`, within `deadline` seconds.
 
-        Follows redirects and checks each target. `headers` are sent to the origin of `url` only, `wanted` (such as
-        Range) to every target. Raises as `send` does, BadRedirect for a redirect without a target or above
-        `max_redirects`, and TimedOut also for an answer that stands still for too long.
+        Follows redirects and checks each target; blanks in a URL are escaped. `headers` are sent to the origin of `url`
+        only, `wanted` (such as Range) to every target. Raises as `send` does, BadRedirect for a redirect without a
+        target or above `max_redirects`, and TimedOut also for an answer that stands still for too long.
         """
-        parts, headers, ends = self._split(url), headers or {}, monotonic() + deadline
+        parts, headers, ends = self._split(_without_blanks(url)), headers or {}, monotonic() + deadline
         for hop in range(max_redirects + 1):
             with closing(_Exchange(self, ends)) as exchange:
                 exchange.patience = _HEAD_PATIENCE
@@ -756,6 +756,11 @@ def _target(rest: str) -> str:
     return target if target.startswith("/") else f"/{target}"
 
 
+def _without_blanks(url: str) -> str:
+    """Returns a link of somebody who does not escape blanks, or bytes that are no UTF-8, as browsers read it."""
+    return _ODD.sub(lambda found: quote(found[0], safe="", errors="surrogateescape"), url)
+
+
 def _redirect_target(answer: requests.Response) -> str | None:
     """Returns the URL that a redirect leads to, or None unless it has one Location."""
     locations = set(answer.raw.headers.getlist("location"))
@@ -763,7 +768,7 @@ def _redirect_target(answer: requests.Response) -> str | None:
         return None
     # http.client reads headers as Latin-1, but servers send UTF-8 in Location. What is neither is sent back as it came.
     written = locations.pop().encode("latin-1").decode("utf-8", "surrogateescape")
-    location = _ODD.sub(lambda found: quote(found[0], safe="", errors="surrogateescape"), written)
+    location = _without_blanks(written)
     if _SCHEME.match(location):
         return location
     origin = urlsplit(answer.url)
