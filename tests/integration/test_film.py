@@ -406,6 +406,18 @@ def test_nor_after_a_crash(world: World) -> None:
     assert len(world.web.to("/files/v.mp4")) == 1
 
 
+def test_what_had_to_be_read_back_is_read_once(world: World) -> None:
+    """A crash between the last byte and the note costs one look."""
+    watch = world.completed()
+    with pytest.raises(Crash):
+        world.but(ledger=Crashing(world.ledger, "note_uploads")).publish(watch)
+    with pytest.raises(Crash):
+        world.but(ledger=Crashing(world.ledger, "put_event")).publish(watch, again=True)
+    (told,) = assets(world.but(bucket=Unreadable(world)).publish(watch, again=True))
+    assert stored_bytes(told) == MP4
+    assert len(world.web.to("/files/v.mp4")) == 1
+
+
 def test_what_was_stored_and_is_gone_is_stored_again(world: World) -> None:
     """Somebody may have emptied the bucket between two tries."""
     watch = world.completed()

@@ -135,20 +135,14 @@ class Storage:
 
     def _file(self, watch: "Watch", source: "Source", origin: Origin, again: bool) -> StoredFile:
         """Returns a source's file in the bucket, which is there already or is stored now."""
-        key = key_of(watch, source)
-        file = self._stored_before(watch, source.role, key, origin.ends) if again else None
-        if file is None:
-            file = self._store(watch, source, key, origin)
+        key, noted = key_of(watch, source), watch.uploads.get(source.role)
+        if again and noted and noted.sha256 and self.bucket.holds(key):
+            file = StoredFile(self.bucket.name, key, noted.content_type, noted.length, noted.sha256)
+        else:
+            found = self.bucket.find(key, origin.ends) if again and not (noted and noted.sha256) else None
+            file = found or self._store(watch, source, key, origin)
             self._note_stored(watch, source.role, file)
         return replace(file, url=self.link(key))
-
-    def _stored_before(self, watch: "Watch", role: str, key: str, ends: float) -> StoredFile | None:
-        noted = watch.uploads.get(role)
-        if noted is None or noted.sha256 is None:
-            return self.bucket.find(key, ends)
-        if not self.bucket.holds(key):
-            return None
-        return StoredFile(self.bucket.name, key, noted.content_type, noted.length, noted.sha256)
 
     def _note_stored(self, watch: "Watch", role: str, file: StoredFile) -> None:
         """Notes what is known of a stored file, so that a repeat need not read it back for its SHA-256."""
