@@ -66,9 +66,10 @@ def _report_stored(stored: Stored, provider: str) -> None:
         count("BytesStored", file.bytes, MetricUnit.Bytes, provider=provider)
     for role, so_far in stored.unfinished.items():
         logger.info("video partly stored", role=role, so_far=so_far)
-    for role, problem in stored.failures.items():
-        logger.warning("video not stored", role=role, problem=problem)
-        count("StoreFailures")
+    for role, reason in stored.failures.items():
+        logger.warning("video not stored", role=role, problem=f"{reason.kind}: {reason.message}")
+        if not reason.final:
+            count("StoreFailures")
 
 
 def _report_notified(notified: Notified) -> None:

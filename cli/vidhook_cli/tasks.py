@@ -102,9 +102,10 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
     if event is not None:
         data = event.data["data"]
         for asset in data["assets"]:
-            where = (
-                f"s3://{asset['bucket']}/{asset['key']} ({asset['bytes']} bytes)" if asset["stored"] else "not stored"
-            )
+            reason = asset.get("store_error")  # events of earlier versions have none
+            where = f"not stored: {reason['kind']}, {reason['message']}" if reason else "not stored"
+            if asset["stored"]:
+                where = f"s3://{asset['bucket']}/{asset['key']} ({asset['bytes']} bytes)"
             rows.append((event.at - 0.0005, "video", f"{asset['role']}: {where}"))
         because = f": {data['error']['category']}, {data['error']['message']}" if data["error"] else ""
         rows.append((event.at, "event", f"{event.type} {event.id}{because}"))

@@ -32,6 +32,6 @@ def test_a_task_that_cannot_be_polled_is_reported_as_failed(broken: Bridge) -> N
         task = broken.task(seconds=3_600)
         broken.submit(task)
         error = event_in(webhooks(app, task)[0])["data"]["error"]
-        assert (error["code"], error["category"], error["retryable"]) == ("WATCH_FAILED", "provider", True)
+        assert (error["code"], error["category"], error["retryable"]) == ("WATCH_FAILED", "provider", None)
         assert "could not be polled" in error["message"]
         assert broken.ended(broken.execution_arn(task))["status"] == "SUCCEEDED"

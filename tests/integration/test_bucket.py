@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidhook import parts, store
+from vidhook import fetch, parts
 from vidhook.edges import bucket as edge
 from vidhook.edges.bucket import Bucket
 from vidhook.errors import BrokenDownload, ProtocolBroken
@@ -98,7 +98,7 @@ class TestStore:
     def test_the_largest_file_is_below_the_limit_of_parts(self, part_bytes: int) -> None:
         """S3 takes 10,000 parts, each of 5 MiB at least, which is more than 50 GB and far larger than any video."""
         assert part_bytes >= 5 * 1024**2
-        assert part_bytes * edge.MOST_PARTS > store.LARGEST > edge.SINGLE_PUT_LIMIT
+        assert part_bytes * edge.MOST_PARTS > fetch.LARGEST > edge.SINGLE_PUT_LIMIT
 
     @pytest.mark.parametrize("length", [None, 0])
     def test_an_empty_body_is_no_video(

@@ -288,6 +288,17 @@ class TestWhatOperatorsSee:
         rows = printed()
         assert [row["DeliveryFaults"] for row in rows if "DeliveryFaults" in row] == [[1]]
 
+    def test_a_playlist_is_logged_and_sounds_no_alarm(
+        self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A provider that gives playlists alone would otherwise sound it for ever, and nobody could do anything."""
+        watch = stack.settled(says("completed", url="https://cdn.example/v.m3u8"))
+        (told,) = stack.call("PublishEvent", {"watch": watch, "execution": "run-1"})["event"]["data"]["assets"]
+        (logged,) = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert told["store_error"]["kind"] == "playlist"
+        assert logged.__dict__["problem"] == f"playlist: {told['store_error']['message']}"
+        assert not [row for row in printed() if "StoreFailures" in row]
+
     @pytest.fixture
     def lines(self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch) -> Any:
         # moto answers a token only when it runs the state machine; what is sent is test_machines_and_bus.py's to show.

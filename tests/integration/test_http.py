@@ -8,15 +8,21 @@ import socket
 import ssl
 import time
 import traceback
-from collections.abc import Iterator
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import trustme
+import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.integration.hostile import (
     Receiver,
@@ -34,7 +40,7 @@ from tests.integration.hostile import (
     trickles,
 )
 from vidhook.edges import http as edge
-from vidhook.edges.http import Http
+from vidhook.edges.http import Http, _redirect_target
 from vidhook.errors import (
     BadRedirect,
     Blocked,
@@ -130,6 +136,21 @@ MISBEHAVIOUR: dict[str, tuple[Script, type[RequestFailed]]] = {
     "has thousands of headers": (says(OK + b"X-A: b\r\n" * 5000 + b"\r\n"), ProtocolBroken),
     "has a header of 70 KB": (says(OK + b"X-Long: " + b"a" * 70_000 + b"\r\n\r\n"), ProtocolBroken),
     "has a header without a colon": (says(OK + b"what is this\r\nContent-Length: 0\r\n\r\n"), ProtocolBroken),
+    "has a header without a name": (says(OK + b": nobody\r\nContent-Length: 0\r\n\r\n"), ProtocolBroken),
+    "hides a length behind a bare CR": (says(OK + b"X-A: b\rContent-Length: 4\r\n\r\nbody"), ProtocolBroken),
+    "has a zero in a header": (says(OK + b"X-A: b\0c\r\nContent-Length: 4\r\n\r\nbody"), ProtocolBroken),
+    "begins its headers with a blank": (says(OK + b" Content-Length: 4\r\n\r\nbody"), ProtocolBroken),
+    "has its length on another line": (says(OK + b"Content-Length:\r\n 4\r\n\r\nbody"), ProtocolBroken),
+    "hides a bare CR in a second line": (says(OK + b"X-A: b\r\n c\rX: d\r\n\r\nbody"), ProtocolBroken),
+    "folds its length": (says(OK + b"Content-Length: 4\r\n 5\r\n\r\nbody"), ProtocolBroken),
+    "hides a second length behind a blank": (
+        says(OK + b"Content-Length: 4\r\nContent-Length : 5\r\n\r\nbody"),
+        ProtocolBroken,
+    ),
+    "has two transfer encodings": (
+        says(OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n"),
+        ProtocolBroken,
+    ),
     # bodies
     "sends a short body": (says(OK + b"Content-Length: 100\r\n\r\nshort"), ProtocolBroken),
     "has a negative length": (says(OK + b"Content-Length: -1\r\n\r\nbody"), ProtocolBroken),
@@ -156,6 +177,8 @@ MISBEHAVIOUR: dict[str, tuple[Script, type[RequestFailed]]] = {
         answers(gzip.compress(bytes(100 * 2**20)), "Content-Encoding: gzip"),
         TooLarge,
     ),
+    "cuts its gzip": (answers(gzip.compress(b"{}")[:-1], "Content-Encoding: gzip"), ProtocolBroken),
+    "says gzip of what is none": (answers(b'{"a": 1}', "Content-Encoding: gzip"), ProtocolBroken),
     # resets
     "closes without a word": (says(b""), ConnectionReset),
     "resets without a word": (resets_after(b""), ConnectionReset),
@@ -432,6 +455,60 @@ def test_a_default_port_is_left_out_of_the_host_header(authority: Authority) -> 
         assert len(there.requests) == 2
 
 
+TARGETS = [
+    ("/a%7Eb~c", "/a%7Eb~c"),
+    ("/%2f%2F/%41%zz%/100%", "/%2f%2F/%41%zz%/100%"),
+    ("/a/../b/./c//d/", "/a/../b/./c//d/"),
+    ("/v.mp4?sig=a+b%2Bc/d==&x[]={1}|^`'$,;:@!*()", "/v.mp4?sig=a+b%2Bc/d==&x[]={1}|^`'$,;:@!*()"),
+    ("/v.mp4?", "/v.mp4?"),
+    ("/v.mp4??a=?&&#part", "/v.mp4??a=?&&"),
+    ("?a=b", "/?a=b"),
+    ("", "/"),
+    ("#part", "/"),
+    ('/影/é?ü=<"a">', "/%E5%BD%B1/%C3%A9?%C3%BC=%3C%22a%22%3E"),
+]
+
+
+@pytest.mark.parametrize(("written", "sent"), TARGETS)
+def test_a_url_goes_out_byte_for_byte(http: Http, written: str, sent: str) -> None:
+    """Hosts sign the bytes of a link: %7E for ~, or a path that is made shorter, is another link to them."""
+    with receiver(answers(VIDEO[:9])) as there:
+        url = there.url(path=written)
+        http.send("POST", url, body=b"{}")
+        with http.download(url, deadline=2):
+            pass
+        with receiver(redirects(url)) as before, http.download(before.url(), deadline=2):
+            pass
+        with receiver(redirects(url.removeprefix("http:"))) as before, http.download(before.url(), deadline=2):
+            pass
+    targets = [request.split(b"\r\n")[0].decode().split(" ", 1)[1] for request in there.requests]
+    assert targets == [f"{sent} HTTP/1.1"] * 4
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"<>#\\'), max_size=40))
+def test_every_visible_character_of_a_path_is_left_alone(path: str) -> None:
+    """And nothing behind the host can change the host."""
+    parts = Http()._split(f"https://Hook.example:443/{path}")
+    assert (parts.path, parts.hostname, parts.port) == (f"/{path}", "hook.example", 443)
+
+
+def test_a_host_is_brought_into_its_normal_form(authority: Authority) -> None:
+    """TLS and DNS know a name in one spelling alone."""
+    asked: list[str | None] = []
+    server = authority.server("xn--bcher-kva.example")
+    server.sni_callback = lambda _socket, name, _context: asked.append(name)
+    with receiver(answers(b""), tls=server) as there:
+        http = Http(
+            allowed_networks=("127.0.0.0/8",),
+            ssl_context=authority.client,
+            resolve=lambda *_, **__: places(there.port, "127.0.0.1"),
+        )
+        http.send("GET", "HTTPS://BÜCHER.example:443/Ü")
+    assert asked == ["xn--bcher-kva.example"]
+    assert there.requests[0].startswith(b"GET /%C3%9C HTTP/1.1\r\n")
+    assert b"\r\nHost: xn--bcher-kva.example\r\n" in there.requests[0]
+
+
 # --- Answers that are unusual but complete ---
 
 WHOLE: dict[str, tuple[bytes, int, bytes]] = {
@@ -446,6 +523,21 @@ WHOLE: dict[str, tuple[bytes, int, bytes]] = {
     "103 Early Hints first": (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK + b"\r\nok", 200, b"ok"),
     "a multipart body": (OK + b"Content-Type: multipart/mixed; boundary=a\r\n\r\nok", 200, b"ok"),
     "Latin-1 in a header": (OK + b"X-A: caf\xe9\r\n\r\nok", 200, b"ok"),
+    "a blank before a colon": (OK + b"Content-Length : 2\r\n\r\nok and more", 200, b"ok"),
+    "a tab before a colon": (OK + b"Transfer-Encoding\t: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200, b"ok"),
+    "blanks after a length": (OK + b"Content-Length: 2 \t\r\n\r\nok and more", 200, b"ok"),
+    "blanks after a transfer encoding": (
+        OK + b"Transfer-Encoding:  Chunked \r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        200,
+        b"ok",
+    ),
+    "hundreds of headers": (OK + b"X-A: b\r\n" * 900 + b"Content-Length: 2\r\n\r\nok and more", 200, b"ok"),
+    "a header over two lines": (OK + b"X-A: b\r\n c\r\nContent-Length: 2\r\n\r\nok and more", 200, b"ok"),
+    "chunks and a length": (
+        OK + b"Content-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        200,
+        b"ok",
+    ),
     "a redirect": (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", 302, b""),
     "a switch of protocols": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", 101, b""),
     "an unassigned status": (b"HTTP/1.1 799 Odd\r\n\r\nok", 799, b"ok"),
@@ -461,12 +553,93 @@ def test_an_unusual_but_complete_answer_is_read(http: Http, what: str) -> None:
     assert (answer.status, answer.body) == (status, body)
 
 
-def test_a_compressed_body_is_not_decompressed(http: Http) -> None:
+def bare_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", gzip.compress),
+    "gzip by its old name": ("X-GZIP", gzip.compress),
+    "gzip in two members, padded": (
+        "gzip",
+        lambda body: gzip.compress(body[:7]) + b"\0\0" + gzip.compress(body[7:]) + bytes(9),
+    ),
+    "deflate": ("deflate", zlib.compress),
+    "deflate without its head": ("deflate", bare_deflate),
+}
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_a_body_that_is_compressed_though_not_asked_for_is_decoded(http: Http, how: str) -> None:
+    """Some providers compress every answer, whatever Accept-Encoding says. The limit is for what is decoded."""
+    name, pack = PACKED[how]
+    body = bytes(range(256)) * 100
+    with receiver(answers(pack(body), f"Content-Encoding: {name}")) as there:
+        assert http.send("GET", there.url(), max_bytes=len(body)).body == body
+        with pytest.raises(TooLarge):
+            http.send("GET", there.url(), max_bytes=len(body) - 1)
+        begun = http.send("GET", there.url(), max_bytes=400, on_excess="truncate").body
+        assert begun
+        assert body.startswith(begun)
+        with http.download(there.url(), deadline=5) as download:
+            assert (download.length, download.packed) == (None, True)
+            assert download.read(500) + b"".join(download) == body
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip, gzip", "aws-chunked"])
+def test_a_body_in_another_coding_is_left_as_it_is(http: Http, coding: str) -> None:
+    """The reader of the answer finds that it is none."""
+    with receiver(answers(b"\x0b\x01", f"Content-Encoding: {coding}")) as there:
+        assert http.send("GET", there.url()).body == b"\x0b\x01"
+
+
+def test_a_bomb_is_decoded_no_further_than_the_limit(http: Http) -> None:
     """A kilobyte could decompress to a gigabyte."""
     bomb = gzip.compress(bytes(50 * 2**20))
     with receiver(answers(bomb, "Content-Encoding: gzip")) as there:
-        answer = http.send("POST", there.url(), deadline=2, max_bytes=len(bomb))
-    assert answer.body == bomb
+        tracemalloc.start()
+        assert http.send("GET", there.url(), max_bytes=100_000, on_excess="truncate").body == bytes(100_000)
+        with pytest.raises(TooLarge):
+            http.send("GET", there.url(), max_bytes=100_000)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 2 * 2**20
+
+
+@pytest.mark.parametrize(
+    "body", [b"thanks", b"", gzip.compress(b"thanks")[:-3] + b"..."], ids=["plain", "empty", "broken"]
+)
+def test_a_subscriber_that_compresses_wrongly_has_answered(http: Http, body: bytes) -> None:
+    """Its 200 counts, and the log shows what came."""
+    with receiver(answers(body, "Content-Encoding: gzip")) as there:
+        answer = http.send("POST", there.url(), on_excess="truncate")
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("end", [-1, -8, 20])
+def test_a_compressed_download_that_is_cut_or_spoilt_is_an_error(http: Http, end: int) -> None:
+    """Half a video must never be stored as a complete one, and a connection that closes looks like an end."""
+    packed = gzip.compress(VIDEO)
+    spoilt = packed[:1_000] + bytes(20) + packed[1_020:]
+    for body in (packed[:end], spoilt):
+        with (
+            receiver(answers(body, "Content-Encoding: gzip")) as there,
+            http.download(there.url(), deadline=5) as download,
+            pytest.raises(ProtocolBroken, match="cannot be decoded"),
+        ):
+            b"".join(download)
+
+
+def test_a_compressed_download_is_decoded_piece_by_piece(http: Http) -> None:
+    """A video may be larger than the memory of a function."""
+    with receiver(answers(gzip.compress(bytes(64 * 2**20)), "Content-Encoding: gzip")) as there:
+        tracemalloc.start()
+        with http.download(there.url(), deadline=30) as download:
+            assert sum(map(len, download)) == 64 * 2**20
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 4 * 2**20
 
 
 def test_a_body_of_exactly_the_limit_is_complete(http: Http) -> None:
@@ -606,6 +779,66 @@ def test_a_relative_redirect_in_utf8_is_followed(http: Http) -> None:
         assert there.requests[-1].startswith(b"GET /%E5%BD%B1%E7%89%87.mp4 HTTP/1.1\r\n")
 
 
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        (b"/a film.mp4?x=a b", b"/a%20film.mp4?x=a%20b"),
+        ("/é.mp4".encode(), b"/%C3%A9.mp4"),
+        ("/é.mp4".encode("latin-1"), b"/%E9.mp4"),
+        (b"/%7e/../+%2F%", b"/%7e/../+%2F%"),
+        (b"?b=c", b"/hook?b=c"),
+        (b"film.mp4", b"/film.mp4"),
+    ],
+)
+def test_a_location_is_read_as_browsers_and_curl_read_it(http: Http, location: bytes, target: bytes) -> None:
+    """Hosts write what they have, with blanks and in any encoding; what is escaped already stays as it is."""
+
+    def script(connection: socket.socket) -> None:
+        moved = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
+        (says(moved) if len(there.requests) == 1 else answers(b"video"))(connection)
+
+    with receiver(script) as there:
+        with http.download(there.url(), deadline=2) as download:
+            assert download.read(9) == b"video"
+        assert there.requests[-1].startswith(b"GET " + target + b" HTTP/1.1\r\n")
+
+
+def test_a_link_with_a_blank_is_asked_for_as_browsers_do_it(http: Http) -> None:
+    """Files have names with blanks. Whoever enters a URL for webhooks is told to escape them instead."""
+    with receiver(answers(b"video")) as there:
+        with http.download(there.url(path="/my film.mp4?a=b c"), deadline=2) as download:
+            assert download.read(9) == b"video"
+        with pytest.raises(Blocked):
+            http.send("GET", there.url(path="/my film.mp4"))
+        for bad in (there.url(host="127.0.0.1 "), " " + there.url(), there.url(path="/a\tb")):
+            with pytest.raises(Blocked), http.download(bad, deadline=2):
+                pass
+    assert there.requests[0].startswith(b"GET /my%20film.mp4?a=b%20c HTTP/1.1\r\n")
+    assert len(there.requests) == 1
+
+
+@given(st.binary(max_size=30).filter(lambda text: not set(text) & {0, 10, 13}))
+def test_any_location_leads_somewhere_or_nowhere(location: bytes) -> None:
+    """A host may write anything there, and no text may cause another error."""
+    answer = requests.Response()
+    answer.url = "https://hook.example/a/b?c"
+    answer.raw = urllib3.HTTPResponse(headers={"location": location.decode("latin-1")})
+    target = _redirect_target(answer)
+    assert target is not None
+    with suppress(Blocked):
+        assert Http()._split(target).path.isascii()
+
+
+def test_two_locations_are_none(http: Http) -> None:
+    """Nobody can know which of them is meant."""
+    with (
+        receiver(answers(b"", "Location: /a", "Location: /b", status="302 Found")) as there,
+        pytest.raises(BadRedirect),
+        http.download(there.url(), deadline=2),
+    ):
+        pass
+
+
 def test_three_redirects_are_followed_and_a_fourth_is_not(http: Http, video: Receiver) -> None:
     """An endless chain of redirects costs four requests."""
     with ExitStack() as stack:
@@ -719,3 +952,69 @@ def test_a_redirects_body_is_never_read(http: Http, video: Receiver) -> None:
         assert download.length == len(VIDEO)
     with receiver(endless) as there, pytest.raises(TooLarge):
         http.send("GET", there.url(), deadline=2, max_bytes=1000)
+
+
+# --- Redirects of polls ---
+
+
+@pytest.mark.parametrize("status", ["307 Temporary Redirect", "308 Permanent Redirect"])
+def test_a_poll_follows_a_redirect_within_its_origin(http: Http, status: str) -> None:
+    """An API that moved its path says so. Method, body and key are the same; the deadline is for all."""
+
+    def script(connection: socket.socket) -> None:
+        here = int(there.requests[-1].split(b" ")[1][2:])
+        (redirects(f"/v{here + 1}", status) if here < 4 else answers(b"done"))(connection)
+
+    with receiver(script) as there:
+        for first, expected in ((1, (200, b"done")), (0, (int(status[:3]), b"moved"))):
+            there.requests.clear()
+            answer = http.send(
+                "POST",
+                there.url(path=f"/v{first}"),
+                headers={"authorization": "Bearer key"},
+                body=b'{"id": 1}',
+                deadline=2,
+                same_origin_redirects=3,
+            )
+            assert (answer.status, answer.body) == expected
+            assert len(there.requests) == 4
+            assert all(request.startswith(b"POST ") for request in there.requests)
+            assert all(b"Bearer key" in each and each.endswith(b'{"id": 1}') for each in there.requests)
+        assert answer.url == there.url(path="/v3")
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+def test_any_other_redirect_is_the_answer(http: Http, video: Receiver, status: str) -> None:
+    """The key must reach no other origin, and only 307 and 308 say that the request stays the same."""
+    elsewhere = [video.url(), "//127.0.0.2/", "http://[", "https://user@127.0.0.1/", ""]
+    for location in [*elsewhere, *(["/same"] if status < "307" else [])]:
+        with receiver(redirects(location, status) if location else answers(b"moved", status=status)) as there:
+            answer = http.send("GET", there.url(), deadline=2, same_origin_redirects=3)
+            assert (answer.status, answer.body, len(there.requests)) == (int(status[:3]), b"moved", 1)
+    assert video.requests == []
+
+
+def test_without_a_word_no_redirect_is_followed(http: Http) -> None:
+    """A subscriber's URL gets its events; whoever can redirect it must not get them."""
+    with receiver(redirects("/hook", "308 Permanent Redirect")) as there:
+        assert http.send("POST", there.url(), body=b"{}", deadline=2).status == 308
+        assert len(there.requests) == 1
+
+
+def test_a_chain_of_redirects_ends_with_its_deadline(http: Http) -> None:
+    """Three slow redirects must not take three times as long."""
+    slow = says(b"HTTP/1.1 308 X\r\nLocation: /hook\r\n", b"X: y\r\n", b"\r\n", pause=0.2)
+    began = time.monotonic()
+    with receiver(slow) as there, pytest.raises(TimedOut):
+        http.send("GET", there.url(), deadline=0.6, same_origin_redirects=3)
+    assert time.monotonic() - began < 0.6 + GRACE
+
+
+def test_an_answer_of_16_mib_is_read_in_a_moment(http: Http) -> None:
+    """An answer may hold a whole film as text."""
+    body = b"0123456789abcdef" * 2**20
+    for script in (answers(body), answers(gzip.compress(body, 1), "Content-Encoding: gzip")):
+        with receiver(script) as there:
+            began = time.monotonic()
+            assert http.send("GET", there.url(), max_bytes=len(body), deadline=20).body == body
+            assert time.monotonic() - began < 5

@@ -248,7 +248,7 @@ class TestDeadline:
         noted = world.ledger.watch(watch)
         assert noted.detected_at == began + 600
         error = error_of(noted)
-        assert (error.category, error.code, error.retryable) == (Category.TIMEOUT, "DEADLINE_REACHED", True)
+        assert (error.category, error.code, error.retryable) == (Category.TIMEOUT, "DEADLINE_REACHED", None)
         assert "still processing" in error.message
         assert snapshot_of(noted).progress == 99
 

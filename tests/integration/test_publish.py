@@ -74,7 +74,7 @@ class TestTold:
         watch = world.submit().watch.id
         published = world.publish(watch, store=False)
         error = event_of(published).data["data"]["error"]
-        assert (event_of(published).type, error["code"], error["retryable"]) == ("video.failed", "WATCH_FAILED", True)
+        assert (event_of(published).type, error["code"], error["retryable"]) == ("video.failed", "WATCH_FAILED", None)
         assert world.ledger.watch(watch).settled
 
 

@@ -389,6 +389,35 @@ class TestTwoAtOnce:
             each.join(20)
         assert [stored.files["result"].sha256 for stored in both] == [hashlib.sha256(host.body).hexdigest()] * 2
 
+    def test_two_large_files_of_one_task_come_at_the_same_time(self, world: World, host: Host, by_parts: None) -> None:
+        """Each notes its upload beside that of the other, whoever is first."""
+        beside = Host(film(9 * PART, seed=2))
+        host.body = film(9 * PART)
+        watch = world.ledger.watch(completed(world, host))
+        ledger, together = world.ledger, threading.Barrier(2)
+
+        class Racing:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(ledger, name)
+
+            def note_uploads(self, watch: Watch, uploads: Any) -> Any:
+                if not together.broken:
+                    with suppress(threading.BrokenBarrierError):
+                        together.wait(5)  # nobody writes before both have read
+                    together.abort()
+                return ledger.note_uploads(watch, uploads)
+
+        sources = (Source("result", "video", host.url), Source("original", "video", beside.url))
+        stored = world.but(ledger=Racing()).storage.store(watch, sources)
+        beside.close()
+        for role, served in (("result", host), ("original", beside)):
+            assert stored.files[role].sha256 == hashlib.sha256(served.body).hexdigest()
+        noted = world.ledger.watch(watch.id).uploads
+        assert {role: upload.sha256 for role, upload in noted.items()} == {
+            role: file.sha256 for role, file in stored.files.items()
+        }
+        assert left_over() == (2, 0)
+
     def test_an_object_that_was_made_of_the_upload_is_not_read_from_the_source_again(
         self, world: World, host: Host, by_parts: None
     ) -> None:

@@ -40,6 +40,7 @@ from vidhook.task import (
     EVENT_TYPES,
     Category,
     Delivery,
+    NotStored,
     Poll,
     Snapshot,
     Source,
@@ -109,7 +110,8 @@ def ended(provider: str, answer: str, *, stored: bool = True) -> Event:
     """Returns the terminal event of a recorded answer, two seconds after it was read."""
     watch, snapshot, now = watched(provider, answer)
     files = {source.role: stored_file(watch, source) for source in snapshot.sources} if stored else {}
-    return terminal_event(watch, snapshot, files, now + 2)
+    reasons = {source.role: NotStored("status", "the link answers 403") for source in snapshot.sources}
+    return terminal_event(watch, snapshot, files, now + 2, reasons)
 
 
 def on_the_way(provider: str, answer: str) -> Event:
@@ -430,12 +432,12 @@ TERMS = set(re.findall("`([^`\n]+)`", PAGE))
 
 
 def keys(value: Any, place: str = "") -> set[str]:
-    """Returns the names of all fields as the page spells them; assets and error have their own tables."""
+    """Returns the names of all fields as the page spells them; assets and errors have their own tables."""
     if isinstance(value, list):
         return set().union(*(keys(item) for item in value))
     if not isinstance(value, dict) or place in ("data.usage.", "data.metadata."):
         return {place.removesuffix(".")}
-    inside = "" if place == "data.error." else place
+    inside = "" if place in ("data.error.", "store_error.") else place
     return {place.removesuffix(".")}.union(*(keys(item, f"{inside}{name}.") for name, item in value.items()))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidhook.event import failed, fitted, progress_event, serialize, terminal_event
-from vidhook.task import Category, Poll, Snapshot, Source, Status, StoredFile, Submission, TaskError, Watch
+from vidhook.task import Category, NotStored, Poll, Snapshot, Source, Status, StoredFile, Submission, TaskError, Watch
 
 NOW = 1_777_288_812.0
 MOST_BYTES = 128 * 1024  # half of what EventBridge takes: a state's output holds the unreached subscribers too
@@ -73,7 +73,7 @@ DATA_KEYS = [
 ]
 ASSET_KEYS = [
     *("role", "type", "url", "stored", "bucket", "key", "content_type", "bytes", "sha256"),
-    *("source_url", "source_expires_at"),
+    *("source_url", "source_expires_at", "store_error"),
 ]
 ERROR_KEYS = ["category", "code", "provider_code", "message", "retryable"]
 WATCH_KEYS = ["polls", "detected_at", "detection_delay_seconds_max"]
@@ -129,6 +129,36 @@ def test_an_asset_we_stored_has_our_link_and_any_other_the_providers(watch: Watc
     assert assets[0]["source_url"] == first.url
     for source, asset in zip(snapshot.sources[1:], assets[1:], strict=True):
         assert (asset["stored"], asset["url"], asset["bucket"]) == (False, source.url, None)
+
+
+@given(watch=watches, snapshot=completed, message=st.text(max_size=3_000))
+def test_an_asset_that_is_not_stored_says_why(watch: Watch, snapshot: Snapshot, message: str) -> None:
+    """In a short text; one that is stored has no error."""
+    first = snapshot.sources[0]
+    reasons = {source.role: NotStored("timeout", message) for source in snapshot.sources}
+    for files in ({}, {first.role: stored(first)}):
+        for asset in terminal_event(watch, snapshot, files, NOW, reasons).data["data"]["assets"]:
+            error = asset["store_error"]
+            assert (error is None) is asset["stored"]
+            assert error is None or error["kind"] == "timeout"
+            assert error is None or (message.startswith(error["message"]) and len(error["message"]) <= 1_024)
+
+
+def test_a_progress_event_has_neither_assets_nor_an_error() -> None:
+    """What was seen of an end that is not certain is no news."""
+    seen = Snapshot(Status.PROCESSING, sources=(Source("result", "video", "https://a.example/v.mp4"),))
+    data = progress_event(Watch(Submission("alad", "1"), NOW), seen, NOW).data["data"]
+    assert (data["assets"], data["error"]) == ([], None)
+
+
+def test_a_file_without_a_link_has_none() -> None:
+    """The beginning of a `data:` URL is no link, and the whole of it is no text for a webhook."""
+    inline = Source("result", "video", "data:video/mp4;base64", inline=True)
+    snapshot = Snapshot(Status.COMPLETED, sources=(inline,))
+    watch = Watch(Submission("alad", "1"), NOW)
+    for files, url in (({}, None), ({"result": stored(inline)}, "https://videos.example/x")):
+        (asset,) = terminal_event(watch, snapshot, files, NOW).data["data"]["assets"]
+        assert (asset["url"], asset["source_url"]) == (url, None)
 
 
 @given(watch=watches, snapshot=completed | ended_badly)

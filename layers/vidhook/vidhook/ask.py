@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 from vidhook.errors import NotFound, RequestFailed
 from vidhook.event import fitted
 from vidhook.providers.file import task_request
-from vidhook.providers.reading import Reading, read
+from vidhook.providers.reading import Reading, inline_in, read
 
 if TYPE_CHECKING:
-    from vidhook.edges.http import Http
+    from vidhook.edges.http import Http, Response
     from vidhook.edges.ledger import Ledger
     from vidhook.edges.secrets import Secrets
+    from vidhook.providers.file import Provider
     from vidhook.task import Watch
     from vidhook.times import Clock
 
 ASK_SECONDS = 20.0
 # Some providers put the finished file itself into the answer, as a data: URL.
 ANSWER_BYTES = 16 * 1024**2
+REDIRECTS = 3
 
 
 def ask(
@@ -37,16 +39,8 @@ def ask(
     key = secrets.provider_key(name)
     reading: Reading | None = None
     for _ in range(2):
-        request = task_request(provider, task_id, key)
         try:
-            response = http.send(
-                request.method,
-                request.url,
-                headers=request.headers,
-                body=request.body,
-                deadline=ASK_SECONDS,
-                max_bytes=ANSWER_BYTES,
-            )
+            response = _send(provider, task_id, key, http)
         except RequestFailed as error:
             return None, error.kind
         now = clock.now()
@@ -59,13 +53,37 @@ def ask(
             age_seconds=watch.age(now),
             now=now,
         )
-        if reading.snapshot is not None:
-            reading = replace(reading, snapshot=fitted(reading.snapshot))
+        snapshot, seen = (each and fitted(each) for each in (reading.snapshot, reading.seen))
+        reading = replace(reading, snapshot=snapshot, seen=seen)
         replaced = secrets.provider_key(name, fresh=True) if reading.key_refused else key
         if replaced == key:
             break
         key = replaced
     return reading, None
+
+
+def inline_file(watch: "Watch", role: str, *, ledger: "Ledger", http: "Http", secrets: "Secrets") -> str | None:
+    """Asks the provider for a file that stands in its answer. Returns its `data:` URL, None if there is none now.
+
+    Raises RequestFailed.
+    """
+    name, task_id = watch.submission.provider, watch.submission.task_id
+    provider = ledger.provider(name)
+    response = _send(provider, task_id, secrets.provider_key(name), http)
+    return inline_in(provider, response.body, role, task_id)
+
+
+def _send(provider: "Provider", task_id: str, key: str | None, http: "Http") -> "Response":
+    request = task_request(provider, task_id, key)
+    return http.send(
+        request.method,
+        request.url,
+        headers=request.headers,
+        body=request.body,
+        deadline=ASK_SECONDS,
+        max_bytes=ANSWER_BYTES,
+        same_origin_redirects=REDIRECTS,
+    )
 
 
 def _without(key: str | None, body: bytes) -> bytes:

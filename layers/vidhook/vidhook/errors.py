@@ -13,6 +13,10 @@ VidhookError
     Blocked           do not try the same URL again: its address or its scheme is not allowed
     BadRedirect       a redirect that may not be followed
   BrokenDownload      the file that arrived is not the file that was announced; store it again
+    BadStatus         ... the source's host refuses it
+    StoreFault        ... vidhook itself could not store it
+    NotTheFile        ... not the video or the image: an error page, a placeholder
+      Playlist        ... a list of pieces; it will be so again, so do not try again
     SourceChanged     ... another file than the one whose beginning is stored; begin anew
   OutOfTime           the invocation's time is spent; what is stored so far is kept, so go on in the next one
 """
@@ -114,7 +118,36 @@ class BadRedirect(RequestFailed):
 
 
 class BrokenDownload(VidhookError):
-    """A downloaded file is shorter, longer or of another type than its source said."""
+    """A downloaded file is shorter, longer or of another type than its source said.
+
+    As that of RequestFailed, the text is safe to show to everybody, and `kind` says what was wrong.
+    """
+
+    kind: ClassVar[str] = "broken"
+
+
+class BadStatus(BrokenDownload):
+    """The link answers with a status that gives no file."""
+
+    kind = "status"
+
+
+class StoreFault(BrokenDownload):
+    """Vidhook itself could not store a file, such as for an error of S3."""
+
+    kind = "fault"
+
+
+class NotTheFile(BrokenDownload):
+    """The link gives a file, but not the video or the image that was made."""
+
+    kind = "content"
+
+
+class Playlist(NotTheFile):
+    """The link gives a playlist of HLS or DASH, which is no film."""
+
+    kind = "playlist"
 
 
 class SourceChanged(BrokenDownload):

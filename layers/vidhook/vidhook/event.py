@@ -4,10 +4,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from vidhook.task import (
     TERMINAL_TYPES,
+    NotStored,
     Snapshot,
     Source,
     Status,
@@ -56,33 +58,40 @@ def serialize(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
-def terminal_event(watch: Watch, snapshot: Snapshot, stored: Mapping[str, StoredFile], now: float) -> Event:
+def terminal_event(
+    watch: Watch,
+    snapshot: Snapshot,
+    stored: Mapping[str, StoredFile],
+    now: float,
+    not_stored: Mapping[str, NotStored] = MappingProxyType({}),
+) -> Event:
     """Returns the one event that ends a watch: `<object>.completed` or `<object>.failed`.
 
-    `stored` maps a source's role to its file in our bucket; a source that is missing there has the provider's link.
-    Raises ValueError for a task that has not ended.
+    `stored` maps a source's role to its file in our bucket; a source that is missing there has the provider's link, and
+    the reason that `not_stored` gives. Raises ValueError for a task that has not ended.
     """
     if not snapshot.status.final:
         raise ValueError(f"a {snapshot.status} task has no terminal event")
-    return _event(watch, snapshot, str(snapshot.status), stored, now)
+    assets = [_asset(source, stored.get(source.role), not_stored.get(source.role)) for source in snapshot.sources]
+    return _event(watch, snapshot, str(snapshot.status), assets, now)
 
 
 def progress_event(watch: Watch, snapshot: Snapshot, now: float) -> Event:
     """Returns a progress event, for those who asked for `<object>.progress`."""
-    return _event(watch, replace(snapshot, sources=(), error=None), PROGRESS, {}, now)
+    return _event(watch, replace(snapshot, sources=(), error=None), PROGRESS, [], now)
 
 
-def _event(watch: Watch, snapshot: Snapshot, suffix: str, stored: Mapping[str, StoredFile], now: float) -> Event:
+def _event(watch: Watch, snapshot: Snapshot, suffix: str, assets: list[dict[str, Any]], now: float) -> Event:
     kind = f"{snapshot.object}.{suffix}"
     poll_number = (str(watch.polls),) if suffix == PROGRESS else ()  # a task has many progress events
     event_id = derived_id("evt", watch.id, kind, *poll_number)
-    body = {"id": event_id, "type": kind, "timestamp": iso(now), "data": _data(watch, snapshot, stored, now)}
+    body = {"id": event_id, "type": kind, "timestamp": iso(now), "data": _data(watch, snapshot, assets, now)}
     return Event(
         event_id, kind, watch.id, watch.submission.provider, now, serialize(body), dict(watch.submission.metadata)
     )
 
 
-def _data(watch: Watch, snapshot: Snapshot, stored: Mapping[str, StoredFile], now: float) -> dict[str, Any]:
+def _data(watch: Watch, snapshot: Snapshot, assets: list[dict[str, Any]], now: float) -> dict[str, Any]:
     error = None
     if snapshot.error is not None:
         known = asdict(snapshot.error)
@@ -101,7 +110,7 @@ def _data(watch: Watch, snapshot: Snapshot, stored: Mapping[str, StoredFile], no
         "created_at": iso(snapshot.created_at, exact=True),
         "started_at": iso(snapshot.started_at, exact=True),
         "completed_at": iso(snapshot.completed_at, exact=True),
-        "assets": [_asset(source, stored.get(source.role)) for source in snapshot.sources],
+        "assets": assets,
         "error": error,
         "usage": snapshot.usage,
         "metadata": watch.submission.metadata,
@@ -113,19 +122,24 @@ def _data(watch: Watch, snapshot: Snapshot, stored: Mapping[str, StoredFile], no
     }
 
 
-def _asset(source: Source, file: StoredFile | None) -> dict[str, Any]:
+def _asset(source: Source, file: StoredFile | None = None, reason: NotStored | None = None) -> dict[str, Any]:
+    link = None if source.inline else source.url
+    error = None
+    if reason is not None and file is None:
+        error = {"kind": reason.kind, "message": _cut(reason.message, SHORT_TEXT)}
     return {
         "role": source.role,
         "type": source.type,
-        "url": file.url if file else source.url,
+        "url": file.url if file else link,
         "stored": file is not None,
         "bucket": file.bucket if file else None,
         "key": file.key if file else None,
         "content_type": file.content_type if file else None,
         "bytes": file.bytes if file else None,
         "sha256": file.sha256 if file else None,
-        "source_url": source.url,
+        "source_url": link,
         "source_expires_at": iso(source.expires_at, exact=True),
+        "store_error": error,
     }
 
 

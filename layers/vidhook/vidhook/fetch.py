@@ -14,19 +14,30 @@ from threading import Condition, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from vidhook.errors import BadRedirect, Blocked, BrokenDownload, RequestFailed, SourceChanged
+from vidhook.errors import (
+    BadRedirect,
+    BadStatus,
+    Blocked,
+    BrokenDownload,
+    RequestFailed,
+    SourceChanged,
+    TimedOut,
+    TooLarge,
+)
 
 if TYPE_CHECKING:
     from vidhook.edges.http import Download, Http
 
 PIECE = 262_144
 AHEAD = 6 * 1024**2
+LARGEST = 50 * 10**9  # bytes
 # A connection that breaks is opened again where it broke: so often in a row without a single byte, and so often in all.
 TRIES, BREAKS = 3, 20
 BREAK_PAUSE = 0.5  # seconds, after a connection that brought nothing
 STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 # RFC 9110, 8.8.2.2: a Last-Modified says which file it is only if it was long past when the answer was made.
 PAST_SECONDS = 60
+WHOLE = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +48,12 @@ class Identity:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Origin:
-    """Where and until when a source is read: `headers` are for its origin only, `ends` is an instant of `monotonic`."""
+    """Where and until when a source is read: `headers` are for its origin only, `ends` is an instant of `monotonic`.
+
+    Whoever no longer waits for it sets an earlier `ends`.
+    """
 
     http: "Http"
     url: str
@@ -54,16 +68,16 @@ class Origin:
         return self.http.download(self.url, headers=self.headers, wanted=wanted, deadline=self.left())
 
 
-def identity_of(download: "Download") -> Identity | None:
-    """Returns which file a whole answer is, or None if no part of it can be asked for."""
+def identity_of(download: "Download", length: int | None) -> Identity | None:
+    """Returns which file a whole answer of this length is, or None if no part of it can be asked for."""
     headers = download.headers
-    if download.length is None or headers.get("accept-ranges", "").lower() != "bytes":
+    if length is None or headers.get("accept-ranges", "").lower() != "bytes":
         return None
     etag, changed = headers.get("etag", ""), headers.get("last-modified", "")
     if STRONG_ETAG.fullmatch(etag):
-        return Identity(etag, download.length)
+        return Identity(etag, length)
     if not etag and _is_long_past(changed, headers.get("date", "")):
-        return Identity(changed, download.length)
+        return Identity(changed, length)
     return None
 
 
@@ -74,11 +88,24 @@ def _is_long_past(changed: str, now: str) -> bool:
         return False
 
 
-def check_whole(download: "Download") -> None:
-    """Raises BrokenDownload unless this is the answer with the whole file, as it is."""
-    if download.status != 200:
-        raise BrokenDownload(f"the link answers {download.status}")
-    _check_encoding(download)
+def whole_length(download: "Download") -> int | None:
+    """Returns the length of the file that this answer gives, None if only its end will tell.
+
+    A proxy may answer 203, and some hosts answer 206 with all of the file. Raises BrokenDownload for an answer that
+    does not give the whole file, or in a coding that cannot be decoded.
+    """
+    if download.status not in (200, 203, 206):
+        raise BadStatus(f"the link answers {download.status}")
+    if not download.packed:
+        _check_encoding(download)
+    if download.status != 206:
+        return download.length
+    given = download.headers.get("content-range", "")
+    match = WHOLE.fullmatch(given)
+    length = int(match[2]) if match and int(match[1]) + 1 == int(match[2]) else None
+    if length is None or download.length not in (None, length):
+        raise BrokenDownload(f"the link answers 206 with a part of the file: {given or 'no range'}")
+    return None if download.packed else length
 
 
 def _check_part(download: "Download", identity: Identity, start: int, end: int) -> None:
@@ -125,11 +152,13 @@ class Reader:
         if identity is None:
             self.answer = self._opened({})
             try:
-                check_whole(self.answer)
-            except BrokenDownload:
+                self.length = self._end = whole_length(self.answer)
+                if (self.length or 0) > LARGEST:
+                    raise TooLarge(f"the file has {self.length} bytes, more than {LARGEST}")
+            except BaseException:
                 self._open.close()
                 raise
-            self.identity, self._end = identity_of(self.answer), self.answer.length
+            self.identity = identity_of(self.answer, self.length)
 
     def __enter__(self) -> "Reader":
         return self
@@ -164,6 +193,10 @@ class Reader:
         if self._end is not None:
             most = min(most, self._end - self._at)
         while most:
+            if not self._origin.left():
+                raise TimedOut("the time is spent")
+            if self._at > LARGEST:
+                raise TooLarge(f"the file has more than {LARGEST} bytes")
             try:
                 piece = self._connected().read_some(most)
             except RequestFailed as failure:

@@ -160,7 +160,7 @@ def _deadline_error(watch: Watch, latest: Snapshot | None, reading: "Reading | N
     if broken or (reading and reading.snapshot is None):
         state += f"; its last answer: {broken or (reading and reading.error and reading.error.message)}"
     seconds = watch.submission.deadline_seconds
-    return TaskError(Category.TIMEOUT, "DEADLINE_REACHED", f"after {seconds} seconds {state}", retryable=True)
+    return TaskError(Category.TIMEOUT, "DEADLINE_REACHED", f"after {seconds} seconds {state}", retryable=None)
 
 
 def _entry(at: float, reading: "Reading | None", broken: str | None) -> Poll:

@@ -18,6 +18,7 @@ from vidhook.task import (
     Category,
     Delivery,
     DeliveryState,
+    NotStored,
     Snapshot,
     Subscriber,
     TaskError,
@@ -40,6 +41,7 @@ PROGRESS_SECONDS = 30.0
 # For so long after its task was found done, a file that the time of one invocation is not enough for is gone on with.
 # Then it is a failure, as if it could not be stored.
 GO_ON_SECONDS = 4 * 3_600
+NOT_TRIED = NotStored("fault", "vidhook itself could not store it")
 # A state's output is at most 256 KiB. Further deliveries are due in the ledger, where the sweeper finds them.
 MOST_UNREACHED = 500
 
@@ -111,29 +113,33 @@ def publish(
         snapshot = _final_snapshot(watch, problem)
         if snapshot.sources and storage is not None:
             stored = storage.store(watch, snapshot.sources, seconds=seconds, again=again)
-            if _goes_on(stored, watch, notifier):
+            # The event waits for the result only: the other files may never come.
+            result = snapshot.sources[0].role
+            if _goes_on(result, stored, watch, notifier):
                 return Published(unfinished=True, stored=stored, watch=watch)
-            pause = _store_pause(stored, watch, ledger)
+            pause = _store_pause(result, stored, watch, ledger)
             if pause:
                 # The state machine pauses, asks the provider for a fresh link and comes back.
                 return Published(pause=pause, stored=stored, watch=watch)
         files = stored.files if stored else {}
-        event = ledger.put_event(terminal_event(watch, snapshot, files, notifier.clock.now()))
+        reasons = stored.not_stored if stored else {source.role: NOT_TRIED for source in snapshot.sources}
+        event = ledger.put_event(terminal_event(watch, snapshot, files, notifier.clock.now(), reasons))
     notified = notify(event, watch, notifier)
     bus.put(event)
     forbidden = answer_tokens(event, ledger=ledger, machines=machines)
     return Published(event, notified=notified, stored=stored, watch=watch, forbidden=forbidden)
 
 
-def _goes_on(stored: "Stored", watch: Watch, notifier: "Notifier") -> bool:
+def _goes_on(result: str, stored: "Stored", watch: Watch, notifier: "Notifier") -> bool:
     now = notifier.clock.now()
-    return bool(stored.unfinished) and not stored.failures and now - (watch.detected_at or now) < GO_ON_SECONDS
+    return result in stored.unfinished and now - (watch.detected_at or now) < GO_ON_SECONDS
 
 
-def _store_pause(stored: "Stored", watch: Watch, ledger: "Ledger") -> int:
+def _store_pause(result: str, stored: "Stored", watch: Watch, ledger: "Ledger") -> int:
     """Returns the seconds until storing is tried again, 0 if it is not. Counts a failure."""
+    reason = stored.not_stored.get(result)
     tries = SLOW_TRIES if stored.late else len(STORE_PAUSES)
-    if not (stored.failures or stored.unfinished) or watch.store_failures >= tries:
+    if reason is None or reason.final or watch.store_failures >= tries:
         return 0
     ledger.note_store_failure(watch)
     return STORE_PAUSES[watch.store_failures]
@@ -196,7 +202,7 @@ def _notify_one(event: Event, subscriber: Subscriber, notifier: "Notifier") -> N
 
 def watch_failed(reason: str) -> TaskError:
     """Returns the error of a task that vidhook stopped following, although it may still finish at its provider."""
-    return TaskError(Category.PROVIDER, "WATCH_FAILED", f"vidhook stopped following the task: {reason}", retryable=True)
+    return TaskError(Category.PROVIDER, "WATCH_FAILED", f"vidhook stopped following the task: {reason}", retryable=None)
 
 
 def ended_from_outside(detail: Mapping[str, Any], *, ledger: "Ledger") -> tuple[str, TaskError] | None:

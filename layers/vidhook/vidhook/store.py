@@ -1,17 +1,23 @@
 """Stores the video: from the provider's link into our bucket, before the link expires."""
 
+import io
+import re
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
+from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from vidhook.errors import BrokenDownload, OutOfTime, RequestFailed, SourceChanged
+from vidhook.errors import BrokenDownload, OutOfTime, Playlist, RequestFailed, SourceChanged, StoreFault, TimedOut
 from vidhook.fetch import Ahead, Origin, Reader
+from vidhook.media import PLAYLIST_ENDS, SNIFF_BYTES, inline_file, media_type
 from vidhook.parts import PART_BYTES, Parts
 from vidhook.providers.file import download_headers
-from vidhook.task import StoredFile, Upload
+from vidhook.task import NotStored, StoredFile, Upload
 
 if TYPE_CHECKING:
     from vidhook.edges.bucket import Bucket
@@ -25,7 +31,8 @@ STORE_PAUSES = (5, 30, 120, 300, 600)
 # A source without ranges that is too slow for a whole invocation will be so again: it is tried once more only.
 SLOW_TRIES = 1
 STORE_SECONDS = 800.0  # of an invocation's 900
-LARGEST = 50 * 10**9  # bytes; an invocation reads so much back from S3 at 63 MB/s
+# The other files are stored at the same time as the result; after it, the event waits for them no longer than this.
+OTHERS_SECONDS = 30.0
 # Parts and several connections cost some round trips, which is worth it for a file that is large and not there at once.
 SEVERAL_FROM = 64 * 10**6
 SEVERAL_SECONDS = 8.0
@@ -34,20 +41,7 @@ EXTENSIONS = {
     "video": (".mp4", ".webm", ".mov", ".mkv", ".avi"),
     "image": (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif"),
 }
-SNIFF_BYTES = 512
-# https://mimesniff.spec.whatwg.org/: (offset, bytes at this offset, media type)
-SIGNATURES = (
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"GIF8", "image/gif"),
-    (8, b"WEBP", "image/webp"),
-    (8, b"AVI ", "video/x-msvideo"),
-    (0, b"\x1aE\xdf\xa3", "video/webm"),
-    (4, b"ftypqt", "video/quicktime"),
-    (4, b"ftypavif", "image/avif"),
-    (4, b"ftyp", "video/mp4"),
-    (4, b"moov", "video/quicktime"),
-)
+NOTES = 5  # tries to note something of one file while others note theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,81 +49,150 @@ class Stored:
     """The stored files by role, and by role why others could not be stored.
 
     `unfinished` says by role how far a file is for which the time was not enough; the next invocation goes on there.
-    `late`: the time was not enough for a file that nobody can go on with.
+    `late`: the time was not enough for a result that nobody can go on with.
     """
 
     files: dict[str, StoredFile] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, NotStored] = field(default_factory=dict)
     unfinished: dict[str, str] = field(default_factory=dict)
     late: bool = False
+
+    @property
+    def not_stored(self) -> dict[str, NotStored]:
+        """Why each file is not stored, if it is told now."""
+        spent = {role: NotStored(TimedOut.kind, f"too slow: {so_far}") for role, so_far in self.unfinished.items()}
+        return self.failures | spent
+
+    def add(self, role: str, get: Callable[[], StoredFile]) -> None:
+        """Adds what came of one file: what `get` returns or raises."""
+        try:
+            self.files[role] = get()
+        except OutOfTime as spent:
+            self.unfinished[role] = str(spent)
+        except (RequestFailed, BrokenDownload) as error:
+            # It may repeat what a host wrote in a header, and people read it in a terminal.
+            self.failures[role] = NotStored(error.kind, re.sub(r"[^ -~]", "?", str(error)))
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Stores videos, with these edges. `link` makes our lasting link from an object's key."""
+    """Stores videos, with these edges. `link` makes our lasting link from an object's key.
+
+    `inline` asks the provider for the `data:` URL of a file that stands in its answer.
+    """
 
     ledger: "Ledger"
     secrets: "Secrets"
     http: "Http"
     bucket: "Bucket"
     link: Callable[[str], str]
+    inline: "Callable[[Watch, str], str | None]" = lambda *_: None
 
     def store(
         self, watch: "Watch", sources: "tuple[Source, ...]", *, seconds: float = STORE_SECONDS, again: bool = False
     ) -> Stored:
-        """Stores every source, one after the other, within `seconds` in all.
+        """Stores every source within `seconds`; the first one is the result, which must not wait for the others.
 
         A file that is already in the bucket is not downloaded again, if it may be there: `again` says that an earlier
         invocation may have stored it and crashed. The provider's key is sent only for a source that needs it.
         """
         ends = monotonic() + seconds
         again = again or watch.store_failures > 0 or bool(watch.uploads)
-        files: dict[str, StoredFile] = {}
-        failures: dict[str, str] = {}
-        unfinished: dict[str, str] = {}
         keyed = self._key_headers(watch) if any(source.needs_key for source in sources) else {}
-        for source in sources:
-            origin = Origin(self.http, source.url, keyed if source.needs_key else {}, ends)
-            key = key_of(watch, source)
-            try:
-                if files and not origin.left():
-                    raise OutOfTime("not begun")
-                found = self.bucket.find(key, ends) if again else None
-                file = found or self._store(watch, source, key, origin)
-            except OutOfTime as spent:
-                unfinished[source.role] = str(spent)
-            except (RequestFailed, BrokenDownload) as error:
-                failures[source.role] = f"{getattr(error, 'kind', 'broken')}: {error}"
-            else:
-                files[source.role] = replace(file, url=self.link(key))
-        return Stored(files, failures, unfinished, late=bool(failures) and monotonic() >= ends)
+        origins = [Origin(self.http, source.url, keyed if source.needs_key else {}, ends) for source in sources]
+        result, *others = zip(sources, origins, strict=True)
+        begun = [(source.role, origin, self._beside(watch, source, origin, again)) for source, origin in others]
+        stored = Stored()
+        try:
+            stored.add(result[0].role, partial(self._file, watch, *result, again))
+            stored = replace(stored, late=bool(stored.failures) and monotonic() >= ends)
+        finally:
+            ends = min(ends, monotonic() + OTHERS_SECONDS)
+            for _, origin, _ in begun:
+                origin.ends = ends
+        for role, _, going in begun:
+            stored.add(role, partial(_awaited, going, ends))
+        return stored
 
     def _key_headers(self, watch: "Watch") -> dict[str, str]:
         name = watch.submission.provider
         return download_headers(self.ledger.provider(name), self.secrets.provider_key(name))
 
+    def _beside(self, watch: "Watch", source: "Source", origin: Origin, again: bool) -> "Future[StoredFile]":
+        """Begins to store a file in a thread of its own. A fault of ours is an error of this file only."""
+        answer: Future[StoredFile] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(self._file(watch, source, origin, again))
+            except (OutOfTime, RequestFailed, BrokenDownload) as error:
+                answer.set_exception(error)
+            except Exception as error:  # noqa: BLE001 - told and logged as the reason why this file is not stored
+                answer.set_exception(StoreFault(f"vidhook itself could not store it: {type(error).__name__}"))
+
+        Thread(target=run, daemon=True).start()
+        return answer
+
+    def _file(self, watch: "Watch", source: "Source", origin: Origin, again: bool) -> StoredFile:
+        """Returns a source's file in the bucket, which is there already or is stored now."""
+        key, noted = key_of(watch, source), watch.uploads.get(source.role)
+        if again and noted and noted.sha256 and self.bucket.holds(key):
+            file = StoredFile(self.bucket.name, key, noted.content_type, noted.length, noted.sha256)
+        else:
+            found = self.bucket.find(key, origin.ends) if again and not (noted and noted.sha256) else None
+            file = found or self._store(watch, source, key, origin)
+            self._note_stored(watch, source.role, file)
+        return replace(file, url=self.link(key))
+
+    def _note_stored(self, watch: "Watch", role: str, file: StoredFile) -> None:
+        """Notes what is known of a stored file, so that a repeat need not read it back for its SHA-256."""
+        upload = Upload("", file.content_type, "", file.bytes, 0, file.sha256)
+        for _ in range(NOTES):
+            watch = self._noted(watch, role, upload)
+            if watch.uploads.get(role) == upload:
+                return
+
+    def _noted(self, watch: "Watch", role: str, upload: Upload | None) -> "Watch":
+        """Notes an upload, or that there is none. Returns the watch with what is noted now, by another after a race."""
+        others = {other: each for other, each in watch.uploads.items() if other != role}
+        return replace(watch, uploads=self.ledger.note_uploads(watch, others | ({role: upload} if upload else {})))
+
     def _store(self, watch: "Watch", source: "Source", key: str, origin: Origin) -> StoredFile:
+        metadata = {"provider": watch.submission.provider, "watch": watch.id, "role": source.role}
+        if source.inline:
+            return self._store_inline(watch, source, key, metadata)
+        if PurePosixPath(urlsplit(source.url).path).suffix.lower() in PLAYLIST_ENDS:
+            raise Playlist("the link is that of a playlist, which is a list of pieces and not one file")
         upload = watch.uploads.get(source.role)
-        parts = self.bucket.parts(key, upload.id) if upload else None
+        parts = self.bucket.parts(key, upload.id) if upload and upload.id else None
         if upload and parts is not None:
             return self._store_parts(watch, source.role, Parts(self.bucket, key, upload, parts, origin))
         with Reader(origin) as reader:
             content_type = media_type(reader.peek(SNIFF_BYTES), reader.answer.content_type, source.type)
-            length, identity = reader.answer.length, reader.identity
-            if (length or 0) > LARGEST:
-                raise BrokenDownload(f"the file has {length} bytes, more than {LARGEST}")
-            metadata = {"provider": watch.submission.provider, "watch": watch.id, "role": source.role}
+            length, identity = reader.length, reader.identity
             with Ahead(reader) as body:
                 if identity is None or not _by_parts(watch, identity.length, body):
                     return self.bucket.store(key, body, length=length, content_type=content_type, metadata=metadata)
                 reader.stop_at(PART_BYTES)
                 begun = self.bucket.begin(key, content_type=content_type, metadata=metadata)
                 upload = Upload(begun, content_type, identity.validator, identity.length, PART_BYTES)
-                watch = replace(watch, uploads=self.ledger.note_uploads(watch, {**watch.uploads, source.role: upload}))
+                watch = self._noted(watch, source.role, upload)
+                if source.role not in watch.uploads:  # the note of another file came first
+                    watch = self._noted(watch, source.role, upload)
                 if watch.uploads.get(source.role) == upload:
                     return self._store_parts(watch, source.role, Parts(self.bucket, key, upload, {}, origin), body)
         self.bucket.abort(key, begun)
         return self._store(watch, source, key, origin)  # with what another execution has noted meanwhile
+
+    def _store_inline(self, watch: "Watch", source: "Source", key: str, metadata: dict[str, str]) -> StoredFile:
+        """Stores a file that stands in the provider's answer, which is asked for again."""
+        url = self.inline(watch, source.role)
+        if url is None:
+            raise BrokenDownload("the provider's answer, asked for again, holds no such file")
+        declared, content = inline_file(url)
+        content_type = media_type(content[:SNIFF_BYTES], declared, source.type)
+        body = io.BytesIO(content)
+        return self.bucket.store(key, body, length=len(content), content_type=content_type, metadata=metadata)
 
     def _store_parts(self, watch: "Watch", role: str, parts: Parts, begun: Ahead | None = None) -> StoredFile:
         """Stores what is missing of a file, and makes the object of its parts; `begun` brings the first of them."""
@@ -138,7 +201,7 @@ class Storage:
             sha256 = parts.store(begun)
         except SourceChanged:
             self.bucket.abort(key, upload.id)
-            self.ledger.note_uploads(watch, {other: each for other, each in watch.uploads.items() if other != role})
+            self._noted(watch, role, None)
             raise
         if self.bucket.finish(key, upload.id, parts.stored) and sha256 is not None:
             return StoredFile(self.bucket.name, key, upload.content_type, upload.length, sha256)
@@ -147,6 +210,14 @@ class Storage:
         if stored is None:
             raise BrokenDownload("the object was gone as soon as it was stored")
         return stored
+
+
+def _awaited(going: "Future[StoredFile]", ends: float) -> StoredFile:
+    """Returns the file that a thread stores. Raises TimedOut if it is not there at `ends`."""
+    try:
+        return going.result(max(ends - monotonic(), 0.0))
+    except TimeoutError:
+        raise TimedOut("the event waited for it long enough") from None
 
 
 def _by_parts(watch: "Watch", length: int, body: Ahead) -> bool:
@@ -161,21 +232,3 @@ def key_of(watch: "Watch", source: "Source") -> str:
     known = EXTENSIONS[source.type]
     suffix = PurePosixPath(urlsplit(source.url).path).suffix.lower()
     return f"{watch.submission.provider}/{watch.id}/{source.role}{suffix if suffix in known else known[0]}"
-
-
-def media_type(head: bytes, declared: str | None, expected: str) -> str:
-    """Returns the content type of a file that begins with `head`; its bytes count more than the `declared` type.
-
-    `expected` (`video` or `image`) is for the error's text. Raises BrokenDownload for a file that is neither, such as
-    an error page with status 200.
-    """
-    for offset, magic, kind in SIGNATURES:
-        if head[offset : offset + len(magic)] == magic:
-            return kind
-    name = (declared or "").partition(";")[0].strip().lower()
-    text = head.lstrip()[:1] in (b"", b"<", b"{", b"[")
-    if not text and name.startswith(("video/", "image/")):
-        return name
-    if not text and name in ("", "application/octet-stream", "binary/octet-stream"):
-        return "application/octet-stream"
-    raise BrokenDownload(f"the link gives {'text' if text else name}, not the {expected}")

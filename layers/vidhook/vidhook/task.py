@@ -127,11 +127,25 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that goes into our bucket in parts: `id` is that of S3's multipart upload.
+class NotStored:
+    """Why a file is not in our bucket: the class of what went wrong (errors.py), and a text for people."""
 
-    All parts are of one file of the source, the one with this `length` and this `validator` (its ETag, or its
-    Last-Modified). They have `part_bytes` each, the last one what is left.
+    kind: str
+    message: str
+
+    @property
+    def final(self) -> bool:
+        """Whether it would be so again, however often it is tried."""
+        return self.kind == "playlist"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that goes into our bucket, or went: `sha256` is set when all of it is stored.
+
+    One that goes in parts has the `id` of S3's multipart upload. All parts are of one file of the source, the one with
+    this `length` and this `validator` (its ETag, or its Last-Modified). They have `part_bytes` each, the last one what
+    is left.
     """
 
     id: str
@@ -139,6 +153,7 @@ class Upload:
     validator: str
     length: int
     part_bytes: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +222,9 @@ class Watch:
 
     execution: the name of the state machine's execution that follows it. paused: the sum of all pauses, in seconds.
     history: the latest polls, oldest first. store_failures: how often storing the video failed. uploads: by role, what
-    goes into the bucket in parts. detected_at: when a poll found the task settled. last_progress: the latest poll that
-    subscribers were notified of. doubted_at: the age at which the provider first answered as if the task had ended,
-    without saying so, since it last gave a status.
+    is stored, or goes into the bucket in parts. detected_at: when a poll found the task settled. last_progress: the
+    latest poll that subscribers were notified of. doubted_at: the age at which the provider first answered as if the
+    task had ended, without saying so, since it last gave a status.
     """
 
     submission: Submission

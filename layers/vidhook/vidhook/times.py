@@ -33,7 +33,7 @@ class Clock:
 def number(value: object) -> float | None:
     """Returns a finite number, also from a string of digits; None for anything else, also for true and false."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
-        value = float(value)
+        value = float(value.strip())  # \s matches more characters than float() takes for blanks
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -26,6 +26,7 @@ from vidhook.times import Clock
 
 if TYPE_CHECKING:
     from vidhook.submit import Intake
+    from vidhook.task import Watch
 
 
 class Edges:
@@ -113,7 +114,12 @@ class Edges:
 
     @cached_property
     def storage(self) -> Storage:
-        return Storage(self.ledger, self.secrets, self.http, self.bucket, self._video_link)
+        return Storage(self.ledger, self.secrets, self.http, self.bucket, self._video_link, self._inline_file)
+
+    def _inline_file(self, watch: "Watch", role: str) -> str | None:
+        from vidhook.ask import inline_file  # with the reader of answers, which storing a link does not need
+
+        return inline_file(watch, role, ledger=self.ledger, http=self.http, secrets=self.secrets)
 
     def _video_link(self, key: str) -> str:
         return video_link(self._settings["VIDEOS_URL"], self.secrets.default(), key)

@@ -10,23 +10,23 @@ import math
 import re
 import socket
 import ssl
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import Thread
 from time import monotonic
 from typing import Any, Literal, cast
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection
-from urllib3.util.response import assert_header_parsing
 
 from vidhook import __version__
 from vidhook.edges.tls import trusting
@@ -77,9 +77,19 @@ _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_HEADER_LINE = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_FRAMING = ("content-length", "transfer-encoding")
+_LENGTH = re.compile("[0-9]{1,18}")
+# What cannot stand in a request line (RFC 9112, 3), or ends a URL for many readers. All else is sent as it was written:
+# hosts sign the very bytes of a link.
+_TO_ESCAPE = re.compile(r'[^!-~]|["<>]')
+_ODD = re.compile("[ \udc80-\udcff]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_PACKED = ("gzip", "x-gzip", "deflate")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 _DEFAULT_PORT = {"https": 443, "http": 80}
 _HEAD_BYTES = 65_536  # of an answer's status lines and headers, any 1xx included
+_HEAD_LINES = 1_000  # headers of one answer
 _CONNECT_SECONDS = 2.0  # the longest wait for one address while there is another to try
 _PIECE = 262_144
 # A download that stands still is not worth the rest of its deadline: another connection may bring the rest. S3 closes
@@ -93,7 +103,7 @@ _Resolve = Callable[..., Iterable[tuple[Any, ...]]]  # shaped like socket.getadd
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer, its body as it came (never decompressed), at most `max_bytes` of it.
+    """A whole answer, with at most `max_bytes` of its body, which is decoded if it came in gzip or deflate.
 
     `headers` have lower-case names, repeated ones joined with ", ". `timings` are milliseconds: `dns`, `connect`,
     `tls`, `first_byte` (from sending to the first byte of the answer) and `total`; what did not happen is absent.
@@ -135,7 +145,7 @@ class Http:
         """Raises Blocked, with a hint, for a URL that can never be sent to. Does not use the network."""
         self._split(url)
 
-    def send(
+    def send(  # noqa: PLR0913 - each is a bound of one request
         self,
         method: str,
         url: str,
@@ -145,31 +155,31 @@ class Http:
         deadline: float = 10.0,
         max_bytes: int = 65_536,
         on_excess: Literal["error", "truncate"] = "error",
+        same_origin_redirects: int = 0,
     ) -> Response:
-        """Sends one request and returns its whole answer within `deadline` seconds. Follows no redirect.
+        """Sends one request and returns its whole answer within `deadline` seconds.
 
-        A body above `max_bytes` raises TooLarge or is cut, as `on_excess` says. Raises the subclass of RequestFailed
-        for what broke.
+        A body above `max_bytes`, counted when it is decoded, raises TooLarge or is cut, as `on_excess` says. Follows at
+        most `same_origin_redirects` with status 307 or 308 to the same scheme, host and port, with the same method,
+        headers and body; any other redirect is the answer. Raises the subclass of RequestFailed for what broke.
         """
-        parts = self._split(url)
-        with closing(_Exchange(self, monotonic() + deadline)) as exchange:
-            answer = exchange.start(method, parts, headers or {}, body)
-            if on_excess == "error" and (_announced(answer) or 0) > max_bytes:
-                raise exchange.annotated(TooLarge(f"the answer announces more than {max_bytes} bytes"))
-            content = bytearray()
-            while len(content) <= max_bytes and (piece := exchange.read(answer, max_bytes + 1 - len(content))):
-                content += piece
-            if on_excess == "error" and len(content) > max_bytes:
-                raise exchange.annotated(TooLarge(f"the answer is longer than {max_bytes} bytes"))
-            return Response(
-                status=answer.status_code,
-                headers=_plain(answer.headers),
-                body=bytes(content[:max_bytes]),
-                url=answer.url,
-                address=exchange.address,
-                tls_version=exchange.tls_version,
-                timings=exchange.timings(),
-            )
+        parts, ends = self._split(url), monotonic() + deadline
+        while True:
+            with closing(_Exchange(self, ends)) as exchange:
+                answer = exchange.start(method, parts, headers or {}, body)
+                target = self._same_origin_target(answer, parts) if same_origin_redirects else None
+                if target is None:
+                    content = exchange.whole(answer, max_bytes, strict=on_excess == "error")
+                    return Response(
+                        status=answer.status_code,
+                        headers=_plain(answer.headers),
+                        body=content,
+                        url=answer.url,
+                        address=exchange.address,
+                        tls_version=exchange.tls_version,
+                        timings=exchange.timings(),
+                    )
+            parts, same_origin_redirects = target, same_origin_redirects - 1
 
     @contextmanager
     def download(
@@ -183,11 +193,11 @@ class Http:
     ) -> Iterator["Download"]:
         """Sends a GET and yields its answer, whose body can be read inside the `with`, within `deadline` seconds.
 
-        Follows redirects and checks each target. `headers` are sent to the origin of `url` only, `wanted` (such as
-        Range) to every target. Raises as `send` does, BadRedirect for a redirect without a target or above
-        `max_redirects`, and TimedOut also for an answer that stands still for too long.
+        Follows redirects and checks each target; blanks in a URL are escaped. `headers` are sent to the origin of `url`
+        only, `wanted` (such as Range) to every target. Raises as `send` does, BadRedirect for a redirect without a
+        target or above `max_redirects`, and TimedOut also for an answer that stands still for too long.
         """
-        parts, headers, ends = self._split(url), headers or {}, monotonic() + deadline
+        parts, headers, ends = self._split(_without_blanks(url)), headers or {}, monotonic() + deadline
         for hop in range(max_redirects + 1):
             with closing(_Exchange(self, ends)) as exchange:
                 exchange.patience = _HEAD_PATIENCE
@@ -205,8 +215,21 @@ class Http:
             if _origin(parts) != _origin(came_from):
                 headers = {}
 
+    def _same_origin_target(self, answer: requests.Response, parts: SplitResult) -> SplitResult | None:
+        """Returns where a 307 or 308 leads to if that is the origin that was asked, else None."""
+        if answer.status_code not in (307, 308):
+            return None
+        try:
+            target = self._split(_redirect_target(answer) or "")
+        except Blocked:
+            return None
+        return target if _origin(target) == _origin(parts) else None
+
     def _split(self, url: str) -> SplitResult:
-        """Returns the parts of the URL in its normal form. Raises Blocked if something in it is not allowed."""
+        """Returns the parts of the URL as they are sent; `path` is the whole target of the request, with the query.
+
+        Only the host is brought into its normal form. Raises Blocked if something in the URL is not allowed.
+        """
         if not url.isprintable() or " " in url or "\\" in url:
             raise Blocked("the URL holds a space, a backslash or a control character; percent-encode it")
         try:
@@ -219,7 +242,9 @@ class Http:
                 raise Blocked("the URL holds a user name or password before its host; leave it out")
             if written.port == 0:
                 raise Blocked("the URL's port is 0; leave it out or use the receiver's port")
-            parts = urlsplit(cast(str, requests.Request("GET", url).prepare().url))
+            origin = f"{written.scheme}://{written.netloc}"
+            normal = urlsplit(cast(str, requests.Request("GET", f"{origin}/").prepare().url))
+            parts = normal._replace(path=_target(url[len(origin) :]))
             address = _literal(parts.hostname or "")
         except ValueError:  # also the InvalidURL of requests, whose text repeats the URL
             raise Blocked("the URL cannot be read; write https://host/path") from None
@@ -245,7 +270,10 @@ class Http:
 
 
 class Download:
-    """An answer whose body is still to be read. `length` is its Content-Length, None if it was not announced."""
+    """An answer whose body is still to be read. `length` is its Content-Length, None if it was not announced.
+
+    A body in gzip or deflate (`packed`), though not asked for, is decoded while it is read, and has no known length.
+    """
 
     def __init__(self, answer: requests.Response, exchange: "_Exchange") -> None:
         self._answer, self._exchange = answer, exchange
@@ -254,21 +282,39 @@ class Download:
         self.url = answer.url
         self.address = exchange.address
         self.content_type = self.headers.get("content-type")
-        self.length = _announced(answer)
+        self.packed = _packed(self.headers)
+        self.length = None if self.packed else _announced(answer)
+        self._unpacker = _Unpacker() if self.packed else None
 
     def read(self, size: int) -> bytes:
         """Returns the next `size` bytes, fewer only at the end, then b"".
 
         Raises ProtocolBroken or ConnectionReset when the body ends too early.
         """
-        return self._sure(self._exchange.read(self._answer, size))
+        if self._unpacker is None:
+            return self._sure(self._exchange.read(self._answer, size))
+        content = bytearray()
+        while len(content) < size and (piece := self.read_some(size - len(content))):
+            content += piece
+        return bytes(content)
 
     def read_some(self, most: int) -> bytes:
         """Returns what comes next, at least one byte and `most` at most, and b"" at the end. Raises as `read` does.
 
         So a break loses nothing that came before it.
         """
-        return self._sure(self._exchange.read_some(self._answer, most))
+        if self._unpacker is None:
+            return self._sure(self._exchange.read_some(self._answer, most))
+        try:
+            while not (content := self._unpacker.next(most)):
+                piece = self._sure(self._exchange.read_some(self._answer, _PIECE))
+                if not piece:
+                    self._unpacker.check_end()
+                    return b""
+                self._unpacker.add(piece)
+        except zlib.error:
+            raise self._exchange.annotated(ProtocolBroken("the answer cannot be decoded")) from None
+        return content
 
     def _sure(self, piece: bytes) -> bytes:
         """Returns the piece. Raises ConnectionReset if it is the end, and the body may have been cut off there."""
@@ -298,6 +344,7 @@ class _Exchange(HTTPAdapter):
         self._http, self._ends, self._started = http, ends, monotonic()
         self.phases: dict[str, float] = {}  # seconds
         self._socket: socket.socket | None = None
+        self._parts: SplitResult
 
     def close(self) -> None:
         if self._socket:
@@ -317,12 +364,35 @@ class _Exchange(HTTPAdapter):
         """Sends the request and returns the answer, of which only the head has been read."""
         with self._translating_errors():
             _check_headers(headers)
-            request = requests.Request(method, parts.geturl(), headers=headers, data=body).prepare()
+            request = requests.Request(method, f"{parts.scheme}://{parts.netloc}", headers=headers, data=body).prepare()
+            request.url = parts.geturl()
             request.headers.setdefault("User-Agent", self._http._user_agent)
             request.headers["Host"] = parts.netloc.removesuffix(f":{_DEFAULT_PORT[parts.scheme]}")
             request.headers["Accept-Encoding"] = "identity"
             request.headers["Connection"] = "close"
+            self._parts = parts
             return self.send(request)
+
+    def whole(self, answer: requests.Response, most: int, *, strict: bool) -> bytes:
+        """Returns the decoded body, or its first `most` bytes.
+
+        If `strict`, raises TooLarge for a longer one, and ProtocolBroken for one that cannot be decoded.
+        """
+        if strict and (_announced(answer) or 0) > most:
+            raise self.annotated(TooLarge(f"the answer announces more than {most} bytes"))
+        content = bytearray()
+        while len(content) <= most and (piece := self.read(answer, most + 1 - len(content))):
+            content += piece
+        if _packed(_plain(answer.headers)) and not (strict and len(content) > most):
+            try:
+                content = _unpacked(content, most + 1, whole=strict)
+            except zlib.error:
+                if strict:
+                    raise self.annotated(ProtocolBroken("the answer cannot be decoded")) from None
+        if strict and len(content) > most:
+            raise self.annotated(TooLarge(f"the answer is longer than {most} bytes"))
+        del content[most:]
+        return bytes(content)
 
     def read(self, answer: requests.Response, size: int) -> bytes:
         """Returns the next `size` bytes of the body as they came, fewer only at its end."""
@@ -335,7 +405,7 @@ class _Exchange(HTTPAdapter):
             return cast(bytes, answer.raw.read1(most, decode_content=False))
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
-        parts = urlsplit(cast(str, request.url))
+        parts = self._parts  # those that were checked
         connected = self._open(parts.scheme, cast(str, parts.hostname), _port(parts))
         connection = HTTPConnection(cast(str, parts.hostname))
         connection.response_class = _Answer
@@ -343,7 +413,7 @@ class _Exchange(HTTPAdapter):
         with suppress(ConnectionReset):  # the receiver may have answered before it closed
             connection.request(
                 cast(str, request.method),
-                request.path_url,
+                parts.path,
                 body=request.body,
                 headers=cast(Mapping[str, str], request.headers),
                 preload_content=False,
@@ -494,27 +564,40 @@ class _TimedSocket(io.RawIOBase):
 
 
 class _Answer(HTTPResponse):
-    """http.client's answer, with checks where http.client accepts what a broken or hostile sender sends."""
+    """http.client's answer, with a reader of its head that is as lenient as browsers and as strict as is safe.
+
+    http.client takes 100 headers at most, no blank before a colon, a length with a sign, and a bare CR as a line's end.
+    """
 
     def begin(self) -> None:
-        super().begin()
-        cast(_Reader, self.fp).in_head = False
-        try:
-            assert_header_parsing(self.headers)  # urllib3 itself only logs it, with the URL's query string
-        except urllib3.exceptions.HeaderParsingError:
-            raise ProtocolBroken("the answer holds a malformed header line") from None
-        # http.client accepts what int() accepts, and reads without a limit when it is negative.
-        if not all(re.fullmatch("[0-9]{1,18}", length) for length in self.headers.get_all("content-length", [])):
+        reader = cast(_Reader, self.fp)
+        version, status, reason = self._read_status()
+        while 100 <= status < 200 and status != 101:  # 100 Continue and 103 Early Hints come before the answer
+            _read_headers(reader)
+            version, status, reason = self._read_status()
+        self.code, self.status, self.reason = status, status, reason.strip()
+        self.version = 10 if version == "HTTP/1.0" else 11
+        self.headers = self.msg = _read_headers(reader)
+        reader.in_head = False
+        lengths = self.headers.get_all("content-length", [])
+        if not all(map(_LENGTH.fullmatch, lengths)):
             raise ProtocolBroken("the answer's Content-Length is not one number")
-        if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+        if len(set(map(int, lengths))) > 1:
+            raise ProtocolBroken("the answer has two lengths")
+        codings = [coding.lower() for coding in self.headers.get_all("transfer-encoding", [])]
+        if codings not in ([], ["chunked"]):
             raise ProtocolBroken("the answer's Transfer-Encoding is not chunked")
+        self.chunked, self.chunk_left = bool(codings), None
+        self.length = int(lengths[0]) if lengths and not codings else None
+        if status in (101, 204, 304):
+            self.length = 0
+        self.will_close = True  # each request has a connection of its own
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]  # private, but there is no other way
         if version not in ("HTTP/1.0", "HTTP/1.1"):
             raise ProtocolBroken("the answer is not HTTP/1.1")
-        # http.client skips only 100, and would return 103 Early Hints as the answer.
-        return version, 100 if 100 <= status < 200 and status != 101 else status, reason
+        return version, status, reason
 
     def _read_next_chunk_size(self) -> int:
         # int() accepts "-1", and then http.client reads to the end of the stream without a limit.
@@ -541,6 +624,83 @@ class _Reader(io.BufferedReader):
             if not line.endswith(b"\n") and (line or not nothing_yet):
                 raise ProtocolBroken("the answer ended inside its headers")
         return line
+
+
+def _read_headers(reader: _Reader) -> HTTPMessage:
+    """Returns the headers up to the empty line. Raises ProtocolBroken for a line that is none, or for too many."""
+    headers: list[list[str]] = []
+    while line := reader.readline(_HEAD_BYTES + 1).rstrip(b"\r\n"):
+        match = _HEADER_LINE.fullmatch(line)
+        if b"\0" in line or b"\r" in line:
+            raise ProtocolBroken("the answer holds a control character in a header line")
+        if match:
+            headers.append([match[1].decode(), match[2].strip(b" \t").decode("latin-1")])
+        elif headers and line[:1] in b" \t" and headers[-1][0].lower() not in _FRAMING:
+            headers[-1][1] += f" {line.strip().decode('latin-1')}"  # the value goes on (RFC 9112, 5.2)
+        else:
+            raise ProtocolBroken("the answer holds a malformed header line")
+        if len(headers) > _HEAD_LINES:
+            raise ProtocolBroken(f"the answer has more than {_HEAD_LINES} headers")
+    message = HTTPMessage()
+    for name, value in headers:
+        message[name] = value
+    return message
+
+
+class _Unpacker:
+    """Decodes gzip (of one member or more) and deflate (as zlib, or without its head), never more than is asked for."""
+
+    def __init__(self) -> None:
+        self._left = b""
+        self._decoder: Any = None  # None before the first member, and between two
+        self._later = False  # a member has ended
+
+    def add(self, packed: bytes) -> None:
+        self._left += packed
+
+    def next(self, most: int) -> bytes:
+        """Returns at most `most` decoded bytes, b"" if more has to be added first. Raises zlib.error."""
+        while True:
+            if self._decoder is None:
+                if self._later:
+                    self._left = self._left.lstrip(b"\0")  # padding
+                if len(self._left) < 2:
+                    return b""
+                self._decoder = zlib.decompressobj(_window(self._left))
+            content = cast(bytes, self._decoder.decompress(self._left, most))
+            if self._decoder.eof:
+                self._left, self._decoder, self._later = self._decoder.unused_data, None, True
+            else:
+                self._left = self._decoder.unconsumed_tail
+            if content or self._decoder:
+                return content
+
+    def check_end(self) -> None:
+        """Raises zlib.error if it ended inside a member."""
+        if self._decoder or self._left:
+            raise zlib.error("cut")
+
+
+def _unpacked(packed: bytearray, most: int, *, whole: bool) -> bytearray:
+    """Returns the first `most` bytes of what was packed. Raises zlib.error, for `whole` also if the end is missing."""
+    unpacker, content = _Unpacker(), bytearray()
+    unpacker.add(bytes(packed))
+    while len(content) < most and (piece := unpacker.next(most - len(content))):
+        content += piece
+    if whole and len(content) < most:
+        unpacker.check_end()
+    return content
+
+
+def _window(head: bytes) -> int:
+    """Returns what zlib needs to know of a member that begins with `head`: gzip, zlib or bare deflate (RFC 1950)."""
+    if head.startswith(b"\x1f\x8b"):
+        return 16 + zlib.MAX_WBITS
+    return zlib.MAX_WBITS if head[0] & 15 == 8 and int.from_bytes(head[:2]) % 31 == 0 else -zlib.MAX_WBITS
+
+
+def _packed(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-encoding", "").lower() in _PACKED
 
 
 def _literal(host: str) -> _Address | None:
@@ -590,11 +750,30 @@ def _port(parts: SplitResult) -> int:
     return parts.port or _DEFAULT_PORT[parts.scheme]
 
 
+def _target(rest: str) -> str:
+    """Returns the target of a request: what follows the host in a URL, with nothing escaped but what must be."""
+    target = _TO_ESCAPE.sub(lambda found: quote(found[0], safe=""), rest.partition("#")[0])
+    return target if target.startswith("/") else f"/{target}"
+
+
+def _without_blanks(url: str) -> str:
+    """Returns a link of somebody who does not escape blanks, or bytes that are no UTF-8, as browsers read it."""
+    return _ODD.sub(lambda found: quote(found[0], safe="", errors="surrogateescape"), url)
+
+
 def _redirect_target(answer: requests.Response) -> str | None:
-    """Returns the URL that a redirect leads to, or None without a readable Location."""
-    try:
-        # http.client reads headers as Latin-1, but servers send UTF-8 in Location.
-        location = answer.headers["location"].encode("latin-1").decode()
-        return urljoin(answer.url, location)
-    except (KeyError, ValueError):
+    """Returns the URL that a redirect leads to, or None unless it has one Location."""
+    locations = set(answer.raw.headers.getlist("location"))
+    if len(locations) != 1:
         return None
+    # http.client reads headers as Latin-1, but servers send UTF-8 in Location. What is neither is sent back as it came.
+    written = locations.pop().encode("latin-1").decode("utf-8", "surrogateescape")
+    location = _without_blanks(written)
+    if _SCHEME.match(location):
+        return location
+    origin = urlsplit(answer.url)
+    if location.startswith("//"):
+        return f"{origin.scheme}:{location}"
+    if location.startswith("/"):
+        return f"{origin.scheme}://{origin.netloc}{location}"
+    return urljoin(answer.url, location)

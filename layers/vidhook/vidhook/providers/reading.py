@@ -112,6 +112,14 @@ def read(
     return replace(reading, retry_after_seconds=_wait(exchange, headers))
 
 
+def inline_in(provider: Provider, body: bytes, role: str, task_id: str) -> str | None:
+    """Returns the `data:` URL of a file that stands in an answer itself, or None if there is none."""
+    exchange = _Exchange(provider, 200, document(body), task_id, None, 0.0)
+    task, _ = exchange.task()
+    found = exchange.file(role, task) if role in provider.assets else None
+    return found.url if found and found.inline else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Exchange:
     """One answer, and what is known of the question. `document` is None if the body holds no JSON object."""
@@ -175,7 +183,7 @@ class _Exchange:
         spelled = fold(word)
         if task is not self.document or spelled not in ENVELOPE_WORDS or spelled in self.provider.statuses:
             return False
-        return name is None and self._found("result", task, "video") is None
+        return name is None and self.file("result", task, "video") is None
 
     # An answer with a status word: the word decides which other values count
 
@@ -246,7 +254,7 @@ class _Exchange:
 
         The files are the result and the other assets of the provider file, each link once.
         """
-        result = self._found("result", task, snapshot.object)
+        result = self.file("result", task, snapshot.object)
         content = self._content(task)
         if content is not None and (result is None or result.rank > Rank.CONTENT):
             result = Found(content, Rank.CONTENT)
@@ -256,7 +264,7 @@ class _Exchange:
             snapshot = replace(snapshot, object="image")
         links = {"result": result.url}
         for role in self.provider.assets:
-            extra = self._found(role, task, snapshot.object)
+            extra = self.file(role, task, snapshot.object)
             if extra is not None and extra.url not in links.values():
                 links.setdefault(role, extra.url)
         sources = tuple(self._source(role, url, snapshot, task) for role, url in links.items())
@@ -264,8 +272,8 @@ class _Exchange:
         return replace(snapshot, status=Status.COMPLETED, sources=sources, error=None, said=said)
 
     def _source(self, role: str, url: str, snapshot: Snapshot, task: dict[str, Any]) -> Source:
-        if url.startswith("data:"):
-            return Source(role, snapshot.object, url, inline=True)
+        if url[:5].lower() == "data:":
+            return Source(role, snapshot.object, url.partition(",")[0], inline=True)
         lives = self.provider.link_lives_seconds
         expires = (
             self.first("expires_at", task, instant)
@@ -274,7 +282,8 @@ class _Exchange:
         )
         return Source(role, snapshot.object, url, expires, needs_key=needs_key(url, self.provider.base_url))
 
-    def _found(self, role: str, task: dict[str, Any], kind: str) -> Found | None:
+    def file(self, role: str, task: dict[str, Any], kind: str = "video") -> Found | None:
+        """Returns the file of a role in a task; `kind` is `video` or `image`."""
         return best((search(path, task) for path in self.provider.assets[role]), task, kind, self._url())
 
     def _url(self) -> str:

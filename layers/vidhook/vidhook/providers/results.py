@@ -59,14 +59,14 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A link, or for an inline file the beginning of its `data:` URL."""
+    """A link, or for an inline file its whole `data:` URL."""
 
     url: str
     rank: Rank
 
     @property
     def inline(self) -> bool:
-        return self.url.startswith("data:")
+        return self.url[:5].lower() == "data:"
 
 
 def best(values: Iterable[object], task: object, kind: str, asked: str) -> Found | None:
@@ -115,7 +115,7 @@ def _links(text: str, kind: str, asked: str) -> Iterator[tuple[str, Rank]]:
     """Yields the links in a text that is nothing else, or that has them in quotes or as Markdown."""
     if inline := DATA.match(text):
         fits = not inline[1].lower().startswith("image/" if kind == "video" else "video/")
-        yield f"data:{inline[1]}{inline[2]}", Rank.INLINE if fits else Rank.PREVIEW
+        yield text.strip(), Rank.INLINE if fits else Rank.PREVIEW
         return
     if len(text) > 4 * LINK_LIMIT:
         return
@@ -194,6 +194,8 @@ def _is_inside(host: str) -> bool:
 
 def is_image(found: Found) -> bool:
     """Returns whether a finished file is an image by the end of its path, and no preview of something else."""
+    if found.inline:
+        return found.url[:11].lower() == "data:image/"
     return _ending(found.url) == "image" and not PREVIEW.search(urlsplit(found.url).path.rpartition("/")[2].lower())
 
 
