@@ -64,8 +64,7 @@ UPSTREAMS: dict[str, dict[str, str]] = {
     "runway": {
         Category.CONTENT_POLICY: "SAFETY INPUT_PREPROCESSING.SAFETY",
         Category.INVALID_INPUT: "ASSET.INVALID",
-        Category.PROVIDER: "INTERNAL.BAD_OUTPUT",
-        BUSY: "INTERNAL INPUT_PREPROCESSING.INTERNAL THIRD_PARTY.UNAVAILABLE",
+        BUSY: "INTERNAL INTERNAL.BAD_OUTPUT INPUT_PREPROCESSING.INTERNAL THIRD_PARTY.UNAVAILABLE",
     },
     # fal: https://fal.ai/docs/documentation/model-apis/errors.md and request-errors beside it
     "fal": {
