@@ -9,6 +9,7 @@ from vidhook.times import instant, number
 
 LINK_LIMIT = 8_192  # servers and browsers accept this length, and it fits into an event
 DEPTH = 40  # far below Python's recursion limit, far above any answer
+PLAIN = {int, float, bool, type(None)}
 LINK_KEYS = (
     *("url", "video_url", "videoUrl", "download_url", "downloadUrl", "file_url", "result_url", "resultUrl", "uri"),
     *("video", "videos", "urls", "video_urls", "result_urls", "resultUrls", "output", "outputs", "result", "results"),
@@ -34,14 +35,19 @@ def _integer(digits: str) -> int | None:
 
 
 def _clean(value: Any, depth: int) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if not isinstance(value, dict | list):
+    # Exact types, early ends and no copy of a list: a megabyte may hold a quarter of a million values.
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if kind not in (dict, list) or not value:
         return value
     if depth == 0:
         return None
-    if isinstance(value, list):
-        return [_clean(item, depth - 1) for item in value]
+    if kind is list:
+        for place, item in enumerate(value):
+            if item and type(item) not in PLAIN:
+                value[place] = _clean(item, depth - 1)
+        return value
     return {_clean(key, depth): _clean(item, depth - 1) for key, item in value.items()}
 
 
