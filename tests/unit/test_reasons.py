@@ -204,6 +204,7 @@ class TestRetryable:
             *(({"message": "The task expired in the queue"}, True), ({"message": "moderation service is down"}, True)),
             *(({"message": "Cancelled by user"}, None), ({"message": "No video was generated"}, None)),
             *(({"message": "Video generation failed"}, None), ({"message": "out of luck"}, None), (None, None)),
+            *(({"message": "It failed. Please try again."}, None), ({"message": "请修改后稍后再试"}, None)),
             *(({"message": "KeyError: 'credits'"}, None), ({"code": 500, "message": "no"}, None)),
             *(({"code": "channel:invalid_key", "message": "An unexpected error occurred."}, None),),
             *(({"code": "InternalServiceError", "message": "The request is invalid somehow"}, None),),

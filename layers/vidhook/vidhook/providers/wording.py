@@ -95,7 +95,8 @@ CONTENT_POLICY = _pattern(
     r"|(?:model|provider|ai) (?:refused|declined|rejected)(?! (?:the |our )?connection| to connect)"
     r"|refused to (?:generate|create|answer)|public (?:person|people|personalit\w+)|named (?:person|people"
     r"|individual)s?|privacy information|suspected (?:infringement|violation|copyright)|(?:discriminat"
-    r"|defamat)(?:ory|ion)|medical advice|religious",
+    r"|defamat)(?:ory|ion)|medical advice|religious|(?:had|have|has|must) to decline|(?:our|content|safety"
+    r"|review) (?:checks|reviewers?|standards)|(?:not|n't|never) (?:been )?approved?|topics? (?:that )?we|\Ablocked",
     r"审核|敏感|违规|违禁|违法|违反|不合规|合规问题|不符合(?:社区|平台|内容)?规范|风控|内容风险|安全风险|存在风险"
     r"|侵权|版权|肖像|色情|真人|涉黄|涉政|暴力|血腥|未成年|名人|明星|公众人物|不安全|政策|策略阻止|平台策略"
     r"|安全(?:策略|检测|检查|校验|审查)|不适宜|不当内容|不良(?:信息|内容)|裸露|低俗|屏蔽|拦截|知识产权|商标|侮辱"
@@ -105,7 +106,7 @@ CONTENT_POLICY = _pattern(
     r"|不文明|不健康|赌博|毒品|自残|自杀|枪支|武器|宗教|政治|领导人|儿童|仇恨|歧视|隐私信息|触犯|违背|禁止(?:生成"
     r"|内容|词)|内容安全|安全过滤|过滤|実在の人物|著名人|許可されていない(?:内容|コンテンツ)|アダルト|금지된|음란"
     r"|폭력|유명인|실존 인물|contenido (?:bloqueado|rechazado|no permitido|sensible)|persona real|celebridad"
-    r"|menores de edad|未通过\S{0,6}审|审查",
+    r"|menores de edad|未通过\S{0,6}审|审查|不宜",
 )
 # The provider's own machinery broke, whatever other words its trace contains.
 BROKEN = _pattern(
@@ -165,11 +166,12 @@ QUOTA = _pattern(
     r"|funds|points|tokens)|wallet|(?:out of|add|no|more) (?:money|funds)|(?:spend\w*|cost|usage"
     r"|budget) (?:\w+ )?(?:cap|ceiling|limit)|(?:paid|pro|premium|enterprise) (?:plan|tier|account|users?|members?)"
     r"|limit (?:is |was )?(?:reached|hit) for (?:your|this) (?:account|plan|day|month|project)|(?:no|zero"
-    r"|0) remaining|generations? left|payment required|(?:no|not) (?:\w+ )?(?:active )?(?:subscription|licen[cs]e)",
+    r"|0) remaining|generations? left|payment required|(?:no|not) (?:\w+ )?(?:active )?(?:subscription|licen[cs]e)"
+    r"|(?:generations?|credits?|uses) (?:for|left for) (?:today|this month)|card (?:was |has been )?declined",
     r"余额|额度|积分|点数|欠费|充值|套餐|资源包|使用上限|限额|次数(?:限|已用|用完|不足|已达|达到|已满)|用量(?:超|已)"
     r"|配额|扣费失败|クレジット|残高|クォータ|上限に達|残量|ポイントが不足|크레딧|잔액|할당량|한도|포인트가 부족"
     r"|결제|\bsaldo\b|cr[eé]ditos?\b|\bcuota\b|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b|钱包|余量|算力(?:值|点"
-    r"|币)|灵感值|代币|金币|已用尽|已耗尽|用尽|耗尽|超出(?:每日|当日|本月|免费)|续费|会员|vip",
+    r"|币)|灵感值|代币|金币|已用尽|已耗尽|用尽|耗尽|超出(?:每日|当日|本月|免费)|续费|会员|vip|次数用光",
 )
 # A text about a refund names the credits too, but missing credits are not its reason.
 REFUND = (
@@ -224,7 +226,8 @@ AUTH = _pattern(
     r"|forbidden|restricted|refused)|account (?:\w+ )?frozen|invalid account|(?:login|account|identity) verification"
     r"|account (?:\w+ )?not activated|(?:key|token) (?:has been |was |is |not |were )*(?:revoked|disabled|deleted"
     r"|recogni[sz]ed|accepted|rejected)|not entitled|not eligible|allow-?list(?:ed)?|whitelisted|unverified"
-    r"|denied access|login|session invalid",
+    r"|denied access|login|session invalid|check (?:your |the )?(?:api )?key|verify (?:you|your)|(?:could not"
+    r"|couldn't) verify",
     r"令牌|无权|没有权限|权限|未登录|未授权|未鉴权|鉴权|认证|密钥|身份验证|账[户号](?:已|被|状态)?(?:已被"
     r"|被)?(?:锁定|封禁|停用|禁用|不存在|异常)|ip ?白名单|認証|権限|apiキー|ログイン|인증|권한|api ?키"
     r"|autenticaci[oó]n|no autorizad|\bpermisos?\b|clave de api|credenciales|(?:账[户号]|用户|令牌)(?:状态)?(?:已|被"
@@ -307,7 +310,9 @@ INVALID_INPUT = _pattern(
     r"|beyond) (?:the )?(?:\w+ )?(?:limit|maximum|minimum)|limit of \d+ ?(?:characters|images|mb|seconds|files"
     r"|tokens)|(?:has|have|needs?|ought) to be|blurry|blurred|low quality|duplicate (?:image|file|input|parameter)s?"
     r"|no audio track|(?:image|photo|picture|clip|video|audio|prompt) (?:quality|content type|encoding|codec)|codec"
-    r"|mime ?type|content ?type|not in (?:\w+ )?(?:jpe?g|png|webp|mp4|mov|wav|mp3|pdf|utf-?8)",
+    r"|mime ?type|content ?type|not in (?:\w+ )?(?:jpe?g|png|webp|mp4|mov|wav|mp3|pdf|utf-?8)|(?:won't|does not"
+    r"|doesn't|will not) work(?! now| at the moment)|bad (?:picture|image|photo|prompt|input|file|parameter|value"
+    r"|url)s?",
     r"参数|无效|非法|有误|不支持|仅支持|只支持|过[大小长短]|超长|超出|超过|不能超过|不得超过|尺寸|分辨率|格式|大小"
     r"|时长|长度|比例|宽高|缺少|缺失|必填|必须|不能为空|为空|不正确|不合法|不符合要求|不存在|未检测到|未识别"
     r"|检测失败|无人脸|人脸|下载失败|暂不支持|请检查|请更换|请上传|無効|形式|サポートされて|対応して|必須|大きすぎ"
@@ -317,6 +322,13 @@ INVALID_INPUT = _pattern(
     r"|无法识别|上限|下限|仅限|只能|数量|字数|字符|请输入|请选择|请填写|清晰度|模糊|编码|校验失败|解析失败|冲突|重复"
     r"|未提供|未上传|长宽|像素|宽度|高度|不匹配|空です|入力してください|지원되는|입력해 주세요|vac[ií]o|admite solo"
     r"|solo se admite",
+)
+# Only with a time: a polite refusal says "please try again" too.
+LATER = _pattern(
+    r"(?:try|retry|retrying|submit|attempt|request)(?: it| this| your request| the request)?(?: again)? (?:later"
+    r"|shortly|soon|after|in (?:an?|\d+|some))|(?:please|can|may|should|could) retry|retry (?:later|again|after|in)"
+    r"|please wait|wait (?:and|for|a|before)",
+    r"稍后|稍候|しばらく|잠시 후|m[aá]s tarde",
 )
 AGAIN = _pattern(
     r"(?:try|retry|retrying|submit|attempt|request)(?: it| this| your request| the request)? (?:again|later|shortly"
@@ -393,4 +405,4 @@ def may_pass(words: str) -> bool:
     """Returns whether a prepared text says that the same request may succeed another time."""
     if _has(ANOTHER, words):
         return False
-    return any(_has(pattern, words) for pattern in (CROWDED, PASSING, TIMEOUT, AGAIN, BROKEN_HELPER))
+    return any(_has(pattern, words) for pattern in (CROWDED, PASSING, TIMEOUT, LATER, BROKEN_HELPER))
