@@ -133,7 +133,7 @@ BROKEN = _pattern(
     r"|exceeded (?:\w+ ){0,3}(?:retries|attempts)|invalid character|unexpected (?:eof|token|end of)|no such host"
     r"|permission denied:? (?:on |for |while \w+ )?['\\\"]?/|read-?only file ?system|(?:node|host|server|machine"
     r"|container|pod|instance|process|renderer|encoder|decoder)s? (?:\w+ )?(?:shut ?down|died|failed|crash\w*"
-    r"|terminated|lost|restarted|stopped|exited)",
+    r"|terminated|lost|restarted|stopped|exited)|values to unpack|open files|disk quota",
     r"上游(?:渠道|服务|接口)?(?:返回|异常|错误|报错|失败)|数据库|显存|无可用渠道|渠道(?:异常|错误)",
 )
 # Too much at once: it passes by itself.
