@@ -51,7 +51,7 @@ class TestCategory:
         """Subscribers can decide by the category, whatever the provider is and however its relay wraps the error."""
         for got in (as_object(sample), as_text(sample)):
             assert got.category in sample["categories"]
-            assert not (got.retryable and set(sample["categories"]) <= set(REFUSALS))
+            assert not (got.retryable and set(sample["categories"]) <= REFUSALS)
 
     @pytest.mark.parametrize(
         ("category", "code", "message"),
@@ -195,13 +195,19 @@ class TestRetryable:
             *(({"code": "RateLimitExceeded"}, True), ({"message": "The server is overloaded"}, True)),
             *(({"message": "Queue is full"}, True), ({"message": "upstream service returned 502"}, True)),
             *(({"code": 429, "message": "no"}, True), ({"code": 503, "message": "no"}, True)),
-            *(({"code": "runner_disconnected"}, True), ({"code": "generation_timeout"}, True)),
+            *(
+                ({"code": "runner_disconnected"}, True),
+                ({"code": "INTERNAL.BAD_OUTPUT.CODE01"}, True),
+                ({"code": "generation_timeout"}, True),
+            ),
             *(({"message": "Sorry! Please try again later"}, True), ({"message": "系统繁忙 请稍后再试"}, True)),
             *(({"message": "The task expired in the queue"}, True), ({"message": "moderation service is down"}, True)),
             *(({"message": "Cancelled by user"}, None), ({"message": "No video was generated"}, None)),
             *(({"message": "Video generation failed"}, None), ({"message": "out of luck"}, None), (None, None)),
+            *(({"message": "It failed. Please try again."}, None), ({"message": "请修改后稍后再试"}, None)),
             *(({"message": "KeyError: 'credits'"}, None), ({"code": 500, "message": "no"}, None)),
             *(({"code": "INTERNAL.BAD_OUTPUT.CODE01", "message": "An unexpected error occurred."}, True),),
+            *(({"code": "channel:invalid_key", "message": "An unexpected error occurred."}, None),),
             *(({"code": "InternalServiceError", "message": "The request is invalid somehow"}, None),),
             *(({"message": "Internal error, change the prompt and try again"}, None),),
             *(({"message": "Something went wrong. Do not retry"}, None),),

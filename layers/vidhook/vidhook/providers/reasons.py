@@ -8,18 +8,25 @@ from dataclasses import dataclass
 from vidhook.providers.codes import BUSY, meanings_of_word
 from vidhook.providers.file import LONGEST_WORD, Provider, fold
 from vidhook.providers.values import document, link
-from vidhook.providers.wording import category_of, is_crowded, is_refusal_of_content, may_pass, prepared, spaced
+from vidhook.providers.wording import (
+    LIMIT,
+    category_of,
+    is_crowded,
+    is_refusal_of_content,
+    may_pass,
+    prepared,
+    spaced,
+)
 from vidhook.task import Category, TaskError
 from vidhook.times import number
 
-MESSAGE_LIMIT = 2_000
-REFUSALS = (*(Category.CONTENT_POLICY, Category.INVALID_INPUT, Category.QUOTA, Category.AUTH, Category.NOT_FOUND),)
+REFUSALS = {Category.CONTENT_POLICY, Category.INVALID_INPUT, Category.QUOTA, Category.AUTH, Category.NOT_FOUND}
 ITEMS = 200  # how many objects, lists, texts and kilobytes are looked at for one reason; a real error has fewer than 30
 # What an HTTP status in place of a code says, when no word says more.
 HTTP = {
     **dict.fromkeys((400, 413, 415, 422), Category.INVALID_INPUT),
     **dict.fromkeys((401, 403), Category.AUTH),
-    **dict.fromkeys((402,), Category.QUOTA),
+    402: Category.QUOTA,
     **dict.fromkeys((408, 504), Category.TIMEOUT),
 }
 PASSING_HTTP = (429, 502, 503, 504, 529)
@@ -253,4 +260,4 @@ def _without_queries(message: str) -> str:
 
 
 def _cut(message: str) -> str:
-    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 3] + "..."
+    return message if len(message) <= LIMIT else message[: LIMIT - 3] + "..."

@@ -22,17 +22,19 @@ def _has(pattern: str, words: str) -> bool:
 
 # Names of machines and idioms that contain a word of a refusal. They are taken out before anything is looked for.
 HARMLESS = _pattern(
-    r"audit (?:log|trail|table|record)s?|safety (?:margin|factor|stop|timeout|net|buffer|lock|shutdown|thread)s?"
-    r"|(?:key|constraint|protocol|access|sharing|integrity|schema|bounds|memory|assertion|contract|type|sla"
-    r"|segment\w*) violations?|violat\w+ (?:the )?(?:\w+ ){0,2}(?:constraint|schema|key|protocol|contract)s?"
-    r"|hates? to|risk of|risks? (?:being|running)|(?:case|time|noise|context|locale|light|motion) ?-?sensitive"
-    r"|sensitive (?:to|about)|sensitivity|(?:retry|cache|caching|cors|iam|bucket|scaling|retention|restart"
-    r"|scheduling|eviction|whitelist|backoff|lifecycle|routing|pull|access) polic(?:y|ies)|blocked by (?:the |a "
-    r"|an )?(?:firewall|cors|network|proxy|waf|cloudflare|thread)|(?:blocked|filtered) (?:thread|queue|io|call)s?"
-    r"|child (?:process|job|task|node)(?:es|s)?|minor (?:version|issue|error|change|problem|bug|update|adjustment"
-    r"|fix|release|delay)s?|dead ?lock|guidelines? (?:image|map)s?|internal polic(?:y|ies) (?:server|engine)"
-    r"|terms of (?:time|size|length)|kill switch|explicitly|explicit (?:cast|conversion|value|null|type|region"
-    r"|parameter)s?",
+    r"audit (?:\w+ )?(?:log|trail|table|record|event|entr(?:y|ie))s?|safety (?:interlock|margin|factor|stop|timeout"
+    r"|net|buffer|lock|shutdown|thread)s?|(?:key|constraint|protocol|access|sharing|integrity|schema|bounds|memory"
+    r"|assertion|contract|type|sla|segment\w*) violations?|violat\w+ (?:the )?(?:\w+ ){0,2}(?:constraint|schema|key"
+    r"|protocol|contract|invariant|assumption|precondition)s?|hates? to|risk of|risks? (?:being|running)|(?:case"
+    r"|time|noise|context|locale|light|motion) ?-?sensitive|sensitive (?:to|about)|sensitivity|(?:retry|cache"
+    r"|caching|cors|iam|bucket|scaling|retention|restart|scheduling|eviction|whitelist|backoff|lifecycle|routing"
+    r"|pull|access) polic(?:y|ies)|blocked by (?:the |a |an )?(?:firewall|cors|network|proxy|waf|cloudflare|thread)"
+    r"|(?:blocked|filtered) (?:thread|queue|io|call)s?|child (?:process|job|task|node)(?:es|s)?|minor (?:version"
+    r"|issue|error|change|problem|bug|update|adjustment|fix|release|delay)s?|dead ?lock|guidelines? (?:image|map)s?"
+    r"|internal polic(?:y|ies) (?:server|engine)|terms of (?:time|size|length)|kill switch|explicitly"
+    r"|explicit (?:cast|conversion|value|null|type|region|parameter)s?|polic(?:y|ies) (?:bundle|file|document"
+    r"|config\w*|object|agent|store|id|version)s?|minor (?:glitch|hiccup|outage)(?:es|s)?|content (?:delivery|server"
+    r"|store|length|encoding|hash|disposition)",
     r"白名单策略|限流策略|重试策略",
 )
 # A helper that is broken refused nothing, whatever it is there for.
@@ -56,25 +58,26 @@ CONTENT_POLICY = _pattern(
     r"|provider|upstream|system|moderators?|safeguards?|content|checker|classifier)|safeguards?|responsible ai|rai"
     r"|green ?net|sentinel|risk (?:control|management|detect\w*|not pass|review|check|policy|image|text|content)"
     r"|suspected of (?:\w+ )?risk|audit (?:submit|illegal|fail\w*|reject\w*|not|result|refused)|(?:content|image"
-    r"|text|video|output|input) audit|(?:not|never|n't|fail\w*(?: to)?) (?:pass|passed|passing|clear"
-    r"|cleared)?(?: the| our| a)? ?(?:\w+ ){0,2}(?:audit|security check|inspection|content review|review check)"
-    r"|data inspection (?:fail\w*|not|reject\w*)|violen(?:t|ce)|prohibit(?:ed|s|ion)?|forbidden (?:content|words?"
-    r"|terms?|subjects?)|banned (?:content|words?|terms?)|inappropriate|offensive|objectionable|obscen\w+|profan\w+"
-    r"|vulgar|nud(?:e|es|ity)|naked|sexual\w*|sexy|porn\w*|erotic\w*|explicit|lewd|suggestive|fetish|copyright\w*"
-    r"|infring\w*|trademark\w*|intellectual property|similarity to third|third party (?:content|likeness\w*|rights"
-    r"|ip)|likeness(?:es)?|celebrit(?:y|ies)|public figures?|famous (?:person|people)|prominent (?:\w+ )?(?:person"
-    r"|people|figures?)|politicians?|deep ?fakes?|impersonat\w+|identifiable (?:person|people|face)s?|real (?:person"
-    r"|people|persons|human|humans|face|faces|individuals?)|minors|under ?-?age\w*|under (?:the age of )?18|children"
-    r"|kids|child (?:abuse|sexual|safety|exploitation|nudity)|csam|self ?-?harm\w*|suicid\w*|gore(?!-)|gory"
-    r"|blood(?:y(?! hell)|shed)|tortur\w+|weapons?|firearms?|explosives?|drugs?|narcotics?|terroris\w+|extremis\w+"
-    r"|hate(?:ful)?|harass\w*|bully\w*|racis[mt]|slurs?|harmful|illicit|illegal (?:content|activit\w+|acts?)"
-    r"|abus(?:e|ive)|disallowed|adult (?:content|material|theme\w*|imagery|nud\w+|video|image|scene|subject"
-    r"|oriented)s?|adult\Z|personal (?:information|data) in|flagged|blocklist\w*|blacklist\w* words?|(?:prompt"
-    r"|content|input|output|image|images|video|videos|photo|text|generation|request|frame|result"
-    r"|audio)s? (?:\w+ ){0,2}?(?:blocked|filtered|banned|censored)|(?:prompt|content)s? (?:\w+ ){0,2}?(?:rejected"
-    r"|declined|refused|denied)|(?:blocked|rejected|refused) (?:prompt|content)|(?:prompt|content)s? (?:is |are "
-    r"|was |were )?not (?:allowed|permitted)|restricted (?:content|terms?|words?)|(?:contains?|containing|includes?"
-    r"|shows?|with) (?:an? )?(?:\w+ )?human faces?|(?:faces?|people|persons?|humans?|minors?"
+    r"|text|video|output|input) audit|(?:(?:not|never|n't|fail\w* to) (?:pass|clear)\w*|fail(?:ed|s|ing)?)(?: the"
+    r"| our| a| an)? (?:\w+ )?(?:audit|security check|inspection|content review|review check)(?! (?:log|entr|record"
+    r"|service|writer))|data inspection (?:fail\w*|not|reject\w*)|violen(?:t|ce)|prohibit(?:ed|s|ion)?"
+    r"|forbidden (?:content|words?|terms?|subjects?)|banned (?:content|words?|terms?)|inappropriate|offensive"
+    r"|objectionable|obscen\w+|profan\w+|vulgar|nud(?:e|es|ity)|naked|sexual\w*|sexy|porn\w*|erotic\w*|explicit|lewd"
+    r"|suggestive|fetish|copyright\w*|infring\w*|trademark\w*|intellectual property|similarity to third"
+    r"|third party (?:content|likeness\w*|rights|ip)|likeness(?:es)?|celebrit(?:y|ies)|public figures?"
+    r"|famous (?:person|people)|prominent (?:\w+ )?(?:person|people|figures?)|politicians?|deep ?fakes?"
+    r"|impersonat\w+|identifiable (?:person|people|face)s?|real (?:person|people|persons|human|humans|face|faces"
+    r"|individuals?)|minors|under ?-?age\w*|under (?:the age of )?18|children|kids|child (?:abuse|sexual|safety"
+    r"|exploitation|nudity)|csam|self ?-?harm\w*|suicid\w*|gore(?!-)|gory|blood(?:y(?! hell)|shed)|tortur\w+"
+    r"|weapons?|firearms?|explosives?|drugs?|narcotics?|terroris\w+|extremis\w+|hate(?:ful)?|harass\w*|bully\w*"
+    r"|racis[mt]|slurs?|harmful|illicit|illegal (?:content|activit\w+|acts?)|abus(?:e|ive)|disallowed"
+    r"|adult (?:content|material|theme\w*|imagery|nud\w+|video|image|scene|subject|oriented)s?|adult\Z"
+    r"|personal (?:information|data) in|flagged|blocklist\w*|blacklist\w* words?|(?:prompt|content|input|output"
+    r"|image|images|video|videos|photo|text|generation|request|frame|result|audio)s? (?:\w+ ){0,2}?(?:blocked"
+    r"|filtered|banned|censored)|(?:prompt|content)s? (?:\w+ ){0,2}?(?:rejected|declined|refused|denied)|(?:blocked"
+    r"|rejected|refused) (?:prompt|content)|(?:prompt|content)s? (?:is |are |was |were )?not (?:allowed|permitted)"
+    r"|restricted (?:content|terms?|words?)|(?:contains?|containing|includes?|shows?"
+    r"|with) (?:an? )?(?:\w+ )?human faces?|(?:faces?|people|persons?|humans?|minors?"
     r"|celebrit\w+) (?:\w+ ){0,4}(?:not|never) (?:allowed|permitted)|(?:can ?not|can't|unable to|won't) (?:help"
     r"|assist|create|generate|make|produce|edit|depict|fulfil\w*)(?: you)?(?: with)? (?:\w+ ){0,2}(?:that request"
     r"|this request|this content|that content|this type|such|images? of (?:real )?people)|does not comply"
@@ -85,13 +88,25 @@ CONTENT_POLICY = _pattern(
     r"|create|make|produce|depict|render|show|animate) (?:\w+ ){0,3}(?:content|people|persons?|imagery|material"
     r"|scenes?|figures?)|generation (?:is |was )?not (?:allowed|permitted)|ip (?:detected|risk|violation)"
     r"|(?:contain(?:s|ing)?|depict(?:s|ing)?|show(?:s|ing)?|with|of|involv(?:es|ing)|includ(?:es"
-    r"|ing)) (?:an? )?(?:\w+ )?(?:child|minor|kid|teen\w*|infant)s?",
+    r"|ing)) (?:an? )?(?:\w+ )?(?:child|minor|kid|teen\w*|infant)s?|risk (?:rule|word|term|warning|alert|level)s?"
+    r"|withheld|mature content|graphic (?:content|violence|imagery)|disturbing|propaganda|unethical|against (?:our"
+    r"|the) (?:\w+ )?(?:rules|policies|standards|terms|principles)|breach(?:es)? of|not appropriate|not suitable"
+    r"|unsuitable|improper|restricted (?:subject|topic|categor\w+)s?|(?:sensitive|restricted|blocked|banned) words?"
+    r"|(?:model|provider|ai) (?:refused|declined|rejected)(?! (?:the |our )?connection| to connect)"
+    r"|refused to (?:generate|create|answer)|public (?:person|people|personalit\w+)|named (?:person|people"
+    r"|individual)s?|privacy information|suspected (?:infringement|violation|copyright)|(?:discriminat"
+    r"|defamat)(?:ory|ion)|medical advice|religious|(?:had|have|has|must) to decline|(?:our|content|safety"
+    r"|review) (?:checks|reviewers?|standards)|(?:not|n't|never) (?:been )?approved?|topics? (?:that )?we|\Ablocked",
     r"审核|敏感|违规|违禁|违法|违反|不合规|合规问题|不符合(?:社区|平台|内容)?规范|风控|内容风险|安全风险|存在风险"
     r"|侵权|版权|肖像|色情|真人|涉黄|涉政|暴力|血腥|未成年|名人|明星|公众人物|不安全|政策|策略阻止|平台策略"
     r"|安全(?:策略|检测|检查|校验|审查)|不适宜|不当内容|不良(?:信息|内容)|裸露|低俗|屏蔽|拦截|知识产权|商标|侮辱"
     r"|恐怖|ポリシー|違反|不適切|センシティブ|著作権|規約|モデレーション|性的|暴力的|ガイドライン|未成年|정책|부적절"
     r"|위반|저작권|선정적|유해|가이드라인|미성년|검열|민감|pol[ií]ticas?\b|inapropiad|inadecuad|infring"
-    r"|derechos de autor|desnud|violencia|\bviola (?:nuestr|la|el|lo)|prohibid|moderaci[oó]n|法律法规",
+    r"|derechos de autor|desnud|violencia|\bviola (?:nuestr|la|el|lo)|prohibid|moderaci[oó]n|法律法规|不当|不雅"
+    r"|不文明|不健康|赌博|毒品|自残|自杀|枪支|武器|宗教|政治|领导人|儿童|仇恨|歧视|隐私信息|触犯|违背|禁止(?:生成"
+    r"|内容|词)|内容安全|安全过滤|过滤|実在の人物|著名人|許可されていない(?:内容|コンテンツ)|アダルト|금지된|음란"
+    r"|폭력|유명인|실존 인물|contenido (?:bloqueado|rechazado|no permitido|sensible)|persona real|celebridad"
+    r"|menores de edad|未通过\S{0,6}审|审查|不宜",
 )
 # The provider's own machinery broke, whatever other words its trace contains.
 BROKEN = _pattern(
@@ -116,7 +131,9 @@ BROKEN = _pattern(
     r"|licen[cs]e server|setup failed|dependency failed|unexpected error handling|(?:max\w*"
     r"|number of) (?:\w+ ){0,3}(?:retries|attempts)|(?:retries|attempts) (?:exceeded|exhausted)"
     r"|exceeded (?:\w+ ){0,3}(?:retries|attempts)|invalid character|unexpected (?:eof|token|end of)|no such host"
-    r"|permission denied:? (?:on |for |while \w+ )?['\\\"]?/|read-?only file ?system",
+    r"|permission denied:? (?:on |for |while \w+ )?['\\\"]?/|read-?only file ?system|(?:node|host|server|machine"
+    r"|container|pod|instance|process|renderer|encoder|decoder)s? (?:\w+ )?(?:shut ?down|died|failed|crash\w*"
+    r"|terminated|lost|restarted|stopped|exited)|values to unpack|open files|disk quota",
     r"上游(?:渠道|服务|接口)?(?:返回|异常|错误|报错|失败)|数据库|显存|无可用渠道|渠道(?:异常|错误)",
 )
 # Too much at once: it passes by itself.
@@ -128,10 +145,13 @@ CROWDED = _pattern(
     r"|images?) per (?:second|minute|min|hour)|[rtq]pm|qps|rpm limit|call frequency|request frequency"
     r"|api request is too fast|reached (?:the )?api limit|conn(?:ection)? limit|token limit(?! per)|slow down"
     r"|operation in process|no (?:free |available |idle )?(?:runner|worker|gpu|slot|capacity|server)s?(?: (?:is "
-    r"|are )?available)?",
+    r"|are )?available)?|(?:more|too much|unusual|extreme) (?:demand|load|traffic)"
+    r"|experiencing (?:\w+ ){0,2}(?:demand|load|traffic|volume|congestion)|congest\w*|no (?:healthy|free|idle"
+    r"|spare) (?:\w+ )?nodes?|swamped|too fast",
     r"并发|频率过高|过于频繁|请求(?:过多|频繁|过快)|限流|限速|繁忙|拥挤|负载|访问量过大|人数过多|排队人数|稍后提交"
     r"|队列已满|调用频次|混雑|混み合|リクエストが多|レート制限|過負荷|요청이 너무 많|혼잡|과부하|사용량이 많"
-    r"|속도 제한|demasiadas (?:solicitudes|peticiones)|sobrecarg|saturad|l[ií]mite de (?:velocidad|frecuencia)",
+    r"|속도 제한|demasiadas (?:solicitudes|peticiones)|sobrecarg|saturad|l[ií]mite de (?:velocidad|frecuencia)|拥堵"
+    r"|高峰|排队(?:中|过多|过长|任务过多)|算力不足|资源(?:不足|紧张)|火爆",
 )
 QUOTA = _pattern(
     r"insufficient (?:\w+ ){0,2}(?:balance|credits?|funds?|quotas?|points|money|tokens|allowance)|insufficient\Z"
@@ -143,15 +163,20 @@ QUOTA = _pattern(
     r"|available (?:in|on)) (?:your |the )?(?:current )?(?:plan|subscription|tier|package)|upgrade (?:to (?:an? "
     r"|the )?(?:pro|paid|higher|premium|plus|max)|your (?:plan|account|subscription|tier))|subscription|subscribe"
     r"|purchase|allowance|prepaid|postpaid|unpurchased|not (?:been )?purchased|(?:have |has )?run out of (?:credits?"
-    r"|funds|points|tokens)",
+    r"|funds|points|tokens)|wallet|(?:out of|add|no|more) (?:money|funds)|(?:spend\w*|cost|usage"
+    r"|budget) (?:\w+ )?(?:cap|ceiling|limit)|(?:paid|pro|premium|enterprise) (?:plan|tier|account|users?|members?)"
+    r"|limit (?:is |was )?(?:reached|hit) for (?:your|this) (?:account|plan|day|month|project)|(?:no|zero"
+    r"|0) remaining|generations? left|payment required|(?:no|not) (?:\w+ )?(?:active )?(?:subscription|licen[cs]e)"
+    r"|(?:generations?|credits?|uses) (?:for|left for) (?:today|this month)|card (?:was |has been )?declined",
     r"余额|额度|积分|点数|欠费|充值|套餐|资源包|使用上限|限额|次数(?:限|已用|用完|不足|已达|达到|已满)|用量(?:超|已)"
     r"|配额|扣费失败|クレジット|残高|クォータ|上限に達|残量|ポイントが不足|크레딧|잔액|할당량|한도|포인트가 부족"
-    r"|결제|\bsaldo\b|cr[eé]ditos?\b|\bcuota\b|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b",
+    r"|결제|\bsaldo\b|cr[eé]ditos?\b|\bcuota\b|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b|钱包|余量|算力(?:值|点"
+    r"|币)|灵感值|代币|金币|已用尽|已耗尽|用尽|耗尽|超出(?:每日|当日|本月|免费)|续费|会员|vip|次数用光",
 )
 # A text about a refund names the credits too, but missing credits are not its reason.
 REFUND = (
     r"\b(?:refund|deducted|not (?:be |been )?charged|(?:been|were|was|are|is|be) (?:returned|restored|credited)"
-    r"|returned to|no credits)|退款|返还|退还|退回|返金|환불|reembols"
+    r"|returned to|given back|unchanged|not affected|no credits)|退款|返还|退还|退回|返金|환불|reembols"
 )
 CLAUSE = r"[.,;!?\u3002\uff0c\uff1b\uff01\uff1f]"  # the last ones are those of Chinese and Japanese
 # The caller's own file or link could not be had, however that showed.
@@ -174,14 +199,17 @@ TIMEOUT = _pattern(
     r"time ?-?outs?|timed ?-?out|deadline\w*|took (?:too long|longer than|more than)|(?:generation|task|job|run"
     r"|execution|processing|prediction) (?:time )?(?:has )?exceeded \d+ ?(?:s|sec|seconds|m|min|minutes|h|hours)"
     r"|ran out of time|time limit|response time exceeded|max(?:imum)? (?:wait\w*|time|runtime|processing time"
-    r"|execution time)|within the allowed time|in the allowed time|did not (?:respond|finish|complete) (?:with)?in",
+    r"|execution time)|within the allowed time|in the allowed time|did not (?:respond|finish|complete) (?:with)?in"
+    r"|time (?:is |was )?(?:up|exceeded)|exceeded (?:the )?(?:\w+ )?(?:time|runtime|wait(?:ing)? time)"
+    r"|not (?:finish\w*|complet\w*) (?:in|within|on) (?:time|\d)|(?:waited|waiting) too long|took over",
     r"超时|逾时|时间过长|耗时过长|タイムアウト|時間切れ|시간 ?초과|시간이 초과|타임아웃|tiempo de espera"
-    r"|tiempo agotado|se agot[oó] el tiempo",
+    r"|tiempo agotado|se agot[oó] el tiempo|(?:超过|超出)(?:最长|最大|规定|允许)?的?(?:等待|执行|运行|处理)?时[间限]",
 )
 CANCELLED = _pattern(
     r"cancel\w*|abort(?:ed)? (?:by|on)|(?:stopped|interrupted|terminated|revoked|deleted|ended) (?:by|on) (?:the "
     r"|a )?(?:user|client|customer|caller|owner|operator|admin\w*)|(?:user|client|caller) (?:has |have )?(?:abort\w*"
-    r"|stopp\w*|closed|disconnected|left|interrupted)",
+    r"|stopp\w*|closed|disconnected|left|interrupted)|withdrawn by|manually (?:stopped|terminated|ended|interrupted)"
+    r"|stopped manually",
     r"取消|撤销|终止任务|手动终止|キャンセル|中止され|취소|중단되었|cancelad|anulad|用户(?:已|主动|手动)?(?:终止"
     r"|停止|中断)",
 )
@@ -196,11 +224,14 @@ AUTH = _pattern(
     r"|exception|not exist|not activated|revoked)|has not activated|model not open|(?:must|has to|needs to|not"
     r"|n't) be(?:en)? verified|not verified|verify your (?:organi[sz]ation|account|identity)|access (?:disabled"
     r"|forbidden|restricted|refused)|account (?:\w+ )?frozen|invalid account|(?:login|account|identity) verification"
-    r"|account (?:\w+ )?not activated",
+    r"|account (?:\w+ )?not activated|(?:key|token) (?:has been |was |is |not |were )*(?:revoked|disabled|deleted"
+    r"|recogni[sz]ed|accepted|rejected)|not entitled|not eligible|allow-?list(?:ed)?|whitelisted|unverified"
+    r"|denied access|login|session invalid|check (?:your |the )?(?:api )?key|verify (?:you|your)|(?:could not"
+    r"|couldn't) verify",
     r"令牌|无权|没有权限|权限|未登录|未授权|未鉴权|鉴权|认证|密钥|身份验证|账[户号](?:已|被|状态)?(?:已被"
     r"|被)?(?:锁定|封禁|停用|禁用|不存在|异常)|ip ?白名单|認証|権限|apiキー|ログイン|인증|권한|api ?키"
     r"|autenticaci[oó]n|no autorizad|\bpermisos?\b|clave de api|credenciales|(?:账[户号]|用户|令牌)(?:状态)?(?:已|被"
-    r"|已被)?(?:锁定|封禁|禁用|停用|冻结)|签名(?:错误|不匹配|无效|校验|验证)",
+    r"|已被)?(?:锁定|封禁|禁用|停用|冻结)|签名(?:错误|不匹配|无效|校验|验证)|登录",
 )
 NOT_FOUND = _pattern(
     r"\Anot ?-?found(?: error)?\Z|(?:task|job|generation|prediction|resource|video|creation|operation|record"
@@ -221,7 +252,8 @@ NO_RESULT = _pattern(
     r"|supplied|input))|empty (?:result|output|video|image|media)s?|(?:did not|didn't) (?:produce|return|generate"
     r"|yield) (?:any|a)|without (?:any )?(?:result|output)|nothing (?:to (?:download|return)|was (?:generated"
     r"|produced|returned)|generated|produced)",
-    r"(?:没有|无|未)(?:生成|产生|返回)?(?:结果|输出)|结果为空|空结果|結果がありません|결과가 없|sin resultado",
+    r"(?:没有|无|未)(?:生成|产生|返回)?(?:结果|输出)|结果为空|空结果|結果がありません|결과가 없|sin resultado"
+    r"|(?:没有|未)(?:返回|生成|产出)?(?:视频|图片)(?:结果|文件)?$",
 )
 # The provider says that it is its own fault, and that it passes.
 PASSING = _pattern(
@@ -233,7 +265,9 @@ PASSING = _pattern(
     r"|disconnect\w*)|disconnect\w*|reset before|unreachable|scheduling failure|failed to schedule"
     r"|could not be scheduled|(?:spot|host|node) (?:\w+ )?(?:interrupt\w*|preempt\w*|terminat\w*)|preempt\w*"
     r"|interrupt\w*|evict\w*|on our (?:side|end)|downstream (?:service )?error|upstream (?:service )?error"
-    r"|server had an error|could not be started",
+    r"|server had an error|could not be started|glitch\w*|hiccup\w*|(?:is|are|still) (?:booting|starting up"
+    r"|warming up|restarting)|our (?:servers?|pipeline|systems?|backend) (?:\w+ ){0,2}(?:failed|error|trouble"
+    r"|issues?|problems?)|trouble on our|retry in",
     r"内部(?:错误|异常)|(?:系统|服务|网络|服务器)(?:内部)?(?:错误|异常|出错|故障|不可用|维护)|维护中|暂不可用"
     r"|暂时不可用|无可用渠道|返回 ?50\d|内部エラー|サーバーエラー|メンテナンス|一時的|利用できません|내부 오류"
     r"|서버 오류|점검|일시적|error interno|error del servidor|mantenimiento|no disponible|temporalmente",
@@ -267,14 +301,34 @@ INVALID_INPUT = _pattern(
     r"|use case|list should|input should|specify|url error|(?:not|n't) an? (?:valid )?(?:url|link|number|integer"
     r"|array|list|string|boolean)|expected (?:an? |to be )?(?:array|list|string|number|integer|object|boolean|image"
     r"|url|value)s?|differ(?:s|ent)? in (?:size|length|format|resolution|ratio)|only accepts?|accepts? only"
-    r"|not (?:offered|possible) (?:for|with)",
+    r"|not (?:offered|possible) (?:for|with)|only (?:[\w-]+ ){1,5}(?:are|is|can be) (?:allowed|accepted|supported"
+    r"|permitted|used)|(?:not )?divisible by|(?:text|prompt|input|field|value|list|array|body|content|file"
+    r"|image)s? (?:is|was|are|cannot be|can't be|must not be|may not be) (?:empty|blank|null|missing)"
+    r"|please (?:describe|enter|input|give|write|fill|attach)|not one of|unrecogni[sz]ed|unknown \w+ (?:type|format)"
+    r"|(?:can ?not|can't|cannot) (?:contain|include|combine|exceed|accept|use)|mutually exclusive"
+    r"|conflict\w* (?:with|parameters?|options?)|(?:upper|lower) (?:limit|bound)|(?:above|below"
+    r"|beyond) (?:the )?(?:\w+ )?(?:limit|maximum|minimum)|limit of \d+ ?(?:characters|images|mb|seconds|files"
+    r"|tokens)|(?:has|have|needs?|ought) to be|blurry|blurred|low quality|duplicate (?:image|file|input|parameter)s?"
+    r"|no audio track|(?:image|photo|picture|clip|video|audio|prompt) (?:quality|content type|encoding|codec)|codec"
+    r"|mime ?type|content ?type|not in (?:\w+ )?(?:jpe?g|png|webp|mp4|mov|wav|mp3|pdf|utf-?8)|(?:won't|does not"
+    r"|doesn't|will not) work(?! now| at the moment)|bad (?:picture|image|photo|prompt|input|file|parameter|value"
+    r"|url)s?",
     r"参数|无效|非法|有误|不支持|仅支持|只支持|过[大小长短]|超长|超出|超过|不能超过|不得超过|尺寸|分辨率|格式|大小"
     r"|时长|长度|比例|宽高|缺少|缺失|必填|必须|不能为空|为空|不正确|不合法|不符合要求|不存在|未检测到|未识别"
     r"|检测失败|无人脸|人脸|下载失败|暂不支持|请检查|请更换|请上传|無効|形式|サポートされて|対応して|必須|大きすぎ"
     r"|長すぎ|小さすぎ|短すぎ|パラメータ|不正|解像度|検出できません|잘못된|유효하지|형식|지원(?:하지|되지)|필수"
     r"|너무 (?:크|깁|길|작|짧)|매개변수|해상도|파라미터|no (?:es )?v[aá]lid|inv[aá]lid|no (?:es )?compatible|formato"
     r"|obligatori|demasiado (?:grande|larg|peque)|par[aá]metro|resoluci[oó]n|no admitid|\bfalta\b|太[大小长短]|损坏"
-    r"|无法识别",
+    r"|无法识别|上限|下限|仅限|只能|数量|字数|字符|请输入|请选择|请填写|清晰度|模糊|编码|校验失败|解析失败|冲突|重复"
+    r"|未提供|未上传|长宽|像素|宽度|高度|不匹配|空です|入力してください|지원되는|입력해 주세요|vac[ií]o|admite solo"
+    r"|solo se admite",
+)
+# Only with a time: a polite refusal says "please try again" too.
+LATER = _pattern(
+    r"(?:try|retry|retrying|submit|attempt|request)(?: it| this| your request| the request)?(?: again)? (?:later"
+    r"|shortly|soon|after|in (?:an?|\d+|some))|(?:please|can|may|should|could) retry|retry (?:later|again|after|in)"
+    r"|please wait|wait (?:and|for|a|before)",
+    r"稍后|稍候|しばらく|잠시 후|m[aá]s tarde",
 )
 AGAIN = _pattern(
     r"(?:try|retry|retrying|submit|attempt|request)(?: it| this| your request| the request)? (?:again|later|shortly"
@@ -351,4 +405,4 @@ def may_pass(words: str) -> bool:
     """Returns whether a prepared text says that the same request may succeed another time."""
     if _has(ANOTHER, words):
         return False
-    return any(_has(pattern, words) for pattern in (CROWDED, PASSING, TIMEOUT, AGAIN, BROKEN_HELPER))
+    return any(_has(pattern, words) for pattern in (CROWDED, PASSING, TIMEOUT, LATER, BROKEN_HELPER))
