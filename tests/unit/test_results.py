@@ -116,6 +116,7 @@ class TestTheFilmWins:
             ["https://cdn.example/preview.mp4", FILM],
             ["https://cdn.example/film_watermark.mp4", FILM],
             ["https://cdn.example/audio.mp3", FILM],
+            ["https://cdn.example/film.jpg", "https://cdn.example/film.m3u8", FILM],
             ["http://127.0.0.1:3000/film.mp4", FILM],
             ["http://localhost:3000/v/film.mp4", "http://10.0.0.7/film.mp4", FILM],
             ["/files/other.mp4", FILM],
@@ -126,6 +127,11 @@ class TestTheFilmWins:
     def test_of_several_links_the_film_is_taken(self, output: object) -> None:
         """A playlist, a thumbnail or a preview is not what was paid for, and some links lead nowhere."""
         assert url(output) == FILM
+
+    def test_a_film_that_is_named_like_a_preview_is_better_than_an_image(self) -> None:
+        """Its name may come from the prompt."""
+        film = "https://cdn.example/a-poster-that-comes-alive.mp4"
+        assert url(["https://cdn.example/a-poster-that-comes-alive.jpg", film]) == film
 
     def test_a_name_in_the_query_says_nothing(self) -> None:
         """Alad's links have `?preview=1` and no ending."""

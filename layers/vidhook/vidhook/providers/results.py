@@ -51,10 +51,11 @@ class Rank(IntEnum):
     INLINE = 4  # a data: URL
     CONTENT = 5  # the file's content_path
     MOVED = 6  # from the provider's loopback address to its public one
-    PREVIEW = 7  # by its name a thumbnail, or another type of file
-    PLAYLIST = 8
-    INSIDE = 9  # an address inside the provider's own network
-    ECHO = 10
+    PREVIEW = 7  # by its name
+    OTHER = 8  # another type of file, such as a thumbnail
+    PLAYLIST = 9
+    INSIDE = 10  # an address inside the provider's own network
+    ECHO = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _links(text: str, kind: str, asked: str) -> Iterator[tuple[str, Rank]]:
     """Yields the links in a text that is nothing else, or that has them in quotes or as Markdown."""
     if inline := DATA.match(text):
         fits = not inline[1].lower().startswith("image/" if kind == "video" else "video/")
-        yield text.strip(), Rank.INLINE if fits else Rank.PREVIEW
+        yield text.strip(), Rank.INLINE if fits else Rank.OTHER
         return
     if len(text) > 4 * LINK_LIMIT:
         return
@@ -171,7 +172,9 @@ def _rank_of(url: str, kind: str, asked: str) -> Rank:
     ending = _ending(url)
     if ending == "playlist":
         return Rank.PLAYLIST
-    if ending not in (None, kind) or PREVIEW.search(parts.path.rpartition("/")[2].lower()):
+    if ending not in (None, kind):
+        return Rank.OTHER
+    if PREVIEW.search(parts.path.rpartition("/")[2].lower()):
         return Rank.PREVIEW
     return Rank.FILM if ending else Rank.NAMELESS
 
