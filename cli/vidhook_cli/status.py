@@ -6,11 +6,15 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
+from vidhook.budget import parse_budgets
+from vidhook.edges.ledger import Ledger
+from vidhook.errors import NotFound
 from vidhook.times import iso
 from vidhook_cli.show import as_json_option, lines, table, wants_json
 from vidhook_cli.stack import stack
 
 MOST = 1_000
+NO_BUDGETS = "none"  # the stack's output where its parameter is empty
 
 
 @click.command()
@@ -23,6 +27,7 @@ def status(as_json: bool) -> None:
         *_executions("redeliveries", here.outputs["RedeliverArn"]),
         *(_queue(name, url) for name, url in here.outputs.items() if name.endswith("Queue")),
         *_alarms(here.name),
+        *unused_budgets(here.outputs.get("PollBudgets", NO_BUDGETS), here.edges.ledger),
         *(
             {
                 "what": f"subscriber {each.id}",
@@ -39,6 +44,19 @@ def status(as_json: bool) -> None:
     else:
         shown = [{**row, "well": "ok" if row["well"] else "LOOK"} for row in rows]
         table(shown, ("well", "what", "value", "detail"), nothing="")
+
+
+def unused_budgets(written: str, ledger: Ledger) -> list[dict[str, Any]]:
+    """Returns a row for each budget of polls whose provider there is none of, so that it limits nothing."""
+    rows = []
+    for name in {} if written == NO_BUDGETS else parse_budgets(written):
+        try:
+            ledger.provider(name)
+        except NotFound as error:
+            near = ledger.nearest_provider(name)
+            detail = f'{error}; did you mean "{near}"?' if near else str(error)
+            rows.append({"what": f"budget of {name}", "value": "unused", "well": False, "detail": detail})
+    return rows
 
 
 def _executions(what: str, machine_arn: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 from tests.integration.world import Answer, World
 from vidhook.budget import DAY, Budget
 from vidhook.pacing import Pacer
+from vidhook_cli.status import unused_budgets
 
 MIDNIGHT = 1_777_248_000.0
 WORKING, DONE = Answer(200, b'{"status":"running"}'), Answer(200, b'{"status":"failed","error":"no"}')
@@ -135,3 +136,11 @@ def test_a_provider_files_budget_counts_where_the_stack_has_none(world: World) -
     assert pacer.budget_of("acme") == Budget(per_day=7)
     assert replace(pacer, budgets={"acme": Budget(per_minute=3)}).budget_of("acme") == Budget(per_minute=3)
     assert pacer.budget_of("unknown") == Budget()
+
+
+def test_a_budget_of_a_provider_that_there_is_not_is_shown(world: World) -> None:
+    """A typing error in the stack's parameter would else mean no limit, and nobody would see it."""
+    [row] = unused_budgets("acme 5/day, acne 9/minute", world.ledger)
+    assert (row["what"], row["well"]) == ("budget of acne", False)
+    assert 'did you mean "acme"?' in row["detail"]
+    assert unused_budgets("none", world.ledger) == []
