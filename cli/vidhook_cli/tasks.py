@@ -1,14 +1,14 @@
-"""`vidhook submit` submits a task; `vidhook tasks` and `vidhook task` show tasks and what happened to them."""
+"""`vidhook submit` submits a task, `vidhook retry` follows one again; `vidhook tasks` and `vidhook task` show tasks."""
 
 import json
 import time
-from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 import boto3
 import click
 
+from vidhook import retry as job
 from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
@@ -85,6 +85,19 @@ def task(task: str, as_json: bool) -> None:
     table(rows, ("at", "what", "detail"), nothing="")
 
 
+@click.command()
+@click.argument("task")
+@click.option("--deadline-seconds", type=click.IntRange(1, 604_800), help="Stop after this time.")
+def retry(task: str, deadline_seconds: int | None) -> None:
+    """Follows TASK again, which vidhook gave up: at its deadline, or because of what it concluded.
+
+    TASK is tsk_..., provider/task_id, or the provider's id alone. If it turns out completed, that is published too.
+    """
+    here = stack().edges
+    watch = job.retry(find(task, here.ledger), deadline_seconds=deadline_seconds, runs=here.runs, pacer=here.pacer)
+    lines([shapes.task(watch)])
+
+
 def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
     """Returns all that happened to a task, as rows of at, what and detail, oldest first."""
     start = watch.history[0].at if watch.history else watch.submitted_at
@@ -96,10 +109,9 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
         why = f" ({poll.why.replace('_', '-')})" if poll.why else ""
         pause = f", pause {poll.pause} s{why}" if poll.pause else ""
         rows.append((poll.at, "poll", f"{poll.answer}{progress}{pause}"))
-    event = None
-    with suppress(NotFound):  # there is none yet, or it is no longer stored
-        event = ledger.event(watch.id)
-    if event is not None:
+    if watch.retried_at is not None:
+        rows.append((watch.retried_at, "retried", f"{watch.retries}: a new deadline, and a poll at once"))
+    for event in ledger.events(watch.id):  # none yet, one or, after a retry, two; or it is no longer stored
         data = event.data["data"]
         for asset in data["assets"]:
             where = (
