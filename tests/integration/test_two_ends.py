@@ -6,13 +6,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.integration.test_publish import Crash, Crashing
 from tests.integration.world import Answer, World, says
-from vidhook.edges.ledger import GRACE_SECONDS
+from vidhook.edges import ledger
 from vidhook.errors import Refused
 from vidhook.publish import ended_from_outside, watch_failed
 from vidhook.sweep import sweep
@@ -28,6 +29,7 @@ class OneTask(RuleBasedStateMachine):
     """One task, and everything that can happen to it. Executions are followed as the two state machines do it."""
 
     world: World
+    monkeypatch: pytest.MonkeyPatch
 
     @initialize()
     def begin(self) -> None:
@@ -39,6 +41,8 @@ class OneTask(RuleBasedStateMachine):
         self.publishing: set[str] = set()  # those that have left the loop of polls
         self.script(Answer(404))
         self.watch_id = self.world.submit(self.task_id, deadline_seconds=DEADLINE).watch.id
+        # A sweep looks at every first character of an id; here there is one task.
+        self.monkeypatch.setattr(ledger, "SHARDS", self.watch_id.partition("_")[2][:1])
 
     def script(self, answer: Answer) -> None:
         self.world.web.script(f"/tasks/{self.task_id}", answer)
@@ -122,7 +126,7 @@ class OneTask(RuleBasedStateMachine):
 
     @rule()
     def a_sweep_comes(self) -> None:
-        self.world.wait(3 * GRACE_SECONDS)
+        self.world.wait(3 * ledger.GRACE_SECONDS)
         self.world.machines.running = set(self.following())
         sweep(self.world.runs)
 
@@ -165,17 +169,20 @@ class OneTask(RuleBasedStateMachine):
         assert set(on_bus) <= set(bodies)
 
 
-def test_every_end_is_one_event_and_every_callback_url_gets_the_last_one(world: World) -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_every_end_is_one_event_and_every_callback_url_gets_the_last_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, examples: int
+) -> None:
     """Whoever is killed, whoever retries and whoever comes late: nobody misses how the task ended."""
 
     class Here(OneTask):
         pass
 
-    Here.world = world
+    Here.world, Here.monkeypatch = world, monkeypatch
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=40,
+            max_examples=examples,
             stateful_step_count=20,
             deadline=None,
             derandomize=True,
