@@ -23,13 +23,14 @@ NOTIFY_SECONDS = 100.0
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Returns the event and the subscribers not reached, or the whole seconds to pause before publishing again."""
     here = edges()
-    watch_id, problem = event.get("watch", ""), None
+    watch_id, execution, problem = event.get("watch", ""), event.get("execution"), None
     if event.get("detail-type"):
         ended = ended_from_outside(event["detail"], ledger=here.ledger)
         if ended is None:
             logger.info("an execution ended that followed no watch; nothing to publish")
             return {}
         watch_id, problem = ended
+        execution = event["detail"]["executionArn"].rpartition(":")[2]
     elif event.get("problem"):
         problem = watch_failed(event["problem"])
     if event.get("progress"):
@@ -44,6 +45,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
             notifier=here.notifier,
             seconds=context.get_remaining_time_in_millis() / 1_000 - NOTIFY_SECONDS,
             again=event.get("again", False),
+            execution=execution,
         )
     _report(published)
     return output(published)

@@ -8,11 +8,12 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from vidhook import openapi, shapes, subscribers
-from vidhook.edges.telemetry import logger
+from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadInput, NotFound, Refused
 from vidhook.event import serialize
 from vidhook.links import video_key
 from vidhook.problems import parsed, problem
+from vidhook.retry import retry
 from vidhook.wiring import edges, warm
 
 VIDEO_SECONDS = 900
@@ -62,9 +63,19 @@ def list_tasks() -> Response[Any]:
 def get_task(task: str) -> Response[Any]:
     ledger = edges().ledger
     watch, event = ledger.watch(task), None
-    with suppress(NotFound):  # there is none yet, or it is no longer stored
-        event = ledger.event(task)
+    with suppress(NotFound):  # it is no longer stored
+        event = ledger.event(task, watch.event_id) if watch.event_id else None
     return _answer(200, shapes.story(watch, event))
+
+
+@app.post("/v1/tasks/<task>/retry")
+def retry_task(task: str) -> Response[Any]:
+    given = openapi.checked("Retry", _body()) if app.current_event.body else {}
+    deadline = int(given["deadline_seconds"]) if given else None
+    watch = retry(task, deadline_seconds=deadline, runs=edges().runs, pacer=edges().pacer)
+    logger.info("task retried", task=watch.id, retries=watch.retries)
+    count("TasksRetried", provider=watch.submission.provider)
+    return _answer(202, shapes.task(watch), location=f"/v1/tasks/{watch.id}")
 
 
 # Deliveries

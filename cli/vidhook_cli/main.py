@@ -19,6 +19,7 @@ COMMANDS = {
     "submit": "vidhook_cli.tasks:submit",
     "tasks": "vidhook_cli.tasks:tasks",
     "task": "vidhook_cli.tasks:task",
+    "retry": "vidhook_cli.tasks:retry",
     "pace": "vidhook_cli.pace:pace",
     "deliveries": "vidhook_cli.deliveries:deliveries",
     "replay": "vidhook_cli.deliveries:replay",

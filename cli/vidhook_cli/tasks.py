@@ -1,17 +1,18 @@
-"""`vidhook submit` submits a task; `vidhook tasks` and `vidhook task` show tasks and what happened to them."""
+"""`vidhook submit` submits a task, `vidhook retry` follows one again; `vidhook tasks` and `vidhook task` show tasks."""
 
 import json
 import time
-from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 import boto3
 import click
 
+from vidhook import retry as job
 from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
+from vidhook.event import Event
 from vidhook.task import Watch, watch_id
 from vidhook.times import iso
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
@@ -85,6 +86,19 @@ def task(task: str, as_json: bool) -> None:
     table(rows, ("at", "what", "detail"), nothing="")
 
 
+@click.command()
+@click.argument("task")
+@click.option("--deadline-seconds", type=click.IntRange(1, 604_800), help="Stop after this time.")
+def retry(task: str, deadline_seconds: int | None) -> None:
+    """Follows TASK again, which vidhook gave up: at its deadline, or because of what it concluded.
+
+    TASK is tsk_..., provider/task_id, or the provider's id alone. If it turns out completed, that is published too.
+    """
+    here = stack().edges
+    watch = job.retry(find(task, here.ledger), deadline_seconds=deadline_seconds, runs=here.runs, pacer=here.pacer)
+    lines([shapes.task(watch)])
+
+
 def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
     """Returns all that happened to a task, as rows of at, what and detail, oldest first."""
     start = watch.history[0].at if watch.history else watch.submitted_at
@@ -96,25 +110,29 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
         why = f" ({poll.why.replace('_', '-')})" if poll.why else ""
         pause = f", pause {poll.pause} s{why}" if poll.pause else ""
         rows.append((poll.at, "poll", f"{poll.answer}{progress}{pause}"))
-    event = None
-    with suppress(NotFound):  # there is none yet, or it is no longer stored
-        event = ledger.event(watch.id)
-    if event is not None:
-        data = event.data["data"]
-        for asset in data["assets"]:
-            reason = asset.get("store_error")  # events of earlier versions have none
-            where = f"not stored: {reason['kind']}, {reason['message']}" if reason else "not stored"
-            if asset["stored"]:
-                where = f"s3://{asset['bucket']}/{asset['key']} ({asset['bytes']} bytes)"
-            rows.append((event.at - 0.0005, "video", f"{asset['role']}: {where}"))
-        because = f": {data['error']['category']}, {data['error']['message']}" if data["error"] else ""
-        rows.append((event.at, "event", f"{event.type} {event.id}{because}"))
+    if watch.retried_at is not None:
+        rows.append((watch.retried_at, "retried", f"{watch.retries}: a new deadline, and a poll at once"))
+    for event in ledger.events(watch.id):  # none yet, one or, after a retry, two; or it is no longer stored
+        rows += _end(event)
     for (event_id, subscriber_id), attempts in ledger.attempts(watch.id).items():
         for made in attempts:
             then = f", next in {made.pause} s" if made.pause is not None else ""
             detail = f"{event_id[:10]}... to {subscriber_id}: {made.outcome} ({made.status or made.kind}){then}"
             rows.append((made.at, f"attempt {made.number}", detail))
     return [{"at": iso(at), "what": what, "detail": detail} for at, what, detail in sorted(rows)]
+
+
+def _end(event: Event) -> list[tuple[float, str, str]]:
+    """Returns the rows of a terminal event: its files and the event itself."""
+    data, rows = event.data["data"], []
+    for asset in data["assets"]:
+        reason = asset.get("store_error")  # events of earlier versions have none
+        where = f"not stored: {reason['kind']}, {reason['message']}" if reason else "not stored"
+        if asset["stored"]:
+            where = f"s3://{asset['bucket']}/{asset['key']} ({asset['bytes']} bytes)"
+        rows.append((event.at - 0.0005, "video", f"{asset['role']}: {where}"))
+    because = f": {data['error']['category']}, {data['error']['message']}" if data["error"] else ""
+    return [*rows, (event.at, "event", f"{event.type} {event.id}{because}")]
 
 
 def find(task: str, ledger: Ledger) -> str:

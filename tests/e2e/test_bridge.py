@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from click.testing import Result
 
 from tests.e2e.bridge import Bridge, about, event_in, eventually, id_of, webhooks
 from vidhook.providers.file import bundled_text
@@ -156,7 +157,7 @@ def test_a_task_that_is_submitted_twice_has_one_watch_and_one_event(bridge: Brid
     """Submitters may retry, and subscribers must not see it."""
     app = subscriber()
     task = bridge.task("vicsee")
-    first, second = bridge.submit(task), bridge.submit(task, metadata={"late": True})
+    first, second = bridge.submit(task), bridge.submit(task)
     assert (first["created"], second["created"]) == (True, False)
     assert first["id"] == second["id"]
     bridge.ended(bridge.execution_arn(task))
@@ -165,6 +166,61 @@ def test_a_task_that_is_submitted_twice_has_one_watch_and_one_event(bridge: Brid
     [webhook] = webhooks(app, task)
     assert event_in(webhook)["data"]["metadata"] == {}
     assert len(bridge.bus_events_of(task)) == 1
+
+
+def test_a_second_submission_adds_its_callback_url_and_changes_nothing_else(bridge: Bridge) -> None:
+    """Another submitter waits for the same video; it must get it, or know why not."""
+    task = bridge.task("vicsee")
+    bridge.submit(task, metadata={"order": "17"})
+    event = bridge.event(task)
+    with pytest.raises(RuntimeError, match=r'metadata\.order is "17", not "18"'):
+        bridge.submit(task, metadata={"order": "18"})
+    with SampleSubscriber(bridge.cloud.edges.secrets.default()) as late:
+        assert bridge.submit(task, callback_url=late.url)["created"] is False
+        assert bridge.submit(task, callback_url=late.url)["created"] is False
+        [webhook] = webhooks(late, task)
+        assert (webhook.verified, webhook.id, webhook.event) == (True, event.id, event.data)
+
+
+def test_a_retry_of_a_task_that_was_given_up_publishes_its_video(
+    bridge: Bridge, subscriber: Subscriber, cli: Callable[..., Result]
+) -> None:
+    """The provider was slower than the deadline, and the video was paid for: the task has two ends then."""
+    app = subscriber()
+    task = bridge.task("vibepeak", seconds=100_000)
+    bridge.submit(task, deadline_seconds=30, expected_seconds=10)
+    failed = bridge.ended(bridge.execution_arn(task))["output"]
+    task.seconds = 0
+    opened = bridge.api("POST", f"/v1/tasks/{id_of(task)}/retry", {"deadline_seconds": 600})
+    assert (opened.status_code, opened.json()["retries"]) == (202, 1)
+    refused = bridge.api("POST", f"/v1/tasks/{id_of(task)}/retry")
+    assert refused.status_code == 409  # it is followed, or completed already
+    completed = bridge.ended(f"{bridge.execution_arn(task)}-retry-1")["output"]
+    assert (failed["type"], completed["type"]) == ("video.failed", "video.completed")
+    assert failed["id"] != completed["id"]
+    [asset] = completed["data"]["assets"]
+    assert (asset["stored"], asset["sha256"]) == (True, task.media().sha256)
+    assert [event_in(webhook) for webhook in webhooks(app, task, 2)] == [failed, completed]
+    eventually(lambda: len(bridge.bus_events_of(task)) == 2)
+    assert [each["detail"] for each in bridge.bus_events_of(task)] == [failed, completed]
+    again = cli("retry", f"vibepeak/{task.task_id}")
+    assert again.exit_code == 1
+    assert "is completed" in again.output
+
+
+def test_a_retry_by_the_command_that_fails_again_is_quiet(
+    bridge: Bridge, subscriber: Subscriber, cli: Callable[..., Result]
+) -> None:
+    """Subscribers know already that it failed."""
+    app = subscriber()
+    task = bridge.task("vibepeak", seconds=100_000)
+    bridge.submit(task, deadline_seconds=30, expected_seconds=10)
+    failed = bridge.ended(bridge.execution_arn(task))["output"]
+    assert cli("retry", task.task_id, "--deadline-seconds", "30").exit_code == 0
+    assert bridge.ended(f"{bridge.execution_arn(task)}-retry-1")["output"] == failed
+    assert bridge.watch(task).event_id == failed["id"]
+    assert [event_in(webhook) for webhook in webhooks(app, task)] == [failed]
+    assert "retried" in cli("task", id_of(task)).output
 
 
 def test_an_unknown_provider_is_refused_with_the_nearest_name(bridge: Bridge) -> None:

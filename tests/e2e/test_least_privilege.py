@@ -126,6 +126,7 @@ MAY = {
         "change the ledger",
         "delete from the ledger",
         "start a watch",
+        "start a redelivery",
         "answer a token",
         "take from the queue",
         "send to the dead-letter queue",
@@ -322,6 +323,10 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     bridge.submit(refused)
     eventually(lambda: bridge.watch(refused).polls)
     bridge.states.stop_execution(executionArn=bridge.execution_arn(refused))
+    eventually(lambda: bridge.watch(refused).event_id)
+    assert bridge.api("POST", f"/v1/tasks/{id_of(refused)}/retry", {"deadline_seconds": 1}).ok
+    gone.secrets.append(cloud.edges.secrets.default())
+    bridge.submit(task, callback_url=gone.url)  # a later callback_url gets the event that was published
     bad = json.dumps({"provider": "vicsee"})
     cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=bad)
     for handler, downloads in ((WithoutLength, 2), (InParts, 5)):

@@ -212,6 +212,85 @@ class TestTasks:
         """If a filter were ignored silently, the list would show tasks that nobody asked for."""
         assert problem(api.get(f"/v1/tasks?{query}"), 422)["field"] == field
 
+    def test_a_contradiction_is_answered_with_the_difference(self, api: Client, log: StringIO) -> None:
+        """A program can see what to change, and the task stays as it was."""
+        first = api.post("/v1/tasks", json=submission(metadata={"order": "17"}))
+        other = submission(
+            metadata={"order": "18"}, callback_url="https://example.com/cb?key=k-71", task_token="canary"
+        )
+        refused = api.post("/v1/tasks", json=other)
+        said = problem(refused, 409)
+        assert said["differences"] == [{"field": "metadata.order", "known": "17", "given": "18"}]
+        assert said["field"] == "metadata"
+        assert "leave these fields out" in said["hint"]
+        assert "k-71" not in refused.text + log.getvalue()
+        assert "canary" not in refused.text + log.getvalue()
+        assert answer_of(api.get(first.headers["Location"]))["callback_urls"] == []
+
+    def test_another_callback_url_is_shown_and_gets_the_event(
+        self, api: Client, world: World, machines: dict[str, str]
+    ) -> None:
+        """The answer is that of a known task, and the event that is published already is on its way."""
+        urls = [world.web.script(f"/{name}", Answer(204)) for name in ("one", "two")]
+        watch_id = world.completed(callback_url=urls[0])
+        world.publish(watch_id)
+        added = api.post("/v1/tasks", json=submission(callback_url=urls[1] + "?key=k-71"))
+        assert (added.status_code, answer_of(added)["callback_urls"]) == (200, urls)
+        assert "k-71" not in added.text
+        (started,) = executions(machines["redeliver"])
+        event_id, subscriber, run = started.split("-")
+        world.wait(1)
+        assert world.redeliver(world.ledger.delivery(watch_id, event_id, subscriber), run=int(run)).state == "delivered"
+        assert len(world.web.to("/two?key=k-71")) == 1
+
+
+class TestRetry:
+    def given_up(self, world: World) -> str:
+        """The id of a task that was published as failed before its provider said anything."""
+        watch_id = world.submit(metadata={"order": "17"}).watch.id
+        world.publish(watch_id, store=False)
+        world.wait(60)
+        return watch_id
+
+    def test_a_task_that_was_given_up_is_followed_again(
+        self, api: Client, world: World, machines: dict[str, str], log: StringIO, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The answer shows the task as it is followed from now on, under an execution's name of its own."""
+        watch_id = self.given_up(world)
+        answer = api.post(f"/v1/tasks/{watch_id}/retry")
+        assert (answer.status_code, answer.headers["Location"]) == (202, f"/v1/tasks/{watch_id}")
+        task = answer_of(answer)
+        assert (task["status"], task["event_id"], task["settled_at"]) == ("pending", None, None)
+        assert (task["retries"], task["retried_at"], task["metadata"]) == (1, iso(world.now), {"order": "17"})
+        assert task["deadline_at"] == iso(world.now + 86_400)
+        assert executions(machines["watch"]) == [task["execution"]] == [f"{watch_id}-retry-1"]
+        assert answer_of(api.get(f"/v1/tasks/{watch_id}"))["event"] is None
+        lines = [json.loads(line) for line in log.getvalue().splitlines()]
+        assert [line["retries"] for line in lines if line["message"] == "task retried"] == [1]
+        metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "TasksRetried" in line]
+        assert [(metric["TasksRetried"], metric["provider"]) for metric in metrics] == [([1], "acme")]
+
+    def test_a_retry_may_have_a_deadline(self, api: Client, world: World) -> None:
+        """In the same words as a submission."""
+        watch_id = self.given_up(world)
+        refused = problem(api.post(f"/v1/tasks/{watch_id}/retry", json={"deadline_seconds": 0}), 422)
+        assert refused["field"] == "deadline_seconds"
+        assert problem(api.post(f"/v1/tasks/{watch_id}/retry", json={"deadline": 1}), 422)["field"] == "deadline"
+        assert problem(api.post(f"/v1/tasks/{watch_id}/retry", json=[]), 422)["field"] == "retry"
+        task = answer_of(api.post(f"/v1/tasks/{watch_id}/retry", json={"deadline_seconds": 120.0}))
+        assert task["deadline_at"] == iso(world.now + 120)
+
+    @pytest.mark.parametrize("body", [None, {}])
+    def test_a_second_retry_is_a_conflict(self, api: Client, world: World, body: dict[str, Any] | None) -> None:
+        """It is followed already; and what is not there cannot be followed."""
+        watch_id = self.given_up(world)
+        given = {} if body is None else {"json": body}
+        assert api.post(f"/v1/tasks/{watch_id}/retry", **given).status_code == 202
+        said = problem(api.post(f"/v1/tasks/{watch_id}/retry", **given), 409)
+        assert "followed already" in said["detail"]
+        assert said["hint"]
+        problem(api.post("/v1/tasks/tsk_nothing/retry", **given), 404)
+
 
 class TestDeliveries:
     def test_the_log_shows_every_attempt(self, api: Client, world: World) -> None:

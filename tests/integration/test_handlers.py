@@ -171,6 +171,41 @@ class TestWaysIn:
         with pytest.raises(BadSubmission, match="task_id: is missing"):
             stack.call("SubmitTask", {"provider": "acme"})
 
+    def test_a_contradiction_is_told_by_every_way_in(
+        self, stack: Stack, printed: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        """To a caller as an error of its own name, to an execution as a refusal, to the rest beside the dead letter."""
+        known = {"provider": "acme", "task_id": "t1"}
+        other = {**known, "metadata": {"order": "18"}, "callback_url": "https://hooks.example/?key=hunter2"}
+        reason = 'metadata: the task was submitted before with other values: metadata.order is "17", not "18"'
+        stack.call("SubmitTask", {**known, "metadata": {"order": "17"}})
+        with pytest.raises(BadSubmission, match=reason) as refused:
+            stack.call("SubmitTask", other)
+        assert type(refused.value).__name__ == "Conflict"
+        assert stack.call("SubmitTask", {"submission": other, "execution": "nested"})["refusal"].startswith(reason)
+        records = [{"messageId": "m1", "body": json.dumps(other)}]
+        assert stack.call("SubmitTask", {"Records": records}) == {"batchItemFailures": []}
+        assert stack.call("SubmitTask", {"detail-type": "vidhook.submit", "detail": other}) == {}
+        dead = boto3.client("sqs").receive_message(
+            QueueUrl=stack.queue, MaxNumberOfMessages=10, MessageAttributeNames=["reason"]
+        )["Messages"]
+        assert [message["Body"] for message in dead] == [json.dumps(other)] * 2
+        reasons = [message["MessageAttributes"]["reason"]["StringValue"] for message in dead]
+        assert [each.startswith(reason) for each in reasons] == [True, True]
+        assert "hunter2" not in json.dumps(printed()) + "".join(reasons)
+
+    def test_a_later_callback_url_gets_the_event_that_was_published(self, stack: Stack) -> None:
+        """The function that submits starts its redelivery."""
+        watch = stack.settled(says("completed", url=stack.world.video()))
+        event = stack.call("PublishEvent", {"watch": watch, "execution": watch})["event"]
+        url = stack.world.web.script("/late", Answer(204))
+        answer = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1", "callback_url": url})
+        assert (answer["created"], answer["status"]) == (False, "completed")
+        (delivery,) = stack.world.ledger.deliveries(watch)
+        assert (delivery.event_id, delivery.run) == (event["id"], 1)
+        stack.call("RedeliverEvent", {**delivery.execution_input(1), "execution": delivery.execution_name})
+        assert [json.loads(asked.body) for asked in stack.world.web.to("/late")] == [event]
+
     def test_the_bus_brings_a_task(self, stack: Stack) -> None:
         """In the detail of its event."""
         stack.call("SubmitTask", {"detail-type": "vidhook.submit", "detail": {"provider": "acme", "task_id": "t1"}})
@@ -222,6 +257,20 @@ class TestEndedFromOutside:
         stack.call("SubmitTask", {"submission": submission, "execution": "nested"})
         told = self.ended(stack, "TIMED_OUT", "nested", submission)
         assert told["event"]["data"]["error"]["code"] == "WATCH_FAILED"
+
+    def test_one_from_before_a_retry_ends_nothing(self, stack: Stack) -> None:
+        """EventBridge says it twice, and the second time somebody follows the task again."""
+        watch = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})["id"]
+        given = {"watch": watch, "pause": 20}
+        first = self.ended(stack, "FAILED", watch, given)["event"]
+        stack.world.wait(60)
+        again = stack.world.retry(watch).execution
+        assert self.ended(stack, "FAILED", watch, given) == {}
+        late = {"watch": watch, "execution": watch, "problem": "x", "store_video": False}
+        assert stack.call("PublishEvent", late)["event"] == first
+        assert stack.world.ledger.watch(watch).event_id is None
+        assert self.ended(stack, "FAILED", again, {"watch": watch, "pause": 1})["event"] == first
+        assert stack.world.ledger.watch(watch).event_id == first["id"]
 
     @pytest.mark.parametrize("status", ["FAILED", "ABORTED"])
     @pytest.mark.parametrize("followed", [True, False])

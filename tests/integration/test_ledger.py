@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidhook.edges.ledger import DAY, GRACE_SECONDS, HISTORY, WATCH_DAYS, Ledger
-from vidhook.errors import NotFound
+from vidhook.errors import LostRace, NotFound
 from vidhook.event import Event, terminal_event
 from vidhook.pace import Ended, Pace, outlook
 from vidhook.providers.file import bundled_text
@@ -324,6 +324,56 @@ class TestEvents:
         closed = ledger.watch(watch.id)
         assert (closed.event_id, closed.settled) == (event.id, True)
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
+
+    def test_a_retried_watch_has_one_event_of_each_kind_whoever_writes_it(self, ledger: Ledger, watch: Watch) -> None:
+        """Two executions that end the retry differently publish the same event, beside that of before."""
+        failure = Snapshot(Status.FAILED, error=TaskError(Category.TIMEOUT, "X", "x"))
+        first = ledger.put_event(terminal_event(watch, failure, {}, NOW))
+        opened = replace(watch, event_id=None, execution="again", retries=1, retried_at=NOW + 9, first_deadline=60)
+        ledger.reopen(opened, first.id, 1, NOW + 9)
+        assert ledger.watch(watch.id) == opened
+        made = [
+            terminal_event(opened, snapshot, {}, NOW + 10 + number)
+            for number, snapshot in enumerate([DONE, failure] * 4)
+        ]
+        written = at_once(*[lambda each=each: ledger.put_event(each, 1) for each in made])
+        (body,) = {each.body for each in written}
+        closed = ledger.watch(watch.id)
+        assert body == ledger.event(watch.id, closed.event_id).body
+        assert {each.type for each in ledger.events(watch.id)} <= {"video.failed", "video.completed"}
+        assert ledger.event(watch.id, first.id) == first
+        assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
+
+    def test_a_watch_is_opened_again_once(self, ledger: Ledger, watch: Watch, event: Event) -> None:
+        """Of two retries at the same moment one is told that it lost; and the sweeper finds what was opened."""
+        opened = replace(watch, retries=1, retried_at=NOW)
+
+        def reopen() -> bool:
+            try:
+                ledger.reopen(opened, event.id, 1, NOW)
+            except LostRace:
+                return False
+            return True
+
+        assert sorted(at_once(*[reopen] * 4)) == [False, False, False, True]
+        assert ledger.overdue_watches(NOW + 10 * DAY, 10) == [watch.id]
+
+    def test_an_event_is_stored_until_a_retry_has_ended(self, ledger: Ledger, watch: Watch, event: Event) -> None:
+        """The retry may end with the same event, which must then be the same bytes."""
+        deadline = replace(watch.submission, deadline_seconds=7 * DAY)
+        ledger.reopen(replace(watch, submission=deadline, retries=1, retried_at=NOW), event.id, 1, NOW)
+        item = boto3.client("dynamodb").get_item(
+            TableName=ledger.table, Key={"pk": {"S": watch.id}, "sk": {"S": "event"}}
+        )["Item"]
+        assert int(item["ttl"]["N"]) == int(NOW) + (7 + ledger.event_days) * DAY
+
+    def test_a_callback_url_is_added_to_those_that_were_read(self, ledger: Ledger, watch: Watch) -> None:
+        """Another one that came meanwhile would be lost."""
+        added = ledger.add_callback(watch, "https://hooks.example/1")
+        assert (added, added.callbacks) == (ledger.watch(watch.id), ("https://hooks.example/1",))
+        with pytest.raises(LostRace):
+            ledger.add_callback(watch, "https://hooks.example/2")
+        assert ledger.add_callback(added, "https://hooks.example/2").callbacks[1:] == ("https://hooks.example/2",)
 
     def test_an_event_needs_its_watch(self, ledger: Ledger) -> None:
         """An event without a task must not reach any subscriber."""

@@ -16,6 +16,7 @@ from vidhook.event import Event
 from vidhook.poll import Polled, poll
 from vidhook.publish import Published, publish, publish_progress
 from vidhook.redeliver import Redelivered, redeliver
+from vidhook.retry import retry
 from vidhook.store import STORE_SECONDS
 from vidhook.submit import Submitted
 from vidhook.task import Delivery, SigningSecret, Snapshot, Subscriber, TaskError, Watch
@@ -270,6 +271,7 @@ class World(Edges):
         store: bool = True,
         seconds: float = STORE_SECONDS,
         again: bool = False,
+        execution: str | None = None,
     ) -> Published:
         return publish(
             watch_id,
@@ -279,7 +281,11 @@ class World(Edges):
             notifier=self.notifier,
             seconds=seconds,
             again=again,
+            execution=execution,
         )
+
+    def retry(self, watch_id: str, deadline_seconds: int | None = None) -> Watch:
+        return retry(watch_id, deadline_seconds=deadline_seconds, runs=self.runs, pacer=self.pacer)
 
     def publish_progress(self, watch_id: str) -> Published:
         return publish_progress(watch_id, notifier=self.notifier)

@@ -24,8 +24,8 @@ MADE = {
     "poll_task": {"pacer", "ledger", "http", "secrets"},
     "publish_event": {"ledger", "http", "secrets", "bucket", "bus", "machines", "notifier", "storage"},
     "redeliver_event": {"ledger", "http", "secrets", "bus", "notifier"},
-    "serve_api": {"ledger", "http", "secrets", "machines", "intake", "pacer"},
-    "submit_task": {"ledger", "http", "machines", "intake", "pacer"},
+    "serve_api": {"ledger", "http", "secrets", "machines", "intake", "pacer", "runs"},
+    "submit_task": {"ledger", "http", "machines", "intake", "pacer", "runs"},
     "sweep_ledger": {"ledger", "machines", "runs"},
 }
 UNUSED = {"boto3", "s3transfer", "multiprocessing", "concurrent.futures.process", "unittest"}

@@ -67,6 +67,9 @@ def test_every_field_is_taken_over() -> None:
         ({"task_id": ""}, "task_id"),
         ({"task_id": 7}, "task_id"),
         ({"task_id": "a\nb"}, "task_id"),
+        ({"task_id": "a\x85b"}, "task_id"),
+        ({"task_id": "a "}, "task_id"),
+        ({"provider": "alad\u200b"}, "provider"),
         ({"task_id": "x" * 513}, "task_id"),
         ({"metadata": []}, "metadata"),
         ({"metadata": {"note": "x" * METADATA_BYTES}}, "metadata"),
@@ -91,6 +94,51 @@ def test_a_bad_field_is_named_with_its_problem_and_a_hint(fields: dict[str, Any]
     assert refused.problem
     assert refused.hint
     assert str(refused) == f"{field}: {refused.problem}; {refused.hint}"
+
+
+INVISIBLE = (
+    " \u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u2003\u200b\u200c\u200d\u2060\u2800\u3000\u3164\ufeff\uffa0\U000e0020"
+)
+CONTROLS = "\0\t\n\r\x1b\x7f\x85\u2028\u2029"
+
+
+@pytest.mark.parametrize(
+    ("task_id", "character", "where"),
+    [
+        *[(f"{each}abc", each, "at its beginning") for each in INVISIBLE + CONTROLS],
+        *[(f"abc{each}", each, "at its end") for each in INVISIBLE + CONTROLS],
+        *[(f"ab{each}c", each, "as character 3") for each in CONTROLS],
+        *[(each, each, "at its end") for each in INVISIBLE + CONTROLS],
+    ],
+)
+@pytest.mark.parametrize("field", ["task_id", "provider"])
+def test_a_character_that_nobody_sees_is_named(field: str, task_id: str, character: str, where: str) -> None:
+    """It comes with copying, and a provider that answers 404 to it would cost the task."""
+    refused = refusal(**{field: task_id})
+    assert refused.field == field
+    assert f"U+{ord(character):04X} (" in refused.problem
+    assert refused.problem.endswith(where)
+    assert "strip it" in refused.hint
+
+
+@pytest.mark.parametrize(
+    "task_id", ["a b", "a/b", "/a", "a//", "a\u200db", "a\u00a0b", "\u89c6\u9891", "\U0001f3ac", "..a"]
+)
+def test_an_id_that_can_be_seen_is_accepted(task_id: str) -> None:
+    """Providers choose their ids, and some have blanks or slashes in them."""
+    assert check({**GOOD, "task_id": task_id}, 60)[0].task_id == task_id
+
+
+@given(task_id=st.text(min_size=1, max_size=5) | st.text(st.sampled_from(INVISIBLE + CONTROLS + "ab"), min_size=1))
+def test_the_schema_says_of_an_id_what_the_check_says(task_id: str) -> None:
+    """Callers validate with the schema before they submit; it does not know the invisible characters beyond U+FFFF."""
+    fits = not list(jsonschema.Draft7Validator(schema()).iter_errors({**GOOD, "task_id": task_id}))
+    try:
+        check({**GOOD, "task_id": task_id}, 60)
+    except BadSubmission:
+        assert not fits or any(ord(each) > 0xFFFF for each in task_id)
+    else:
+        assert fits
 
 
 @pytest.mark.parametrize(

@@ -73,18 +73,14 @@ def test_all_wanted_metadata_must_be_equal(wanted: dict[str, Any], metadata: dic
 @given(kind=types, progress=st.booleans())
 def test_a_callback_url_is_notified_of_the_end_and_of_progress_on_request(kind: str, progress: bool) -> None:
     """It belongs to one task, whatever type of event the task has."""
-    watch = Watch(Submission("alad", "1", callback_url="https://hooks.example/", progress=progress), 5.0)
-    own = callback_subscriber(watch, "default")
-    assert own is not None
+    watch = Watch(Submission("alad", "1", progress=progress), 5.0)
+    own = callback_subscriber("https://hooks.example/", watch, "default")
     assert wants(own, event(kind)) is (kind in TERMINAL_TYPES or (progress and kind.endswith(".progress")))
     assert own.secret_name == "default"
 
 
 def test_one_callback_url_is_one_subscriber_for_all_its_tasks() -> None:
     """Its Retry-After and its failures count for all these tasks."""
-    watches = [Watch(Submission("alad", task, callback_url="https://hooks.example/"), 5.0) for task in "12"]
-    one, other = (callback_subscriber(watch, "default") for watch in watches)
-    assert one is not None
-    assert other is not None
+    watches = [Watch(Submission("alad", task), 5.0) for task in "12"]
+    one, other = (callback_subscriber("https://hooks.example/", watch, "default") for watch in watches)
     assert one.id == other.id
-    assert callback_subscriber(Watch(Submission("alad", "3"), 0.0), "default") is None

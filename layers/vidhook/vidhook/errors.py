@@ -3,9 +3,10 @@
 VidhookError
   BadInput            correct the input: `field`, `problem` and `hint` say how
     BadSubmission     ... a submission
+      Conflict        ... that contradicts the first submission of the same task
     BadProviderFile   ... a provider's TOML file
     BadSubscriber     ... a subscriber's URL, filter or secret
-  Refused             the HTTP API cannot take a request: its form is wrong, or the current state does not allow it
+  Refused             a request cannot be taken: its form is wrong, or the current state does not allow it
   NotFound            it is not in the ledger (any more)
   LostRace            a conditional write found that another execution wrote first
   RequestFailed       an outbound request got no complete answer; try again later, `kind` says what broke
@@ -21,7 +22,7 @@ VidhookError
   OutOfTime           the invocation's time is spent; what is stored so far is kept, so go on in the next one
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class VidhookError(Exception):
@@ -40,6 +41,14 @@ class BadSubmission(BadInput):
     """A submission cannot be accepted."""
 
 
+class Conflict(BadSubmission):
+    """A submission contradicts the first one of its task. `differences`: each `field`, with its `known` and `given`."""
+
+    def __init__(self, field: str, problem: str, hint: str, differences: list[dict[str, Any]]) -> None:
+        super().__init__(field, problem, hint)
+        self.differences = differences
+
+
 class BadProviderFile(BadInput):
     """A provider's TOML file cannot be used."""
 
@@ -49,10 +58,10 @@ class BadSubscriber(BadInput):
 
 
 class Refused(VidhookError):
-    """The HTTP API cannot take a request, for its form or in the current state: the status, the reason and a hint."""
+    """A request cannot be taken, for its form or in the current state: the HTTP status, the reason and a hint."""
 
     def __init__(self, status: int, detail: str, hint: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(detail)
+        super().__init__(f"{detail}; {hint}")
         self.status, self.detail, self.hint, self.headers = status, detail, hint, headers or {}
 
 

@@ -4,7 +4,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from vidhook.errors import BadInput, NotFound, Refused
+from vidhook.errors import BadInput, Conflict, NotFound, Refused
 
 # The largest submission is smaller.
 BODY_BYTES = 65_536
@@ -15,12 +15,15 @@ def problem(error: Exception) -> dict[str, Any]:
 
     `about:blank` is RFC 9457's type for a problem that its status describes fully.
     """
+    members: dict[str, Any]
     match error:
         case Refused():
             status, members = error.status, {"detail": error.detail, "hint": error.hint}
         case BadInput():
             members = {"detail": f"{error.field}: {error.problem}", "field": error.field, "hint": error.hint}
             status = HTTPStatus.UNPROCESSABLE_ENTITY
+            if isinstance(error, Conflict):
+                status, members["differences"] = HTTPStatus.CONFLICT, error.differences
         case NotFound():
             status, members = HTTPStatus.NOT_FOUND, {"detail": str(error)}
         case _:

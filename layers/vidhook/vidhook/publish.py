@@ -88,7 +88,7 @@ class Published:
     forbidden: int = 0
 
 
-def publish(
+def publish(  # noqa: PLR0913 - each is given by its name
     watch_id: str,
     *,
     problem: TaskError | None = None,
@@ -97,18 +97,20 @@ def publish(
     notifier: "Notifier",
     seconds: float = STORE_SECONDS,
     again: bool = False,
+    execution: str | None = None,
 ) -> Published:
     """Ends a watch with its terminal event, and notifies the subscribers. Each step can be repeated after a crash.
 
     `problem` says why the watch ends if no poll settled it. Without `storage` the video is not stored, and the event
     has the provider's link; with it, storing takes at most `seconds`, and `again` says that this was tried before.
-    Raises NotFound when there is no such watch.
+    `execution` publishes; one from before a retry only repeats the event of that time. Raises NotFound when there is no
+    such watch.
     """
     ledger, bus = notifier.ledger, notifier.bus
     watch = ledger.watch(watch_id)
     stored: Stored | None = None
-    if watch.event_id is not None:
-        event = ledger.event(watch_id)
+    if watch.event_id is not None or _is_from_before(watch, execution):
+        event = ledger.event(watch_id, watch.event_id)
     else:
         snapshot = _final_snapshot(watch, problem)
         if snapshot.sources and storage is not None:
@@ -123,11 +125,28 @@ def publish(
                 return Published(pause=pause, stored=stored, watch=watch)
         files = stored.files if stored else {}
         reasons = stored.not_stored if stored else {source.role: NOT_TRIED for source in snapshot.sources}
-        event = ledger.put_event(terminal_event(watch, snapshot, files, notifier.clock.now(), reasons))
+        ending = terminal_event(watch, snapshot, files, notifier.clock.now(), reasons)
+        event = ledger.put_event(ending, watch.retries)
+        # Read after the event is written: a callback_url that is added meanwhile is seen here, or sees the event.
+        watch = ledger.watch(watch_id)
     notified = notify(event, watch, notifier)
-    bus.put(event)
+    if not _ended_as_before(watch, event):
+        bus.put(event)
     forbidden = answer_tokens(event, ledger=ledger, machines=machines)
     return Published(event, notified=notified, stored=stored, watch=watch, forbidden=forbidden)
+
+
+def _is_from_before(watch: Watch, execution: str | None) -> bool:
+    """Returns whether an execution may be one from before a retry, which must not end the watch as failed.
+
+    The watch's own one ends it, or the sweeper starts another.
+    """
+    return watch.retries > 0 and not watch.settled and execution not in (None, watch.execution)
+
+
+def _ended_as_before(watch: Watch, event: Event) -> bool:
+    """Returns whether a retried watch ended with the very event that was published before the retry."""
+    return watch.event_id == event.id and watch.retried_at is not None and event.at < watch.retried_at
 
 
 def _goes_on(result: str, stored: "Stored", watch: Watch, notifier: "Notifier") -> bool:

@@ -1,4 +1,4 @@
-"""The recipients of an event: the subscribers whose filter it passes, and the task's own callback_url."""
+"""The recipients of an event: the subscribers whose filter it passes, and the task's own callback_urls."""
 
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -15,9 +15,8 @@ def recipients(
 ) -> list[Subscriber]:
     """Returns the subscribers that an event is for; for progress, only those that can be notified at this moment."""
     found = [subscriber for subscriber in ledger.subscribers() if wants(subscriber, event)]
-    own = callback_subscriber(watch, default_secret_name)
-    if own is not None and wants(own, event):
-        found.append(ledger.callback(own, now))
+    own = (callback_subscriber(url, watch, default_secret_name) for url in watch.callback_urls)
+    found += [ledger.callback(each, now) for each in own if wants(each, event)]
     return found if event.terminal else [each for each in found if each.active and each.hold_until <= now]
 
 
@@ -30,11 +29,8 @@ def wants(subscriber: Subscriber, event: "Event") -> bool:
     )
 
 
-def callback_subscriber(watch: Watch, default_secret_name: str) -> Subscriber | None:
-    """Returns a task's callback_url as a subscriber with the stack's secret, or None. It gets progress if asked for."""
-    url = watch.submission.callback_url
-    if url is None:
-        return None
+def callback_subscriber(url: str, watch: Watch, default_secret_name: str) -> Subscriber:
+    """Returns a task's callback_url as a subscriber with the stack's secret. It gets progress if the task has it."""
     progress = ("*.progress",) if watch.submission.progress else ()
     return Subscriber(
         derived_id("cb", url),

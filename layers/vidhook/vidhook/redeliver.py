@@ -69,7 +69,7 @@ def _event_and_subscriber(delivery: Delivery, ledger: "Ledger") -> "tuple[Event,
     The ledger has terminal events only, since progress is never sent again.
     """
     try:
-        event = ledger.event(delivery.watch_id)
-        return (event, ledger.subscriber(delivery.subscriber_id)) if event.id == delivery.event_id else None
+        event = ledger.event(delivery.watch_id, delivery.event_id)
+        return event, ledger.subscriber(delivery.subscriber_id)
     except NotFound:
         return None

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import unicodedata
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ METADATA_BYTES = 16_384
 METADATA_LEVELS = 32
 # The values of these fields may be credentials; errors do not repeat them.
 CREDENTIALS = ("task_token", "callback_url")
+IDS = ("provider", "task_id")
+# Letters and symbols by their category, which show nothing: fillers, a joiner and an empty braille pattern.
+BLANK = "\u034f\u115f\u1160\u2800\u3164\uffa0"
 
 
 def check(raw: Any, default_deadline: int) -> tuple[Submission, str | None]:
@@ -31,6 +35,9 @@ def check(raw: Any, default_deadline: int) -> tuple[Submission, str | None]:
         serialize(raw)
     except (ValueError, RecursionError):
         raise BadSubmission("submission", "contains NaN, an infinity or too many levels", "give plain JSON") from None
+    for field in IDS:
+        if isinstance(raw, dict) and isinstance(raw.get(field), str):
+            _check_visible(field, raw[field])
     schemas.check(raw, schema, validate, credentials=CREDENTIALS, raises=BadSubmission)
     metadata = raw.get("metadata", {})
     if _levels(metadata) > METADATA_LEVELS:
@@ -40,6 +47,20 @@ def check(raw: Any, default_deadline: int) -> tuple[Submission, str | None]:
     fields = {**raw, "deadline_seconds": int(raw.get("deadline_seconds", default_deadline))}
     token = fields.pop("task_token", None)
     return Submission(**fields), token
+
+
+def _check_visible(field: str, text: str) -> None:
+    """Raises BadSubmission for an id with a character that nobody sees: a control anywhere, a blank at one of its ends.
+
+    Such an id is most often a copy of a good one, and no provider knows it.
+    """
+    for at, character in enumerate(text):
+        category, place = unicodedata.category(character), {0: "at its beginning", len(text) - 1: "at its end"}.get(at)
+        invisible = category in ("Cf", "Zs") or character in BLANK
+        if category in ("Cc", "Zl", "Zp") or (place and invisible):
+            name = f"U+{ord(character):04X} ({unicodedata.name(character, 'a control character').lower()})"
+            where = place or f"as character {at + 1}"
+            raise BadSubmission(field, f"has {name} {where}", "strip it, and give the id that is left")
 
 
 def schema() -> dict[str, Any]:

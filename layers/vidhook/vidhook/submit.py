@@ -1,20 +1,35 @@
 """Accepts a submission: checks it, writes the watch and starts its execution."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vidhook.errors import BadInput, BadSubmission, Blocked, NotFound
+from vidhook.errors import BadInput, BadSubmission, Blocked, Conflict, LostRace, NotFound
+from vidhook.event import serialize
 from vidhook.providers.file import check_task_id
+from vidhook.recipients import callback_subscriber
+from vidhook.runs import hold
 from vidhook.submission import check
-from vidhook.task import Submission, Watch
+from vidhook.task import DeliveryState, Submission, Watch
 from vidhook.tokens import answer_tokens
 
 if TYPE_CHECKING:
     from vidhook.edges.http import Http
     from vidhook.edges.ledger import Ledger
     from vidhook.edges.machines import Machines
+    from vidhook.event import Event
     from vidhook.pacing import Pacer
+    from vidhook.runs import Runs
     from vidhook.times import Clock
+
+MOST_CALLBACKS = 20
+# Longer than an attempt takes: publishing may be making one to the same URL.
+AFTER_AN_ATTEMPT = 20
+# What a later submission may repeat but not change. The others are hints, or are added to what is known.
+FIXED = ("metadata", "deadline_seconds", "progress")
+ABSENT = object()
+DIFFERENCES_IN_TEXT, VALUE_IN_TEXT = 5, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +43,27 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Accepts submissions, with these edges. `default_deadline` is the deadline_seconds of a submission without one."""
+    """Accepts submissions, with these edges.
+
+    `default_deadline` is the deadline_seconds of a submission without one, `default_secret` the name of the secret that
+    signs for callback_urls.
+    """
 
     ledger: "Ledger"
     http: "Http"
     machines: "Machines"
     clock: "Clock"
     pacer: "Pacer"
+    runs: "Runs"
     default_deadline: int
+    default_secret: str
 
     def submit(self, raw: Any, execution: str | None = None) -> Submitted:
         """Checks a submission and starts its watch. It is idempotent: a task that is submitted twice has one watch.
 
         `execution` is the name of the caller if it is itself an execution of the watch machine. A watch that is not
-        settled is started again, since an earlier call may have crashed before it started it. Raises BadSubmission.
+        settled is started again, since an earlier call may have crashed before it started it. Another callback_url of a
+        known task gets its events too. Raises BadSubmission, and Conflict for what the first submission says otherwise.
         """
         submission, token = check(raw, self.default_deadline)
         if token is not None and execution is not None:
@@ -51,13 +73,17 @@ class Intake:
         now = self.clock.now()
         pause = self.pacer.first_pause(submission, now)
         watch, created = self.ledger.claim(submission, execution or submission.id, pause, now)
+        if not created:
+            _check_against_first(raw, watch)
+            if submission.callback_url is not None:
+                watch = self._add_callback(watch, submission.callback_url, now)
         if execution is None:
             if token is not None:
                 self.ledger.put_token(watch.id, token, now)
                 # Read after the token is written: either the event is seen here, or publishing sees the token.
                 watch = self.ledger.watch(watch.id)
             if not watch.settled:
-                self.machines.start_watch(watch.id, watch.id, pause)
+                self.machines.start_watch(watch.execution, watch.id, pause)
         if watch.event_id is not None and (token is not None or execution is not None):
             self._answer_at_once(watch)
         return Submitted(watch, created, pause)
@@ -81,8 +107,96 @@ class Intake:
 
     def _answer_at_once(self, watch: Watch) -> None:
         """Answers the task tokens of a task that has ended. Raises BadSubmission when its event is no longer stored."""
+        answer_tokens(self._event(watch), ledger=self.ledger, machines=self.machines)
+
+    def _add_callback(self, watch: Watch, url: str, now: float) -> Watch:
+        """Makes a URL one more subscriber of a task, and sends it the event if the task has ended.
+
+        Returns the watch as it now stands. Raises BadSubmission when there is no event to send any more, and for one
+        URL too many.
+        """
+        if watch.event_id is not None and url not in watch.callback_urls:
+            self._event(watch)
+        while url not in watch.callback_urls:
+            if len(watch.callback_urls) >= MOST_CALLBACKS:
+                problem = f"is one too many: the task has {MOST_CALLBACKS}, the most"
+                raise BadSubmission("callback_url", problem, "add a subscriber instead: `vidhook subscribers add`")
+            try:
+                # It returns what is read after the write: the event is seen here, or publishing sees the URL.
+                watch = self.ledger.add_callback(watch, url)
+            except LostRace:
+                watch = self.ledger.watch(watch.id)
+        if watch.event_id is not None:
+            with suppress(BadSubmission):  # it had the event, which is no longer stored
+                self._send_late(self._event(watch), watch, url, now)
+        return watch
+
+    def _send_late(self, event: "Event", watch: Watch, url: str, now: float) -> None:
+        """Starts the delivery of a published event to a callback_url, unless it was started before."""
+        subscriber = self.ledger.callback(callback_subscriber(url, watch, self.default_secret), now)
+        delivery = self.ledger.open_delivery(event, subscriber, now)
+        if delivery.state is not DeliveryState.DUE or delivery.attempts or delivery.run:
+            return
+        if subscriber.active:
+            self.runs.start(delivery, pause=1 if delivery.created_at == now else AFTER_AN_ATTEMPT)
+        else:
+            hold(delivery, self.ledger)
+
+    def _event(self, watch: Watch) -> "Event":
+        """Returns the event of a task that has ended. Raises BadSubmission when it is no longer stored."""
         try:
-            answer_tokens(self.ledger.event(watch.id), ledger=self.ledger, machines=self.machines)
+            return self.ledger.event(watch.id, watch.event_id)
         except NotFound:  # the ledger has a watch for longer than its event
             problem = "is of a task that ended long ago: its event is no longer stored"
             raise BadSubmission("task_id", problem, f"`vidhook task {watch.id}` shows how it ended") from None
+
+
+def _check_against_first(raw: Mapping[str, Any], watch: Watch) -> None:
+    """Raises Conflict when a submission says otherwise what the first one of its task said; a field left out does not.
+
+    A retry's deadline is not compared: the first submission is sent again in good faith.
+    """
+    first = watch.submission
+    known = {
+        "metadata": first.metadata,
+        "deadline_seconds": watch.first_deadline or first.deadline_seconds,
+        "progress": first.progress,
+    }
+    found = [each for name in FIXED if name in raw for each in _differences(name, known[name], raw[name])]
+    if not found:
+        return
+    said = "; ".join(map(_in_words, found[:DIFFERENCES_IN_TEXT]))
+    more = len(found) - DIFFERENCES_IN_TEXT
+    problem = f"the task was submitted before with other values: {said}" + (f"; and {more} more" if more > 0 else "")
+    hint = "leave these fields out, or give the values of the first submission; `vidhook retry` gives a new deadline"
+    raise Conflict(found[0]["field"].partition(".")[0], problem, hint, found)
+
+
+def _differences(field: str, known: Any, given: Any) -> list[dict[str, Any]]:
+    """Returns where two values differ, in an object by its keys. What one of them lacks is left out."""
+    if isinstance(known, dict) and isinstance(given, dict):
+        pairs = {name: (known.get(name, ABSENT), given.get(name, ABSENT)) for name in {**known, **given}}
+        return [
+            {"field": f"{field}.{name}"}
+            | ({} if one is ABSENT else {"known": one})
+            | ({} if other is ABSENT else {"given": other})
+            for name, (one, other) in pairs.items()
+            if not _same(one, other)
+        ]
+    return [] if _same(known, given) else [{"field": field, "known": known, "given": given}]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Returns whether two values are the same in JSON: 1 is 1.0, but not true."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _in_words(difference: Mapping[str, Any]) -> str:
+    known, given = (
+        serialize(difference[name])[:VALUE_IN_TEXT] if name in difference else "nothing" for name in ("known", "given")
+    )
+    return f"{difference['field'][:VALUE_IN_TEXT]} is {known}, not {given}"

@@ -224,7 +224,9 @@ class Watch:
     history: the latest polls, oldest first. store_failures: how often storing the video failed. uploads: by role, what
     is stored, or goes into the bucket in parts. detected_at: when a poll found the task settled. last_progress: the
     latest poll that subscribers were notified of. doubted_at: the age at which the provider first answered as if the
-    task had ended, without saying so, since it last gave a status.
+    task had ended, without saying so, since it last gave a status. callbacks: the callback_urls of later submissions.
+    retries: how often it was opened again after its failure was published, retried_at: when that was done last.
+    first_deadline: the deadline_seconds of the first submission, once a retry has set another.
     """
 
     submission: Submission
@@ -240,10 +242,20 @@ class Watch:
     event_id: str | None = None  # the terminal event, once written
     last_progress: Poll | None = None
     doubted_at: float | None = None
+    callbacks: tuple[str, ...] = ()
+    retries: int = 0
+    retried_at: float | None = None
+    first_deadline: int | None = None
 
     @property
     def id(self) -> str:
         return self.submission.id
+
+    @property
+    def callback_urls(self) -> tuple[str, ...]:
+        """All URLs that get the events of this task alone, in the order in which they were submitted."""
+        first = self.submission.callback_url
+        return self.callbacks if first is None else (first, *self.callbacks)
 
     def age(self, now: float) -> float:
         """Returns seconds since submission; at least the sum of all pauses, which a sandbox waits out in less time."""

@@ -97,7 +97,8 @@ class Edges:
         from vidhook.submit import Intake  # with its JSON Schema, which most functions never need
 
         deadline = int(self._settings["DEFAULT_DEADLINE_SECONDS"])
-        return Intake(self.ledger, self.http, self.machines, self.clock, self.pacer, deadline)
+        secret = self._settings.get("DEFAULT_SECRET", "")
+        return Intake(self.ledger, self.http, self.machines, self.clock, self.pacer, self.runs, deadline, secret)
 
     @cached_property
     def pacer(self) -> Pacer:

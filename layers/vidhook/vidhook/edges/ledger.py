@@ -4,7 +4,8 @@ One partition holds all of one task, so one query reads it:
 
     pk            sk                          what
     tsk_...       watch                       the watch and its latest snapshot
-    tsk_...       event                       its one terminal event
+    tsk_...       event                       its terminal event
+    tsk_...       event#<evt>                 the other one, of a task that was retried
     tsk_...       delivery#<evt>#<sub>        one event to one subscriber
     tsk_...       attempt#<evt>#<sub>#<n>     one attempt
     tsk_...       token#<tok>                 a task token that waits for the event
@@ -31,7 +32,7 @@ from dataclasses import asdict, astuple, fields, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
 
 from botocore.exceptions import ClientError
 
@@ -168,8 +169,10 @@ class Ledger:
             "snapshot": _snapshot_text(changed.snapshot),
             "doubted_at": changed.doubted_at,
         }
+        same_round, seen = _same_round(watch.retries)
+        condition = f"attribute_exists(pk) AND attribute_not_exists(detected_at) AND {same_round}"
         try:
-            self._update(_key(watch.id, "watch"), values, "attribute_exists(pk) AND attribute_not_exists(detected_at)")
+            self._update(_key(watch.id, "watch"), values, condition, seen)
         except LostRace:
             return self.watch(watch.id)
         return changed
@@ -202,6 +205,47 @@ class Ledger:
         with suppress(LostRace):
             self._update(_key(watch.id, "watch"), values, "attribute_exists(due)")
 
+    def add_callback(self, watch: Watch, url: str) -> Watch:
+        """Adds a callback_url to a watch. Returns the watch as it stands after that.
+
+        Raises LostRace when another one was added since the watch was read.
+        """
+        seen = {"callbacks": list(watch.callbacks)} if watch.callbacks else None
+        condition = "callbacks = :seen_callbacks" if seen else "attribute_not_exists(callbacks)"
+        added = {"callbacks": [*watch.callbacks, url]}
+        self._update(_key(watch.id, "watch"), added, f"attribute_exists(pk) AND {condition}", seen)
+        return self.watch(watch.id)
+
+    def reopen(self, watch: Watch, event_id: str, pause: int, now: float) -> None:
+        """Opens a watch again that ended with the event `event_id`; `watch` is as it shall be after that.
+
+        Its events are stored for longer: a second end of the same kind is the same event, to the byte. Raises LostRace
+        when the watch was opened since it was read.
+        """
+        ends = now + watch.submission.deadline_seconds
+        for item in self._items(watch.id, "event"):
+            with suppress(LostRace):
+                self._update(_key(item["pk"], item["sk"]), {"ttl": self._event_ttl(ends)})
+        values = {
+            "submission": serialize(asdict(watch.submission)),
+            "execution": watch.execution,
+            "store_failures": None,
+            "uploads": None,
+            "snapshot": _snapshot_text(watch.snapshot),
+            "detected_at": None,
+            "event_id": None,
+            "doubted_at": None,
+            "retries": watch.retries,
+            "retried_at": watch.retried_at,
+            "first_deadline": watch.first_deadline,
+            "due": _due("watch", watch.id),
+            "due_at": _due_at(now + pause),
+            "ttl": int(ends) + WATCH_DAYS * DAY,
+        }
+        same_round, seen = _same_round(watch.retries - 1)
+        condition = f"event_id = :seen_event_id AND {same_round}"
+        self._update(_key(watch.id, "watch"), values, condition, {"event_id": event_id, **(seen or {})})
+
     def overdue_watches(self, now: float, most: int) -> list[str]:
         """Returns the ids of watches without an event that should have moved before now, the longest overdue first."""
         return [item["pk"] for item in self._overdue("watch", now, most)]
@@ -231,35 +275,53 @@ class Ledger:
 
     # Events
 
-    def put_event(self, event: Event) -> Event:
-        """Writes a watch's terminal event and closes the watch. Returns the event that was written first."""
-        item = {**_key(event.watch_id, "event"), **_event_values(event), "ttl": self._event_ttl(event.at)}
+    def put_event(self, event: Event, retries: int = 0) -> Event:
+        """Writes a watch's terminal event and closes the watch. Returns the event that the watch ended with.
+
+        That is another one if somebody was first, and the one of before if a retry ended in the same way. `retries` are
+        those of the watch when its end was found: one that was opened again since then stays open.
+        """
+        same_round, seen = _same_round(retries)
         close = _update_arguments(
-            _key(event.watch_id, "watch"), {"event_id": event.id, "due": None, "due_at": None}, "attribute_exists(pk)"
+            _key(event.watch_id, "watch"),
+            {"event_id": event.id, "due": None, "due_at": None},
+            f"attribute_exists(pk) AND attribute_not_exists(event_id) AND {same_round}",
+            seen,
         )
+        writes: list[Any] = [{"Update": {"TableName": self.table, **close}}]
+        ended: Event | None = None
+        with suppress(NotFound):
+            ended = self.event(event.watch_id, event.id) if retries else None
+        if ended is None:
+            key = _key(event.watch_id, f"event#{event.id}" if retries else "event")
+            item = _pack({**key, **_event_values(event), "ttl": self._event_ttl(event.at)})
+            once = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+            writes.insert(0, {"Put": once})
         try:
-            self._client.transact_write_items(
-                TransactItems=[
-                    {
-                        "Put": {
-                            "TableName": self.table,
-                            "Item": _pack(item),
-                            "ConditionExpression": "attribute_not_exists(pk)",
-                        }
-                    },
-                    cast("Any", {"Update": {"TableName": self.table, **close}}),
-                ]
-            )
+            self._client.transact_write_items(TransactItems=writes)
         except self._client.exceptions.TransactionCanceledException as error:
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
             if "ConditionalCheckFailed" not in reasons:
                 raise  # a temporary conflict or throttle: there is no event yet
-            return self.event(event.watch_id)
-        return event
+            return self.event(event.watch_id, self.watch(event.watch_id).event_id)
+        return ended or event
 
-    def event(self, watch_id: str) -> Event:
-        """Returns the terminal event of a watch. Raises NotFound while there is none."""
-        return _event(self._get(watch_id, "event", f"event of task {watch_id}"))
+    def event(self, watch_id: str, event_id: str | None = None) -> Event:
+        """Returns a terminal event of a watch: the one with this id, else the latest. Raises NotFound."""
+        if event_id is None:
+            events = self.events(watch_id)
+            if not events:
+                raise NotFound(f"event of task {watch_id} is not in the ledger")
+            return events[-1]
+        with suppress(NotFound):
+            first = _event(self._get(watch_id, "event", f"event of task {watch_id}"))
+            if first.id == event_id:
+                return first
+        return _event(self._get(watch_id, f"event#{event_id}", f"event {event_id} of task {watch_id}"))
+
+    def events(self, watch_id: str) -> list[Event]:
+        """Returns the terminal events of a watch, oldest first: one, or two if it was retried."""
+        return sorted((_event(item) for item in self._items(watch_id, "event")), key=lambda event: event.at)
 
     # Deliveries
 
@@ -856,6 +918,11 @@ def _as_stored(value: Any) -> Any:
     return value
 
 
+def _same_round(retries: int) -> tuple[str, Item | None]:
+    """Returns the condition that no retry opened a watch again since it was read, and the values for `seen`."""
+    return ("retries = :seen_retries", {"retries": retries}) if retries else ("attribute_not_exists(retries)", None)
+
+
 def _event_values(event: Event) -> Item:
     return {name: value for name, value in _plain(event).items() if name != "watch_id"}
 
@@ -879,6 +946,10 @@ def _watch(item: Item) -> Watch:
         event_id=item.get("event_id"),
         last_progress=Poll(**json.loads(item["last_progress"])) if "last_progress" in item else None,
         doubted_at=item.get("doubted_at"),
+        callbacks=tuple(json.loads(item.get("callbacks", "[]"))),
+        retries=item.get("retries", 0),
+        retried_at=item.get("retried_at"),
+        first_deadline=item.get("first_deadline"),
     )
 
 
