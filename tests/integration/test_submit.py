@@ -112,7 +112,8 @@ class TestRefused:
         assert world.machines.started == {}
 
 
-FIRST: dict[str, Any] = {"metadata": {"order": "17", "size": {"w": 1}}, "deadline_seconds": 600, "progress": True}
+METADATA: dict[str, Any] = {"order": "17", "size": {"w": [1, 2]}}
+FIRST: dict[str, Any] = {"metadata": METADATA, "deadline_seconds": 600, "progress": True}
 
 
 class TestTheSameTaskWithOtherValues:
@@ -121,7 +122,7 @@ class TestTheSameTaskWithOtherValues:
         [
             {},
             FIRST,
-            {"metadata": {"size": {"w": 1.0}, "order": "17"}},
+            {"metadata": {"size": {"w": [1.0, 2]}, "order": "17"}},
             {"deadline_seconds": 600.0},
             {"expected_seconds": 7},
         ],
@@ -142,19 +143,19 @@ class TestTheSameTaskWithOtherValues:
         ("again", "differences"),
         [
             (
-                {"metadata": {"order": "18", "size": {"w": 1}}},
+                {"metadata": {**METADATA, "order": "18"}},
                 [{"field": "metadata.order", "known": "17", "given": "18"}],
             ),
             (
-                {"metadata": {"order": "17", "size": {"w": True}, "late": None}},
+                {"metadata": {**METADATA, "size": {"w": [True, 2]}, "late": None}},
                 [
-                    {"field": "metadata.size", "known": {"w": 1}, "given": {"w": True}},
+                    {"field": "metadata.size", "known": {"w": [1, 2]}, "given": {"w": [True, 2]}},
                     {"field": "metadata.late", "given": None},
                 ],
             ),
             (
                 {"metadata": {"order": "17"}},
-                [{"field": "metadata.size", "known": {"w": 1}}],
+                [{"field": "metadata.size", "known": {"w": [1, 2]}}],
             ),
             (
                 {"deadline_seconds": 60, "progress": False},

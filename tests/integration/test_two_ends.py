@@ -39,6 +39,7 @@ class OneTask(RuleBasedStateMachine):
         self.world.machines.started.clear()
         self.over: set[str] = set()  # executions that have ended
         self.publishing: set[str] = set()  # those that have left the loop of polls
+        self.unanswered: set[int | None] = set()  # by the number of the URL: submissions that their senders repeat
         self.script(Answer(404))
         self.watch_id = self.world.submit(self.task_id, deadline_seconds=DEADLINE).watch.id
         # A sweep looks at every first character of an id; here there is one task.
@@ -74,8 +75,12 @@ class OneTask(RuleBasedStateMachine):
 
     @rule(url=st.sampled_from([None, 0, 1, 2]), at=CRASHES)
     def somebody_submits(self, url: int | None, at: int | None) -> None:
+        if self.killed_at(at, lambda world: self.submit(world, url)):
+            self.unanswered.add(url)
+
+    def submit(self, world: World, url: int | None) -> None:
         fields = {} if url is None else {"callback_url": self.urls[url]}
-        self.killed_at(at, lambda world: world.submit(self.task_id, deadline_seconds=DEADLINE, **fields))
+        world.submit(self.task_id, deadline_seconds=DEADLINE, **fields)
 
     @rule(at=CRASHES)
     def somebody_retries(self, at: int | None) -> None:
@@ -142,6 +147,8 @@ class OneTask(RuleBasedStateMachine):
         if not hasattr(self, "watch_id"):
             return
         self.script(says("completed", url=self.world.video()))
+        for number in self.unanswered:
+            self.submit(self.world, number)
         for _ in range(4):
             self.a_sweep_comes()
             for _ in range(3):

@@ -1,6 +1,7 @@
 """Accepts a submission: checks it, writes the watch and starts its execution."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +115,7 @@ class Intake:
         Returns the watch as it now stands. Raises BadSubmission when there is no event to send any more, and for one
         URL too many.
         """
-        known = url in watch.callback_urls
-        if watch.event_id is not None and not known:
+        if watch.event_id is not None and url not in watch.callback_urls:
             self._event(watch)
         while url not in watch.callback_urls:
             if len(watch.callback_urls) >= MOST_CALLBACKS:
@@ -127,11 +127,8 @@ class Intake:
             except LostRace:
                 watch = self.ledger.watch(watch.id)
         if watch.event_id is not None:
-            try:
+            with suppress(BadSubmission):  # it had the event, which is no longer stored
                 self._send_late(self._event(watch), watch, url, now)
-            except BadSubmission:
-                if not known:
-                    raise
         return watch
 
     def _send_late(self, event: "Event", watch: Watch, url: str, now: float) -> None:
