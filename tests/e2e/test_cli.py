@@ -129,8 +129,8 @@ def test_deliveries_shows_why_a_webhook_did_not_arrive(bridge: Bridge, cli: Cli,
     assert (row["state"], row["last"]) == ("due", "418")
     assert row["next_at"]
     assert row["log"][0]["status"] == 418
-    [listed] = rows(cli("deliveries", "--subscriber", bridge.known(app).id))
-    assert (listed["task"], listed["event_id"]) == (id_of(task), bridge.event(task).id)
+    listed = rows(cli("deliveries", "--subscriber", bridge.known(app).id))
+    assert (id_of(task), bridge.event(task).id) in [(each["task"], each["event_id"]) for each in listed]
     assert rows(cli("deliveries", "--subscriber", bridge.known(app).id, "--failed")) == []
 
 

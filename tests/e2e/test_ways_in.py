@@ -173,7 +173,7 @@ def test_a_task_token_is_answered_by_every_way_to_submit(bridge: Bridge, way: st
 def test_a_token_for_a_task_that_is_done_is_answered_at_once(bridge: Bridge) -> None:
     """A video may be done before an execution begins to wait for it."""
     task = bridge.task()
-    bridge.submit(task)
+    bridge.submit(task, metadata={"order": "17"})
     bridge.ended(bridge.execution_arn(task))
     argument = {"provider": task.provider, "task_id": task.task_id, "order": "17"}
     definition = sample(bridge, SAMPLES / "step-functions-callback-function.asl.json")
@@ -187,8 +187,8 @@ def test_a_task_that_is_submitted_in_every_way_has_one_event(
     """Submissions are deduplicated whatever way they come, and a second execution publishes the same event."""
     app = subscriber()
     task = bridge.task(seconds=2)
-    submission = json.dumps(bridge.submission(task))
-    bridge.submit(task)
+    submission = json.dumps(bridge.submission(task, metadata={"order": "17"}))
+    bridge.submit(task, metadata={"order": "17"})
     entry = {"Source": "test", "DetailType": "vidhook.submit", "Detail": submission}
     bridge.cloud.client("events").put_events(Entries=[{**entry, "EventBusName": bridge.cloud.outputs["bus"]}])
     bridge.cloud.client("sqs").send_message(QueueUrl=bridge.cloud.outputs["submissions_queue"], MessageBody=submission)

@@ -147,8 +147,8 @@ class OneTask(RuleBasedStateMachine):
         if not hasattr(self, "watch_id"):
             return
         self.script(says("completed", url=self.world.video()))
-        for url in self.unanswered:
-            self.submit(self.world, url)
+        for number in self.unanswered:
+            self.submit(self.world, number)
         for _ in range(4):
             self.a_sweep_comes()
             for _ in range(3):
