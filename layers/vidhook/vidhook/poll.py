@@ -72,7 +72,7 @@ def poll(
     snapshot = _settling_snapshot(watch, reading, broken, at)
     if snapshot is not None:
         settled = ledger.note_poll(watch, _entry(at, reading, broken), snapshot, settled=True)
-        if snapshot.said:
+        if snapshot.said and not watch.retries:  # one that was given up may have ended days ago
             pacer.learn(settled, snapshot, at)
         return Polled(settled, True, reading=reading, broken=broken, settled_now=True)
     snapshot = _open_snapshot(reading)
