@@ -168,7 +168,9 @@ def _check_against_first(raw: Mapping[str, Any], watch: Watch) -> None:
     said = "; ".join(map(_in_words, found[:DIFFERENCES_IN_TEXT]))
     more = len(found) - DIFFERENCES_IN_TEXT
     problem = f"the task was submitted before with other values: {said}" + (f"; and {more} more" if more > 0 else "")
-    hint = "leave these fields out, or give the values of the first submission; `vidhook retry` gives a new deadline"
+    hint = "leave these fields out, or give the values of the first submission"
+    if any(each["field"] == "deadline_seconds" for each in found):
+        hint += "; a task that was given up gets a new deadline by a retry"
     raise Conflict(found[0]["field"].partition(".")[0], problem, hint, found)
 
 
