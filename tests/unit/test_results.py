@@ -180,6 +180,20 @@ class TestTheFilmWins:
         task.pop("task_result")
         assert completed(task, "infinityblue").sources[0].url.endswith("/content")
 
+    def test_the_image_of_a_video_task_is_its_input(self) -> None:
+        """VicSee gives an image under this name only where the task makes one."""
+        task = {
+            "data": {"id": "t1", "status": "completed", "mediaType": "video", "image_url": "https://in.example/a.png"}
+        }
+        assert completed(task, "vicsee").status == Status.FAILED
+
+    def test_a_place_may_lead_into_json_in_a_string(self) -> None:
+        """Kie and others give a part of the answer as text; a prompt that is JSON stays a text."""
+        text = FILE.replace('"output"', '"response.output.link"') + 'answer.prompt = "prompt"\n'
+        inner = json.dumps({"output": json.dumps({"link": FILM})})
+        found = completed({"response": inner, "prompt": '{"scene": 1}'}, text=text)
+        assert (found.sources[0].url, found.prompt) == (FILM, '{"scene": 1}')
+
     def test_an_image_is_an_image_where_the_answer_does_not_say(self) -> None:
         """Many APIs make both and name neither."""
         found = completed({"output": ["https://cdn.example/a.webp"]})

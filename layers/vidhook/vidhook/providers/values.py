@@ -49,6 +49,14 @@ def embedded(value: object) -> Any:
     return value
 
 
+def opened(value: object, depth: int = 4) -> Any:
+    """Returns an object in which objects and lists stand for the texts that are their JSON."""
+    value = embedded(value)
+    if depth and isinstance(value, dict):
+        return {key: opened(inner, depth - 1) for key, inner in value.items()}
+    return value
+
+
 def _integer(digits: str) -> int | None:
     return int(digits) if len(digits) < 40 else None  # int() refuses very long ones with an error
 
@@ -71,9 +79,9 @@ def _clean(value: Any, depth: int) -> Any:
 
 
 def text(value: object) -> str | None:
-    """Returns a text that is not blank, unchanged, or a whole number as its digits, else None."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+    """Returns a text that is not blank, unchanged, or a whole number (1.0 too) as its digits, else None."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        return str(int(value))
     return value if isinstance(value, str) and value.strip() else None
 
 
