@@ -187,7 +187,7 @@ def _by_code(provider: Provider, found: Reason) -> Category | None:
     kinds = [Category.PROVIDER if meaning == BUSY else Category(meaning) for meaning in listed]
     vague = kinds[0] in (Category.PROVIDER, Category.INVALID_INPUT)
     if number(found.code) is None:
-        if vague and is_refusal_of_content(message):
+        if (vague or kinds[0] is Category.AUTH) and is_refusal_of_content(message):
             return Category.CONTENT_POLICY
         in_need = vague and not is_crowded(code) and category_of(message) is Category.QUOTA
         return Category.QUOTA if in_need else kinds[0]

@@ -22,12 +22,14 @@ def _has(pattern: str, words: str) -> bool:
 
 # Names of machines and idioms that contain a word of a refusal. They are taken out before anything is looked for.
 HARMLESS = _pattern(
-    r"audit (?:\w+ )?(?:log|trail|table|record|event|entr(?:y|ie))s?|safety (?:interlock|margin|factor|stop|timeout"
+    r"(?:incorrect|invalid|illegal|unknown) key or (?:\w+ )?value|audit (?:\w+ )?(?:log|trail|table|record|event"
+    r"|entr(?:y|ie))s?|safety (?:interlock|margin|factor|stop|timeout"
     r"|net|buffer|lock|shutdown|thread)s?|(?:key|constraint|protocol|access|sharing|integrity|schema|bounds|memory"
     r"|assertion|contract|type|sla|segment\w*) violations?|violat\w+ (?:the )?(?:\w+ ){0,2}(?:constraint|schema|key"
     r"|protocol|contract|invariant|assumption|precondition)s?|hates? to|risk of|risks? (?:being|running)|(?:case"
     r"|time|noise|context|locale|light|motion) ?-?sensitive|sensitive (?:to|about)|sensitivity|(?:retry|cache"
-    r"|caching|cors|iam|bucket|scaling|retention|restart|scheduling|eviction|whitelist|backoff|lifecycle|routing"
+    r"|caching|cors|iam|bucket|scaling|retention|restart|scheduling|eviction|whitelist(?:ing)?|backoff|lifecycle"
+    r"|routing"
     r"|pull|access) polic(?:y|ies)|blocked by (?:the |a |an )?(?:firewall|cors|network|proxy|waf|cloudflare|thread)"
     r"|(?:blocked|filtered) (?:thread|queue|io|call)s?|child (?:process|job|task|node)(?:es|s)?|minor (?:version"
     r"|issue|error|change|problem|bug|update|adjustment|fix|release|delay)s?|dead ?lock|guidelines? (?:image|map)s?"
@@ -42,7 +44,8 @@ BROKEN_HELPER = _pattern(
     r"(?:moderat\w+|copyright|watermark|polic(?:y|ies)|safety|risk|audit|review|content|filter|classif\w+|detect\w+"
     r"|inspection|nsfw|auth\w*|credential|permission|billing|payment|quota|licen[cs]e|token|credits?)(?: (?!not\b"
     r"|did\b)[\w/-]+){0,3}? ?(?:service|server|system|api|classifier|detector|checker|engine|pipeline|module|backend"
-    r"|endpoint|worker|model|check)? (?:is |was |has |are |were |been |currently |temporarily )*(?:down|crash(?:ed"
+    r"|endpoint|worker|model|check)? (?:is |was |has |are |were |been |currently |temporarily )*(?:down|killed"
+    r"|terminated|crash(?:ed"
     r"|es)|unavailable|offline|unreachable|overloaded|timed out|not responding|did not (?:answer|respond|reply)"
     r"|does not (?:answer|respond|reply)|failed to (?:start|load|respond|answer|initiali[sz]e|render|run|execute"
     r"|connect|write)|could not be (?:reached|started|loaded|contacted)|lost (?:its |the )?connection"
@@ -59,16 +62,18 @@ CONTENT_POLICY = _pattern(
     r"|green ?net|sentinel|risk (?:control|management|detect\w*|not pass|review|check|policy|image|text|content)"
     r"|suspected of (?:\w+ )?risk|audit (?:submit|illegal|fail\w*|reject\w*|not|result|refused)|(?:content|image"
     r"|text|video|output|input) audit|(?:(?:not|never|n't|fail\w* to) (?:pass|clear)\w*|fail(?:ed|s|ing)?)(?: the"
-    r"| our| a| an)? (?:\w+ )?(?:audit|security check|inspection|content review|review check)(?! (?:log|entr|record"
+    r"| our| a| an)? (?:\w+ )?(?:audit|security check|inspection|review)(?! (?:log|entr|record"
     r"|service|writer))|data inspection (?:fail\w*|not|reject\w*)|violen(?:t|ce)|prohibit(?:ed|s|ion)?"
-    r"|forbidden (?:content|words?|terms?|subjects?)|banned (?:content|words?|terms?)|inappropriate|offensive"
+    r"|forbidden (?:content|words?|terms?|subjects?)|banned (?:content|words?|terms?|prompts?)|inappropriate|offensive"
     r"|objectionable|obscen\w+|profan\w+|vulgar|nud(?:e|es|ity)|naked|sexual\w*|sexy|porn\w*|erotic\w*|explicit|lewd"
     r"|suggestive|fetish|copyright\w*|infring\w*|trademark\w*|intellectual property|similarity to third"
     r"|third party (?:content|likeness\w*|rights|ip)|likeness(?:es)?|celebrit(?:y|ies)|public figures?"
     r"|famous (?:person|people)|prominent (?:\w+ )?(?:person|people|figures?)|politicians?|deep ?fakes?"
     r"|impersonat\w+|identifiable (?:person|people|face)s?|real (?:person|people|persons|human|humans|face|faces"
     r"|individuals?)|minors|under ?-?age\w*|under (?:the age of )?18|children|kids|child (?:abuse|sexual|safety"
-    r"|exploitation|nudity)|csam|self ?-?harm\w*|suicid\w*|gore(?!-)|gory|blood(?:y(?! hell)|shed)|tortur\w+"
+    r"|exploitation|nudity)|csam|(?:minor|danger|ip|people|celebrity|audio) (?:filter(?:ed)?|upload|input image)"
+    r"|artist names?"
+    r"|words? (?:that )?we (?:do not|don't)|self ?-?harm\w*|suicid\w*|gore(?!-)|gory|blood(?:y(?! hell)|shed)|tortur\w+"
     r"|weapons?|firearms?|explosives?|drugs?|narcotics?|terroris\w+|extremis\w+|hate(?:ful)?|harass\w*|bully\w*"
     r"|racis[mt]|slurs?|harmful|illicit|illegal (?:content|activit\w+|acts?)|abus(?:e|ive)|disallowed"
     r"|adult (?:content|material|theme\w*|imagery|nud\w+|video|image|scene|subject|oriented)s?|adult\Z"
@@ -128,17 +133,20 @@ BROKEN = _pattern(
     r"|provider request failed|upstream (?:service|server|provider|api|model)? ?(?:error|failed|failure|returned)"
     r"|connect error|invalid (?:response|answer|json|output) (?:from|of)|invalid response|(?:response|answer"
     r"|reply) (?:is |was )?(?:empty|invalid)|primary key|foreign key|duplicate key|database|sql\w*|redis|kafka"
-    r"|licen[cs]e server|setup failed|dependency failed|unexpected error handling|(?:max\w*"
+    r"|licen[cs]e server|setup failed|dependency failed|unexpected error handling|not found (?:in|on) (?:the "
+    r"|our )?(?:storage|bucket|s3|disk)|(?:max\w*"
     r"|number of) (?:\w+ ){0,3}(?:retries|attempts)|(?:retries|attempts) (?:exceeded|exhausted)"
     r"|exceeded (?:\w+ ){0,3}(?:retries|attempts)|invalid character|unexpected (?:eof|token|end of)|no such host"
     r"|permission denied:? (?:on |for |while \w+ )?['\\\"]?/|read-?only file ?system|(?:node|host|server|machine"
     r"|container|pod|instance|process|renderer|encoder|decoder)s? (?:\w+ )?(?:shut ?down|died|failed|crash\w*"
-    r"|terminated|lost|restarted|stopped|exited)|values to unpack|open files|disk quota",
+    r"|terminated|lost|restarted|stopped|exited)|values to unpack|(?:could not|cannot|can't) be (?:saved|stored"
+    r"|written|published|persisted)|certificates?|open files|disk quota",
     r"上游(?:渠道|服务|接口)?(?:返回|异常|错误|报错|失败)|数据库|显存|无可用渠道|渠道(?:异常|错误)",
 )
 # Too much at once: it passes by itself.
 CROWDED = _pattern(
-    r"rate ?-?limit\w*|rate (?:growth )?limit|too many (?:\w+ )?(?:requests|generations|jobs|tasks|calls)|throttl\w*"
+    r"rate ?-?limit\w*|(?:rate|request) (?:growth )?limit|too many (?:\w+ )?(?:requests|generations|jobs|tasks|calls)"
+    r"|throttl\w*"
     r"|concurren\w+|parallel (?:task|job|generation|request)s?|overload\w*|busy|(?:at|over|no|insufficient|lack of"
     r"|out of|limited|full|max|maximum|peak) capacity|capacity (?:exceeded|reached|limit|unavailable)|(?:high|heavy"
     r"|peak) (?:load|demand|traffic|volume)|queue (?:is |was )?(?:now )?full|full queue|(?:requests?|tokens?"
@@ -148,7 +156,7 @@ CROWDED = _pattern(
     r"|are )?available)?|(?:more|too much|unusual|extreme) (?:demand|load|traffic)"
     r"|experiencing (?:\w+ ){0,2}(?:demand|load|traffic|volume|congestion)|congest\w*|no (?:healthy|free|idle"
     r"|spare) (?:\w+ )?nodes?|swamped|too fast",
-    r"并发|频率过高|过于频繁|请求(?:过多|频繁|过快)|限流|限速|繁忙|拥挤|负载|访问量过大|人数过多|排队人数|稍后提交"
+    r"并发|频率(?:过高|限制)|过于频繁|请求(?:过多|频繁|过快)|限流|限速|繁忙|拥挤|负载|访问量过大|人数过多|排队人数|稍后提交"
     r"|队列已满|调用频次|混雑|混み合|リクエストが多|レート制限|過負荷|요청이 너무 많|혼잡|과부하|사용량이 많"
     r"|속도 제한|demasiadas (?:solicitudes|peticiones)|sobrecarg|saturad|l[ií]mite de (?:velocidad|frecuencia)|拥堵"
     r"|高峰|排队(?:中|过多|过长|任务过多)|算力不足|资源(?:不足|紧张)|火爆",
@@ -160,7 +168,8 @@ QUOTA = _pattern(
     r"|recharge|top ?-?up|(?:set|plan|daily|weekly|monthly|usage|spending|spend|inference|hard|soft|active user"
     r"|account|trial|free|tier|budget) (?:\w+ )?(?:limit|cap|allowance|quota)s?|free tier|(?:free )?trial (?:has "
     r"|is |was )?(?:ended|over|expired|finished)|resource pack\w*|(?:not|isn't) (?:\w+ )?(?:in|included in|part of"
-    r"|available (?:in|on)) (?:your |the )?(?:current )?(?:plan|subscription|tier|package)|upgrade (?:to (?:an? "
+    r"|available (?:in|on)) (?:your |the )?(?:current )?(?:plan|subscription|tier|package)|(?:plan|subscription"
+    r"|tier) (?:does not|doesn't) (?:include|allow|support|cover)|upgrade (?:to (?:an? "
     r"|the )?(?:pro|paid|higher|premium|plus|max)|your (?:plan|account|subscription|tier))|subscription|subscribe"
     r"|purchase|allowance|prepaid|postpaid|unpurchased|not (?:been )?purchased|(?:have |has )?run out of (?:credits?"
     r"|funds|points|tokens)|wallet|(?:out of|add|no|more) (?:money|funds)|(?:spend\w*|cost|usage"
@@ -185,7 +194,8 @@ BAD_FILE = _pattern(
     r"| from| of| any)* (?:\w+ ){0,2}?(?:image|images|input|inputs|reference|url|urls|link|media|photo|picture|file"
     r"|files|audio|mask|keyframe|first frame|last frame)(?! (?:encoder|decoder|model|processor|pipeline|classifier"
     r"|service)s?)|(?:image|input|reference|url|link|media|photo|picture|file|audio|mask|keyframe|first frame"
-    r"|last frame|frame\d|asset)s?(?: url| file| link)?s? (?:\w+ ){0,2}?(?:expired|download\w*|unreachable"
+    r"|last frame|frame\d|asset)s?(?: url| file| link)?s? (?:\w+ ){0,2}?(?:expired|download\w*"
+    r"|returned (?:an? )?(?:http |status )?4\d\d|unreachable"
     r"|inaccessible|corrupt\w*|unreadable|broken|fetch\w*|retriev\w*|(?:can ?not|can't|could not"
     r"|couldn't) be (?:read|loaded|decoded|fetched|reached|opened|downloaded|accessed|processed|parsed))|(?:not"
     r"|n't) an? (?:valid )?(?:image|video|picture|audio file|media file)",
@@ -198,7 +208,8 @@ BAD_FILE = _pattern(
 TIMEOUT = _pattern(
     r"time ?-?outs?|timed ?-?out|deadline\w*|took (?:too long|longer than|more than)|(?:generation|task|job|run"
     r"|execution|processing|prediction) (?:time )?(?:has )?exceeded \d+ ?(?:s|sec|seconds|m|min|minutes|h|hours)"
-    r"|ran out of time|time limit|response time exceeded|max(?:imum)? (?:wait\w*|time|runtime|processing time"
+    r"|ran out of time|time limit|response time exceeded|max(?:imum)? (?:wait\w*|(?:queue |queu\w+ )?time|runtime"
+    r"|processing time"
     r"|execution time)|within the allowed time|in the allowed time|did not (?:respond|finish|complete) (?:with)?in"
     r"|time (?:is |was )?(?:up|exceeded)|exceeded (?:the )?(?:\w+ )?(?:time|runtime|wait(?:ing)? time)"
     r"|not (?:finish\w*|complet\w*) (?:in|within|on) (?:time|\d)|(?:waited|waiting) too long|took over",
@@ -217,7 +228,7 @@ AUTH = _pattern(
     r"unauthori[sz]ed|unauthenticated|authenticat\w*|authori[sz]\w*|api ?-?keys?|access ?-?denied|permissions?"
     r"|forbidden|credentials?|(?:invalid|expired|missing|incorrect|wrong|bad) (?:\w+ )?(?:token|signature|key"
     r"|secret)|(?:token|signature|jwt|secret) (?:is |was |has |does )?(?:\w+ )?(?:invalid|expired|missing|match"
-    r"|mismatch|malformed|verif\w+)|token not match|jwt|ip whitelist|whitelist|(?:log|sign) in|(?:you|account|user"
+    r"|mismatch|malformed|verif\w+)|token not match|jwt|(?:ip )?whitelist(?:ing)?|(?:log|sign) in|(?:you|account|user"
     r"|operation|action|organi[sz]ation|team) (?:\w+ ){0,3}(?:not permitted|not allowed|do not have access"
     r"|no access)|(?:do|does) not have (?:access|rights?)|no access|access rights?|(?:account|user|key"
     r"|organi[sz]ation) (?:\w+ ){0,2}(?:locked|suspended|disabled|banned|blocked|inactive|deactivated|abnormal"
@@ -235,7 +246,7 @@ AUTH = _pattern(
 )
 NOT_FOUND = _pattern(
     r"\Anot ?-?found(?: error)?\Z|(?:task|job|generation|prediction|resource|video|creation|operation|record"
-    r"|task ?id)s?\b[^.;]{0,80}(?:not ?-?found|not ?-?exist|n't exist|no longer exist|null)|(?:no such"
+    r"|(?:task|request) ?id)s?\b[^.;]{0,80}(?:not ?-?found|not ?-?exist|n't exist|no longer exist|null)|(?:no such"
     r"|unknown) (?:task|job|video|generation)\w*|no (?:task|job|generation) (?:\w+ )?(?:exists?|found|with)"
     r"|(?:cannot|can't|could not|unable to) find (?:the |that |this |your |any )?(?:task|job|generation|prediction"
     r"|operation|creation)",
@@ -292,7 +303,8 @@ INVALID_INPUT = _pattern(
     r"|unable to) (?:\w+ )?(?:detect\w*|recogni[sz]e) (?:\w+ ){0,3}(?:face|body|person|people|object|human"
     r"|subject)s?|no (?:human|face|person|people|body|subject|object)s?|multi(?:ple)? (?:human|face|bod)\w*|(?:face"
     r"|body|pose|joints?) (?:\w+ )?(?:detection|check)|no (?:image|file|prompt|input|audio)s?(?: (?:was"
-    r"|were))? (?:provided|given|supplied|found|detected)|(?:image|reference|file|audio|model|voice|effect|template"
+    r"|were))? (?:provided|given|supplied|found|detected)|(?:image|reference|file|audio|model|voice|avatar|character"
+    r"|effect|template"
     r"|endpoint|page|data|asset|media|photo|picture|link)s? (?:[\w.-]+ ){0,3}?(?:not ?-?found|(?:does )?not ?-?exist"
     r"|can(?:not| not) be found|deleted|has been deleted|been deleted)|(?:has|have|was|been) deleted|(?:image|file"
     r"|audio|input) (?:upload|format|size|duration|check)\w*|resolutions?|aspect ratios?|dimensions?|width|height"
