@@ -172,11 +172,10 @@ def category(provider: Provider, found: Reason | None) -> Category | None:
 
 def _by_fragment(provider: Provider, message: str) -> Category | None:
     words = spaced(message) if provider.messages else ""
-    whole = (rf"(?<!\w){re.escape(fragment)}(?!\w)" for fragment in provider.messages)
-    found = (
-        kind for part, kind in zip(whole, provider.messages.values(), strict=True) if re.search(part, words, re.ASCII)
-    )
-    return next(found, None)
+    for fragment, kind in provider.messages.items():
+        if fragment in words and re.search(rf"(?<!\w){re.escape(fragment)}(?!\w)", words, re.ASCII):
+            return kind
+    return None
 
 
 def _by_code(provider: Provider, found: Reason) -> Category | None:
