@@ -116,7 +116,8 @@ class TestSaidOrConcluded:
     )
     def test_trouble_of_the_provider_ends_no_task(self, said: str) -> None:
         """A maintenance takes longer than the ten minutes after which a refusal is believed."""
-        assert reading({"error": {"message": said}}, status=400).outcome == "retry"
+        for status in (400, 403, 404):
+            assert reading({"error": {"message": said}}, status=status).outcome == "retry"
         assert reading({"code": 455, "message": said}, "alad").outcome == "retry"
 
 
@@ -261,6 +262,14 @@ class TestTheFilesWordsWin:
         """Some languages write every number so."""
         got = by_file(self.OWN + '[status]\n1 = "completed"\n', {"status": 1.0, "url": LINK})
         assert outcome(got)[0] == Status.COMPLETED
+
+    def test_a_number_that_the_file_does_not_list_is_an_unknown_word(self) -> None:
+        """At the deadline the link beside it is told; an envelope's 0 or 200 is no status."""
+        text = self.OWN + '[status]\n1 = "completed"\n'
+        got = by_file(text, {"status": 9, "url": LINK})
+        assert (outcome(got), got.seen is not None) == ((Status.PROCESSING, None), True)
+        assert by_file(text, {"status": 0, "error": {"code": "invalid_api_key"}}).key_refused
+        assert by_file(text, {"status": 200, "url": LINK}).outcome == "retry"
 
     def test_a_sign_is_no_dash(self) -> None:
         """-1 means failed where 1 means completed."""

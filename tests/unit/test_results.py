@@ -121,6 +121,9 @@ class TestTheFilmWins:
             ["http://localhost:3000/v/film.mp4", "http://10.0.0.7/film.mp4", FILM],
             ["/files/other.mp4", FILM],
             ["data:video/mp4;base64,AAAA", FILM],
+            [{"type": "image", "url": "https://cdn.example/a"}, {"type": "video", "url": FILM}],
+            [{"content_type": "image/png", "url": "https://cdn.example/a"}, FILM],
+            [{"role": "reference_video", "url": "https://cdn.example/input.mp4"}, FILM],
         ],
         ids=str,
     )

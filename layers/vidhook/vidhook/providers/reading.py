@@ -154,7 +154,7 @@ class _Exchange:
         found: tuple[dict[str, Any], str | None] = ({}, None)
         for task in self._parts():
             word = self.first("status", task, text)
-            if word is None or self._is_a_code(word):
+            if word is None or self._is_a_code(task, word):
                 continue
             name = self.first("id", task, text)
             if self._is_about_request(task, word, name):
@@ -177,10 +177,16 @@ class _Exchange:
             if isinstance(value, dict):
                 yield value
 
-    def _is_a_code(self, word: str) -> bool:
-        """Whether a number is the HTTP status repeated: it is, unless the provider file has it as a status word."""
+    def _is_a_code(self, task: dict[str, Any], word: str) -> bool:
+        """Whether a number is a code of the answer and no status word, as those that the provider file lists.
+
+        Where the file lists others, a short number beside a link is a status that its author did not know.
+        """
         spelled = fold(word)
-        return spelled.lstrip("+-").isdecimal() and spelled not in self.provider.statuses
+        if not _is_whole(spelled) or spelled in self.provider.statuses:
+            return False
+        others = len(spelled) < 3 and any(map(_is_whole, self.provider.statuses))
+        return not (others and self.file("result", task))
 
     def _is_about_request(self, task: dict[str, Any], word: str, name: str | None) -> bool:
         """Whether the word is about the request, as in JSend: the answer has neither a task's id nor a result."""
@@ -362,14 +368,15 @@ class _Exchange:
         if code in provider.codes and self._ends_the_task(kind):
             error = task_error(found, provider.codes[code], "")
             return Reading("snapshot", Snapshot(Status.FAILED, error=error, said=False), error)
-        if found and re.search(UNFINISHED, f"{found.message}"[:LONGEST_REASON], re.IGNORECASE):
+        unfinished = found and re.search(UNFINISHED, f"{found.message}"[:LONGEST_REASON], re.IGNORECASE)
+        if unfinished or _passes(found, kind):
             return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
         meant = self._meant_status(found, kind, refused=own is not None and own.code is not None)
         if meant in REFUSED:
             kind = kind if kind in (Category.QUOTA, Category.CONTENT_POLICY) else REFUSED[meant]
         elif meant in GONE:
             return self._gone(found)
-        elif meant in TRANSIENT or not 400 <= meant < 500 or _passes(found, kind):
+        elif meant in TRANSIENT or not 400 <= meant < 500:
             return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
         kind = kind or Category.INVALID_INPUT
         key_refused = kind in (Category.AUTH, Category.QUOTA) and code not in provider.not_yours
@@ -442,6 +449,10 @@ def _joined(own: Reason | None, guessed: Reason | None) -> Reason | None:
 def _passes(found: Reason | None, kind: Category | None) -> bool:
     """Whether a refusal is trouble of the provider's own that may be over soon, such as a maintenance."""
     return kind is Category.PROVIDER and task_error(found, kind, "").retryable is True
+
+
+def _is_whole(word: str) -> bool:
+    return word.lstrip("+-").isdecimal()
 
 
 def _object(value: Any) -> str | None:

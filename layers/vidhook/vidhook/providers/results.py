@@ -1,7 +1,7 @@
 """Finds the finished file in an answer: of all links that stand where results do, the one that is the film."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
@@ -102,6 +102,7 @@ def _found(value: object, task: object, kind: str, asked: str) -> Iterator[Found
         if depth < DEPTH and isinstance(here, list):
             waiting += [(item, least, depth + 1) for item in reversed(here[:PLACES])]
         elif depth < DEPTH and isinstance(here, dict):
+            least = max(least, Rank.FILM if here is task else _rank_by_names(here, kind))
             for key in reversed(KEYS):
                 if here.get(key):
                     rank = least if key != ECHOED or here is not task else _echo(here[key])
@@ -110,6 +111,15 @@ def _found(value: object, task: object, kind: str, asked: str) -> Iterator[Found
 
 def _echo(value: object) -> Rank:
     return Rank.SIDE if isinstance(value, dict | list) else Rank.ECHO
+
+
+def _rank_by_names(item: Mapping[str, object], kind: str) -> Rank:
+    """Returns how likely the link in an object is the file, by what the object says of it beside its URL."""
+    if str(item.get("role")).startswith("reference"):
+        return Rank.ECHO
+    types = (item.get(name) for name in ("type", "content_type", "mime_type"))
+    others = {"image", "video", "audio"} - {kind}
+    return Rank.OTHER if any(str(said)[:200].partition("/")[0].lower() in others for said in types) else Rank.FILM
 
 
 def _links(text: str, kind: str, asked: str) -> Iterator[tuple[str, Rank]]:

@@ -35,7 +35,8 @@ def parsed(text: str) -> Any:
     except (ValueError, RecursionError):
         return None
     # Most answers are flat and have no escaped surrogate, and a copy of a large one costs time.
-    odd = "\\ud" in text or "\\uD" in text or text.count("[") + text.count("{") > DEPTH
+    escaped = "\\" in text and ("\\ud" in text or "\\uD" in text)
+    odd = escaped or text.count("[") + text.count("{") > DEPTH
     return _clean(value, DEPTH) if odd else value
 
 
