@@ -1,6 +1,7 @@
 """Which link is the finished file, of all that stand in an answer, and how it is written."""
 
 import json
+from time import process_time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -269,3 +270,18 @@ def test_whatever_stands_there_a_link_can_be_asked_for(value: object) -> None:
 def test_a_large_answer_is_looked_through_in_bounds() -> None:
     """A list of a million places would hold up every other poll."""
     assert completed({"output": [[[]]] * 100_000 + [FILM]}).status == Status.FAILED
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [",", " ;", "[", "[a](", "[a](b", '"', "<", "http://", "http://a.b/c ", "/", "%", "{", "日", "data:video/mp4;a"],
+)
+def test_no_text_takes_long_to_look_through(piece: str) -> None:
+    """A provider decides what stands at the place of the link, and a poll must not hang on it."""
+
+    def took(text: str) -> float:
+        began = process_time()
+        url([text, f"x{text}y"])
+        return process_time() - began
+
+    assert min(took(piece * (30_000 // len(piece))) for _ in range(3)) < 0.05

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vidhook.providers.codes import BUSY, meanings_of_word
 from vidhook.providers.file import LONGEST_WORD, Provider, fold
-from vidhook.providers.values import document, link
+from vidhook.providers.values import LINK_LIMIT, document, link
 from vidhook.providers.wording import (
     LIMIT,
     category_of,
@@ -100,6 +100,7 @@ def _find(value: object, depth: int, left: list[int]) -> Reason | None:
     if depth == 0 or left[0] < 0 or isinstance(value, bool):
         return None
     if isinstance(value, str):
+        left[0] -= min(len(value), LINK_LIMIT) // 1_000
         return _reason_in_text(value.strip(), depth, left)
     if isinstance(value, list):
         items = itertools.islice(value, left[0])

@@ -26,12 +26,14 @@ ENDINGS = {
 }
 ENDING_OF = {ending: kind for kind, endings in ENDINGS.items() for ending in endings}
 PREVIEW = re.compile(r"(?:^|[^a-z])(?:thumb(?:nail)?s?|cover|poster|preview|sprite|watermark(?:ed)?)(?:[^a-z]|$)")
-MARKDOWN = re.compile(r"\[[^\]]{0,200}\]\(\s*<?([^)\s<>]{1,8192})>?[^)]{0,200}\)")
+# These do not go back, and a piece begins where another cannot: a text full of commas or brackets cannot make them slow.
+MARKDOWN = re.compile(r"\[[^\[\]]{0,200}+\]\(\s*+<?([^)\s<>\[]{1,8192}+)>?[^)\[]{0,200}+\)")
 WRAPPERS = {'"': '"', "'": "'", "<": ">", "`": "`", "(": ")", "\N{LEFT DOUBLE QUOTATION MARK}": "\u201d"}
-NEXT_LINK = re.compile(r"[\s,;|]+(?=https?://)", re.IGNORECASE)
+NEXT_LINK = re.compile(r"(?<![\s,;|])[\s,;|]++(?=https?://)", re.IGNORECASE)
 DATA = re.compile(r"\s*data:((?:video|image)/[\w.+-]{1,60}|application/octet-stream)((?:;[^,;]{0,80}){0,4}),", re.I)
-# A value is looked through so deep, and at so many places.
-DEPTH, PLACES = 8, 500
+# A value is looked through so deep, and at so many places; as much text counts as one.
+DEPTH, PLACES, TEXT = 8, 500, 200
+LINKS, WRAPPINGS = 50, 4  # in one text, and around a link
 # Names that lead into the provider's own network only.
 INSIDE = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 # What a link's query holds when it needs no other credential.
@@ -90,10 +92,11 @@ def best(values: Iterable[object], task: object, kind: str, asked: str) -> Found
 def _found(value: object, task: object, kind: str, asked: str) -> Iterator[Found]:
     left = PLACES
     waiting: list[tuple[object, Rank, int]] = [(value, Rank.FILM, 0)]
-    while waiting and left:
+    while waiting and left > 0:
         here, least, depth = waiting.pop()
         left -= 1
         if isinstance(here, str):
+            left -= min(len(here), 4 * LINK_LIMIT) // TEXT
             inner = embedded(here)
             if inner is here:
                 yield from (Found(url, max(rank, least)) for url, rank in _links(here, kind, asked))
@@ -130,7 +133,7 @@ def _links(text: str, kind: str, asked: str) -> Iterator[tuple[str, Rank]]:
         return
     if len(text) > 4 * LINK_LIMIT:
         return
-    for part in NEXT_LINK.split(_unwrapped(text)):
+    for part in NEXT_LINK.split(_unwrapped(text), LINKS):
         if url := _absolute(part.strip(), asked):
             given = origin(part.strip())
             least = Rank.FILM if given == origin(url) else Rank.MOVED if given else Rank.RELATIVE
@@ -141,8 +144,9 @@ def _unwrapped(text: str) -> str:
     text = text.strip()
     if written := MARKDOWN.search(text):
         return written[1]
-    while len(text) > 1 and WRAPPERS.get(text[0]) == text[-1]:
-        text = text[1:-1].strip()
+    for _ in range(WRAPPINGS):
+        if len(text) > 1 and WRAPPERS.get(text[0]) == text[-1]:
+            text = text[1:-1].strip()
     return text
 
 
