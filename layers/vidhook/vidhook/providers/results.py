@@ -26,7 +26,7 @@ ENDINGS = {
 }
 ENDING_OF = {ending: kind for kind, endings in ENDINGS.items() for ending in endings}
 PREVIEW = re.compile(r"(?:^|[^a-z])(?:thumb(?:nail)?s?|cover|poster|preview|sprite|watermark(?:ed)?)(?:[^a-z]|$)")
-# These do not go back, and a piece begins where another cannot: a text full of commas or brackets cannot make them slow.
+# These do not go back, and begin where they cannot have begun before: a text of commas or brackets makes none slow.
 MARKDOWN = re.compile(r"\[[^\[\]]{0,200}+\]\(\s*+<?([^)\s<>\[]{1,8192}+)>?[^)\[]{0,200}+\)")
 WRAPPERS = {'"': '"', "'": "'", "<": ">", "`": "`", "(": ")", "\N{LEFT DOUBLE QUOTATION MARK}": "\u201d"}
 NEXT_LINK = re.compile(r"(?<![\s,;|])[\s,;|]++(?=https?://)", re.IGNORECASE)
