@@ -22,7 +22,12 @@ def _has(pattern: str, words: str) -> bool:
 
 # Names of machines and idioms that contain a word of a refusal. They are taken out before anything is looked for.
 HARMLESS = _pattern(
-    r"(?:incorrect|invalid|illegal|unknown) key or (?:\w+ )?value|audit (?:\w+ )?(?:log|trail|table|record|event"
+    r"(?:network|auto ?scaling|admission|firewall|thread|memory) polic(?:y|ies)|gamut violations?|sensitive (?:field"
+    r"|header)s?"
+    r"|explicit synchroni\w+|(?:load|white|colou?r) ?-?balanc\w+|balance of (?:the )?load|subscription to"
+    r"|permission bits?"
+    r"|token count|(?:incorrect|invalid|illegal|unknown) key or (?:\w+ )?value|audit (?:\w+ )?(?:log|trail|table"
+    r"|record|event"
     r"|entr(?:y|ie))s?|safety (?:interlock|margin|factor|stop|timeout"
     r"|net|buffer|lock|shutdown|thread)s?|(?:key|constraint|protocol|access|sharing|integrity|schema|bounds|memory"
     r"|assertion|contract|type|sla|segment\w*) violations?|violat\w+ (?:the )?(?:\w+ ){0,2}(?:constraint|schema|key"
@@ -51,7 +56,8 @@ BROKEN_HELPER = _pattern(
     r"|connect|write)|could not be (?:reached|started|loaded|contacted)|lost (?:its |the )?connection"
     r"|returned (?:an? )?(?:error|http|status|empty|5\d\d|invalid|unexpected)|(?:had|encountered|hit|raised"
     r"|threw) an? (?:\w+ )?(?:error|exception)|internal error|internal server error)",
-    r"(?:审核|风控|鉴权|检测|计费)(?:服务|系统|接口|模块)(?:内部)?(?:异常|超时|不可用|繁忙|出错|错误|失败|故障)",
+    r"(?:审核|风控|鉴权|检测|计费)(?:服务|系统|接口|模块)(?:内部)?(?:异常|超时|不可用|繁忙|出错|错误|失败|故障)"
+    r"|审核(?:中断|超时|异常)",
 )
 CONTENT_POLICY = _pattern(
     r"moderat(?:ed|ion|or|ors)|nsfw|not safe for work|sensitive|safety|unsafe|censor\w*|guardrails?|recitation"
@@ -66,7 +72,9 @@ CONTENT_POLICY = _pattern(
     r"|service|writer))|data inspection (?:fail\w*|not|reject\w*)|violen(?:t|ce)|prohibit(?:ed|s|ion)?"
     r"|forbidden (?:content|words?|terms?|subjects?)|banned (?:content|words?|terms?|prompts?)|inappropriate|offensive"
     r"|objectionable|obscen\w+|profan\w+|vulgar|nud(?:e|es|ity)|naked|sexual\w*|sexy|porn\w*|erotic\w*|explicit|lewd"
-    r"|suggestive|fetish|copyright\w*|infring\w*|trademark\w*|intellectual property|similarity to third"
+    r"|suggestive|fetish|copyright\w*|infring\w*|trademark\w*|intellectual property|similarity to (?:third|training"
+    r"|existing)"
+    r"|brand (?:logo|name)s?|ip rights?|(?:help|assist) (?:you )?with (?:that|this)(?=[.!]|\Z)"
     r"|third party (?:content|likeness\w*|rights|ip)|likeness(?:es)?|celebrit(?:y|ies)|public figures?"
     r"|famous (?:person|people)|prominent (?:\w+ )?(?:person|people|figures?)|politicians?|deep ?fakes?"
     r"|impersonat\w+|identifiable (?:person|people|face)s?|real (?:person|people|persons|human|humans|face|faces"
@@ -103,7 +111,7 @@ CONTENT_POLICY = _pattern(
     r"|defamat)(?:ory|ion)|medical advice|religious|(?:had|have|has|must) to decline|(?:our|content|safety"
     r"|review) (?:checks|reviewers?|standards)|(?:not|n't|never) (?:been )?approved?|topics? (?:that )?we|\Ablocked",
     r"审核|敏感|违规|违禁|违法|违反|不合规|合规问题|不符合(?:社区|平台|内容)?规范|风控|内容风险|安全风险|存在风险"
-    r"|侵权|版权|肖像|色情|真人|涉黄|涉政|暴力|血腥|未成年|名人|明星|公众人物|不安全|政策|策略阻止|平台策略"
+    r"|侵权|侵犯|版权|肖像|色情|真人|涉黄|涉政|暴力|血腥|未成年|名人|明星|公众人物|不安全|政策|策略阻止|平台策略"
     r"|安全(?:策略|检测|检查|校验|审查)|不适宜|不当内容|不良(?:信息|内容)|裸露|低俗|屏蔽|拦截|知识产权|商标|侮辱"
     r"|恐怖|ポリシー|違反|不適切|センシティブ|著作権|規約|モデレーション|性的|暴力的|ガイドライン|未成年|정책|부적절"
     r"|위반|저작권|선정적|유해|가이드라인|미성년|검열|민감|pol[ií]ticas?\b|inapropiad|inadecuad|infring"
@@ -117,7 +125,8 @@ CONTENT_POLICY = _pattern(
 BROKEN = _pattern(
     r"(?:key|index|type|attribute|runtime|assertion|name|import|memory|zero ?division|unicode\w*|os|io|null ?pointer"
     r"|module ?not ?found|file ?not ?found|broken ?pipe|connection|json ?decode) ?(?:error|exception)s?"
-    r"|cannot read propert\w+|of undefined|undefined is not|traceback|stack ?trace|panic|core dumped"
+    r"|invalid (?:pointer|memory|state|opcode|address)|cannot read propert\w+|of undefined|undefined is not|traceback"
+    r"|stack ?trace|panic|core dumped"
     r"|segmentation fault|segfault|nil pointer|null pointer|nonetype|list index out of range|index out of (?:range"
     r"|bounds)|unexpected keyword argument|object has no attribute|assert triggered|cuda|cudnn|nccl|gpu"
     r"|out of (?:\w+ )?memory|memory limit|oom|no space left|disk full|killed|sigkill|sigterm|exit code|weights?"
@@ -176,7 +185,8 @@ QUOTA = _pattern(
     r"|budget) (?:\w+ )?(?:cap|ceiling|limit)|(?:paid|pro|premium|enterprise) (?:plan|tier|account|users?|members?)"
     r"|limit (?:is |was )?(?:reached|hit) for (?:your|this) (?:account|plan|day|month|project)|(?:no|zero"
     r"|0) remaining|generations? left|payment required|(?:no|not) (?:\w+ )?(?:active )?(?:subscription|licen[cs]e)"
-    r"|(?:generations?|credits?|uses) (?:for|left for) (?:today|this month)|card (?:was |has been )?declined",
+    r"|(?:generations?|credits?|uses) (?:for|left for) (?:today|this month)|card (?:was |is |has "
+    r"|has been )?(?:declined|expired|refused)|payment method",
     r"余额|额度|积分|点数|欠费|充值|套餐|资源包|使用上限|限额|次数(?:限|已用|用完|不足|已达|达到|已满)|用量(?:超|已)"
     r"|配额|扣费失败|クレジット|残高|クォータ|上限に達|残量|ポイントが不足|크레딧|잔액|할당량|한도|포인트가 부족"
     r"|결제|\bsaldo\b|cr[eé]ditos?\b|\bcuota\b|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b|钱包|余量|算力(?:值|点"
@@ -208,7 +218,8 @@ BAD_FILE = _pattern(
 TIMEOUT = _pattern(
     r"time ?-?outs?|timed ?-?out|deadline\w*|took (?:too long|longer than|more than)|(?:generation|task|job|run"
     r"|execution|processing|prediction) (?:time )?(?:has )?exceeded \d+ ?(?:s|sec|seconds|m|min|minutes|h|hours)"
-    r"|ran out of time|time limit|response time exceeded|max(?:imum)? (?:wait\w*|(?:queue |queu\w+ )?time|runtime"
+    r"|ran out of time|time limit|response time exceeded|in (?:the )?queue (?:for )?too long|max(?:imum)? (?:wait\w*"
+    r"|(?:queue |queu\w+ )?time|runtime"
     r"|processing time"
     r"|execution time)|within the allowed time|in the allowed time|did not (?:respond|finish|complete) (?:with)?in"
     r"|time (?:is |was )?(?:up|exceeded)|exceeded (?:the )?(?:\w+ )?(?:time|runtime|wait(?:ing)? time)"
@@ -221,7 +232,7 @@ CANCELLED = _pattern(
     r"|a )?(?:user|client|customer|caller|owner|operator|admin\w*)|(?:user|client|caller) (?:has |have )?(?:abort\w*"
     r"|stopp\w*|closed|disconnected|left|interrupted)|withdrawn by|manually (?:stopped|terminated|ended|interrupted)"
     r"|stopped manually",
-    r"取消|撤销|终止任务|手动终止|キャンセル|中止され|취소|중단되었|cancelad|anulad|用户(?:已|主动|手动)?(?:终止"
+    r"取消|撤销|终止任务|被(?:管理员|用户|系统)(?:终止|停止|中断)|手动终止|キャンセル|中止され|취소|중단되었|cancelad|anulad|用户(?:已|主动|手动)?(?:终止"
     r"|停止|中断)",
 )
 AUTH = _pattern(
@@ -230,7 +241,8 @@ AUTH = _pattern(
     r"|secret)|(?:token|signature|jwt|secret) (?:is |was |has |does )?(?:\w+ )?(?:invalid|expired|missing|match"
     r"|mismatch|malformed|verif\w+)|token not match|jwt|(?:ip )?whitelist(?:ing)?|(?:log|sign) in|(?:you|account|user"
     r"|operation|action|organi[sz]ation|team) (?:\w+ ){0,3}(?:not permitted|not allowed|do not have access"
-    r"|no access)|(?:do|does) not have (?:access|rights?)|no access|access rights?|(?:account|user|key"
+    r"|no access)|(?:do|does) not have (?:access|rights?)|no access|access rights?|ip (?:address )?(?:is |was "
+    r"|has been )?(?:blocked|banned)|(?:account|user|key"
     r"|organi[sz]ation) (?:\w+ ){0,2}(?:locked|suspended|disabled|banned|blocked|inactive|deactivated|abnormal"
     r"|exception|not exist|not activated|revoked)|has not activated|model not open|(?:must|has to|needs to|not"
     r"|n't) be(?:en)? verified|not verified|verify your (?:organi[sz]ation|account|identity)|access (?:disabled"
@@ -239,7 +251,7 @@ AUTH = _pattern(
     r"|recogni[sz]ed|accepted|rejected)|not entitled|not eligible|allow-?list(?:ed)?|whitelisted|unverified"
     r"|denied access|login|session invalid|check (?:your |the )?(?:api )?key|verify (?:you|your)|(?:could not"
     r"|couldn't) verify",
-    r"令牌|无权|没有权限|权限|未登录|未授权|未鉴权|鉴权|认证|密钥|身份验证|账[户号](?:已|被|状态)?(?:已被"
+    r"令牌|无权|没有权限|权限|未登录|未开通|未授权|未鉴权|鉴权|认证|密钥|身份验证|账[户号](?:已|被|状态)?(?:已被"
     r"|被)?(?:锁定|封禁|停用|禁用|不存在|异常)|ip ?白名单|認証|権限|apiキー|ログイン|인증|권한|api ?키"
     r"|autenticaci[oó]n|no autorizad|\bpermisos?\b|clave de api|credenciales|(?:账[户号]|用户|令牌)(?:状态)?(?:已|被"
     r"|已被)?(?:锁定|封禁|禁用|停用|冻结)|签名(?:错误|不匹配|无效|校验|验证)|登录",
