@@ -85,6 +85,13 @@ class TestSaidOrConcluded:
                 "まだ完了していません",
                 "처리 중입니다",
                 "El video aún no está listo",
+                "The video hasn't been generated yet",
+                "Video isn\u2019t ready",
+                "Task is yet to be processed",
+                "Task status: PROCESSING",
+                "invalid task state: running",
+                "Video must be completed before the download (status: in_progress)",
+                "Cannot retrieve content: the video is still processing",
             ),
         ],
     )
@@ -99,12 +106,18 @@ class TestSaidOrConcluded:
             *("The content could not be processed because it was flagged", "Error while processing the image"),
             "Generation failed while the request was being processed",
             *("The task could not be completed", "This model is not available in your region", "Image is not valid"),
+            "The video was not generated because the prompt violates our policy",
             *("API key is not activated yet", "This model does not support image input yet"),
         ],
     )
     def test_words_that_only_look_like_it_end_the_task(self, said: str) -> None:
         """A refusal may speak of processing and of completion."""
         assert reading({"error": {"message": said}}, status=422).outcome == "permanent_error"
+
+    @pytest.mark.parametrize("code", ["IN_PROGRESS", "VideoNotReady", "task_not_finished"])
+    def test_a_code_may_say_that_it_goes_on(self, code: str) -> None:
+        """The message beside it is often one for people."""
+        assert reading({"error": {"code": code, "message": "Come back later"}}, status=400).outcome == "retry"
 
     @pytest.mark.parametrize("said", ["Your organization has not been verified yet", "API key is not activated yet"])
     def test_a_key_that_is_not_yet_good_is_refused(self, said: str) -> None:

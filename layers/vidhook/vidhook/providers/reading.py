@@ -14,10 +14,11 @@ from typing import Any, Literal, TypeVar
 
 from vidhook.errors import BadInput
 from vidhook.providers.file import Provider, content_url, fold, search, task_request
-from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, names_in, task_error
+from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, names_in, task_error, upper_snake
 from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
 from vidhook.providers.statuses import Meaning, meaning_of
 from vidhook.providers.values import count, document, embedded, opened, percent, text
+from vidhook.providers.wording import spaced
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
 
@@ -41,19 +42,21 @@ WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
 UNCONVINCING = {Rank.CONTENT, Rank.PREVIEW, Rank.OTHER, Rank.ECHO}
 MOST_TASKS = 100  # of a list in an answer
 MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
-LONGEST_REASON = 2_000
 # A reason that says this is no end, whatever the status code is. Compiled when one is read, which is rare.
 UNFINISHED = (
     r"\bnot (?:yet )?ready\b"
-    r"|\b(?:is|are|was|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
+    r"|\b(?:is|are|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
+    r"|\b(?:task|job|video|generation|request) not (?:yet )?(?:completed?|finished|done|started)\b"
     # A key that is not yet activated, or a model that does not support something yet, will be refused again.
-    r"|\bnot\b(?!.{0,40}(?:verif|activ|enabl|approv|subscri|purchas|paid|pay|agree|support|permit|allow))"
+    r"|\bnot\b(?!.{0,40}(?:verif|activ|enabl|approv|subscri|purchas|paid|pay|valid|agree|support|permit|allow))"
     r".{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
     # "It failed while it was being processed" is an end.
-    r"|^(?![\s\S]*\b(?:fail|error|invalid|unable|could not|cannot))[\s\S]*"
+    r"|^(?!.*\b(?:fail|error|invalid|unable|could not|cannot)).*"
     r"\b(?:is|are|still|currently|being|yet) (?:still |currently |being |yet )?"
     r"(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued|in (?:the )?(?:progress|queue))\b"
-    r"|\b(?:in progress|unfinished|no (?:result|output|video)s? yet)\b"
+    r"|^(?!.*\bfail).*\bstill (?:being )?(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued)\b"
+    r"|\b(?:in progress|unfinished|yet to be|no (?:result|output|video)s? yet)\b"
+    r"|\bstat(?:us|e)\b(?: is)?\W{1,3}(?:pending|queued|running|processing|generating|rendering|not start|submitted)\b"
     r"|^(?:processing|pending|queued|running|generating|rendering|not ready)\W{0,3}$"
     r"|(?:处理|生成|排队|进行|运行|执行|處理|排隊|進行)中|(?:尚未|还未|还没|仍未|未)(?:完成|就绪|生成|结束)"
     r"|正在(?:处理|生成|排队|运行)|処理中|まだ|未完了|(?:처리|생성|진행|대기) ?중"
@@ -368,8 +371,7 @@ class _Exchange:
         if code in provider.codes and self._ends_the_task(kind):
             error = task_error(found, provider.codes[code], "")
             return Reading("snapshot", Snapshot(Status.FAILED, error=error, said=False), error)
-        unfinished = found and re.search(UNFINISHED, f"{found.message}"[:LONGEST_REASON], re.IGNORECASE)
-        if unfinished or _passes(found, kind):
+        if (found and _is_unfinished(found)) or _passes(found, kind):
             return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
         meant = self._meant_status(found, kind, refused=own is not None and own.code is not None)
         if meant in REFUSED:
@@ -444,6 +446,12 @@ def _is_mere_message(found: Reason, task: Mapping[str, Any]) -> bool:
 
 def _joined(own: Reason | None, guessed: Reason | None) -> Reason | None:
     return Reason(guessed.code, own.message or guessed.message) if own and guessed else own or guessed
+
+
+def _is_unfinished(found: Reason) -> bool:
+    """Whether a reason, or its code, says that the task goes on."""
+    texts = (spaced(said).replace("n't", " not") for said in (found.message or "", upper_snake(found.code or "")))
+    return any(re.search(UNFINISHED, said) for said in texts)
 
 
 def _passes(found: Reason | None, kind: Category | None) -> bool:
