@@ -114,6 +114,10 @@ class TestSaidOrConcluded:
         """A refusal may speak of processing and of completion."""
         assert reading({"error": {"message": said}}, status=422).outcome == "permanent_error"
 
+    def test_a_refusal_for_an_internal_error_is_believed_in_time(self) -> None:
+        """It may be the end of this task, and be answered for ever."""
+        assert reading({"error": {"message": "Internal error"}}, status=422).inferred
+
     @pytest.mark.parametrize("code", ["IN_PROGRESS", "VideoNotReady", "task_not_finished"])
     def test_a_code_may_say_that_it_goes_on(self, code: str) -> None:
         """The message beside it is often one for people."""

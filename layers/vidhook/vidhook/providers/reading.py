@@ -18,7 +18,7 @@ from vidhook.providers.reasons import Reason, category, find_reason, merge_reaso
 from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
 from vidhook.providers.statuses import Meaning, meaning_of
 from vidhook.providers.values import count, document, embedded, opened, percent, text
-from vidhook.providers.wording import spaced
+from vidhook.providers.wording import is_down, prepared, spaced
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
 
@@ -55,11 +55,11 @@ UNFINISHED = (
     r"\b(?:is|are|still|currently|being|yet) (?:still |currently |being |yet )?"
     r"(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued|in (?:the )?(?:progress|queue))\b"
     r"|^(?!.*\bfail).*\bstill (?:being )?(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued)\b"
-    r"|\b(?:in progress|unfinished|yet to be|no (?:result|output|video)s? yet)\b"
+    r"|\b(?:in progress|unfinished|yet to be|wait (?:until|till|while)|no (?:result|output|video)s? yet)\b"
     r"|\bstat(?:us|e)\b(?: is)?\W{1,3}(?:pending|queued|running|processing|generating|rendering|not start|submitted)\b"
     r"|^(?:processing|pending|queued|running|generating|rendering|not ready)\W{0,3}$"
     r"|(?:处理|生成|排队|进行|运行|执行|處理|排隊|進行)中|(?:尚未|还未|还没|仍未|未)(?:完成|就绪|生成|结束)"
-    r"|正在(?:处理|生成|排队|运行)|処理中|まだ|未完了|(?:처리|생성|진행|대기) ?중"
+    r"|(?:正|还)在(?:处理|生成|排队|运行)|処理中|まだ|未完了|(?:처리|생성|진행|대기) ?중"
     r"|todav[ií]a no|a[uú]n no|en (?:proceso|curso|cola)\b"
 )
 
@@ -450,13 +450,16 @@ def _joined(own: Reason | None, guessed: Reason | None) -> Reason | None:
 
 def _is_unfinished(found: Reason) -> bool:
     """Whether a reason, or its code, says that the task goes on."""
-    texts = (spaced(said).replace("n't", " not") for said in (found.message or "", upper_snake(found.code or "")))
-    return any(re.search(UNFINISHED, said) for said in texts)
+    return any(re.search(UNFINISHED, spaced(said).replace("n't", " not")) for said in _texts(found))
 
 
 def _passes(found: Reason | None, kind: Category | None) -> bool:
-    """Whether a refusal is trouble of the provider's own that may be over soon, such as a maintenance."""
-    return kind is Category.PROVIDER and task_error(found, kind, "").retryable is True
+    """Whether a refusal says that the provider is overloaded or down, which is no end of the task."""
+    return kind is Category.PROVIDER and found is not None and any(is_down(prepared(said)) for said in _texts(found))
+
+
+def _texts(found: Reason) -> tuple[str, str]:
+    return found.message or "", upper_snake(found.code or "")
 
 
 def _is_whole(word: str) -> bool:

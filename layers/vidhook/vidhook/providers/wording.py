@@ -295,6 +295,7 @@ PASSING = _pattern(
     r"|暂时不可用|无可用渠道|返回 ?50\d|内部エラー|サーバーエラー|メンテナンス|一時的|利用できません|내부 오류"
     r"|서버 오류|점검|일시적|error interno|error del servidor|mantenimiento|no disponible|temporalmente",
 )
+DOWN = _pattern(r"maintenance|unavailable|temporar\w*|offline", r"维护|不可用|メンテナンス|점검|mantenimiento")
 INVALID_INPUT = _pattern(
     r"invalid\w*|incorrect\w*|illegal|wrong (?:file|format|type|size|value|number)|(?:un|not |isn't |only )supported"
     r"|unsupported\w*|(?:are|is|only) supported|supported (?:\w+ )?(?:values|types|formats|sizes|models|are)"
@@ -423,6 +424,11 @@ def is_refusal_of_content(words: str) -> bool:
 def is_crowded(words: str) -> bool:
     """Returns whether a prepared text says that there is too much to do at once."""
     return _has(CROWDED, words)
+
+
+def is_down(words: str) -> bool:
+    """Returns whether a prepared text says that nobody is served at the moment, whatever was asked."""
+    return _has(CROWDED, words) or _has(DOWN, words)
 
 
 def may_pass(words: str) -> bool:
