@@ -167,12 +167,13 @@ class TestWhatWasSeenCountsAtTheDeadline:
     def short(self, world: World) -> str:
         return world.submit(task_id="t1", deadline_seconds=120).watch.id
 
-    def test_a_link_beside_an_unknown_word_is_told(self, world: World, short: str) -> None:
+    @pytest.mark.parametrize("last", [DOWN, Answer(404), Answer(401)], ids=["500", "404", "401"])
+    def test_a_link_beside_an_unknown_word_is_told(self, world: World, short: str, last: Answer) -> None:
         """The render is there, and only its word was not understood."""
         polled = ask(world, short, says("baked", url="https://cdn.example/v.mp4"))
         assert (polled.settled, polled.watch.snapshot.status) == (False, Status.PROCESSING)
         world.wait(200)
-        world.web.script("/tasks/t1", DOWN)
+        world.web.script("/tasks/t1", last)
         snapshot = snapshot_of(world.poll(short).watch)
         assert (snapshot.status, snapshot.sources[0].url) == (Status.COMPLETED, "https://cdn.example/v.mp4")
         assert (snapshot.error, snapshot.said) == (None, False)

@@ -85,6 +85,13 @@ class TestSaidOrConcluded:
                 "まだ完了していません",
                 "처리 중입니다",
                 "El video aún no está listo",
+                "The video hasn't been generated yet",
+                "Video isn\u2019t ready",
+                "Task is yet to be processed",
+                "Task status: PROCESSING",
+                "invalid task state: running",
+                "Video must be completed before the download (status: in_progress)",
+                "Cannot retrieve content: the video is still processing",
             ),
         ],
     )
@@ -99,11 +106,36 @@ class TestSaidOrConcluded:
             *("The content could not be processed because it was flagged", "Error while processing the image"),
             "Generation failed while the request was being processed",
             *("The task could not be completed", "This model is not available in your region", "Image is not valid"),
+            "The video was not generated because the prompt violates our policy",
+            *("API key is not activated yet", "This model does not support image input yet"),
         ],
     )
     def test_words_that_only_look_like_it_end_the_task(self, said: str) -> None:
         """A refusal may speak of processing and of completion."""
         assert reading({"error": {"message": said}}, status=422).outcome == "permanent_error"
+
+    def test_a_refusal_for_an_internal_error_is_believed_in_time(self) -> None:
+        """It may be the end of this task, and be answered for ever."""
+        assert reading({"error": {"message": "Internal error"}}, status=422).inferred
+
+    @pytest.mark.parametrize("code", ["IN_PROGRESS", "VideoNotReady", "task_not_finished"])
+    def test_a_code_may_say_that_it_goes_on(self, code: str) -> None:
+        """The message beside it is often one for people."""
+        assert reading({"error": {"code": code, "message": "Come back later"}}, status=400).outcome == "retry"
+
+    @pytest.mark.parametrize("said", ["Your organization has not been verified yet", "API key is not activated yet"])
+    def test_a_key_that_is_not_yet_good_is_refused(self, said: str) -> None:
+        """Somebody has to do something about it, so the alarm must ring."""
+        assert reading({"error": {"message": said}}, status=403).key_refused
+
+    @pytest.mark.parametrize(
+        "said", ["Service is undergoing maintenance", "Rate limit exceeded", "服务繁忙 请稍后再试"]
+    )
+    def test_trouble_of_the_provider_ends_no_task(self, said: str) -> None:
+        """A maintenance takes longer than the ten minutes after which a refusal is believed."""
+        for status in (400, 403, 404):
+            assert reading({"error": {"message": said}}, status=status).outcome == "retry"
+        assert reading({"code": 455, "message": said}, "alad").outcome == "retry"
 
 
 class TestCompletedWithoutALink:
@@ -129,6 +161,23 @@ class TestCompletedWithoutALink:
         """`message: "Video generated"` stands on success too."""
         got = reading({"task_id": "t1", "status": "completed", "message": "Video generated"}, "vibepeak")
         assert outcome(got) == (Status.FAILED, Category.NO_RESULT)
+
+    @pytest.mark.parametrize(
+        "said",
+        ["The link expires in 24 hours", "20 credits were deducted from your balance", "Passed the safety check"],
+    )
+    def test_a_mere_message_is_weaker_than_the_word(self, said: str) -> None:
+        """The content path may have a film that was paid for."""
+        got = reading({"id": "t1", "status": "completed", "message": said})
+        assert outcome(got) == (Status.COMPLETED, None)
+        got = reading({"task_id": "t1", "status": "completed", "message": said}, "vibepeak")
+        assert got.inferred
+
+    def test_a_reason_that_is_no_refusal_of_content_is_confirmed(self) -> None:
+        """The link may follow, as without a reason."""
+        error = {"code": "RESULT_EXPIRED", "message": "The result expired"}
+        got = reading({"task_id": "t1", "status": "completed", "error": error}, "vibepeak")
+        assert (outcome(got), got.inferred) == ((Status.FAILED, Category.EXPIRED), True)
 
 
 class TestWords:
@@ -158,6 +207,8 @@ class TestWords:
             ),
             *(("未完成", "processing"), ("moderation_passed", "processing"), ("pending_moderation", "processing")),
             *(("waiting_to_be_completed", "processing"), ("retrying_failed_upload", "processing")),
+            *(("almost_done", "processing"), ("draft_completed", "processing"), ("preview_ready", "processing")),
+            *(("生成完毕", "completed"), ("완료되었습니다", "completed"), ("生成に失敗しました", "failed")),
         ],
     )
     def test_a_compound_is_read_by_its_parts_when_the_rest_agrees(self, word: str, status: str) -> None:
@@ -172,6 +223,19 @@ class TestWords:
         """An upload or a step may be completed too."""
         got = reading({"data": {"id": "t1", "status": word}}, "vicsee")
         assert outcome(got) == (Status.PROCESSING, None)
+
+    @pytest.mark.parametrize("link", ["https://cdn.example/first-frame.jpg", "https://cdn.example/preview.mp4"])
+    def test_a_link_that_is_hardly_the_film_ends_nothing(self, link: str) -> None:
+        """A running task has one too; at the deadline it is better than nothing."""
+        got = reading({"task_id": "t1", "status": "image_generated", "result": {"video_url": link}}, "vibepeak")
+        assert got.seen is not None
+        assert (outcome(got), got.seen.sources[0].url) == ((Status.PROCESSING, None), link)
+
+    @pytest.mark.parametrize("word", ["completed_with_errors", "COMPLETED_WITH_ERRORS"])
+    def test_completed_with_errors_and_a_reason_but_no_link_has_failed(self, word: str) -> None:
+        """It is asked about again first, as every completed task without a link."""
+        got = reading({"task_id": "t1", "status": word, "error": {"message": "blocked by moderation"}}, "vibepeak")
+        assert (outcome(got), got.inferred) == ((Status.FAILED, Category.CONTENT_POLICY), True)
 
     def test_a_part_that_means_failed_needs_a_reason_unless_it_ends_the_word(self) -> None:
         """`failed_over` has not failed."""
@@ -210,6 +274,19 @@ class TestTheFilesWordsWin:
         """PixVerse answers 7 for what its moderation refused, and gives no other reason."""
         got = by_file(self.OWN + '[status]\n7 = "content_policy"\n', {"status": 7})
         assert outcome(got) == (Status.FAILED, Category.CONTENT_POLICY)
+
+    def test_a_number_may_be_written_as_a_fraction(self) -> None:
+        """Some languages write every number so."""
+        got = by_file(self.OWN + '[status]\n1 = "completed"\n', {"status": 1.0, "url": LINK})
+        assert outcome(got)[0] == Status.COMPLETED
+
+    def test_a_number_that_the_file_does_not_list_is_an_unknown_word(self) -> None:
+        """At the deadline the link beside it is told; an envelope's 0 or 200 is no status."""
+        text = self.OWN + '[status]\n1 = "completed"\n'
+        got = by_file(text, {"status": 9, "url": LINK})
+        assert (outcome(got), got.seen is not None) == ((Status.PROCESSING, None), True)
+        assert by_file(text, {"status": 0, "error": {"code": "invalid_api_key"}}).key_refused
+        assert by_file(text, {"status": 200, "url": LINK}).outcome == "retry"
 
     def test_a_sign_is_no_dash(self) -> None:
         """-1 means failed where 1 means completed."""

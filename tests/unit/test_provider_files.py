@@ -317,6 +317,9 @@ class TestHostileFiles:
             "a || " * 5_000 + "a",
             "x" * 2_000,
             "&" * 400 + "a",
+            "join(join('', list), list)",
+            "join(list[0], list)",
+            "to_string([" * 8 + "a" + "])" * 8,
         ],
         ids=lambda text: f"{text[:20]} {len(text)}",
     )
@@ -324,6 +327,14 @@ class TestHostileFiles:
         """It would hang a poll, or end it with an error, as soon as an answer comes."""
         with pytest.raises(BadProviderFile, match=r"\[assets\]\.result: "):
             parse(edited('["data.task_result.videos", "data.url"]', json.dumps(expression)))
+
+    def test_usual_functions_on_texts_are_allowed(self) -> None:
+        """A file may join the lines of an error, or show an object as text."""
+        parse(edited('"data.url"', "\"join(', ', data.urls) || to_string(data)\""))
+
+    def test_a_byte_order_mark_is_no_mistake(self) -> None:
+        """Some editors put one before every file."""
+        assert parse("\ufeff" + KLING) == parse(KLING)
 
     def test_a_list_without_end_and_a_file_without_end_are_refused(self) -> None:
         """Every expression is evaluated for every answer."""
@@ -367,6 +378,18 @@ class TestPlaceholders:
                 '[status].in-progress: it is the same word as "IN_PROGRESS", which means processing; leave out one',
             ),
             (KLING + '[status]\nx = "broken"', '[status].x: "broken" is not allowed; use one of pending, processing'),
+            (edited("https://api.kling.example/", "https://a.example/{key}"), "base_url: {key} stands here"),
+            (edited("https://api.kling.example/", "https://{region}.a.example"), "base_url: {region} means nothing"),
+            (edited("https://api.kling.example/", "https://a.example\\u0000"), "is not an http(s) URL"),
+            (edited("{task_id}", "{task_id}/{0}"), "path: {0} means nothing here"),
+            (edited("{task_id}", "#{task_id}"), 'path: "/v1/videos/#{task_id}" is not valid'),
+            (KLING + '[auth]\nvalue = "Bearer {key} {secret}"', "[auth].value: {secret} means nothing here; use {key}"),
+            (KLING + '[headers]\nX = "a\\nb"', "[headers].X:"),
+            (KLING + '[headers]\n"x y" = "a"', '[headers]."x y": it is not valid'),
+            (KLING + '[headers]\nContent-Length = "5"', '[headers]."Content-Length": it is not valid'),
+            (KLING + '[auth]\nheader = "host"', '[auth].header: "host" is not valid'),
+            (KLING.replace("[assets]", '[assets]\n"../a" = "url"'), '[assets]."../a": it is not valid'),
+            (KLING.replace("[answer]", f"expected_seconds = {'9' * 5_000}\n[answer]"), "this is not TOML"),
         ],
     )
     def test_a_mistake_that_would_be_silent_is_an_error(self, text: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """Which link is the finished file, of all that stand in an answer, and how it is written."""
 
 import json
+from time import process_time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -121,6 +122,9 @@ class TestTheFilmWins:
             ["http://localhost:3000/v/film.mp4", "http://10.0.0.7/film.mp4", FILM],
             ["/files/other.mp4", FILM],
             ["data:video/mp4;base64,AAAA", FILM],
+            [{"type": "image", "url": "https://cdn.example/a"}, {"type": "video", "url": FILM}],
+            [{"content_type": "image/png", "url": "https://cdn.example/a"}, FILM],
+            [{"role": "reference_video", "url": "https://cdn.example/input.mp4"}, FILM],
         ],
         ids=str,
     )
@@ -179,6 +183,20 @@ class TestTheFilmWins:
         assert completed(task, "infinityblue").sources[0].url == FILM
         task.pop("task_result")
         assert completed(task, "infinityblue").sources[0].url.endswith("/content")
+
+    def test_the_image_of_a_video_task_is_its_input(self) -> None:
+        """VicSee gives an image under this name only where the task makes one."""
+        task = {
+            "data": {"id": "t1", "status": "completed", "mediaType": "video", "image_url": "https://in.example/a.png"}
+        }
+        assert completed(task, "vicsee").status == Status.FAILED
+
+    def test_a_place_may_lead_into_json_in_a_string(self) -> None:
+        """Kie and others give a part of the answer as text; a prompt that is JSON stays a text."""
+        text = FILE.replace('"output"', '"response.output.link"') + 'answer.prompt = "prompt"\n'
+        inner = json.dumps({"output": json.dumps({"link": FILM})})
+        found = completed({"response": inner, "prompt": '{"scene": 1}'}, text=text)
+        assert (found.sources[0].url, found.prompt) == (FILM, '{"scene": 1}')
 
     def test_an_image_is_an_image_where_the_answer_does_not_say(self) -> None:
         """Many APIs make both and name neither."""
@@ -252,3 +270,18 @@ def test_whatever_stands_there_a_link_can_be_asked_for(value: object) -> None:
 def test_a_large_answer_is_looked_through_in_bounds() -> None:
     """A list of a million places would hold up every other poll."""
     assert completed({"output": [[[]]] * 100_000 + [FILM]}).status == Status.FAILED
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [",", " ;", "[", "[a](", "[a](b", '"', "<", "http://", "http://a.b/c ", "/", "%", "{", "日", "data:video/mp4;a"],
+)
+def test_no_text_takes_long_to_look_through(piece: str) -> None:
+    """A provider decides what stands at the place of the link, and a poll must not hang on it."""
+
+    def took(text: str) -> float:
+        began = process_time()
+        url([text, f"x{text}y"])
+        return process_time() - began
+
+    assert min(took(piece * (30_000 // len(piece))) for _ in range(3)) < 0.05

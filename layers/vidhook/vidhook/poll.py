@@ -124,6 +124,8 @@ def _doubted_at(watch: Watch, reading: "Reading | None", at: float) -> float | N
 def _settling_snapshot(watch: Watch, reading: "Reading | None", broken: str | None, at: float) -> Snapshot | None:
     """Returns the final snapshot if this poll settles the watch, else None."""
     over = watch.age(at) >= watch.submission.deadline_seconds
+    if over and (reading is None or reading.snapshot is None) and watch.snapshot and watch.snapshot.sources:
+        return _at_deadline(watch, watch.snapshot, reading, broken)
     if reading is not None:
         snapshot = reading.snapshot
         if snapshot is not None and snapshot.status.final and snapshot.said:

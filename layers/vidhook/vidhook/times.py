@@ -74,7 +74,7 @@ def seconds_until(value: object, now: float) -> int | None:
     """
     at = instant(value)
     wait = at - now if at is not None else number(value)
-    if wait is None and isinstance(value, str) and "," in value:
+    if wait is None and isinstance(value, str) and "," in value and len(value) <= 200:
         waits = [seconds_until(part, now) for part in value.split(",")]
         return None if None in waits else max(each for each in waits if each is not None)
     if wait is None or (at is None and wait < 0):

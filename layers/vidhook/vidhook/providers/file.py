@@ -74,14 +74,16 @@ LONGEST_WORD = 200  # of a status word or a code
 # What the values in a file must look like. Compiled here: a function has more CPU while it loads than when it polls.
 _ANYTHING = re.compile(r"(?s).+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_PATH = re.compile(r"/\S*")
-_PATH_OF_A_TASK = re.compile(r"/\S*\{task_id(?::path)?\}\S*")
-_HEADER = re.compile(r"[A-Za-z0-9-]+")
-_WITH_KEY = re.compile(r".*\{key\}.*")
-_SPACE = re.compile(r"\s")
+_PATH = re.compile(r"/[^\s\x00-\x1f\x7f#\\]*")
+_PATH_OF_A_TASK = re.compile(rf"(?=.*\{{task_id(?::path)?\}}){_PATH.pattern}")
+# Each request has some headers already, as its connection and its body need them.
+_HEADER = re.compile(r"(?!(?i:host|connection|content-length|transfer-encoding|accept-encoding)$)[A-Za-z0-9-]+")
+_HEADER_VALUE = re.compile(r"[!-~\xa0-\xff]([ -~\xa0-\xff]*[!-~\xa0-\xff])?")
+_WITH_KEY = re.compile(rf"(?=.*\{{key\}}){_HEADER_VALUE.pattern}")
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f]")
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
 _WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]+)\s*")
-_PLACEHOLDER = re.compile(r"\{\s*([A-Za-z_][\w:.-]*)\s*\}")
+_PLACEHOLDER = re.compile(r"\{\s*(\w[\w:.-]*)\s*\}")
 _TASK_ID = ("task_id", "task_id:path")
 # The names of the providers that ship with vidhook, and of the formats that several providers share.
 BUNDLED = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.toml")))
@@ -138,7 +140,7 @@ def search(path: ParsedResult, data: Any) -> Any:
     """Returns what a JMESPath of a provider file finds in a part of an answer; None if it does not fit this answer."""
     try:
         return path.search(data, options=_OPTIONS)
-    except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError):
+    except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError, MemoryError):
         return None
 
 
@@ -269,7 +271,9 @@ def parse(text: str, name: str | None = None) -> Provider:
     if not any(map(_names_the_task, [path, *(fields or {}).values()])):
         raise top.bad("path", f'"{path}" does not say which task', "put {task_id} where the task's id belongs")
     header = auth.text("header", _HEADER, "use a header's name", default="Authorization")
+    headers.spelled(_HEADER, "use a header's name")
     headers.once(header)
+    assets.spelled(_NAME, "use 1 to 40 of a-z, 0-9, - and _")
     words = {word: statuses.choice(word, [*Status, *Category]) for word in statuses.data}
     statuses.agree(words)
     errors.agree({code: errors.choice(code, [*Category, NOT_YOURS]) for code in errors.data})
@@ -279,9 +283,9 @@ def parse(text: str, name: str | None = None) -> Provider:
         path=path,
         method=method,
         body=fields,
-        headers={key: headers.placed(key, names=()) for key in headers.data},
+        headers={key: headers.placed(key, _HEADER_VALUE, "use plain characters", ()) for key in headers.data},
         auth_header=header,
-        auth_value=auth.text("value", _WITH_KEY, "put {key} where the key belongs", default="Bearer {key}"),
+        auth_value=auth.placed("value", _WITH_KEY, "put {key} where the key belongs", ("key",), "Bearer {key}"),
         content_path=top.placed("content_path", _PATH_OF_A_TASK, "start it with / and put {task_id} in it")
         if "content_path" in data
         else None,
@@ -325,8 +329,8 @@ def _load(text: str, name: str | None) -> tuple[str, dict[str, Any]]:
     if len(text.encode("utf-8", "surrogatepass")) > FILE_BYTES:
         raise BadProviderFile(where, f"it is longer than {FILE_BYTES // 1024} KiB", "a file needs about one")
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        data = tomllib.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:  # ValueError: also for a number of thousands of digits
         raise BadProviderFile(where, f"this is not TOML: {error}") from None
     if isinstance(data.get("name"), str):
         where = f'provider "{data["name"]}"'
@@ -336,7 +340,7 @@ def _load(text: str, name: str | None) -> tuple[str, dict[str, Any]]:
 
 
 def _base_url(top: "_Table") -> str:
-    url = top.text("base_url")
+    url = top.placed("base_url", names=())
     hint = "write it like https://api.example.com"
     try:
         parts = urlsplit(url)
@@ -390,17 +394,28 @@ class _Table:
         return value
 
     def placed(
-        self, key: str, pattern: re.Pattern[str] = _ANYTHING, hint: str = "", names: Iterable[str] = _TASK_ID
+        self,
+        key: str,
+        pattern: re.Pattern[str] = _ANYTHING,
+        hint: str = "",
+        names: Iterable[str] = _TASK_ID,
+        default: str | None = None,
     ) -> str:
         """Returns a text in which only these names stand in braces."""
-        value = self.text(key, pattern, hint)
+        value = self.text(key, pattern, hint, default)
         for name in _PLACEHOLDER.findall(value):
-            if name == "key":
+            if name == "key" and name not in names:
                 raise self.bad(key, "{key} stands here", "the key belongs under [auth] only")
             if name not in names:
                 known = " or ".join(f"{{{each}}}" for each in names)
                 raise self.bad(key, f"{{{name}}} means nothing here", f"use {known}" if known else "leave it out")
         return value
+
+    def spelled(self, pattern: re.Pattern[str], hint: str) -> None:
+        """Raises for a key that is not written as such a name is."""
+        for key in self.data:
+            if not pattern.fullmatch(key):
+                raise self.bad(f'"{key}"', "it is not valid", hint)
 
     def once(self, other: str) -> None:
         """Raises for a header that is sent twice: two of its keys are the same one, or the key's header."""
@@ -528,4 +543,17 @@ def _growth(node: Mapping[str, Any]) -> tuple[int, int]:
         held = max(copies, default=1)
     else:
         held = prod(copies)
+    if node["type"] == "function_expression":
+        held *= _swelling(node)
     return 1 + max((levels for levels, _ in inner), default=0), max(held, 1)
+
+
+def _swelling(call: Mapping[str, Any]) -> int:
+    """Returns how many times longer than its input the text can be that a function returns."""
+    if call["value"] == "to_string":
+        return 2  # quotes in quotes are escaped
+    glue = call["children"][0] if call["value"] == "join" and call["children"] else None
+    if glue is None:
+        return 1
+    # One that comes from the answer may be as long as the list that it joins.
+    return 1 + len(str(glue["value"])) if glue["type"] == "literal" else COPIES + 1

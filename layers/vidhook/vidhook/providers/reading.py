@@ -14,10 +14,11 @@ from typing import Any, Literal, TypeVar
 
 from vidhook.errors import BadInput
 from vidhook.providers.file import Provider, content_url, fold, search, task_request
-from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, names_in, task_error
+from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, names_in, task_error, upper_snake
 from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
 from vidhook.providers.statuses import Meaning, meaning_of
-from vidhook.providers.values import count, document, embedded, percent, text
+from vidhook.providers.values import count, document, embedded, opened, percent, text
+from vidhook.providers.wording import is_down, prepared, spaced
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
 
@@ -37,22 +38,28 @@ ENVELOPE_WORDS = {"success", "fail", "error"}
 # Where an envelope says that a request was refused, if the provider's file does not say where.
 REFUSAL_KEYS = ("error", "errors", "code", "errorcode", "errcode", "detail", "baseresp")
 WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
+# Links that do not show that a task is completed: a preview stands in the answer of a running one too.
+UNCONVINCING = {Rank.CONTENT, Rank.PREVIEW, Rank.OTHER, Rank.ECHO}
 MOST_TASKS = 100  # of a list in an answer
 MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
-LONGEST_REASON = 2_000
 # A reason that says this is no end, whatever the status code is. Compiled when one is read, which is rare.
 UNFINISHED = (
     r"\bnot (?:yet )?ready\b"
-    r"|\b(?:is|are|was|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
-    r"|\bnot\b.{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
+    r"|\b(?:is|are|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
+    r"|\b(?:task|job|video|generation|request) not (?:yet )?(?:completed?|finished|done|started)\b"
+    # A key that is not yet activated, or a model that does not support something yet, will be refused again.
+    r"|\bnot\b(?!.{0,40}(?:verif|activ|enabl|approv|subscri|purchas|paid|pay|valid|agree|support|permit|allow))"
+    r".{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
     # "It failed while it was being processed" is an end.
-    r"|^(?![\s\S]*\b(?:fail|error|invalid|unable|could not|cannot))[\s\S]*"
+    r"|^(?!.*\b(?:fail|error|invalid|unable|could not|cannot)).*"
     r"\b(?:is|are|still|currently|being|yet) (?:still |currently |being |yet )?"
     r"(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued|in (?:the )?(?:progress|queue))\b"
-    r"|\b(?:in progress|unfinished|no (?:result|output|video)s? yet)\b"
+    r"|^(?!.*\bfail).*\bstill (?:being )?(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued)\b"
+    r"|\b(?:in progress|unfinished|yet to be|wait (?:until|till|while)|no (?:result|output|video)s? yet)\b"
+    r"|\bstat(?:us|e)\b(?: is)?\W{1,3}(?:pending|queued|running|processing|generating|rendering|not start|submitted)\b"
     r"|^(?:processing|pending|queued|running|generating|rendering|not ready)\W{0,3}$"
     r"|(?:处理|生成|排队|进行|运行|执行|處理|排隊|進行)中|(?:尚未|还未|还没|仍未|未)(?:完成|就绪|生成|结束)"
-    r"|正在(?:处理|生成|排队|运行)|処理中|まだ|未完了|(?:처리|생성|진행|대기) ?중"
+    r"|(?:正|还)在(?:处理|生成|排队|运行)|処理中|まだ|未完了|(?:처리|생성|진행|대기) ?중"
     r"|todav[ií]a no|a[uú]n no|en (?:proceso|curso|cola)\b"
 )
 
@@ -150,7 +157,7 @@ class _Exchange:
         found: tuple[dict[str, Any], str | None] = ({}, None)
         for task in self._parts():
             word = self.first("status", task, text)
-            if word is None or self._is_a_code(word):
+            if word is None or self._is_a_code(task, word):
                 continue
             name = self.first("id", task, text)
             if self._is_about_request(task, word, name):
@@ -173,10 +180,16 @@ class _Exchange:
             if isinstance(value, dict):
                 yield value
 
-    def _is_a_code(self, word: str) -> bool:
-        """Whether a number is the HTTP status repeated: it is, unless the provider file has it as a status word."""
+    def _is_a_code(self, task: dict[str, Any], word: str) -> bool:
+        """Whether a number is a code of the answer and no status word, as those that the provider file lists.
+
+        Where the file lists others, a short number beside a link is a status that its author did not know.
+        """
         spelled = fold(word)
-        return spelled.lstrip("+-").isdecimal() and spelled not in self.provider.statuses
+        if not _is_whole(spelled) or spelled in self.provider.statuses:
+            return False
+        others = len(spelled) < 3 and any(map(_is_whole, self.provider.statuses))
+        return not (others and self.file("result", task))
 
     def _is_about_request(self, task: dict[str, Any], word: str, name: str | None) -> bool:
         """Whether the word is about the request, as in JSend: the answer has neither a task's id nor a result."""
@@ -195,20 +208,36 @@ class _Exchange:
             return Reading("snapshot", snapshot)
         found = self._reason(task)
         failed = self._failed(snapshot, found, meant.category)
-        completed = self._completed(snapshot, task)
+        result = self._result(task, snapshot.object)
+        completed = self._completed(snapshot, task, result) if result else None
         if not meant.known:
-            return _of_unknown_word(meant, snapshot, completed, failed if found else None)
+            rank = result.rank if result else None
+            return _of_unknown_word(meant, snapshot, completed, failed if found else None, rank)
         if meant.status is Status.FAILED:
             return Reading("snapshot", failed, failed.error)
+        return self._called_completed(snapshot, task, found, failed, completed)
+
+    def _called_completed(
+        self,
+        snapshot: Snapshot,
+        task: dict[str, Any],
+        found: Reason | None,
+        failed: Snapshot,
+        completed: Snapshot | None,
+    ) -> Reading:
+        """Reads a task that its provider calls completed, which it is with a link."""
         if completed is not None and completed.said:
             return Reading("snapshot", completed)
         # Some providers call a task completed that their moderation refused, and give no link but a reason.
         kind = category(self.provider, found)
-        if kind not in (None, Category.PROVIDER, Category.NO_RESULT):
-            return Reading("snapshot", failed, failed.error)
+        friendly = found is not None and _is_mere_message(found, task)
+        if kind is Category.CONTENT_POLICY and not (friendly and completed):
+            return Reading("snapshot", replace(failed, said=not friendly), failed.error)
+        if not friendly and kind not in (None, Category.PROVIDER, Category.NO_RESULT):
+            return Reading("snapshot", replace(failed, said=False), failed.error)
         if completed is not None:
             return Reading("snapshot", replace(completed, said=True))
-        return self._without_a_link(snapshot, found, kind)
+        return self._without_a_link(snapshot, found, None if friendly else kind)
 
     def _values(self, task: dict[str, Any], word: str, meant: Meaning) -> Snapshot:
         def first(field: str, parse: Callable[[Any], T | None]) -> T | None:
@@ -249,17 +278,17 @@ class _Exchange:
         message = f'{self.provider.name} says "{snapshot.provider_status}" and gives no reason'
         return replace(snapshot, status=Status.FAILED, error=task_error(found, kind, message))
 
-    def _completed(self, snapshot: Snapshot, task: dict[str, Any]) -> Snapshot | None:
-        """Returns the task with its finished files, None without a result; `said` is False for the content URL alone.
+    def _result(self, task: dict[str, Any], kind: str) -> Found | None:
+        """Returns the finished file, or where it is downloaded when the answer has no good link."""
+        result = self.file("result", task, kind)
+        content = self._content(task)
+        return Found(content, Rank.CONTENT) if content and (result is None or result.rank > Rank.CONTENT) else result
+
+    def _completed(self, snapshot: Snapshot, task: dict[str, Any], result: Found) -> Snapshot:
+        """Returns the task with its finished files; `said` is False where the link to the result shows nothing.
 
         The files are the result and the other assets of the provider file, each link once.
         """
-        result = self.file("result", task, snapshot.object)
-        content = self._content(task)
-        if content is not None and (result is None or result.rank > Rank.CONTENT):
-            result = Found(content, Rank.CONTENT)
-        if result is None:
-            return None
         if snapshot.object == "video" and is_image(result) and self.first("object", task, _object) is None:
             snapshot = replace(snapshot, object="image")
         links = {"result": result.url}
@@ -268,7 +297,7 @@ class _Exchange:
             if extra is not None and extra.url not in links.values():
                 links.setdefault(role, extra.url)
         sources = tuple(self._source(role, url, snapshot, task) for role, url in links.items())
-        said = result.rank is not Rank.CONTENT
+        said = result.rank not in UNCONVINCING
         return replace(snapshot, status=Status.COMPLETED, sources=sources, error=None, said=said)
 
     def _source(self, role: str, url: str, snapshot: Snapshot, task: dict[str, Any]) -> Source:
@@ -284,7 +313,11 @@ class _Exchange:
 
     def file(self, role: str, task: dict[str, Any], kind: str = "video") -> Found | None:
         """Returns the file of a role in a task; `kind` is `video` or `image`."""
-        return best((search(path, task) for path in self.provider.assets[role]), task, kind, self._url())
+        paths, asked = self.provider.assets[role], self._url()
+        found = best((search(path, task) for path in paths), task, kind, asked)
+        if found is None and (whole := opened(task)) != task:
+            found = best((search(path, whole) for path in paths), whole, kind, asked)
+        return found
 
     def _url(self) -> str:
         """The URL that was asked: links in the answer may be relative to it."""
@@ -338,7 +371,7 @@ class _Exchange:
         if code in provider.codes and self._ends_the_task(kind):
             error = task_error(found, provider.codes[code], "")
             return Reading("snapshot", Snapshot(Status.FAILED, error=error, said=False), error)
-        if found and re.search(UNFINISHED, f"{found.message}"[:LONGEST_REASON], re.IGNORECASE):
+        if (found and _is_unfinished(found)) or _passes(found, kind):
             return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
         meant = self._meant_status(found, kind, refused=own is not None and own.code is not None)
         if meant in REFUSED:
@@ -390,21 +423,47 @@ class _Exchange:
 
 
 def _of_unknown_word(
-    meant: Meaning, snapshot: Snapshot, completed: Snapshot | None, failed: Snapshot | None
+    meant: Meaning, snapshot: Snapshot, completed: Snapshot | None, failed: Snapshot | None, rank: Rank | None
 ) -> Reading:
     """Reads a word that no table has: it is an end only where a part of it says so, and the rest of the answer too."""
     linked = completed is not None and completed.said
     finished = linked or snapshot.completed_at is not None or snapshot.progress == 100
+    with_errors = meant.suggests is Status.COMPLETED and "error" in fold(snapshot.provider_status or "")
+    if with_errors and failed is not None and not linked:
+        return Reading("snapshot", replace(failed, known_status=True, said=False), failed.error)
     if meant.suggests is Status.COMPLETED and completed is not None and finished:
         return Reading("snapshot", replace(completed, known_status=True, said=True))
     if meant.suggests is Status.FAILED and failed is not None:
         return Reading("snapshot", replace(failed, known_status=True), failed.error)
-    seen = completed if linked else failed
+    seen = completed if linked or (failed is None and rank is not Rank.CONTENT) else failed
     return Reading("snapshot", snapshot, seen=replace(seen, said=False) if seen else None)
+
+
+def _is_mere_message(found: Reason, task: Mapping[str, Any]) -> bool:
+    """Whether a reason is only the task's `message`, which stands on success too."""
+    return found.code is None and found.message in (task.get("message"), task.get("msg"))
 
 
 def _joined(own: Reason | None, guessed: Reason | None) -> Reason | None:
     return Reason(guessed.code, own.message or guessed.message) if own and guessed else own or guessed
+
+
+def _is_unfinished(found: Reason) -> bool:
+    """Whether a reason, or its code, says that the task goes on."""
+    return any(re.search(UNFINISHED, spaced(said).replace("n't", " not")) for said in _texts(found))
+
+
+def _passes(found: Reason | None, kind: Category | None) -> bool:
+    """Whether a refusal says that the provider is overloaded or down, which is no end of the task."""
+    return kind is Category.PROVIDER and found is not None and any(is_down(prepared(said)) for said in _texts(found))
+
+
+def _texts(found: Reason) -> tuple[str, str]:
+    return found.message or "", upper_snake(found.code or "")
+
+
+def _is_whole(word: str) -> bool:
+    return word.lstrip("+-").isdecimal()
 
 
 def _object(value: Any) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vidhook.providers.codes import BUSY, meanings_of_word
 from vidhook.providers.file import LONGEST_WORD, Provider, fold
-from vidhook.providers.values import document, link
+from vidhook.providers.values import LINK_LIMIT, document, link
 from vidhook.providers.wording import (
     LIMIT,
     category_of,
@@ -100,6 +100,7 @@ def _find(value: object, depth: int, left: list[int]) -> Reason | None:
     if depth == 0 or left[0] < 0 or isinstance(value, bool):
         return None
     if isinstance(value, str):
+        left[0] -= min(len(value), LINK_LIMIT) // 1_000
         return _reason_in_text(value.strip(), depth, left)
     if isinstance(value, list):
         items = itertools.islice(value, left[0])
@@ -172,11 +173,10 @@ def category(provider: Provider, found: Reason | None) -> Category | None:
 
 def _by_fragment(provider: Provider, message: str) -> Category | None:
     words = spaced(message) if provider.messages else ""
-    whole = (rf"(?<!\w){re.escape(fragment)}(?!\w)" for fragment in provider.messages)
-    found = (
-        kind for part, kind in zip(whole, provider.messages.values(), strict=True) if re.search(part, words, re.ASCII)
-    )
-    return next(found, None)
+    for fragment, kind in provider.messages.items():
+        if fragment in words and re.search(rf"(?<!\w){re.escape(fragment)}(?!\w)", words, re.ASCII):
+            return kind
+    return None
 
 
 def _by_code(provider: Provider, found: Reason) -> Category | None:
@@ -187,7 +187,7 @@ def _by_code(provider: Provider, found: Reason) -> Category | None:
     kinds = [Category.PROVIDER if meaning == BUSY else Category(meaning) for meaning in listed]
     vague = kinds[0] in (Category.PROVIDER, Category.INVALID_INPUT)
     if number(found.code) is None:
-        if vague and is_refusal_of_content(message):
+        if (vague or kinds[0] is Category.AUTH) and is_refusal_of_content(message):
             return Category.CONTENT_POLICY
         in_need = vague and not is_crowded(code) and category_of(message) is Category.QUOTA
         return Category.QUOTA if in_need else kinds[0]

@@ -1,7 +1,7 @@
 """Finds the finished file in an answer: of all links that stand where results do, the one that is the film."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
@@ -26,12 +26,14 @@ ENDINGS = {
 }
 ENDING_OF = {ending: kind for kind, endings in ENDINGS.items() for ending in endings}
 PREVIEW = re.compile(r"(?:^|[^a-z])(?:thumb(?:nail)?s?|cover|poster|preview|sprite|watermark(?:ed)?)(?:[^a-z]|$)")
-MARKDOWN = re.compile(r"\[[^\]]{0,200}\]\(\s*<?([^)\s<>]{1,8192})>?[^)]{0,200}\)")
+# These do not go back, and begin where they cannot have begun before: a text of commas or brackets makes none slow.
+MARKDOWN = re.compile(r"\[[^\[\]]{0,200}+\]\(\s*+<?([^)\s<>\[]{1,8192}+)>?[^)\[]{0,200}+\)")
 WRAPPERS = {'"': '"', "'": "'", "<": ">", "`": "`", "(": ")", "\N{LEFT DOUBLE QUOTATION MARK}": "\u201d"}
-NEXT_LINK = re.compile(r"[\s,;|]+(?=https?://)", re.IGNORECASE)
+NEXT_LINK = re.compile(r"(?<![\s,;|])[\s,;|]++(?=https?://)", re.IGNORECASE)
 DATA = re.compile(r"\s*data:((?:video|image)/[\w.+-]{1,60}|application/octet-stream)((?:;[^,;]{0,80}){0,4}),", re.I)
-# A value is looked through so deep, and at so many places.
-DEPTH, PLACES = 8, 500
+# A value is looked through so deep, and at so many places; as much text counts as one.
+DEPTH, PLACES, TEXT = 8, 500, 200
+LINKS, WRAPPINGS = 50, 4  # in one text, and around a link
 # Names that lead into the provider's own network only.
 INSIDE = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 # What a link's query holds when it needs no other credential.
@@ -90,10 +92,11 @@ def best(values: Iterable[object], task: object, kind: str, asked: str) -> Found
 def _found(value: object, task: object, kind: str, asked: str) -> Iterator[Found]:
     left = PLACES
     waiting: list[tuple[object, Rank, int]] = [(value, Rank.FILM, 0)]
-    while waiting and left:
+    while waiting and left > 0:
         here, least, depth = waiting.pop()
         left -= 1
         if isinstance(here, str):
+            left -= min(len(here), 4 * LINK_LIMIT) // TEXT
             inner = embedded(here)
             if inner is here:
                 yield from (Found(url, max(rank, least)) for url, rank in _links(here, kind, asked))
@@ -102,6 +105,7 @@ def _found(value: object, task: object, kind: str, asked: str) -> Iterator[Found
         if depth < DEPTH and isinstance(here, list):
             waiting += [(item, least, depth + 1) for item in reversed(here[:PLACES])]
         elif depth < DEPTH and isinstance(here, dict):
+            least = max(least, Rank.FILM if here is task else _rank_by_names(here, kind))
             for key in reversed(KEYS):
                 if here.get(key):
                     rank = least if key != ECHOED or here is not task else _echo(here[key])
@@ -112,6 +116,15 @@ def _echo(value: object) -> Rank:
     return Rank.SIDE if isinstance(value, dict | list) else Rank.ECHO
 
 
+def _rank_by_names(item: Mapping[str, object], kind: str) -> Rank:
+    """Returns how likely the link in an object is the file, by what the object says of it beside its URL."""
+    if str(item.get("role")).startswith("reference"):
+        return Rank.ECHO
+    types = (item.get(name) for name in ("type", "content_type", "mime_type"))
+    others = {"image", "video", "audio"} - {kind}
+    return Rank.OTHER if any(str(said)[:200].partition("/")[0].lower() in others for said in types) else Rank.FILM
+
+
 def _links(text: str, kind: str, asked: str) -> Iterator[tuple[str, Rank]]:
     """Yields the links in a text that is nothing else, or that has them in quotes or as Markdown."""
     if inline := DATA.match(text):
@@ -120,7 +133,7 @@ def _links(text: str, kind: str, asked: str) -> Iterator[tuple[str, Rank]]:
         return
     if len(text) > 4 * LINK_LIMIT:
         return
-    for part in NEXT_LINK.split(_unwrapped(text)):
+    for part in NEXT_LINK.split(_unwrapped(text), LINKS):
         if url := _absolute(part.strip(), asked):
             given = origin(part.strip())
             least = Rank.FILM if given == origin(url) else Rank.MOVED if given else Rank.RELATIVE
@@ -131,8 +144,9 @@ def _unwrapped(text: str) -> str:
     text = text.strip()
     if written := MARKDOWN.search(text):
         return written[1]
-    while len(text) > 1 and WRAPPERS.get(text[0]) == text[-1]:
-        text = text[1:-1].strip()
+    for _ in range(WRAPPINGS):
+        if len(text) > 1 and WRAPPERS.get(text[0]) == text[-1]:
+            text = text[1:-1].strip()
     return text
 
 

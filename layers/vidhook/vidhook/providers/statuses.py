@@ -19,12 +19,13 @@ WORDS = {
         procesando enproceso enprogreso generando enejecución processando emandamento encours inbearbeitung""",
     Status.COMPLETED: """completed complete success successful succeeded succeed successed done finished finish ready
         generated
-        成功 完成 已完成 生成成功 生成完成 完了 完了しました 완료 완료됨 성공
+        成功 完成 已完成 生成成功 生成完成 已生成 完毕 生成完毕 完了 完了しました 완료 완료됨
+        완료되었습니다 성공
         completado completada terminado terminada listo éxito exitoso finalizado concluído concluido terminé réussi
         fertig abgeschlossen erfolgreich""",
     Status.FAILED: """failed failure fail error errored rejected refused aborted exception crashed terminated killed
         unsuccessful incomplete interrupted
-        失败 失敗 生成失败 错误 异常 出错 錯誤 エラー 실패 오류
+        失败 失敗 生成失败 错误 异常 出错 錯誤 エラー 失敗しました 실패 실패했습니다 오류
         fallido fallida falló fallo falhou echec échoué fehlgeschlagen""",
 }
 # Status words that mean failed, by the category that they imply.
@@ -40,6 +41,10 @@ FINAL_WORDS = {
 STATUSES = {word: status for status, words in WORDS.items() for word in words.split()}
 IMPLIED = {word: kind for kind, words in FINAL_WORDS.items() for word in words.split()}
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
+# A part that says that only a step is completed.
+STEPS = {"almost", "nearly", "draft", "preview", "thumbnail", "cover", "poster", "step", "stage", "scene", "frame"} | {
+    *("keyframe", "storyboard", "script")
+}
 # A part that turns the meaning of the others, or says that they are still to come.
 TURNING = {"not", "no", "non", "never", "without", "un", "until", "before", "pre", "if", "can", "will", "to", "being"}
 TURNING_SIGNS = re.compile(r"[未不没無]")
@@ -94,6 +99,8 @@ def _by_parts(word: str) -> Meaning:
     if ending and ending.status is Status.FAILED and ending.category is not Category.CONTENT_POLICY:
         return ending
     named = ending.status if ending else next(iter(single), None)
+    if named is Status.COMPLETED and STEPS & set(parts):
+        return unknown
     return Meaning(Status.PROCESSING, known=False, suggests=named)
 
 

@@ -35,7 +35,8 @@ def parsed(text: str) -> Any:
     except (ValueError, RecursionError):
         return None
     # Most answers are flat and have no escaped surrogate, and a copy of a large one costs time.
-    odd = "\\ud" in text or "\\uD" in text or text.count("[") + text.count("{") > DEPTH
+    escaped = "\\" in text and ("\\ud" in text or "\\uD" in text)
+    odd = escaped or text.count("[") + text.count("{") > DEPTH
     return _clean(value, DEPTH) if odd else value
 
 
@@ -46,6 +47,14 @@ def embedded(value: object) -> Any:
         if isinstance(inner, str):
             inner = parsed(inner)
         return inner if isinstance(inner, dict | list) else value
+    return value
+
+
+def opened(value: object, depth: int = 4) -> Any:
+    """Returns an object in which objects and lists stand for the texts that are their JSON."""
+    value = embedded(value)
+    if depth and isinstance(value, dict):
+        return {key: opened(inner, depth - 1) for key, inner in value.items()}
     return value
 
 
@@ -71,9 +80,9 @@ def _clean(value: Any, depth: int) -> Any:
 
 
 def text(value: object) -> str | None:
-    """Returns a text that is not blank, unchanged, or a whole number as its digits, else None."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+    """Returns a text that is not blank, unchanged, or a whole number (1.0 too) as its digits, else None."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        return str(int(value))
     return value if isinstance(value, str) and value.strip() else None
 
 

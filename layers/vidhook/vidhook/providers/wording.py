@@ -22,12 +22,19 @@ def _has(pattern: str, words: str) -> bool:
 
 # Names of machines and idioms that contain a word of a refusal. They are taken out before anything is looked for.
 HARMLESS = _pattern(
-    r"audit (?:\w+ )?(?:log|trail|table|record|event|entr(?:y|ie))s?|safety (?:interlock|margin|factor|stop|timeout"
+    r"(?:network|auto ?scaling|admission|firewall|thread|memory) polic(?:y|ies)|gamut violations?|sensitive (?:field"
+    r"|header)s?"
+    r"|explicit synchroni\w+|(?:load|white|colou?r) ?-?balanc\w+|balance of (?:the )?load|subscription to"
+    r"|permission bits?"
+    r"|token count|(?:incorrect|invalid|illegal|unknown) key or (?:\w+ )?value|audit (?:\w+ )?(?:log|trail|table"
+    r"|record|event"
+    r"|entr(?:y|ie))s?|safety (?:interlock|margin|factor|stop|timeout"
     r"|net|buffer|lock|shutdown|thread)s?|(?:key|constraint|protocol|access|sharing|integrity|schema|bounds|memory"
     r"|assertion|contract|type|sla|segment\w*) violations?|violat\w+ (?:the )?(?:\w+ ){0,2}(?:constraint|schema|key"
     r"|protocol|contract|invariant|assumption|precondition)s?|hates? to|risk of|risks? (?:being|running)|(?:case"
     r"|time|noise|context|locale|light|motion) ?-?sensitive|sensitive (?:to|about)|sensitivity|(?:retry|cache"
-    r"|caching|cors|iam|bucket|scaling|retention|restart|scheduling|eviction|whitelist|backoff|lifecycle|routing"
+    r"|caching|cors|iam|bucket|scaling|retention|restart|scheduling|eviction|whitelist(?:ing)?|backoff|lifecycle"
+    r"|routing"
     r"|pull|access) polic(?:y|ies)|blocked by (?:the |a |an )?(?:firewall|cors|network|proxy|waf|cloudflare|thread)"
     r"|(?:blocked|filtered) (?:thread|queue|io|call)s?|child (?:process|job|task|node)(?:es|s)?|minor (?:version"
     r"|issue|error|change|problem|bug|update|adjustment|fix|release|delay)s?|dead ?lock|guidelines? (?:image|map)s?"
@@ -42,13 +49,15 @@ BROKEN_HELPER = _pattern(
     r"(?:moderat\w+|copyright|watermark|polic(?:y|ies)|safety|risk|audit|review|content|filter|classif\w+|detect\w+"
     r"|inspection|nsfw|auth\w*|credential|permission|billing|payment|quota|licen[cs]e|token|credits?)(?: (?!not\b"
     r"|did\b)[\w/-]+){0,3}? ?(?:service|server|system|api|classifier|detector|checker|engine|pipeline|module|backend"
-    r"|endpoint|worker|model|check)? (?:is |was |has |are |were |been |currently |temporarily )*(?:down|crash(?:ed"
+    r"|endpoint|worker|model|check)? (?:is |was |has |are |were |been |currently |temporarily )*(?:down|killed"
+    r"|terminated|crash(?:ed"
     r"|es)|unavailable|offline|unreachable|overloaded|timed out|not responding|did not (?:answer|respond|reply)"
     r"|does not (?:answer|respond|reply)|failed to (?:start|load|respond|answer|initiali[sz]e|render|run|execute"
     r"|connect|write)|could not be (?:reached|started|loaded|contacted)|lost (?:its |the )?connection"
     r"|returned (?:an? )?(?:error|http|status|empty|5\d\d|invalid|unexpected)|(?:had|encountered|hit|raised"
     r"|threw) an? (?:\w+ )?(?:error|exception)|internal error|internal server error)",
-    r"(?:审核|风控|鉴权|检测|计费)(?:服务|系统|接口|模块)(?:内部)?(?:异常|超时|不可用|繁忙|出错|错误|失败|故障)",
+    r"(?:审核|风控|鉴权|检测|计费)(?:服务|系统|接口|模块)(?:内部)?(?:异常|超时|不可用|繁忙|出错|错误|失败|故障)"
+    r"|审核(?:中断|超时|异常)",
 )
 CONTENT_POLICY = _pattern(
     r"moderat(?:ed|ion|or|ors)|nsfw|not safe for work|sensitive|safety|unsafe|censor\w*|guardrails?|recitation"
@@ -59,16 +68,20 @@ CONTENT_POLICY = _pattern(
     r"|green ?net|sentinel|risk (?:control|management|detect\w*|not pass|review|check|policy|image|text|content)"
     r"|suspected of (?:\w+ )?risk|audit (?:submit|illegal|fail\w*|reject\w*|not|result|refused)|(?:content|image"
     r"|text|video|output|input) audit|(?:(?:not|never|n't|fail\w* to) (?:pass|clear)\w*|fail(?:ed|s|ing)?)(?: the"
-    r"| our| a| an)? (?:\w+ )?(?:audit|security check|inspection|content review|review check)(?! (?:log|entr|record"
+    r"| our| a| an)? (?:\w+ )?(?:audit|security check|inspection|review)(?! (?:log|entr|record"
     r"|service|writer))|data inspection (?:fail\w*|not|reject\w*)|violen(?:t|ce)|prohibit(?:ed|s|ion)?"
-    r"|forbidden (?:content|words?|terms?|subjects?)|banned (?:content|words?|terms?)|inappropriate|offensive"
+    r"|forbidden (?:content|words?|terms?|subjects?)|banned (?:content|words?|terms?|prompts?)|inappropriate|offensive"
     r"|objectionable|obscen\w+|profan\w+|vulgar|nud(?:e|es|ity)|naked|sexual\w*|sexy|porn\w*|erotic\w*|explicit|lewd"
-    r"|suggestive|fetish|copyright\w*|infring\w*|trademark\w*|intellectual property|similarity to third"
+    r"|suggestive|fetish|copyright\w*|infring\w*|trademark\w*|intellectual property|similarity to (?:third|training"
+    r"|existing)"
+    r"|brand (?:logo|name)s?|ip rights?|(?:help|assist) (?:you )?with (?:that|this)(?=[.!]|\Z)"
     r"|third party (?:content|likeness\w*|rights|ip)|likeness(?:es)?|celebrit(?:y|ies)|public figures?"
     r"|famous (?:person|people)|prominent (?:\w+ )?(?:person|people|figures?)|politicians?|deep ?fakes?"
     r"|impersonat\w+|identifiable (?:person|people|face)s?|real (?:person|people|persons|human|humans|face|faces"
     r"|individuals?)|minors|under ?-?age\w*|under (?:the age of )?18|children|kids|child (?:abuse|sexual|safety"
-    r"|exploitation|nudity)|csam|self ?-?harm\w*|suicid\w*|gore(?!-)|gory|blood(?:y(?! hell)|shed)|tortur\w+"
+    r"|exploitation|nudity)|csam|(?:minor|danger|ip|people|celebrity|audio) (?:filter(?:ed)?|upload|input image)"
+    r"|artist names?"
+    r"|words? (?:that )?we (?:do not|don't)|self ?-?harm\w*|suicid\w*|gore(?!-)|gory|blood(?:y(?! hell)|shed)|tortur\w+"
     r"|weapons?|firearms?|explosives?|drugs?|narcotics?|terroris\w+|extremis\w+|hate(?:ful)?|harass\w*|bully\w*"
     r"|racis[mt]|slurs?|harmful|illicit|illegal (?:content|activit\w+|acts?)|abus(?:e|ive)|disallowed"
     r"|adult (?:content|material|theme\w*|imagery|nud\w+|video|image|scene|subject|oriented)s?|adult\Z"
@@ -98,7 +111,7 @@ CONTENT_POLICY = _pattern(
     r"|defamat)(?:ory|ion)|medical advice|religious|(?:had|have|has|must) to decline|(?:our|content|safety"
     r"|review) (?:checks|reviewers?|standards)|(?:not|n't|never) (?:been )?approved?|topics? (?:that )?we|\Ablocked",
     r"审核|敏感|违规|违禁|违法|违反|不合规|合规问题|不符合(?:社区|平台|内容)?规范|风控|内容风险|安全风险|存在风险"
-    r"|侵权|版权|肖像|色情|真人|涉黄|涉政|暴力|血腥|未成年|名人|明星|公众人物|不安全|政策|策略阻止|平台策略"
+    r"|侵权|侵犯|版权|肖像|色情|真人|涉黄|涉政|暴力|血腥|未成年|名人|明星|公众人物|不安全|政策|策略阻止|平台策略"
     r"|安全(?:策略|检测|检查|校验|审查)|不适宜|不当内容|不良(?:信息|内容)|裸露|低俗|屏蔽|拦截|知识产权|商标|侮辱"
     r"|恐怖|ポリシー|違反|不適切|センシティブ|著作権|規約|モデレーション|性的|暴力的|ガイドライン|未成年|정책|부적절"
     r"|위반|저작권|선정적|유해|가이드라인|미성년|검열|민감|pol[ií]ticas?\b|inapropiad|inadecuad|infring"
@@ -112,7 +125,8 @@ CONTENT_POLICY = _pattern(
 BROKEN = _pattern(
     r"(?:key|index|type|attribute|runtime|assertion|name|import|memory|zero ?division|unicode\w*|os|io|null ?pointer"
     r"|module ?not ?found|file ?not ?found|broken ?pipe|connection|json ?decode) ?(?:error|exception)s?"
-    r"|cannot read propert\w+|of undefined|undefined is not|traceback|stack ?trace|panic|core dumped"
+    r"|invalid (?:pointer|memory|state|opcode|address)|cannot read propert\w+|of undefined|undefined is not|traceback"
+    r"|stack ?trace|panic|core dumped"
     r"|segmentation fault|segfault|nil pointer|null pointer|nonetype|list index out of range|index out of (?:range"
     r"|bounds)|unexpected keyword argument|object has no attribute|assert triggered|cuda|cudnn|nccl|gpu"
     r"|out of (?:\w+ )?memory|memory limit|oom|no space left|disk full|killed|sigkill|sigterm|exit code|weights?"
@@ -128,17 +142,20 @@ BROKEN = _pattern(
     r"|provider request failed|upstream (?:service|server|provider|api|model)? ?(?:error|failed|failure|returned)"
     r"|connect error|invalid (?:response|answer|json|output) (?:from|of)|invalid response|(?:response|answer"
     r"|reply) (?:is |was )?(?:empty|invalid)|primary key|foreign key|duplicate key|database|sql\w*|redis|kafka"
-    r"|licen[cs]e server|setup failed|dependency failed|unexpected error handling|(?:max\w*"
+    r"|licen[cs]e server|setup failed|dependency failed|unexpected error handling|not found (?:in|on) (?:the "
+    r"|our )?(?:storage|bucket|s3|disk)|(?:max\w*"
     r"|number of) (?:\w+ ){0,3}(?:retries|attempts)|(?:retries|attempts) (?:exceeded|exhausted)"
     r"|exceeded (?:\w+ ){0,3}(?:retries|attempts)|invalid character|unexpected (?:eof|token|end of)|no such host"
     r"|permission denied:? (?:on |for |while \w+ )?['\\\"]?/|read-?only file ?system|(?:node|host|server|machine"
     r"|container|pod|instance|process|renderer|encoder|decoder)s? (?:\w+ )?(?:shut ?down|died|failed|crash\w*"
-    r"|terminated|lost|restarted|stopped|exited)|values to unpack|open files|disk quota",
+    r"|terminated|lost|restarted|stopped|exited)|values to unpack|(?:could not|cannot|can't) be (?:saved|stored"
+    r"|written|published|persisted)|certificates?|open files|disk quota",
     r"上游(?:渠道|服务|接口)?(?:返回|异常|错误|报错|失败)|数据库|显存|无可用渠道|渠道(?:异常|错误)",
 )
 # Too much at once: it passes by itself.
 CROWDED = _pattern(
-    r"rate ?-?limit\w*|rate (?:growth )?limit|too many (?:\w+ )?(?:requests|generations|jobs|tasks|calls)|throttl\w*"
+    r"rate ?-?limit\w*|(?:rate|request) (?:growth )?limit|too many (?:\w+ )?(?:requests|generations|jobs|tasks|calls)"
+    r"|throttl\w*"
     r"|concurren\w+|parallel (?:task|job|generation|request)s?|overload\w*|busy|(?:at|over|no|insufficient|lack of"
     r"|out of|limited|full|max|maximum|peak) capacity|capacity (?:exceeded|reached|limit|unavailable)|(?:high|heavy"
     r"|peak) (?:load|demand|traffic|volume)|queue (?:is |was )?(?:now )?full|full queue|(?:requests?|tokens?"
@@ -148,7 +165,7 @@ CROWDED = _pattern(
     r"|are )?available)?|(?:more|too much|unusual|extreme) (?:demand|load|traffic)"
     r"|experiencing (?:\w+ ){0,2}(?:demand|load|traffic|volume|congestion)|congest\w*|no (?:healthy|free|idle"
     r"|spare) (?:\w+ )?nodes?|swamped|too fast",
-    r"并发|频率过高|过于频繁|请求(?:过多|频繁|过快)|限流|限速|繁忙|拥挤|负载|访问量过大|人数过多|排队人数|稍后提交"
+    r"并发|频率(?:过高|限制)|过于频繁|请求(?:过多|频繁|过快)|限流|限速|繁忙|拥挤|负载|访问量过大|人数过多|排队人数|稍后提交"
     r"|队列已满|调用频次|混雑|混み合|リクエストが多|レート制限|過負荷|요청이 너무 많|혼잡|과부하|사용량이 많"
     r"|속도 제한|demasiadas (?:solicitudes|peticiones)|sobrecarg|saturad|l[ií]mite de (?:velocidad|frecuencia)|拥堵"
     r"|高峰|排队(?:中|过多|过长|任务过多)|算力不足|资源(?:不足|紧张)|火爆",
@@ -160,14 +177,16 @@ QUOTA = _pattern(
     r"|recharge|top ?-?up|(?:set|plan|daily|weekly|monthly|usage|spending|spend|inference|hard|soft|active user"
     r"|account|trial|free|tier|budget) (?:\w+ )?(?:limit|cap|allowance|quota)s?|free tier|(?:free )?trial (?:has "
     r"|is |was )?(?:ended|over|expired|finished)|resource pack\w*|(?:not|isn't) (?:\w+ )?(?:in|included in|part of"
-    r"|available (?:in|on)) (?:your |the )?(?:current )?(?:plan|subscription|tier|package)|upgrade (?:to (?:an? "
+    r"|available (?:in|on)) (?:your |the )?(?:current )?(?:plan|subscription|tier|package)|(?:plan|subscription"
+    r"|tier) (?:does not|doesn't) (?:include|allow|support|cover)|upgrade (?:to (?:an? "
     r"|the )?(?:pro|paid|higher|premium|plus|max)|your (?:plan|account|subscription|tier))|subscription|subscribe"
     r"|purchase|allowance|prepaid|postpaid|unpurchased|not (?:been )?purchased|(?:have |has )?run out of (?:credits?"
     r"|funds|points|tokens)|wallet|(?:out of|add|no|more) (?:money|funds)|(?:spend\w*|cost|usage"
     r"|budget) (?:\w+ )?(?:cap|ceiling|limit)|(?:paid|pro|premium|enterprise) (?:plan|tier|account|users?|members?)"
     r"|limit (?:is |was )?(?:reached|hit) for (?:your|this) (?:account|plan|day|month|project)|(?:no|zero"
     r"|0) remaining|generations? left|payment required|(?:no|not) (?:\w+ )?(?:active )?(?:subscription|licen[cs]e)"
-    r"|(?:generations?|credits?|uses) (?:for|left for) (?:today|this month)|card (?:was |has been )?declined",
+    r"|(?:generations?|credits?|uses) (?:for|left for) (?:today|this month)|card (?:was |is |has "
+    r"|has been )?(?:declined|expired|refused)|payment method",
     r"余额|额度|积分|点数|欠费|充值|套餐|资源包|使用上限|限额|次数(?:限|已用|用完|不足|已达|达到|已满)|用量(?:超|已)"
     r"|配额|扣费失败|クレジット|残高|クォータ|上限に達|残量|ポイントが不足|크레딧|잔액|할당량|한도|포인트가 부족"
     r"|결제|\bsaldo\b|cr[eé]ditos?\b|\bcuota\b|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b|钱包|余量|算力(?:值|点"
@@ -185,7 +204,8 @@ BAD_FILE = _pattern(
     r"| from| of| any)* (?:\w+ ){0,2}?(?:image|images|input|inputs|reference|url|urls|link|media|photo|picture|file"
     r"|files|audio|mask|keyframe|first frame|last frame)(?! (?:encoder|decoder|model|processor|pipeline|classifier"
     r"|service)s?)|(?:image|input|reference|url|link|media|photo|picture|file|audio|mask|keyframe|first frame"
-    r"|last frame|frame\d|asset)s?(?: url| file| link)?s? (?:\w+ ){0,2}?(?:expired|download\w*|unreachable"
+    r"|last frame|frame\d|asset)s?(?: url| file| link)?s? (?:\w+ ){0,2}?(?:expired|download\w*"
+    r"|returned (?:an? )?(?:http |status )?4\d\d|unreachable"
     r"|inaccessible|corrupt\w*|unreadable|broken|fetch\w*|retriev\w*|(?:can ?not|can't|could not"
     r"|couldn't) be (?:read|loaded|decoded|fetched|reached|opened|downloaded|accessed|processed|parsed))|(?:not"
     r"|n't) an? (?:valid )?(?:image|video|picture|audio file|media file)",
@@ -198,7 +218,9 @@ BAD_FILE = _pattern(
 TIMEOUT = _pattern(
     r"time ?-?outs?|timed ?-?out|deadline\w*|took (?:too long|longer than|more than)|(?:generation|task|job|run"
     r"|execution|processing|prediction) (?:time )?(?:has )?exceeded \d+ ?(?:s|sec|seconds|m|min|minutes|h|hours)"
-    r"|ran out of time|time limit|response time exceeded|max(?:imum)? (?:wait\w*|time|runtime|processing time"
+    r"|ran out of time|time limit|response time exceeded|in (?:the )?queue (?:for )?too long|max(?:imum)? (?:wait\w*"
+    r"|(?:queue |queu\w+ )?time|runtime"
+    r"|processing time"
     r"|execution time)|within the allowed time|in the allowed time|did not (?:respond|finish|complete) (?:with)?in"
     r"|time (?:is |was )?(?:up|exceeded)|exceeded (?:the )?(?:\w+ )?(?:time|runtime|wait(?:ing)? time)"
     r"|not (?:finish\w*|complet\w*) (?:in|within|on) (?:time|\d)|(?:waited|waiting) too long|took over",
@@ -210,16 +232,17 @@ CANCELLED = _pattern(
     r"|a )?(?:user|client|customer|caller|owner|operator|admin\w*)|(?:user|client|caller) (?:has |have )?(?:abort\w*"
     r"|stopp\w*|closed|disconnected|left|interrupted)|withdrawn by|manually (?:stopped|terminated|ended|interrupted)"
     r"|stopped manually",
-    r"取消|撤销|终止任务|手动终止|キャンセル|中止され|취소|중단되었|cancelad|anulad|用户(?:已|主动|手动)?(?:终止"
+    r"取消|撤销|终止任务|被(?:管理员|用户|系统)(?:终止|停止|中断)|手动终止|キャンセル|中止され|취소|중단되었|cancelad|anulad|用户(?:已|主动|手动)?(?:终止"
     r"|停止|中断)",
 )
 AUTH = _pattern(
     r"unauthori[sz]ed|unauthenticated|authenticat\w*|authori[sz]\w*|api ?-?keys?|access ?-?denied|permissions?"
     r"|forbidden|credentials?|(?:invalid|expired|missing|incorrect|wrong|bad) (?:\w+ )?(?:token|signature|key"
     r"|secret)|(?:token|signature|jwt|secret) (?:is |was |has |does )?(?:\w+ )?(?:invalid|expired|missing|match"
-    r"|mismatch|malformed|verif\w+)|token not match|jwt|ip whitelist|whitelist|(?:log|sign) in|(?:you|account|user"
+    r"|mismatch|malformed|verif\w+)|token not match|jwt|(?:ip )?whitelist(?:ing)?|(?:log|sign) in|(?:you|account|user"
     r"|operation|action|organi[sz]ation|team) (?:\w+ ){0,3}(?:not permitted|not allowed|do not have access"
-    r"|no access)|(?:do|does) not have (?:access|rights?)|no access|access rights?|(?:account|user|key"
+    r"|no access)|(?:do|does) not have (?:access|rights?)|no access|access rights?|ip (?:address )?(?:is |was "
+    r"|has been )?(?:blocked|banned)|(?:account|user|key"
     r"|organi[sz]ation) (?:\w+ ){0,2}(?:locked|suspended|disabled|banned|blocked|inactive|deactivated|abnormal"
     r"|exception|not exist|not activated|revoked)|has not activated|model not open|(?:must|has to|needs to|not"
     r"|n't) be(?:en)? verified|not verified|verify your (?:organi[sz]ation|account|identity)|access (?:disabled"
@@ -228,14 +251,14 @@ AUTH = _pattern(
     r"|recogni[sz]ed|accepted|rejected)|not entitled|not eligible|allow-?list(?:ed)?|whitelisted|unverified"
     r"|denied access|login|session invalid|check (?:your |the )?(?:api )?key|verify (?:you|your)|(?:could not"
     r"|couldn't) verify",
-    r"令牌|无权|没有权限|权限|未登录|未授权|未鉴权|鉴权|认证|密钥|身份验证|账[户号](?:已|被|状态)?(?:已被"
+    r"令牌|无权|没有权限|权限|未登录|未开通|未授权|未鉴权|鉴权|认证|密钥|身份验证|账[户号](?:已|被|状态)?(?:已被"
     r"|被)?(?:锁定|封禁|停用|禁用|不存在|异常)|ip ?白名单|認証|権限|apiキー|ログイン|인증|권한|api ?키"
     r"|autenticaci[oó]n|no autorizad|\bpermisos?\b|clave de api|credenciales|(?:账[户号]|用户|令牌)(?:状态)?(?:已|被"
     r"|已被)?(?:锁定|封禁|禁用|停用|冻结)|签名(?:错误|不匹配|无效|校验|验证)|登录",
 )
 NOT_FOUND = _pattern(
     r"\Anot ?-?found(?: error)?\Z|(?:task|job|generation|prediction|resource|video|creation|operation|record"
-    r"|task ?id)s?\b[^.;]{0,80}(?:not ?-?found|not ?-?exist|n't exist|no longer exist|null)|(?:no such"
+    r"|(?:task|request) ?id)s?\b[^.;]{0,80}(?:not ?-?found|not ?-?exist|n't exist|no longer exist|null)|(?:no such"
     r"|unknown) (?:task|job|video|generation)\w*|no (?:task|job|generation) (?:\w+ )?(?:exists?|found|with)"
     r"|(?:cannot|can't|could not|unable to) find (?:the |that |this |your |any )?(?:task|job|generation|prediction"
     r"|operation|creation)",
@@ -272,6 +295,7 @@ PASSING = _pattern(
     r"|暂时不可用|无可用渠道|返回 ?50\d|内部エラー|サーバーエラー|メンテナンス|一時的|利用できません|내부 오류"
     r"|서버 오류|점검|일시적|error interno|error del servidor|mantenimiento|no disponible|temporalmente",
 )
+DOWN = _pattern(r"maintenance|unavailable|temporar\w*|offline", r"维护|不可用|メンテナンス|점검|mantenimiento")
 INVALID_INPUT = _pattern(
     r"invalid\w*|incorrect\w*|illegal|wrong (?:file|format|type|size|value|number)|(?:un|not |isn't |only )supported"
     r"|unsupported\w*|(?:are|is|only) supported|supported (?:\w+ )?(?:values|types|formats|sizes|models|are)"
@@ -292,7 +316,8 @@ INVALID_INPUT = _pattern(
     r"|unable to) (?:\w+ )?(?:detect\w*|recogni[sz]e) (?:\w+ ){0,3}(?:face|body|person|people|object|human"
     r"|subject)s?|no (?:human|face|person|people|body|subject|object)s?|multi(?:ple)? (?:human|face|bod)\w*|(?:face"
     r"|body|pose|joints?) (?:\w+ )?(?:detection|check)|no (?:image|file|prompt|input|audio)s?(?: (?:was"
-    r"|were))? (?:provided|given|supplied|found|detected)|(?:image|reference|file|audio|model|voice|effect|template"
+    r"|were))? (?:provided|given|supplied|found|detected)|(?:image|reference|file|audio|model|voice|avatar|character"
+    r"|effect|template"
     r"|endpoint|page|data|asset|media|photo|picture|link)s? (?:[\w.-]+ ){0,3}?(?:not ?-?found|(?:does )?not ?-?exist"
     r"|can(?:not| not) be found|deleted|has been deleted|been deleted)|(?:has|have|was|been) deleted|(?:image|file"
     r"|audio|input) (?:upload|format|size|duration|check)\w*|resolutions?|aspect ratios?|dimensions?|width|height"
@@ -399,6 +424,11 @@ def is_refusal_of_content(words: str) -> bool:
 def is_crowded(words: str) -> bool:
     """Returns whether a prepared text says that there is too much to do at once."""
     return _has(CROWDED, words)
+
+
+def is_down(words: str) -> bool:
+    """Returns whether a prepared text says that nobody is served at the moment, whatever was asked."""
+    return _has(CROWDED, words) or _has(DOWN, words)
 
 
 def may_pass(words: str) -> bool:
