@@ -9,32 +9,18 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from math import prod
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import jmespath
-import jmespath.functions
-from jmespath.exceptions import (
-    ArityError,
-    EmptyExpressionError,
-    IncompleteExpressionError,
-    JMESPathError,
-    JMESPathTypeError,
-    LexerError,
-    ParseError,
-    UnknownFunctionError,
-)
 from jmespath.parser import ParsedResult
 
 from vidhook.budget import Budget
 from vidhook.errors import BadInput, BadProviderFile, NotFound
 from vidhook.providers.codes import UPSTREAMS, Meanings, numbers_of
-from vidhook.providers.values import embedded
+from vidhook.providers.expressions import compiled
 from vidhook.providers.wording import spaced
 from vidhook.task import Category, Status
 
@@ -69,7 +55,7 @@ NOT_YOURS = "not_yours"
 STATUSES = frozenset(Status)
 # Bounds of a file, far above what an API takes: people of a stack write them, and each poll evaluates them.
 FILE_BYTES, CANDIDATES = 65_536, 40
-EXPRESSION_LENGTH, NESTING, LEVELS, COPIES, SHOWN = 1_000, 24, 64, 100, 200
+SHOWN = 200  # characters of an expression in an error
 LONGEST_WORD = 200  # of a status word or a code
 # What the values in a file must look like. Compiled here: a function has more CPU while it loads than when it polls.
 _ANYTHING = re.compile(r"(?s).+")
@@ -88,17 +74,6 @@ _TASK_ID = ("task_id", "task_id:path")
 # The names of the providers that ship with vidhook, and of the formats that several providers share.
 BUNDLED = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.toml")))
 FORMATS = tuple(sorted(file.stem for file in (Path(__file__).parent / "formats").glob("*.toml")))
-
-
-class _Functions(jmespath.functions.Functions):  # type: ignore[misc]  # jmespath has no types
-    """JMESPath's functions and `from_json`, for JSON that stands in a string."""
-
-    @jmespath.functions.signature({"types": []})  # type: ignore[untyped-decorator]
-    def _func_from_json(self, value: object) -> Any:
-        return embedded(value)
-
-
-_OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +109,6 @@ def fold(word: str) -> str:
         return number[1]
     plain = word if word.isascii() else unicodedata.normalize("NFKC", word)
     return _BETWEEN_WORDS.sub("", plain).casefold()
-
-
-def search(path: ParsedResult, data: Any) -> Any:
-    """Returns what a JMESPath of a provider file finds in a part of an answer; None if it does not fit this answer."""
-    try:
-        return path.search(data, options=_OPTIONS)
-    except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,32 +448,10 @@ class _Table:
 
     def _expression(self, key: str, path: str) -> ParsedResult:
         try:
-            return _compiled(path)
-        except (ArityError, UnknownFunctionError, EmptyExpressionError) as error:
-            problem = str(error)
-        except IncompleteExpressionError as error:
-            problem = f"unexpected end, column {error.lex_position + 1}"
-        except LexerError as error:
-            problem = f"{error.message}, column {error.lex_position + 1}"
-        except ParseError as error:
-            problem = f"{error.msg}, column {error.lex_position + 1}"
-        except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
-            problem = str(error)
-        shown = path if len(path) <= SHOWN else f"{path[:SHOWN]}..."
-        raise self.bad(key, f'"{shown}" is not valid JMESPath: {problem}')
-
-
-def _compiled(path: str) -> ParsedResult:
-    """Returns a compiled expression that no answer can keep busy. Raises what jmespath raises, or ValueError."""
-    if len(path) > EXPRESSION_LENGTH or _nesting(path) > NESTING:
-        raise ValueError(f"it is longer than {EXPRESSION_LENGTH} characters, or nested over {NESTING} levels deep")
-    compiled = jmespath.compile(path)
-    levels, copies = _growth(compiled.parsed)
-    if levels > LEVELS or copies > COPIES:
-        raise ValueError("it could take very long on a large answer")
-    with suppress(JMESPathTypeError):  # an empty object lacks the value that a function needs; an answer may have it
-        compiled.search({}, options=_OPTIONS)  # finds unknown functions and wrong numbers of arguments
-    return compiled
+            return compiled(path)
+        except ValueError as error:
+            shown = path if len(path) <= SHOWN else f"{path[:SHOWN]}..."
+            raise self.bad(key, f'"{shown}" is not valid JMESPath: {error}') from None
 
 
 def _kind(value: object) -> str:
@@ -518,42 +463,3 @@ def _kind(value: object) -> str:
         dict: "a table",
         str: "text",
     }.get(type(value), "a date")
-
-
-def _nesting(path: str) -> int:
-    """Returns how deep brackets are nested, those in quotes too, or how many negations follow each other."""
-    depth = deepest = 0
-    for sign in path:
-        depth += (sign in "([{") - (sign in ")]}")
-        deepest = max(deepest, depth)
-    negations: list[str] = re.findall(r"[!\s]+", path)
-    return max(deepest, *(run.count("!") for run in negations), 0)
-
-
-def _growth(node: Mapping[str, Any]) -> tuple[int, int]:
-    """Returns the levels of an expression, and how many copies of its input its result can hold at most.
-
-    `[@, @]` holds two, and thirty of them in a row would hold a billion.
-    """
-    inner = [_growth(child) for child in node.get("children", ()) if isinstance(child, dict)]
-    copies: list[int] = [each for _, each in inner]
-    if node["type"].startswith("multi_select"):
-        held = sum(copies)
-    elif node["type"] in ("or_expression", "and_expression", "comparator"):
-        held = max(copies, default=1)
-    else:
-        held = prod(copies)
-    if node["type"] == "function_expression":
-        held *= _swelling(node)
-    return 1 + max((levels for levels, _ in inner), default=0), max(held, 1)
-
-
-def _swelling(call: Mapping[str, Any]) -> int:
-    """Returns how many times longer than its input the text can be that a function returns."""
-    if call["value"] == "to_string":
-        return 2  # quotes in quotes are escaped
-    glue = call["children"][0] if call["value"] == "join" and call["children"] else None
-    if glue is None:
-        return 1
-    # One that comes from the answer may be as long as the list that it joins.
-    return 1 + len(str(glue["value"])) if glue["type"] == "literal" else COPIES + 1

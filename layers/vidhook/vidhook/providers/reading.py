@@ -13,7 +13,8 @@ from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 
 from vidhook.errors import BadInput
-from vidhook.providers.file import Provider, content_url, fold, search, task_request
+from vidhook.providers.expressions import search
+from vidhook.providers.file import Provider, content_url, fold, task_request
 from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, names_in, task_error, upper_snake
 from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
 from vidhook.providers.statuses import Meaning, meaning_of
