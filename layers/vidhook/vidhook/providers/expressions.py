@@ -12,6 +12,7 @@ from typing import Any
 import jmespath
 import jmespath.functions
 from jmespath.exceptions import (
+    ArityError,
     IncompleteExpressionError,
     JMESPathError,
     JMESPathTypeError,
@@ -49,6 +50,8 @@ def compiled(path: str) -> ParsedResult:
     """Returns a compiled expression. Raises ValueError, with the problem, for one that is wrong or could take long."""
     try:
         return _compiled(path)
+    except ArityError as error:
+        problem = str(error)
     except IncompleteExpressionError as error:
         problem = f"unexpected end, column {error.lex_position + 1}"
     except LexerError as error:
@@ -85,7 +88,7 @@ def _nesting(path: str) -> int:
 def _projections(node: Mapping[str, Any]) -> int:
     """Returns how often an expression goes through a whole list or object."""
     own = node["type"] == "flatten" or node["type"].endswith("projection")
-    return own + sum(_projections(child) for child in node.get("children", ()) if isinstance(child, dict))
+    return int(own) + sum(_projections(child) for child in node.get("children", ()) if isinstance(child, dict))
 
 
 def _growth(node: Mapping[str, Any]) -> tuple[int, int]:
