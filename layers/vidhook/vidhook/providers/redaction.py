@@ -9,10 +9,9 @@ from urllib.parse import quote
 HIDDEN = "[key]"
 # A shorter text is hardly a key, and could be an ordinary word of the answer.
 SHORTEST = 8
-# One character as JSON, a URL or HTML escape it, up to some times over. A backslash before any other is no more than
-# a sign, as in `\/`.
+# One character as JSON, a URL or HTML escape it, up to some times over. A backslash before any other stands for it.
 ESCAPE = re.compile(
-    r"\\\\{0,6}(?:u00([0-9a-fA-F]{2})|x([0-9a-fA-F]{2}))?"
+    r"\\\\{0,6}(?:u00([0-9a-fA-F]{2})|x([0-9a-fA-F]{2})|([^\\\w\s]))?"
     r"|%(?:25){0,3}([0-9a-fA-F]{2})"
     r"|&(?:amp;){0,3}(#0{0,6}[0-9]{1,3};?|#[xX]0{0,6}[0-9a-fA-F]{1,2};?|[A-Za-z]{2,12};)"
 )
@@ -45,10 +44,9 @@ def with_key(url: str, key: str | None) -> str:
 
 def _hidden(value: Any, key: str, spellings: list[str]) -> Any:
     if isinstance(value, str):
-        value = value.replace(key, HIDDEN)
         for spelling in spellings:
             value = _replaced(value, spelling)
-        return value
+        return value.replace(key, HIDDEN)
     if isinstance(value, list):
         return [_hidden(item, key, spellings) for item in value]
     if isinstance(value, dict):
@@ -66,7 +64,7 @@ def _spellings(key: str) -> list[str]:
         coded = base64.b64encode(bytes(before) + raw).decode()
         coded = coded[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         found += [coded, coded.translate({ord("+"): "-", ord("/"): "_"})]
-    return [spelling for spelling in dict.fromkeys(found) if len(spelling) >= SHORTEST]
+    return [spelling for spelling in dict.fromkeys(found) if 2 * len(spelling) > SHORTEST]
 
 
 def _unescaped(text: str) -> str:
@@ -78,8 +76,10 @@ def _unescaped(text: str) -> str:
 
 
 def _character(found: re.Match[str]) -> str:
-    code = found[1] or found[2] or found[3]
-    return chr(int(code, 16)) if code else unescape(f"&{found[4]}") if found[4] else ""
+    code = found[1] or found[2] or found[4]
+    if code:
+        return chr(int(code, 16))
+    return unescape(f"&{found[5]}") if found[5] else found[3] or ""
 
 
 def _replaced(text: str, spelling: str) -> str:
