@@ -205,7 +205,7 @@ def _words(given: tuple[str, ...]) -> tuple[str, ...]:
 def _object(text: str) -> dict[str, Any]:
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
         raise BadSubscriber("metadata", "is not a JSON object", """give one such as '{"tenant": "acme"}'""")

@@ -37,7 +37,7 @@ def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **
     if metadata is not None:
         try:
             submission["metadata"] = json.loads(metadata)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise click.BadParameter("is not JSON", param_hint="--metadata") from None
     if progress:
         submission["progress"] = True

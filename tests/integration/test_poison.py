@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client
@@ -14,11 +15,13 @@ import serve_api
 import submit_task
 from tests.integration.gateway import Gateway
 from tests.integration.test_handlers import Context, Stack, stack
-from vidhook import wiring
+from vidhook import subscribers, wiring
 from vidhook.edges.deadletters import BODY_BYTES, MESSAGE_BYTES, DeadLetters
-from vidhook.errors import BadSubmission
+from vidhook.errors import BadSubmission, BadSubscriber, NotFound
 from vidhook.submission import schema
 from vidhook.task import watch_id
+from vidhook_cli.main import main
+from vidhook_cli.tasks import find
 
 __all__ = ["stack"]
 
@@ -185,6 +188,67 @@ def test_a_direct_caller_is_told_the_place(stack: Stack, aside: Aside, event: An
 def test_a_nested_execution_is_told_too(stack: Stack, given: Any) -> None:
     """Its input is whatever somebody started it with."""
     assert call({"submission": given, "execution": "nested"})["refusal"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "secret", "field"),
+    [
+        ({"description": "\udcff"}, None, "description"),
+        ({"metadata": {"team": ["\ud800"]}}, None, "metadata.team[0]"),
+        ({"events": ("video.*", "\ud800")}, None, "events[1]"),
+        ({"url": "https://hooks.example/\ud800"}, None, "url"),
+        ({}, "whsec_\ud800", "secret"),
+        ({}, "whsec_é", "secret"),
+    ],
+)
+def test_the_command_refuses_what_a_schema_refuses(
+    stack: Stack,
+    terms: dict[str, Any],
+    secret: str | None,
+    field: str,
+) -> None:
+    """Its arguments may be bytes that are no UTF-8, which Python reads as halves of surrogate pairs."""
+    here = stack.world
+    given = subscribers.Terms(**{"url": "https://hooks.example/", **terms})
+    with pytest.raises(BadSubscriber) as refused:
+        subscribers.add(
+            given, secret=secret, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock
+        )
+    assert refused.value.field == field
+    as_lambda(str(refused.value))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["subscribers", "show", "x" * 3_000],
+        ["subscribers", "pause", "sub_none"],
+        ["subscribers", "remove", "sub_" + "a" * 25 + "/"],
+        ["subscribers", "test", ""],
+        ["deliveries", "--subscriber", "cb_\x1b[2J"],
+        ["replay", "--subscriber", "x" * 3_000, "--since", "1d"],
+        ["providers", "show", "x" * 3_000],
+        ["providers", "remove", ""],
+        ["pace", "a#b"],
+    ],
+)
+def test_the_command_finds_nothing_under_what_is_no_id(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, and before AWS is asked."""
+    monkeypatch.setattr("vidhook_cli.stack.stack", None)
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: there is no ")
+    assert result.output.rstrip("\n").isprintable()
+    assert len(result.output) < 200
+
+
+def test_the_command_looks_for_a_task_only_by_an_id_or_a_name(stack: Stack) -> None:
+    """A text that begins like an id may be the provider's own."""
+    own = stack.world.submit("tsk_7").watch.id
+    assert find("tsk_7", stack.world.ledger) == own
+    assert find(own, stack.world.ledger) == own
+    with pytest.raises(NotFound):
+        find("tsk_" + "a" * 3_000, stack.world.ledger)
 
 
 # Odd JSON

@@ -70,6 +70,7 @@ STATUSES = frozenset(Status)
 # Bounds of a file, far above what an API takes: people of a stack write them, and each poll evaluates them.
 FILE_BYTES, CANDIDATES = 65_536, 40
 EXPRESSION_LENGTH, NESTING, LEVELS, COPIES, SHOWN = 1_000, 24, 64, 100, 200
+LINE = "write one line, without blanks at its ends"
 LONGEST_WORD = 200  # of a status word or a code
 # What the values in a file must look like. Compiled here: a function has more CPU while it loads than when it polls.
 _ANYTHING = re.compile(r"(?s).+")
@@ -77,7 +78,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _PATH = re.compile(r"/\S*")
 _PATH_OF_A_TASK = re.compile(r"/\S*\{task_id(?::path)?\}\S*")
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
-_WITH_KEY = re.compile(r".*\{key\}.*")
+# A role is a part of a key in S3 and of a header; a header's value is one line, as in edges/http.py.
+_ROLE = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?")
+_WITH_KEY = re.compile(r"(?![\t ])[\t -~\x80-\xff]*\{key\}[\t -~\x80-\xff]*(?<![\t ])")
 _SPACE = re.compile(r"\s")
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
 _WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]+)\s*")
@@ -270,6 +275,8 @@ def parse(text: str, name: str | None = None) -> Provider:
         raise top.bad("path", f'"{path}" does not say which task', "put {task_id} where the task's id belongs")
     header = auth.text("header", _HEADER, "use a header's name", default="Authorization")
     headers.once(header)
+    headers.named(_HEADER_NAME, "use a header's name")
+    assets.named(_ROLE, "use 1 to 64 characters of ASCII")
     words = {word: statuses.choice(word, [*Status, *Category]) for word in statuses.data}
     statuses.agree(words)
     errors.agree({code: errors.choice(code, [*Category, NOT_YOURS]) for code in errors.data})
@@ -279,7 +286,7 @@ def parse(text: str, name: str | None = None) -> Provider:
         path=path,
         method=method,
         body=fields,
-        headers={key: headers.placed(key, names=()) for key in headers.data},
+        headers={key: headers.placed(key, _HEADER_VALUE, LINE, names=()) for key in headers.data},
         auth_header=header,
         auth_value=auth.text("value", _WITH_KEY, "put {key} where the key belongs", default="Bearer {key}"),
         content_path=top.placed("content_path", _PATH_OF_A_TASK, "start it with / and put {task_id} in it")
@@ -401,6 +408,12 @@ class _Table:
                 known = " or ".join(f"{{{each}}}" for each in names)
                 raise self.bad(key, f"{{{name}}} means nothing here", f"use {known}" if known else "leave it out")
         return value
+
+    def named(self, pattern: re.Pattern[str], hint: str) -> None:
+        """Raises for a key that is not such a name."""
+        for key in self.data:
+            if not pattern.fullmatch(key):
+                raise self.bad(key, "it is not such a name", hint)
 
     def once(self, other: str) -> None:
         """Raises for a header that is sent twice: two of its keys are the same one, or the key's header."""
