@@ -1,5 +1,6 @@
 """Serves the HTTP API: tasks, deliveries, subscribers and the links to stored videos, as openapi.json describes it."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NoReturn
@@ -33,6 +34,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     logger.info("request answered", operation=operation, status=answer["statusCode"])
     return answer
 
+
+def check_path(app: APIGatewayHttpResolver, answer: Callable[..., Response[Any]]) -> Response[Any]:
+    """Answers a request whose path names what cannot exist before AWS is asked for it, which refuses long keys."""
+    path = app.current_event.path
+    if not openapi.operations(path):
+        raise Refused(404, "the API has no such path", "GET /v1/openapi.json lists all")
+    for name in openapi.misnamed(path):
+        raise NotFound(f"there is no such {'video' if name == 'token' else name}: none has a name of this form")
+    return answer(app)
+
+
+app.use([check_path])
 
 # Tasks
 
@@ -239,10 +252,7 @@ def answer_problem(error: Exception) -> Response[Any]:
 
 @app.not_found
 def no_route(_: NotFoundError) -> NoReturn:
-    operations = openapi.operations(app.current_event.path)
-    if not operations or app.current_event.http_method in operations:
-        raise Refused(404, "the API has no such path", "GET /v1/openapi.json lists all")
-    allowed = ", ".join(operations)
+    allowed = ", ".join(openapi.operations(app.current_event.path))
     raise Refused(405, f"this path takes {allowed}", "use one of these", {"Allow": allowed})
 
 

@@ -16,36 +16,46 @@ warm("intake")
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: Any, context: object) -> dict[str, Any]:
     """Returns the submitted task; for a batch of messages, those to be tried again.
 
     A bad submission is an error for a direct caller, and data for an execution of the watch machine. From the bus and
     the queue, whose senders get no answer, it goes to the dead-letter queue with its reason; other messages go on.
     """
-    if "Records" in event:
-        failures = [record["messageId"] for record in event["Records"] if not _process(record["body"])]
-        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failures]}
-    if "detail-type" in event:
-        if not _process(json.dumps(event["detail"])):
-            raise RuntimeError("the submission could not be processed; it is tried again")
-        return {}
-    if "submission" in event:
-        raw = {name: value for name, value in event["submission"].items() if name != STARTED_BY}
-        try:
-            return {**_answer(_submit(raw, event["execution"])), "refusal": None}
-        except BadSubmission as error:
-            return {"id": None, "pause": 0, "refusal": str(error)}
+    match event:
+        case {"Records": list(records)} if all(map(_is_message, records)):
+            failures = [record["messageId"] for record in records if not _process(record["body"])]
+            return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failures]}
+        case {"detail-type": str(), "detail": detail}:
+            if not _process(json.dumps(detail)):
+                raise RuntimeError("the submission could not be processed; it is tried again")
+            return {}
+        case {"submission": given, "execution": str(execution)}:
+            if isinstance(given, dict):
+                given = {name: value for name, value in given.items() if name != STARTED_BY}
+            try:
+                return {**_answer(_submit(given, execution)), "refusal": None}
+            except BadSubmission as error:
+                return {"id": None, "pause": 0, "refusal": str(error)}
     return _answer(_submit(event))
+
+
+def _is_message(record: Any) -> bool:
+    match record:
+        case {"messageId": str(), "body": str()}:
+            return True
+    return False
 
 
 def _process(text: str) -> bool:
     """Submits a message. Returns whether it is done: accepted, or refused and in the dead-letter queue."""
     try:
-        _submit(_unwrapped(text))
-    except BadSubmission as error:
-        logger.warning("submission refused", reason=str(error))
-        count("SubmissionsRefused")
-        edges().dead_letters.put(text, str(error))
+        try:
+            _submit(_unwrapped(text))
+        except BadSubmission as error:
+            logger.warning("submission refused", reason=str(error))
+            edges().dead_letters.put(text, str(error))
+            count("SubmissionsRefused")
     except Exception:  # noqa: BLE001 - logged and counted; the queue or the bus brings the message again
         logger.exception("submission not processed, to be tried again")
         count("SubmissionFaults")
@@ -54,13 +64,26 @@ def _process(text: str) -> bool:
 
 
 def _unwrapped(text: str) -> Any:
-    try:
-        raw = json.loads(text)
-        if isinstance(raw, dict) and raw.get("Type") == "Notification" and "TopicArn" in raw:
-            raw = json.loads(raw["Message"])  # Amazon SNS wraps the message
-    except ValueError as error:
-        raise BadSubmission("submission", f"is not JSON: {error}", "send one JSON object a message") from None
+    raw = _parsed(text)
+    if isinstance(raw, dict) and raw.get("Type") == "Notification" and "TopicArn" in raw:
+        message = raw.get("Message")  # Amazon SNS wraps the message
+        if not isinstance(message, str):
+            hint = "publish one JSON object as the message of the topic"
+            raise BadSubmission("submission", "came from Amazon SNS without a text in Message", hint)
+        raw = _parsed(message)
     return raw
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        problem = f"is not JSON: {error}"
+    except RecursionError:
+        problem = "is nested over too many levels"
+    except ValueError:
+        problem = "has a whole number of thousands of digits"
+    raise BadSubmission("submission", problem, "send one JSON object a message")
 
 
 def _submit(raw: Any, execution: str | None = None) -> Submitted:

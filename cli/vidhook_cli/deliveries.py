@@ -11,7 +11,7 @@ from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
 from vidhook.task import Attempt, Delivery, DeliveryState, Outcome
 from vidhook.times import iso
-from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
+from vidhook_cli.show import as_json_option, instant, lines, subscriber_id, table, wants_json
 from vidhook_cli.stack import stack
 from vidhook_cli.tasks import find
 
@@ -20,7 +20,13 @@ COLUMNS = ("task", "event_type", "state", "attempts", "last", "next_at")
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("--subscriber", "subscriber_id", metavar="ID", help="All deliveries to one subscriber, newest first.")
+@click.option(
+    "--subscriber",
+    "subscriber_id",
+    metavar="ID",
+    callback=subscriber_id,
+    help="All deliveries to one subscriber, newest first.",
+)
 @click.option("--failed", is_flag=True, help="Only deliveries that were given up.")
 @click.option("--since", default="30d", show_default=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
 @as_json_option
@@ -52,7 +58,7 @@ def deliveries(task: str | None, subscriber_id: str | None, failed: bool, since:
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("--subscriber", "subscriber_id", metavar="ID", help="Only to this subscriber.")
+@click.option("--subscriber", "subscriber_id", metavar="ID", callback=subscriber_id, help="Only to this subscriber.")
 @click.option("--since", help="All events since an instant (2026-04-27T11:20:12Z) or an age (36h); needs --subscriber.")
 def replay(task: str | None, subscriber_id: str | None, since: str | None) -> None:
     """Sends the event of TASK again, or all events of a subscriber since a time.

@@ -9,7 +9,7 @@ import click
 from vidhook.errors import NotFound
 from vidhook.pace import EDGES, Kind, Pace
 from vidhook.schedule import Known, next_pause
-from vidhook_cli.show import as_json_option, lines, wants_json
+from vidhook_cli.show import as_json_option, lines, provider_name, wants_json
 from vidhook_cli.stack import stack
 
 SHARES = (0.1, 0.5, 0.9, 0.99)
@@ -20,7 +20,7 @@ BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
 @click.command()
-@click.argument("provider")
+@click.argument("provider", callback=provider_name)
 @click.option("--model", help="Only tasks of this model.")
 @click.option("--reset", is_flag=True, help="Forget what was learned, for example when a provider became much faster.")
 @as_json_option

@@ -7,6 +7,7 @@ import click
 
 from vidhook.errors import BadProviderFile, NotFound
 from vidhook.providers.file import BUNDLED, FORMATS, bundled, bundled_text, gaps, parse
+from vidhook_cli.show import provider_name
 
 TOML = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -61,7 +62,7 @@ def list_() -> None:
 
 
 @providers.command()
-@click.argument("name")
+@click.argument("name", callback=provider_name)
 def show(name: str) -> None:
     """Prints the provider file in use for NAME, or a format, which can be the start of your own."""
     from vidhook_cli.stack import stack
@@ -73,7 +74,7 @@ def show(name: str) -> None:
 
 
 @providers.command()
-@click.argument("name")
+@click.argument("name", callback=provider_name)
 def remove(name: str) -> None:
     """Removes the stack's own file of the provider NAME.
 

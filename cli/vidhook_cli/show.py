@@ -1,6 +1,7 @@
 """Shows facts: as tables and sentences for a person, or as one JSON line each for a program."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,11 +11,29 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from vidhook.errors import NotFound
+from vidhook.task import is_id
+from vidhook.texts import shown
+
 FOLDED = ("task", "url", "detail", "events", "what")  # columns that may take several lines on a narrow terminal
 
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON line each; the default when the output is not a terminal."
 )
+
+
+def subscriber_id(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """Returns an ID as it was given, for click. Raises NotFound for one that no subscriber can have."""
+    if given is not None and not is_id(given, "sub", "cb"):
+        raise NotFound(f'there is no subscriber "{shown(given, 80)}"; `vidhook subscribers list` shows all')
+    return given
+
+
+def provider_name(_: click.Context, __: click.Parameter, given: str) -> str:
+    """Returns a provider's name as it was given, for click. Raises NotFound for one that no provider can have."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", given):
+        raise NotFound(f'there is no provider "{shown(given, 80)}"; `vidhook providers list` shows them')
+    return given
 
 
 def wants_json(as_json: bool) -> bool:

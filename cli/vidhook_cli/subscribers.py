@@ -10,7 +10,7 @@ from vidhook import shapes
 from vidhook import subscribers as jobs
 from vidhook.errors import BadSubscriber
 from vidhook.task import TERMINAL_TYPES, Outcome
-from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
+from vidhook_cli.show import as_json_option, instant, lines, subscriber_id, table, wants_json
 from vidhook_cli.stack import stack
 
 COLUMNS = ("id", "state", "url", "events")
@@ -71,14 +71,14 @@ def list_all(as_json: bool) -> None:
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID")
+@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
 def show(subscriber_id: str) -> None:
     """Shows one subscriber as JSON."""
     click.echo(json.dumps(shapes.subscriber(stack().edges.ledger.subscriber(subscriber_id)), indent=2))
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID")
+@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
 @click.option("--url")
 @click.option("--events", multiple=True)
 @click.option("--providers", multiple=True)
@@ -112,7 +112,7 @@ def update(
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID")
+@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
 def pause(subscriber_id: str) -> None:
     """Holds all deliveries of a subscriber until it is resumed; nothing is lost."""
     jobs.pause(subscriber_id, ledger=stack().edges.ledger)
@@ -120,7 +120,7 @@ def pause(subscriber_id: str) -> None:
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID")
+@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
 def resume(subscriber_id: str) -> None:
     """Makes a paused or disabled subscriber active and sends its held deliveries, oldest first."""
     here = stack().edges
@@ -129,7 +129,7 @@ def resume(subscriber_id: str) -> None:
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID")
+@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
 def remove(subscriber_id: str) -> None:
     """Removes a subscriber and its secret; its open deliveries are cancelled."""
     here = stack().edges
@@ -138,7 +138,7 @@ def remove(subscriber_id: str) -> None:
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID")
+@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
 @click.option("--keep", "keep_hours", default=24.0, show_default=True, help="Hours for which the old secret signs too.")
 @click.option("--now", "immediately", is_flag=True, help="End the old secret immediately, such as when it leaked.")
 @click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
@@ -165,7 +165,7 @@ def rotate(subscriber_id: str, keep_hours: float, immediately: bool, secret: str
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID")
+@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
 @as_json_option
 def test(subscriber_id: str, as_json: bool) -> None:
     """Sends endpoint.test and shows the request and the answer.
@@ -189,7 +189,7 @@ def test(subscriber_id: str, as_json: bool) -> None:
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID")
+@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
 @click.option("--since", required=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
 def recover(subscriber_id: str, since: str) -> None:
     """Sends again all that failed for a subscriber since a time, oldest first."""
@@ -205,7 +205,7 @@ def _words(given: tuple[str, ...]) -> tuple[str, ...]:
 def _object(text: str) -> dict[str, Any]:
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
         raise BadSubscriber("metadata", "is not a JSON object", """give one such as '{"tenant": "acme"}'""")

@@ -13,7 +13,8 @@ from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
 from vidhook.event import Event
-from vidhook.task import Watch, watch_id
+from vidhook.task import Watch, is_id, watch_id
+from vidhook.texts import shown
 from vidhook.times import iso
 from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
@@ -36,7 +37,7 @@ def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **
     if metadata is not None:
         try:
             submission["metadata"] = json.loads(metadata)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise click.BadParameter("is not JSON", param_hint="--metadata") from None
     if progress:
         submission["progress"] = True
@@ -137,7 +138,7 @@ def _end(event: Event) -> list[tuple[float, str, str]]:
 
 def find(task: str, ledger: Ledger) -> str:
     """Returns the id of a task from its id, `provider/task_id`, or the provider's id. Raises NotFound."""
-    if task.startswith("tsk_"):
+    if is_id(task, "tsk"):
         return task
     provider, slash, task_id = task.partition("/")
     if slash:
@@ -145,4 +146,4 @@ def find(task: str, ledger: Ledger) -> str:
     for watch in ledger.watches():
         if watch.submission.task_id == task:
             return watch.id
-    raise NotFound(f'there is no task "{task}"; give tsk_... or provider/task_id')
+    raise NotFound(f'there is no task "{shown(task, 80)}"; give tsk_... or provider/task_id')

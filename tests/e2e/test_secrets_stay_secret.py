@@ -3,6 +3,8 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
+from html import escape
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -17,19 +19,22 @@ from vidhook_sandbox.subscriber import SampleSubscriber
 
 
 class Parrot(Handler):
-    """A provider that repeats our key in all its answers, as some do in their errors."""
+    """A provider that repeats our key in all its answers, as some do in their errors, in every spelling."""
 
     seen: set[str] = set()  # noqa: RUF012 - one for all connections
 
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
         authorization = self.headers.get("Authorization", "")
         self.seen.add(authorization)
-        message = f"no such user: {authorization}"
+        key = authorization.partition(" ")[2]
+        spelled = [authorization, quote(key, safe=""), escape(key).replace("/", "&#x2F;"), key.replace("/", r"\u002f")]
+        message = f"no such user: {' or '.join([*spelled, base64.b64encode(authorization.encode()).decode()])}"
         if not authorization:  # the function has an older copy of the keys: now it reads them again
             self.answer(401)
         elif "fails" in self.path:
             answer = {"id": authorization, "status": "failed", "error": {"code": authorization, "message": message}}
-            self.answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+            content = json.dumps(answer).replace("/", r"\/").encode()
+            self.answer(200, content, {"Content-Type": "application/json"})
         else:
             self.answer(503, f"<html>{message}</html>".encode(), {"Content-Type": "text/html"})
 
@@ -106,9 +111,18 @@ def test_no_secret_is_found_where_people_may_read(
 ) -> None:
     """Many people may read execution histories, logs, events, the bucket, the ledger and the command's output."""
     cloud, run = bridge.cloud, uuid4().hex
-    key, token, query = (f"canary-{name}-{run}" for name in ("key", "token", "query"))
+    token, query, core = f"canary-token-{run}", f"canary-query-{run}", uuid4().hex
+    key = f"canary/key+{core}=="
     signing = "whsec_" + base64.b64encode(f"canary-sign-{run}".encode()).decode()
-    canaries = [key, token, query, signing.removeprefix("whsec_"), cloud.edges.secrets.default().removeprefix("whsec_")]
+    bits = [base64.b64encode(bytes(before) + core.encode()).decode()[4:-4] for before in range(3)]
+    canaries = [
+        core,
+        *bits,
+        token,
+        query,
+        signing.removeprefix("whsec_"),
+        cloud.edges.secrets.default().removeprefix("whsec_"),
+    ]
 
     keys = json.dumps({**KEYS, "parrot": key})
     cloud.client("secretsmanager").put_secret_value(SecretId=cloud.outputs["provider_secret"], SecretString=keys)

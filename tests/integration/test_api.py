@@ -1,6 +1,7 @@
 """The HTTP API, through API Gateway's events, on a cloud in memory."""
 
 import json
+import re
 import string
 import time
 from dataclasses import replace
@@ -17,16 +18,18 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from werkzeug.test import Client, TestResponse
 
+import serve_api
 from tests.integration.gateway import served
 from tests.integration.world import DEFAULT_SECRET, MP4, Answer, World, says
-from vidhook import __version__
+from vidhook import __version__, openapi
 from vidhook.edges import ledger
 from vidhook.edges.bucket import Bucket
 from vidhook.edges.telemetry import logger
 from vidhook.links import video_token
-from vidhook.task import DeliveryState
+from vidhook.task import DeliveryState, derived_id, is_id
 from vidhook.times import iso
 
+HOOK = "hook" + "a" * 22  # a name that makes an id of the usual form
 BASE64URL = string.ascii_letters + string.digits + "-_"
 
 
@@ -79,7 +82,7 @@ def answer_of(response: TestResponse) -> dict[str, Any]:
 
 def published(world: World, *answers: Answer) -> tuple[str, str]:
     """Publishes a task to the subscriber `hook`, which answers as scripted; returns (task, subscriber)."""
-    hook = world.subscribe("hook", *answers)
+    hook = world.subscribe(HOOK, *answers)
     watch_id = world.completed()
     world.publish(watch_id)
     return watch_id, hook.id
@@ -312,12 +315,12 @@ class TestDeliveries:
         delivery = world.ledger.delivery(watch_id, answer_of(again)["event_id"], hook)
         world.wait(1)
         assert world.redeliver(delivery).state == "delivered"
-        ids = [asked.headers["webhook-id"] for asked in world.web.to("/hook")]
+        ids = [asked.headers["webhook-id"] for asked in world.web.to(f"/{HOOK}")]
         assert ids == [event_id, event_id]
 
     def test_there_must_be_something_to_replay(self, api: Client, world: World) -> None:
         """A replay that cannot arrive is refused, so that the caller knows it."""
-        hook = world.subscribe("hook")
+        hook = world.subscribe(HOOK)
         watch_id = world.submit().watch.id
         assert "event" in problem(api.post(f"/v1/tasks/{watch_id}/deliveries/{hook.id}/replay"), 409)["detail"]
         world.publish(watch_id)
@@ -362,10 +365,10 @@ class TestSubscribers:
 
     def test_what_was_held_is_delivered_on_resume(self, api: Client, world: World, machines: dict[str, str]) -> None:
         """No event is lost by a pause."""
-        hook = world.subscribe("hook")
+        hook = world.subscribe(HOOK)
         assert answer_of(api.post(f"/v1/subscribers/{hook.id}/pause"))["state"] == "paused"
         world.publish(world.completed())
-        assert not world.web.to("/hook")
+        assert not world.web.to(f"/{HOOK}")
         resumed = answer_of(api.post(f"/v1/subscribers/{hook.id}/resume"))
         assert (resumed["state"], resumed["drained"]) == ("active", 1)
         assert len(executions(machines["redeliver"])) == 1
@@ -435,6 +438,13 @@ class TestSubscribers:
             ({"url": "https://example.com/", "events": []}, "events"),
             ({"url": "https://example.com/", "secret": "whsec_short"}, "secret"),
             ({"url": "https://example.com/", "colour": "red"}, "colour"),
+            ({"url": "https://example.com/\ud800"}, "url"),
+            ({"url": "https://example.com/", "description": "\ud800"}, "description"),
+            ({"url": "https://example.com/", "metadata": {"team": [{"a": "\udfff"}]}}, "metadata.team[0].a"),
+            ({"url": "https://example.com/", "metadata": {"\ud800": 1}}, r"metadata.\ud800"),
+            ({"url": "https://example.com/", "events": ["video.*", "\ud800"]}, "events[1]"),
+            ({"url": "https://example.com/", "providers": ["\ud800"]}, "providers[0]"),
+            ({"url": "https://example.com/", "secret": "whsec_short\ud800"}, "secret"),
             ([], "subscriber"),
         ],
     )
@@ -502,6 +512,66 @@ class TestVideos:
         assert signature not in log.getvalue()
 
 
+ROUTES = [
+    (method.upper(), path)
+    for path, methods in openapi.document()["paths"].items()
+    for method in methods
+    if "{" in path and method != "head"
+]
+NOT_IDS = {
+    "3,000 characters": "x" * 3_000,
+    "an id of 3,000 characters": "tsk_" + "a" * 3_000,
+    "a short one": "tsk_aaa",
+    "capitals": "TSK_" + "A" * 26,
+    "another kind": "evt_" + "a" * 26,
+    "a slash": "tsk_" + "a" * 25 + "%2F",
+    "a number sign": "tsk_" + "a" * 25 + "%23",
+    "a line break at the end": "tsk_" + "a" * 26 + "%0A",
+    "a control character": "%00" + "a" * 29,
+    "no UTF-8": "tsk_" + "a" * 25 + "%FF",
+    "other digits": "tsk_" + "a" * 25 + "%D9%A3",
+    "nothing": "",
+    "dots": "..",
+}
+
+
+class TestIds:
+    @pytest.mark.parametrize("what", NOT_IDS)
+    @pytest.mark.parametrize(("method", "path"), ROUTES)
+    def test_what_cannot_be_an_id_is_not_found_before_aws_is_asked(
+        self, api: Client, monkeypatch: pytest.MonkeyPatch, method: str, path: str, what: str
+    ) -> None:
+        """DynamoDB refuses keys over 2,048 bytes, and that is no fault of ours."""
+
+        class NoCloud:
+            def __getattr__(self, name: str) -> Any:
+                raise AssertionError(f"{name} was asked")
+
+        monkeypatch.setattr(serve_api, "edges", NoCloud)
+        for parameter in re.findall(r"\{(\w+)\}", path):
+            good = {"task": "tsk_" + "a" * 26, "subscriber": "sub_" + "b" * 26}
+            where = path.replace("{" + parameter + "}", NOT_IDS[what]).format(**good)
+            if what == "nothing" and where.endswith("/"):
+                continue  # another path
+            if parameter == "token" and what in ("another kind", "capitals"):
+                continue  # only its signature is wrong
+            problem(api.open(where, method=method, json={}), 404)
+
+    @given(text=st.from_regex(r"(tsk|sub|cb|evt)_[a-z2-8]{25,27}", fullmatch=True) | st.text(max_size=40))
+    def test_the_document_says_what_an_id_is(self, text: str) -> None:
+        """The command looks at ids by the same rule."""
+        parameters = openapi.document()["components"]["parameters"]
+        for name, prefixes in [("Task", ("tsk",)), ("Subscriber", ("sub", "cb"))]:
+            fits = re.fullmatch(parameters[name]["schema"]["pattern"], text) is not None
+            assert is_id(text, *prefixes) == fits
+        assert is_id(derived_id("evt", text), "evt")
+
+    @pytest.mark.parametrize("path", ["/v1/tasks%0A", "/v1/openapi.json%0A", "/v1/tasks%00", "/v1/tasks/%2F"])
+    def test_a_path_with_a_control_character_is_none(self, api: Client, path: str) -> None:
+        """A pattern's `$` fits before a line break too."""
+        problem(api.get(path), 404)
+
+
 class TestProblems:
     @pytest.mark.parametrize("path", ["/", "/v1", "/v2/tasks", "/v1/tasks/", "/v1/tasks/a/b/c"])
     def test_an_unknown_path_is_not_found(self, api: Client, path: str) -> None:
@@ -521,7 +591,7 @@ class TestProblems:
             (b"", "application/json", 400),
             (b'{"a": NaN}', "application/json", 400),
             (b'{"a": 1e999}', "application/json", 400),
-            (b'{"a": "\\ud800"}', "application/json", 400),
+            (b'{"a": "\\ud800"}', "application/json", 422),
             (b"[" * 50_000, "application/json", 400),
             (b"\xff\xfe", "application/octet-stream", 400),
             (b"{}", "application/x-www-form-urlencoded", 415),

@@ -72,6 +72,14 @@ class TestMachines:
         stub.add_response("send_task_failure", {}, expected)
         machines.answer("token", failed(message))
 
+    def test_a_cause_has_no_character_that_is_refused(self, step_functions: tuple[Machines, Stubber]) -> None:
+        """Else the execution would wait for ever."""
+        machines, stub = step_functions
+        cause = r"a\u0000\u001b\ud800"
+        expected = {"taskToken": "token", "error": "content_policy", "cause": cause}
+        stub.add_response("send_task_failure", {}, expected)
+        machines.answer("token", failed("a\0\x1b\ud800"))
+
     @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
     def test_an_execution_that_waits_no_more_is_nobodys_problem(
         self, step_functions: tuple[Machines, Stubber], code: str

@@ -1,13 +1,17 @@
 """One question to the provider: what settles a watch, what only costs a pause, and what is news on the way."""
 
+import base64
 import json
 from typing import Any
+from urllib.parse import quote
 
+import boto3
 import pytest
 
-from tests.integration.world import KEY, Answer, World, error_of, says, snapshot_of
+from tests.integration.world import KEY, Answer, Web, World, error_of, event_of, says, snapshot_of
 from vidhook.task import Category, Poll, Snapshot, Status
 
+SLASHED = "sk/5f0c8a+D2=="  # a key that many escape
 DOWN = Answer(500, b"<html>oops</html>", {"content-type": "text/html"})
 
 
@@ -233,6 +237,53 @@ class TestRefusedKey:
         """Errors travel into events, logs and other people's systems."""
         polled = ask(world, watch, says("failed", error=f"the key {KEY} may not make videos"))
         assert error_of(polled.watch).message == "the key [key] may not make videos"
+
+    @pytest.mark.parametrize(
+        "spelled",
+        [
+            r"sk\/5f0c8a+D2==",
+            r"sk\u002f5f0c8a\u002bD2==",
+            "sk%2F5f0c8a%2BD2%3D%3D",
+            "sk&#x2F;5f0c8a&plus;D2==",
+            base64.b64encode(f"acme:{SLASHED}".encode()).decode(),
+        ],
+    )
+    def test_a_key_that_is_quoted_with_escapes_goes_no_further(self, world: World, watch: str, spelled: str) -> None:
+        """JSON in PHP escapes slashes, and a page of an error what HTML escapes."""
+        world.put_key(SLASHED)
+        said = (
+            f'{{"status": "failed", "model": "{spelled}", "error": {{"code": "{spelled}", "message": "no {spelled}"}}}}'
+        )
+        polled = ask(world, watch, Answer(200, said.encode(), {"content-type": "application/json"}))
+        assert error_of(polled.watch).message.startswith("no ")
+        published = world.publish(watch)
+        places = [event_of(published).body, str(boto3.client("dynamodb").scan(TableName=world.ledger.table)["Items"])]
+        for place in places:
+            assert "[key]" in place
+            assert not [part for part in ("5f0c8a", spelled, base64.b64encode(b"5f0c8a").decode()) if part in place]
+
+    def test_a_link_with_the_key_is_stored_by_and_is_told_without_it(self, world: World, watch: str) -> None:
+        """Subscribers get the event, and only the provider's own host may see the key."""
+        world.put_key(SLASHED)
+        link = world.video() + "?alt=media&key=" + quote(SLASHED, safe="")
+        ask(world, watch, says("completed", url=link))
+        event = event_of(world.publish(watch))
+        (asset,) = event.data["data"]["assets"]
+        assert asset["stored"]
+        assert asset["source_url"] == world.video() + "?alt=media&key=[key]"
+        assert [asked.path for asked in world.web.asked if asked.path.startswith("/files/")] == [
+            link.removeprefix(world.web.url)
+        ]
+        assert "5f0c8a" not in str(boto3.client("dynamodb").scan(TableName=world.ledger.table)["Items"])
+
+    def test_a_link_of_another_host_never_gets_the_key(self, world: World, watch: str) -> None:
+        """It may be chosen by whoever made the task."""
+        world.put_key(SLASHED)
+        host = Web()
+        ask(world, watch, says("completed", url=host.script("/v.mp4", Answer(404)) + "?key=[key]"))
+        world.publish(watch)
+        assert {asked.path for asked in host.asked} == {"/v.mp4?key=[key]"}
+        host.close()
 
     def test_a_provider_without_a_key_is_asked_without_one(self, world: World, watch: str) -> None:
         """Some providers want none; the others say so."""

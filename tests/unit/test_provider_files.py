@@ -373,6 +373,17 @@ class TestPlaceholders:
             (POST.replace('"{task_id}"', '"{id}"'), "[body].id: {id} means nothing here"),
             (POST.replace('"{task_id}"', '"7"'), 'path: "/v1/query" does not say which task'),
             (POST.replace('method = "POST"\n', ""), 'body: it is only sent with a POST; add method = "POST"'),
+            (KLING + '[headers]\nX-A = "a\\nb"', "is not valid; use plain characters"),
+            (KLING + '[headers]\nX-A = "\u89c6"', "is not valid; use plain characters"),
+            (KLING + '[headers]\n"X A" = "1"', '[headers]."X A": it is not valid; use a header\'s name'),
+            (KLING + '[auth]\nvalue = "Bearer {key}\\u0000"', "[auth].value: "),
+            (KLING + '[auth]\nvalue = "Bearer {key} "', "put {key} where the key belongs"),
+            (
+                edited("[assets]", '[assets]\n"\u539f" = "url"'),
+                ": it is not valid; use 1 to 40 of A-Z",
+            ),
+            (edited("[assets]", '[assets]\n"a\\u0000" = "url"'), r"[assets].a\u0000: it is not such a name"),
+            (KLING + '[status]\n"\\uD800" = "failed"', "this is not TOML: "),
             (KLING + '[headers]\nauthorization = "x"', "[headers].authorization: this header is sent twice"),
             (KLING + '[headers]\nX-A = "1"\nx-a = "2"', "[headers].x-a: this header is sent twice"),
             (

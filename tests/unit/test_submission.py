@@ -142,6 +142,43 @@ def test_the_schema_says_of_an_id_what_the_check_says(task_id: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "field", "where"),
+    [
+        ({"metadata": {"order": ["17", "a\ud83d"]}}, "metadata.order[1]", "value (U+D83D)"),
+        ({"metadata": {"a": {"b\udc00": 1}}}, r"metadata.a.b\udc00", "name (U+DC00)"),
+        ({"metadata": {"a": [[{"b": "\udfff"}]]}}, "metadata.a[0][0].b", "value (U+DFFF)"),
+        ({"task_id": "a\ud800b"}, "task_id", "value (U+D800)"),
+        ({"callback_url": "https://hooks.example/\ud800"}, "callback_url", "value (U+D800)"),
+        ({"provider": "\ud800"}, "provider", "value (U+D800)"),
+        ({"\ud800": 1}, r"\ud800", "name (U+D800)"),
+        ({"metadata": {"first": "\ud800", "last": "\udfff"}}, "metadata.first", "value (U+D800)"),
+    ],
+)
+def test_half_of_a_character_is_refused_with_its_place(fields: dict[str, Any], field: str, where: str) -> None:
+    """No text in UTF-8 has it, so the event could not be sent to everybody."""
+    refused = refusal(**fields)
+    assert refused.field == field
+    assert where in refused.problem
+    assert "UTF-16" in refused.hint
+    str(refused).encode()
+
+
+def test_a_pair_of_halves_is_a_character() -> None:
+    """JSON in ASCII writes a film as two escapes."""
+    raw = json.loads('{"provider": "alad", "task_id": "\\ud83c\\udfac", "metadata": {"\\ud83c\\udfac": "\\u0000"}}')
+    assert check(raw, 60)[0].metadata == {"\U0001f3ac": "\0"}
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\x1b[2J", "\uffff", "\x7f", "a" * 100_000])
+def test_a_name_in_an_error_can_be_shown_and_sent(name: str) -> None:
+    """It goes into a message attribute of SQS, which refuses such characters, into logs and onto terminals."""
+    refused = refusal(**{name: 1})
+    assert "is not a field" in refused.problem
+    assert str(refused).isprintable()
+    assert len(str(refused)) < 1_000
+
+
+@pytest.mark.parametrize(
     ("raw", "field", "problem"),
     [
         ({}, "provider", "is missing"),

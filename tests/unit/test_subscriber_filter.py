@@ -1,12 +1,14 @@
 """Who is notified of an event: the filter of a subscriber."""
 
+import json
+from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vidhook.event import Event
+from vidhook.event import Event, same
 from vidhook.recipients import callback_subscriber, wants
 from vidhook.task import TERMINAL_TYPES, Submission, Subscriber, Watch
 
@@ -68,6 +70,35 @@ def test_a_subscriber_may_want_some_providers_only(providers: tuple[str, ...], n
 def test_all_wanted_metadata_must_be_equal(wanted: dict[str, Any], metadata: dict[str, Any], notified: bool) -> None:
     """A missing key is equal to nothing, not even to null."""
     assert wants(subscriber(metadata=wanted), event(metadata=metadata)) is notified
+
+
+def shape(value: Any) -> Any:
+    """A value as JSON compares it, in words of Python that are not mixed up: a number is no boolean."""
+    if isinstance(value, dict):
+        return "object", frozenset((name, shape(item)) for name, item in value.items())
+    if isinstance(value, list):
+        return "array", tuple(map(shape, value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return type(value).__name__, value
+    return "number", Fraction(value)
+
+
+numbers = st.sampled_from([0, 1, 0.0, -0.0, 1.0, True, False, 2**53, 2**53 + 1, float(2**53), 10**400])
+json_values = st.recursive(
+    st.none() | numbers | st.text("01a", max_size=2),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+)
+
+
+@given(one=json_values, other=json_values)
+@example(one=True, other=1)
+@example(one=1, other=1.0)
+@example(one={"a": [False]}, other={"a": [0]})
+def test_values_are_equal_as_in_json(one: Any, other: Any) -> None:
+    """A filter for `"test": true` must not get the events of tenant 1."""
+    assert same(one, other) is (shape(one) == shape(other))
+    assert wants(subscriber(metadata={"a": one}), event(metadata={"a": other})) is same(one, other)
+    assert same(one, json.loads(json.dumps(one)))
 
 
 @given(kind=types, progress=st.booleans())

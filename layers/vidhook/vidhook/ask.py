@@ -48,10 +48,11 @@ def ask(
             provider,
             status=response.status,
             headers=response.headers,
-            body=_without(key, response.body),
+            body=response.body,
             task_id=task_id,
             age_seconds=watch.age(now),
             now=now,
+            key=key,
         )
         snapshot, seen = (each and fitted(each) for each in (reading.snapshot, reading.seen))
         reading = replace(reading, snapshot=snapshot, seen=seen)
@@ -84,9 +85,3 @@ def _send(provider: "Provider", task_id: str, key: str | None, http: "Http") -> 
         max_bytes=ANSWER_BYTES,
         same_origin_redirects=REDIRECTS,
     )
-
-
-def _without(key: str | None, body: bytes) -> bytes:
-    """Returns the body without our key: some providers repeat the key in their errors, and events go to subscribers."""
-    # A shorter text is hardly a key, and could be an ordinary word of the answer.
-    return body.replace(key.encode(), b"[key]") if key is not None and len(key) >= 8 else body

@@ -24,17 +24,26 @@ VidhookError
 
 from typing import Any, ClassVar
 
+from vidhook.texts import shown
+
+# The most bytes of each part of an input's error. Others choose the names of fields, and values are repeated.
+FIELD_BYTES, PROBLEM_BYTES, HINT_BYTES = 200, 4_096, 2_048
+
 
 class VidhookError(Exception):
     """The base class of all errors of vidhook."""
 
 
 class BadInput(VidhookError):
-    """An input is wrong. The text names the field, the value's problem and a hint."""
+    """An input is wrong. The text names the field, the value's problem and a hint.
+
+    What the input's author wrote is escaped and cut, so that logs, queues, terminals and JSON take the text.
+    """
 
     def __init__(self, field: str, problem: str, hint: str = "") -> None:
-        self.field, self.problem, self.hint = field, problem, hint
-        super().__init__(f"{field}: {problem}" + (f"; {hint}" if hint else ""))
+        self.field, self.problem = shown(field, FIELD_BYTES), shown(problem, PROBLEM_BYTES)
+        self.hint = shown(hint, HINT_BYTES)
+        super().__init__(f"{self.field}: {self.problem}" + (f"; {self.hint}" if hint else ""))
 
 
 class BadSubmission(BadInput):

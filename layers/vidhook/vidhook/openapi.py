@@ -58,6 +58,20 @@ def operations(path: str) -> dict[str, str]:
     return {}
 
 
+def misnamed(path: str) -> list[str]:
+    """Returns the parameters of a path that cannot name anything, such as a `task` that has not the form of an id."""
+    for template, methods in document()["paths"].items():
+        if found := re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template), path):
+            first = next(iter(methods.values()))
+            known = {
+                each["name"]: each["schema"]["pattern"]
+                for each in map(_resolved, first.get("parameters", ()))
+                if each["in"] == "path"
+            }
+            return [name for name, text in found.groupdict().items() if not re.fullmatch(known[name], text)]
+    return []
+
+
 def page() -> str:
     """Returns the document as one HTML page that loads nothing else."""
     whole = document()

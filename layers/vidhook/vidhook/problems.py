@@ -40,8 +40,8 @@ def parsed(text: str | None, content_type: str | None) -> Any:
         raise Refused(415, "the body is not declared as JSON", "send content-type: application/json")
     try:
         value = json.loads(text or "")
-        # Raises for what JSON or UTF-8 cannot express (NaN, 1e999, half a surrogate pair), so that it is never stored.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        # Raises for what JSON cannot express (NaN, 1e999), so that it is never stored.
+        json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         raise Refused(400, "the body is not JSON", "send one JSON object in UTF-8") from None
     return value

@@ -3,6 +3,7 @@
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from vidhook.event import same
 from vidhook.task import Subscriber, Watch, derived_id
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def wants(subscriber: Subscriber, event: "Event") -> bool:
     return (
         any(fnmatchcase(event.type, pattern) for pattern in subscriber.events)
         and any(fnmatchcase(event.provider, pattern) for pattern in subscriber.providers)
-        and all(name in event.metadata and event.metadata[name] == value for name, value in subscriber.metadata.items())
+        and all(
+            name in event.metadata and same(event.metadata[name], value) for name, value in subscriber.metadata.items()
+        )
     )
 
 

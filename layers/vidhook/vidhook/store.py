@@ -17,6 +17,7 @@ from vidhook.fetch import Ahead, Origin, Reader
 from vidhook.media import PLAYLIST_ENDS, SNIFF_BYTES, inline_file, media_type
 from vidhook.parts import PART_BYTES, Parts
 from vidhook.providers.file import download_headers
+from vidhook.providers.redaction import with_key
 from vidhook.task import NotStored, StoredFile, Upload
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class Storage:
         ends = monotonic() + seconds
         again = again or watch.store_failures > 0 or bool(watch.uploads)
         keyed = self._key_headers(watch) if any(source.needs_key for source in sources) else {}
-        origins = [Origin(self.http, source.url, keyed if source.needs_key else {}, ends) for source in sources]
+        origins = [
+            Origin(self.http, self._link(watch, source), keyed if source.needs_key else {}, ends) for source in sources
+        ]
         result, *others = zip(sources, origins, strict=True)
         begun = [(source.role, origin, self._beside(watch, source, origin, again)) for source, origin in others]
         stored = Stored()
@@ -117,6 +120,11 @@ class Storage:
     def _key_headers(self, watch: "Watch") -> dict[str, str]:
         name = watch.submission.provider
         return download_headers(self.ledger.provider(name), self.secrets.provider_key(name))
+
+    def _link(self, watch: "Watch", source: "Source") -> str:
+        """Returns a source's link as the provider gave it, with the key that some providers put into it."""
+        key = self.secrets.provider_key(watch.submission.provider) if source.needs_key else None
+        return with_key(source.url, key)
 
     def _beside(self, watch: "Watch", source: "Source", origin: Origin, again: bool) -> "Future[StoredFile]":
         """Begins to store a file in a thread of its own. A fault of ours is an error of this file only."""

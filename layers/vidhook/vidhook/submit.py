@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vidhook.errors import BadInput, BadSubmission, Blocked, Conflict, LostRace, NotFound
-from vidhook.event import serialize
+from vidhook.event import same, serialize
 from vidhook.providers.file import check_task_id
 from vidhook.recipients import callback_subscriber
 from vidhook.runs import hold
@@ -183,18 +183,9 @@ def _differences(field: str, known: Any, given: Any) -> list[dict[str, Any]]:
             | ({} if one is ABSENT else {"known": one})
             | ({} if other is ABSENT else {"given": other})
             for name, (one, other) in pairs.items()
-            if not _same(one, other)
+            if not same(one, other)
         ]
-    return [] if _same(known, given) else [{"field": field, "known": known, "given": given}]
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Returns whether two values are the same in JSON: 1 is 1.0, but not true."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+    return [] if same(known, given) else [{"field": field, "known": known, "given": given}]
 
 
 def _in_words(difference: Mapping[str, Any]) -> str:

@@ -1,10 +1,9 @@
 """Manages subscribers: add, change, pause, resume, rotate, test, recover and remove."""
 
 import base64
-import binascii
 import secrets as randomness
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vidhook.deliver import attempt
 from vidhook.errors import BadSubscriber, Blocked
 from vidhook.event import Event, serialize
+from vidhook.schemas import check_texts
 from vidhook.signature import PREFIX, new_secret
 from vidhook.task import (
     EVENT_TYPES,
@@ -101,6 +101,7 @@ def _added(subscriber_id: str, ledger: "Ledger") -> Subscriber:
 
 def check(subscriber: Subscriber, http: "Http") -> None:
     """Raises BadSubscriber naming the field, the value's problem and a hint if the subscriber is not valid."""
+    check_texts(asdict(subscriber), "subscriber", BadSubscriber)  # the command has no schema that does it
     try:
         http.check(subscriber.url)
     except Blocked as error:
@@ -124,7 +125,7 @@ def checked_secret(secret: str) -> str:
     """Returns the caller's own signing secret, checked. Raises BadSubscriber, without repeating the secret."""
     try:
         size = len(base64.b64decode(secret.removeprefix(PREFIX), validate=True))
-    except binascii.Error:
+    except ValueError:  # also for a text that is not ASCII
         size = 0
     if not secret.startswith(PREFIX) or size not in SECRET_BYTES:
         raise BadSubscriber("secret", "is not whsec_ and 24 to 64 bytes in base64", "leave it out to get a new one")

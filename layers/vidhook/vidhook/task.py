@@ -5,6 +5,7 @@ docs/glossary.md explains the words. A watch is our following of one task; it ha
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -275,6 +276,12 @@ def derived_id(prefix: str, *parts: str) -> str:
     """Returns a prefix and 26 lower-case base32 characters (130 bits of SHA-256), for names, keys and URLs."""
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
     return f"{prefix}_{base64.b32encode(digest).decode().lower()[:26]}"
+
+
+def is_id(text: str, *prefixes: str) -> bool:
+    """Returns whether a text can be one of our ids: one of these prefixes, and what `derived_id` puts behind it."""
+    prefix, _, rest = text.partition("_")
+    return prefix in prefixes and re.fullmatch("[a-z2-7]{26}", rest) is not None
 
 
 @dataclass(frozen=True, slots=True)

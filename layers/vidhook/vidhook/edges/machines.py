@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 
 from vidhook.edges import aws
 from vidhook.event import serialize
+from vidhook.texts import escaped
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -66,7 +67,7 @@ class Machines:
                 self._client.send_task_success(taskToken=task_token, output=event.body)
             else:
                 self._client.send_task_failure(
-                    taskToken=task_token, error=error["category"], cause=error["message"][:CAUSE_LIMIT]
+                    taskToken=task_token, error=error["category"], cause=escaped(error["message"])[:CAUSE_LIMIT]
                 )
         except ClientError as refusal:
             code = refusal.response.get("Error", {}).get("Code")

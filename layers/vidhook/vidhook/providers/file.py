@@ -63,8 +63,12 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _PATH = re.compile(r"/[^\s\x00-\x1f\x7f#\\]*")
 _PATH_OF_A_TASK = re.compile(rf"(?=.*\{{task_id(?::path)?\}}){_PATH.pattern}")
 # Each request has some headers already, as its connection and its body need them.
-_HEADER = re.compile(r"(?!(?i:host|connection|content-length|transfer-encoding|accept-encoding)$)[A-Za-z0-9-]+")
+_HEADER = re.compile(
+    r"(?!(?i:host|connection|content-length|transfer-encoding|accept-encoding)$)[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+)
 _HEADER_VALUE = re.compile(r"[!-~\xa0-\xff]([ -~\xa0-\xff]*[!-~\xa0-\xff])?")
+# A role is a part of a key in S3 and of a header.
+_ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _WITH_KEY = re.compile(rf"(?=.*\{{key\}}){_HEADER_VALUE.pattern}")
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]")
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
@@ -240,7 +244,7 @@ def parse(text: str, name: str | None = None) -> Provider:
     header = auth.text("header", _HEADER, "use a header's name", default="Authorization")
     headers.spelled(_HEADER, "use a header's name")
     headers.once(header)
-    assets.spelled(_NAME, "use 1 to 40 of a-z, 0-9, - and _")
+    assets.spelled(_ROLE, "use 1 to 40 of A-Z, a-z, 0-9, - and _")
     words = {word: statuses.choice(word, [*Status, *Category]) for word in statuses.data}
     statuses.agree(words)
     errors.agree({code: errors.choice(code, [*Category, NOT_YOURS]) for code in errors.data})

@@ -16,6 +16,7 @@ from vidhook.errors import BadInput
 from vidhook.providers.expressions import search
 from vidhook.providers.file import Provider, content_url, fold, task_request
 from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, names_in, task_error, upper_snake
+from vidhook.providers.redaction import without_key
 from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
 from vidhook.providers.statuses import Meaning, meaning_of
 from vidhook.providers.values import count, document, embedded, opened, percent, text
@@ -93,7 +94,7 @@ class Reading:
         return self.outcome == "permanent_error" and not self.key_refused
 
 
-def read(
+def read(  # noqa: PLR0913 - each is given by its name
     provider: Provider,
     *,
     status: int,
@@ -102,13 +103,15 @@ def read(
     task_id: str | None = None,
     age_seconds: float | None = None,
     now: float,
+    key: str | None = None,
 ) -> Reading:
     """Returns the reading of an HTTP answer: a snapshot, a retry or a permanent error. `now` is unix seconds.
 
     `age_seconds` is how long the task has been followed. `task_id` tells the task from what stands around it, and is
-    for the content URL when the answer does not repeat the id. Never raises, whatever the bytes.
+    for the content URL when the answer does not repeat the id. `key` is the one that the request had; it is in no text
+    of the reading. Never raises, whatever the bytes.
     """
-    answer = document(body)
+    answer = without_key(document(body), body, key)
     exchange = _Exchange(provider, status, answer, task_id, age_seconds, now)
     task, word = exchange.task() if 200 <= status < 300 else ({}, None)
     if word is not None:
