@@ -382,7 +382,7 @@ class TestPlaceholders:
                 edited("[assets]", '[assets]\n"\u539f" = "url"'),
                 ": it is not valid; use 1 to 40 of A-Z",
             ),
-            (edited("[assets]", '[assets]\n"a\\u0000" = "url"'), r"[assets].a\u0000: it is not such a name"),
+            (edited("[assets]", '[assets]\n"a\\u0000" = "url"'), r"it is not valid; use 1 to 40 of A-Z"),
             (KLING + '[status]\n"\\uD800" = "failed"', "this is not TOML: "),
             (KLING + '[headers]\nauthorization = "x"', "[headers].authorization: this header is sent twice"),
             (KLING + '[headers]\nX-A = "1"\nx-a = "2"', "[headers].x-a: this header is sent twice"),
