@@ -163,6 +163,8 @@ def test_a_dead_letter_that_cannot_be_put_is_tried_again_alone(
         ({"Records": [{"body": "{}"}]}, "provider"),
         ({"detail-type": "vidhook.submit"}, "provider"),
         ({"submission": GOOD}, "provider"),
+        ({"submission": GOOD, "execution": "\ud800"}, "execution"),
+        ({"submission": GOOD, "execution": "x" * 81}, "provider"),
         ({**GOOD, "metadata": {"order": ["a", "\ud800"]}}, "metadata.order[1]"),
         ({**GOOD, "metadata": {"a": {"\udc00": 1}}}, r"metadata.a.\udc00"),
         ({**GOOD, "task_id": "a\ud800"}, "task_id"),
