@@ -7,10 +7,13 @@ from vidhook import shapes
 from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadSubmission
 from vidhook.submit import Submitted
+from vidhook.texts import escaped
 from vidhook.wiring import edges, warm
 
 # Step Functions' console adds it to the input of a nested execution.
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+LONGEST_NAME = 80
 
 warm("intake")
 
@@ -30,7 +33,7 @@ def handler(event: Any, context: object) -> dict[str, Any]:
             if not _process(json.dumps(detail)):
                 raise RuntimeError("the submission could not be processed; it is tried again")
             return {}
-        case {"submission": given, "execution": str(execution)}:
+        case {"submission": given, "execution": str(execution)} if _is_name(execution):
             if isinstance(given, dict):
                 given = {name: value for name, value in given.items() if name != STARTED_BY}
             try:
@@ -45,6 +48,11 @@ def _is_message(record: Any) -> bool:
         case {"messageId": str(), "body": str()}:
             return True
     return False
+
+
+def _is_name(text: str) -> bool:
+    """Returns whether an execution of Step Functions may have this name."""
+    return 0 < len(text) <= LONGEST_NAME and text == escaped(text)
 
 
 def _process(text: str) -> bool:

@@ -265,3 +265,9 @@ def test_a_key_follows_from_the_task_and_needs_no_escaping(path: str, task_id: s
     watch = Watch(Submission("acme", task_id), 0.0)
     key = key_of(watch, Source("result", "video", f"https://cdn.example/{path}"))
     assert re.fullmatch(rf"acme/{watch.id}/result\.(mp4|webm|mov|mkv|avi)", key)
+
+
+@pytest.mark.parametrize("declared", ["video/\xe9", "video/x y", "video/" + "x" * 3_000])
+def test_a_declared_type_that_s3_does_not_take_is_none(declared: str) -> None:
+    """Else the file could not be stored, whose bytes nobody doubts."""
+    assert media_type(b"\x01\x02\x03new format", declared, "video") == "application/octet-stream"

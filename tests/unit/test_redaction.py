@@ -65,8 +65,8 @@ def hidden(answer: Any, key: str = KEY) -> Any:
 def test_a_key_is_hidden_in_every_spelling(spelling: str, key: str) -> None:
     """What stands around it stays, since people read why a task failed."""
     spelled = SPELLINGS[spelling](key)
-    said = hidden({"error": {"message": f"no user {spelled}. Sorry"}, spelled: [spelled]}, key)
-    assert said == {"error": {"message": "no user [key]. Sorry"}, "[key]": ["[key]"]}
+    said = hidden({"error": {"message": f"no user {spelled}. Sorry"}, spelled: [spelled, 1, None]}, key)
+    assert said == {"error": {"message": "no user [key]. Sorry"}, "[key]": ["[key]", 1, None]}
 
 
 @pytest.mark.parametrize("spelling", ["plain", "json", "url", "html"])

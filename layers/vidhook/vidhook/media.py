@@ -40,6 +40,7 @@ PACKETS = (188, 192, 204)  # bytes of one packet of an MPEG transport stream; wi
 MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")  # of Unicode
 BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 UNSAID = ("", "application/octet-stream", "binary/octet-stream")
+SENDABLE = re.compile(r"[!-~]{1,100}")  # in a header to S3; what a host declares may be anything
 PLAYLIST_TYPES = re.compile(r"(application|audio)/(vnd\.apple\.mpegurl|(x-)?mpegurl|dash\+xml)")
 PLAYLIST_ENDS = (".m3u8", ".m3u", ".mpd")
 
@@ -60,7 +61,7 @@ def media_type(head: bytes, declared: str | None, expected: str) -> str:
     elif kind in UNSAID:
         return "application/octet-stream"
     elif kind.startswith(f"{expected}/"):
-        return kind
+        return kind if SENDABLE.fullmatch(kind) else UNSAID[1]
     raise NotTheFile(f"the source gives {kind}, not the {expected}")
 
 

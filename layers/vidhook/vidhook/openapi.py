@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -58,8 +58,8 @@ def operations(path: str) -> dict[str, str]:
     return {}
 
 
-def misnamed(path: str) -> list[str]:
-    """Returns the parameters of a path that cannot name anything, such as a `task` that has not the form of an id."""
+def misnamed(path: str) -> Iterator[str]:
+    """Yields the parameters of a path that cannot name anything, such as a `task` that has not the form of an id."""
     for template, methods in document()["paths"].items():
         if found := re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template), path):
             first = next(iter(methods.values()))
@@ -68,8 +68,7 @@ def misnamed(path: str) -> list[str]:
                 for each in map(_resolved, first.get("parameters", ()))
                 if each["in"] == "path"
             }
-            return [name for name, text in found.groupdict().items() if not re.fullmatch(known[name], text)]
-    return []
+            yield from (name for name, text in found.groupdict().items() if not re.fullmatch(known[name], text))
 
 
 def page() -> str:
