@@ -349,7 +349,7 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     held = bridge.task()
     bridge.submit(held)
     eventually(lambda: bridge.delivery_state(held, back.id) == "held")
-    cloud.edges.ledger.put_state(back.id, SubscriberState.ACTIVE, None, draining=True)
+    cloud.edges.ledger.put_state(back.id, SubscriberState.ACTIVE, None)
     bridge.invoke("SweepLedgerFunction", {})
     webhooks(app, task)
 
