@@ -28,6 +28,7 @@ HANDLERS = {
     "PollTask": poll_task.handler,
     "PublishEvent": publish_event.handler,
     "RedeliverEvent": redeliver_event.handler,
+    "SweepLedger": sweep_ledger.handler,
 }
 
 

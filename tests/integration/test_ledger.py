@@ -36,6 +36,7 @@ from vidhook.task import (
     SubscriberState,
     TaskError,
     Watch,
+    derived_id,
 )
 from vidhook.times import Clock
 
@@ -121,7 +122,6 @@ subscribers = st.builds(
     st.none() | instants,
     st.none() | instants,
     st.booleans(),
-    st.booleans(),
 )
 
 
@@ -206,7 +206,8 @@ class TestFacts:
     @given(attempt=attempts)
     def test_an_attempt_comes_back_as_it_was(self, ledger: Ledger, attempt: Attempt) -> None:
         """The delivery log shows why an event did not arrive, so it must be exact."""
-        delivery = Delivery("evt_1", f"tsk_{attempt.number}", "sub_1", "video.completed", NOW)
+        task = derived_id("tsk", repr(attempt))
+        delivery = Delivery("evt_1", task, "sub_1", "video.completed", NOW)
         ledger.note_attempt(ledger.open_delivery(event_of(delivery), SUBSCRIBER, NOW), attempt, DeliveryState.DUE)
         assert ledger.attempts(delivery.watch_id) == {("evt_1", "sub_1"): [attempt]}
 
@@ -647,8 +648,7 @@ class TestForgetting:
         month = int(NOW) + 30 * DAY
         keys = ("event", f"delivery#{event.id}#sub_1", f"attempt#{event.id}#sub_1#0001")
         assert [raw(watch.id, key)["ttl"] for key in keys] == [month] * 3
-        lives = (NAME_DAYS + SPARE_DAYS) * DAY
-        assert raw(watch.id, "watch")["ttl"] == int(NOW) + SUBMISSION.deadline_seconds + lives
+        assert raw(watch.id, "watch")["ttl"] == int(event.at) + (NAME_DAYS + SPARE_DAYS) * DAY
         assert NAME_DAYS >= 90
 
     @pytest.mark.parametrize("days", [4, 30, 90, 101, 365])

@@ -288,12 +288,12 @@ class Ledger:
         """
         same_round, seen = _same_round(retries)
         still_open = f"attribute_exists(pk) AND attribute_not_exists(event_id) AND {same_round}"
-        key, closed = _key(event.watch_id, "watch"), {"event_id": event.id, "due": None, "due_at": None}
+        of_watch, closed = _key(event.watch_id, "watch"), {"event_id": event.id, "due": None, "due_at": None}
         ended: Event | None = None
         with suppress(NotFound):
             ended = self.event(event.watch_id, event.id) if retries else None
         lives = {} if ended else {"ttl": self._watch_ttl(event.at)}
-        close = _update_arguments(key, {**closed, **lives}, still_open, seen)
+        close = _update_arguments(of_watch, {**closed, **lives}, still_open, seen)
         writes: list[Any] = [{"Update": {"TableName": self.table, **close}}]
         if ended is None:
             key = _key(event.watch_id, f"event#{event.id}" if retries else "event")
@@ -308,7 +308,7 @@ class Ledger:
                 raise  # a temporary conflict or throttle: there is no event yet
             first = self.event(event.watch_id, self.watch(event.watch_id).event_id)
             with suppress(LostRace):  # the event may be of a watch of this task that is no longer stored
-                self._update(key, {**closed, "event_id": first.id}, still_open, seen)
+                self._update(of_watch, {**closed, "event_id": first.id}, still_open, seen)
             return first
         return ended or event
 
