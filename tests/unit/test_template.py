@@ -110,7 +110,11 @@ def test_no_alarm_goes_off_for_want_of_data() -> None:
 def test_an_alarm_tells_when_no_sweep_came_to_its_end() -> None:
     """What a crash left is started by the sweeper alone, and what never runs counts no error."""
     alarm = ALARMS["SweepsMissingAlarm"]
-    assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == ("SampleCount", "LessThanThreshold", 1)
+    assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == (
+        "SampleCount",
+        "LessThanThreshold",
+        1,
+    )
     assert alarm["TreatMissingData"] == "breaching"
     events = RESOURCES["SweepLedgerFunctionEveryQuarterHour"]["Properties"]
     assert events["ScheduleExpression"] == "rate(15 minutes)"
