@@ -4,7 +4,8 @@ What AWS itself accepts is tested with moto and in the sandbox; here the order o
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from copy import deepcopy
 from itertools import count
 from typing import Any, TypeVar
@@ -26,22 +27,27 @@ def exceptions_of(service: str) -> Any:
 
 
 def raised(kind: type[ClientError], **more: Any) -> ClientError:
-    return kind({"Error": {"Code": kind.__name__, "Message": ""}, **more}, "")
+    answer: Any = {"Error": {"Code": kind.__name__, "Message": ""}, **more}
+    return kind(answer, "")
 
 
 class Memory:
-    """A client whose writes all go through `around`."""
+    """A client whose requests are counted, and whose writes all go through `around`."""
 
     writes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
-    def __init__(self, exceptions: Any, around: Around) -> None:
+    def __init__(self, exceptions: Any, around: Around, counted: Callable[[], None]) -> None:
         self.exceptions = exceptions
         self._around = around
+        self._counted = counted
 
     def __getattribute__(self, name: str) -> Any:
         call = super().__getattribute__(name)
+        if name in type(self).writes + type(self).reads:
+            self._counted()
         if name in type(self).writes:
-            return lambda **given: super(Memory, self).__getattribute__("_around")(lambda: call(**given))
+            return lambda **given: self._around(lambda: call(**given))
         return call
 
 
@@ -49,9 +55,10 @@ class Table(Memory):
     """DynamoDB with one table. Its indexes are never late."""
 
     writes = ("put_item", "update_item", "delete_item", "transact_write_items")
+    reads = ("get_item", "batch_get_item", "query")
 
-    def __init__(self, exceptions: Any, around: Around) -> None:
-        super().__init__(exceptions, around)
+    def __init__(self, exceptions: Any, around: Around, counted: Callable[[], None]) -> None:
+        super().__init__(exceptions, around, counted)
         self.items: dict[tuple[str, str], Item] = {}
 
     def put_item(self, **given: Any) -> Any:
@@ -107,11 +114,10 @@ class Table(Memory):
         partition, sort = INDEXES[given.get("IndexName")]
         names, values = given.get("ExpressionAttributeNames", {}), given["ExpressionAttributeValues"]
         wanted = re.sub(r"(\w+) BETWEEN (:\w+) AND (:\w+)", r"\1 >= \2 AND \1 <= \3", given["KeyConditionExpression"])
-        found = [
-            item
-            for item in self.items.values()
-            if partition in item and sort in item and _holds(wanted, item, names, values)
-        ]
+        name, value = re.findall(r"[#:\w]+", wanted)[:2]
+        assert names.get(name, name) == partition
+        inside = (item for item in self.items.values() if item.get(partition) == values[value] and sort in item)
+        found = [item for item in inside if _holds(wanted, item, names, values)]
         found.sort(key=lambda item: _plain(item[sort]), reverse=not given.get("ScanIndexForward", True))
         return {"Items": deepcopy(found[: given.get("Limit")])}
 
@@ -133,9 +139,10 @@ class Vault(Memory):
     """Secrets Manager."""
 
     writes = ("create_secret", "put_secret_value", "delete_secret")
+    reads = ("get_secret_value",)
 
-    def __init__(self, exceptions: Any, around: Around) -> None:
-        super().__init__(exceptions, around)
+    def __init__(self, exceptions: Any, around: Around, counted: Callable[[], None]) -> None:
+        super().__init__(exceptions, around, counted)
         self.secrets: dict[str, dict[str | None, str]] = {}
         self._versions = count()
 
@@ -149,7 +156,8 @@ class Vault(Memory):
         return {"VersionId": version}
 
     def delete_secret(self, **given: Any) -> Any:
-        del self.secrets[self._secret(given) and given["SecretId"]]
+        self._secret(given)
+        del self.secrets[given["SecretId"]]
         return {}
 
     def get_secret_value(self, **given: Any) -> Any:
@@ -159,6 +167,30 @@ class Vault(Memory):
         if given["SecretId"] not in self.secrets:
             raise raised(self.exceptions.ResourceNotFoundException)
         return self.secrets[given["SecretId"]]
+
+
+class AtOnce:
+    """Stands for ThreadPoolExecutor, and does everything in order and in this thread."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Takes the number of threads."""
+
+    def __enter__(self) -> "AtOnce":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to wait for."""
+
+    def submit(self, work: Callable[[], Done]) -> "Future[Done]":
+        future: Future[Done] = Future()
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - as a thread does
+            future.set_exception(error)
+        return future
+
+    def map(self, work: Callable[[Any], Done], items: Iterable[Any]) -> list[Done]:
+        return [work(item) for item in items]
 
 
 def _key(item: Item) -> tuple[str, str]:
