@@ -426,6 +426,7 @@ SCENES: dict[str, Scene] = {
     "gone later": (then(late, down("gone")), Town.next, resume_both),
     "gone progress": (down("gone"), Town.progress, resume_both),
     "held while resumed": (lambda town: town.pause("a"), Town.publish, resume_both),
+    "held after all was swept": (lambda town: town.pause("a"), Town.publish, then(resume_both, Town.sweep)),
     "held late while resumed": (disabled_late, Town.next, resume_both),
     "resumed while swept": (paused, resume_both, Town.sweep),
     "swept while paused": (then(paused, resume_both), Town.sweep, lambda town: town.pause("a")),
