@@ -1,19 +1,33 @@
 """Sweeps the ledger every 15 minutes: starts again what should have moved by now."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidhook.edges.telemetry import count, logger
 from vidhook.sweep import sweep
 from vidhook.wiring import edges, warm
 
-warm("runs")
+warm("runs", "secrets")
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# What was begun comes to its end in this time, also when AWS is slow.
+LAST_SECONDS = 60.0
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: object) -> dict[str, int]:
-    """Returns how many watches and deliveries were started again, and how many held deliveries were drained."""
-    swept = sweep(edges().runs)
-    result = {"watches": swept.watches, "deliveries": swept.deliveries, "drained": swept.drained}
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, int]:
+    """Returns how many watches and deliveries were started again, and how many held ones were drained and cancelled."""
+    here, seconds = edges(), context.get_remaining_time_in_millis() / 1_000 - LAST_SECONDS
+    swept = sweep(here.runs, here.secrets, seconds=seconds)
+    result = {
+        "watches": swept.watches,
+        "deliveries": swept.deliveries,
+        "drained": swept.drained,
+        "cancelled": swept.cancelled,
+    }
     logger.info("swept", extra=result)
     count("Swept", swept.watches + swept.deliveries)
+    if swept.errors:
+        raise ExceptionGroup("some could not be moved", swept.errors)
     return result

@@ -167,10 +167,10 @@ def test_a_resume_that_stopped_half_way_is_finished_by_the_sweeper(bridge: Bridg
     task = bridge.task()
     bridge.submit(task)
     bridge.ended(bridge.execution_arn(task))
-    ledger.put_state(known.id, SubscriberState.ACTIVE, None, draining=True)
+    ledger.put_state(known.id, SubscriberState.ACTIVE, None)
     assert bridge.invoke("SweepLedgerFunction", {})["drained"] == 1
     assert len(webhooks(app, task)) == 1
-    assert not bridge.known(app).draining
+    assert list(ledger.held_deliveries(known.id)) == []
 
 
 def test_a_watch_that_an_operator_stopped_is_reported_as_cancelled(bridge: Bridge, subscriber: Make) -> None:

@@ -167,6 +167,7 @@ MAY = {
         "list by time",
         "find overdue items",
         "change the ledger",
+        "delete from the ledger",
         "start a watch",
         "start a redelivery",
         "look at a watch",
@@ -349,7 +350,10 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     held = bridge.task()
     bridge.submit(held)
     eventually(lambda: bridge.delivery_state(held, back.id) == "held")
-    cloud.edges.ledger.put_state(back.id, SubscriberState.ACTIVE, None, draining=True)
+    cloud.edges.ledger.put_state(back.id, SubscriberState.ACTIVE, None)
+    removed = {"pk": "unfinished", "sk": "sub_removed", "secret_name": "vidhook/subscriber/sub_removed", "at": 0}
+    typed = {name: {"N": "0"} if name == "at" else {"S": str(value)} for name, value in removed.items()}
+    cloud.client("dynamodb").put_item(TableName=cloud.outputs["table"], Item=typed)
     bridge.invoke("SweepLedgerFunction", {})
     webhooks(app, task)
 

@@ -393,7 +393,7 @@ class TestSubscribers:
         self, api: Client, world: World, machines: dict[str, str]
     ) -> None:
         """After a long outage, one request sends everything again."""
-        watch_id, hook = published(world, Answer(410))
+        watch_id, hook = published(world, Answer(500))
         (delivery,) = world.ledger.deliveries(watch_id)
         world.ledger.change_delivery(replace(delivery, state=DeliveryState.FAILED))
         url = f"/v1/subscribers/{hook}/recover"

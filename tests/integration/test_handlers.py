@@ -28,6 +28,7 @@ HANDLERS = {
     "PollTask": poll_task.handler,
     "PublishEvent": publish_event.handler,
     "RedeliverEvent": redeliver_event.handler,
+    "SweepLedger": sweep_ledger.handler,
 }
 
 
@@ -291,7 +292,7 @@ class TestEndedFromOutside:
 def test_a_sweep_of_a_quiet_ledger_does_nothing(stack: Stack) -> None:
     """It runs every quarter of an hour."""
     stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})
-    assert sweep_ledger.handler({}, Context()) == {"watches": 0, "deliveries": 0, "drained": 0}
+    assert stack.call("SweepLedger", {}) == {"watches": 0, "deliveries": 0, "drained": 0, "cancelled": 0}
 
 
 class TestWhatOperatorsSee:

@@ -15,7 +15,7 @@ from botocore.client import BaseClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidhook.edges.ledger import DAY, GRACE_SECONDS, HISTORY, WATCH_DAYS, Ledger
+from vidhook.edges.ledger import DAY, GRACE_SECONDS, HISTORY, NAME_DAYS, SPARE_DAYS, Ledger
 from vidhook.errors import LostRace, NotFound
 from vidhook.event import Event, terminal_event
 from vidhook.pace import Ended, Pace, outlook
@@ -36,6 +36,7 @@ from vidhook.task import (
     SubscriberState,
     TaskError,
     Watch,
+    derived_id,
 )
 from vidhook.times import Clock
 
@@ -121,7 +122,6 @@ subscribers = st.builds(
     st.none() | instants,
     st.none() | instants,
     st.booleans(),
-    st.booleans(),
 )
 
 
@@ -206,7 +206,8 @@ class TestFacts:
     @given(attempt=attempts)
     def test_an_attempt_comes_back_as_it_was(self, ledger: Ledger, attempt: Attempt) -> None:
         """The delivery log shows why an event did not arrive, so it must be exact."""
-        delivery = Delivery("evt_1", f"tsk_{attempt.number}", "sub_1", "video.completed", NOW)
+        task = derived_id("tsk", repr(attempt))
+        delivery = Delivery("evt_1", task, "sub_1", "video.completed", NOW)
         ledger.note_attempt(ledger.open_delivery(event_of(delivery), SUBSCRIBER, NOW), attempt, DeliveryState.DUE)
         assert ledger.attempts(delivery.watch_id) == {("evt_1", "sub_1"): [attempt]}
 
@@ -647,8 +648,36 @@ class TestForgetting:
         month = int(NOW) + 30 * DAY
         keys = ("event", f"delivery#{event.id}#sub_1", f"attempt#{event.id}#sub_1#0001")
         assert [raw(watch.id, key)["ttl"] for key in keys] == [month] * 3
-        assert raw(watch.id, "watch")["ttl"] == int(NOW) + SUBMISSION.deadline_seconds + WATCH_DAYS * DAY
-        assert WATCH_DAYS > 90
+        assert raw(watch.id, "watch")["ttl"] == int(event.at) + (NAME_DAYS + SPARE_DAYS) * DAY
+        assert NAME_DAYS >= 90
+
+    @pytest.mark.parametrize("days", [4, 30, 90, 101, 365])
+    @pytest.mark.parametrize("late", [0, 60 * DAY])
+    def test_a_watch_outlives_all_that_belongs_to_its_task(
+        self, table: str, raw: Callable[[str, str], dict[str, Any]], days: int, late: int
+    ) -> None:
+        """Else the task could be submitted again, and its second watch could never end: its event is there already."""
+        ledger = Ledger(table, event_days=days)
+        watch, _ = ledger.claim(SUBMISSION, "run", 20, NOW)
+        ends = NOW + SUBMISSION.deadline_seconds + late  # long after the deadline if everything was down
+        event = ledger.put_event(terminal_event(watch, DONE, {}, ends))
+        delivery = ledger.open_delivery(event, SUBSCRIBER, ends + (days - 1) * DAY)  # a callback_url that came late
+        ledger.note_attempt(delivery, accepted(1, delivery.created_at), DeliveryState.DELIVERED)
+        keys = ("event", f"delivery#{event.id}#sub_1", f"attempt#{event.id}#sub_1#0001")
+        lives = raw(watch.id, "watch")["ttl"]
+        assert all(raw(watch.id, key)["ttl"] < lives for key in keys)
+        assert lives > ends + 90 * DAY
+
+    def test_a_watch_whose_event_was_there_before_it_ends_with_that(self, ledger: Ledger, table: str) -> None:
+        """Of stacks in which watches lived shorter than events: the sweeper would start it again for ever."""
+        watch, _ = ledger.claim(SUBMISSION, "run", 20, NOW)
+        event = ledger.put_event(terminal_event(watch, DONE, {}, NOW))
+        boto3.resource("dynamodb").Table(table).delete_item(Key={"pk": watch.id, "sk": "watch"})
+        again, created = ledger.claim(SUBMISSION, "run", 20, NOW + DAY)
+        assert created
+        assert ledger.put_event(terminal_event(again, DONE, {}, NOW + DAY)) == event
+        assert ledger.watch(watch.id).event_id == event.id
+        assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
 
     def test_a_token_expires_after_the_longest_wait(self, ledger: Ledger, watch: Watch, table: str) -> None:
         """An execution waits for a year at most."""

@@ -304,7 +304,7 @@ class TestProgress:
         """The next news, or the end, says more."""
         subscriber = world.subscribe("one", DOWN, events=("*.progress",))
         published = world.publish_progress(self.underway(world))
-        assert (published.notified.unreached, world.delivery(published, subscriber).state) == ((), "failed")
+        assert (published.notified.unreached, world.delivery(published, subscriber).state) == ((), "cancelled")
         assert world.redeliver(world.delivery(published, subscriber)).settled
         assert len(self.told(world)) == 1
 

@@ -228,7 +228,7 @@ class TestCrashes:
                 world.retry(watch)  # nothing had happened yet
             elif by == "sweeper":
                 world.wait(3 * GRACE_SECONDS)
-                sweep(world.runs)
+                sweep(world.runs, world.secrets)
             elif by == "submission":
                 world.submit(task_id)
             else:
@@ -249,11 +249,11 @@ class TestCrashes:
         with pytest.raises(Crash):
             world.but(machines=NoStart()).retry(watch)
         world.wait(3 * GRACE_SECONDS)
-        assert sweep(world.runs).watches == 1
+        assert sweep(world.runs, world.secrets).watches == 1
         assert world.ledger.watch(watch).execution == f"{watch}-{int(world.now)}"
         world.machines.running.add(world.ledger.watch(watch).execution)
         world.wait(3 * GRACE_SECONDS)
-        assert sweep(world.runs).watches == 0
+        assert sweep(world.runs, world.secrets).watches == 0
 
 
 class TestExecutionsFromBefore:

@@ -133,7 +133,7 @@ class OneTask(RuleBasedStateMachine):
     def a_sweep_comes(self) -> None:
         self.world.wait(3 * ledger.GRACE_SECONDS)
         self.world.machines.running = set(self.following())
-        sweep(self.world.runs)
+        sweep(self.world.runs, self.world.secrets)
 
     def redeliver_all(self) -> None:
         for name, given in list(self.world.machines.started.items()):

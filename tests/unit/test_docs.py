@@ -162,7 +162,8 @@ def most_polls() -> int:
         f"tried again for {round(sum(deliver.PAUSES) / 3_600)} hours",
         f"after {('the first', 'the second', 'the third', 'the fourth')[deliver.FAILING_TRIES - 1]}",
         f"should have moved {ledger.GRACE_SECONDS // 60} minutes ago",
-        f"{sweep.MOST} of each a time",
+        f"{sweep.MOST:,} of each a time",
+        f"up to {sweep.MOST_DRAINED:,} for each subscriber",
         f"asked about every {round(schedule.KEY_REFUSED_PAUSE / 60)} minutes",
     ],
 )

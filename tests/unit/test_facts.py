@@ -64,7 +64,6 @@ FACTS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "failing_since": maybe_instant,
         "last_failure": maybe_instant,
         "failing_reported": flags,
-        "draining": flags,
     },
     Delivery: {
         "event_id": texts,
@@ -78,6 +77,7 @@ FACTS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "last": texts,
         "base": counts,
         "run": counts,
+        "expires_at": maybe_count,
     },
     Attempt: {
         "number": counts,

@@ -26,7 +26,7 @@ MADE = {
     "redeliver_event": {"ledger", "http", "secrets", "bus", "notifier"},
     "serve_api": {"ledger", "http", "secrets", "machines", "intake", "pacer", "runs"},
     "submit_task": {"ledger", "http", "machines", "intake", "pacer", "runs"},
-    "sweep_ledger": {"ledger", "machines", "runs"},
+    "sweep_ledger": {"ledger", "machines", "runs", "secrets"},
 }
 UNUSED = {"boto3", "s3transfer", "multiprocessing", "concurrent.futures.process", "unittest"}
 

@@ -102,8 +102,23 @@ def test_every_alarm_notifies_the_operators_when_it_goes_off_and_when_it_is_over
 
 
 def test_no_alarm_goes_off_for_want_of_data() -> None:
-    """An idle stack measures nothing, and that is no fault."""
-    assert {alarm["TreatMissingData"] for alarm in ALARMS.values()} == {"notBreaching"}
+    """An idle stack measures nothing, and that is no fault. But it is swept."""
+    missed = {name for name, alarm in ALARMS.items() if alarm["TreatMissingData"] != "notBreaching"}
+    assert missed == {"SweepsMissingAlarm"}
+
+
+def test_an_alarm_tells_when_no_sweep_came_to_its_end() -> None:
+    """What a crash left is started by the sweeper alone, and what never runs counts no error."""
+    alarm = ALARMS["SweepsMissingAlarm"]
+    assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == (
+        "SampleCount",
+        "LessThanThreshold",
+        1,
+    )
+    assert alarm["TreatMissingData"] == "breaching"
+    events = RESOURCES["SweepLedgerFunctionEveryQuarterHour"]["Properties"]
+    assert events["ScheduleExpression"] == "rate(15 minutes)"
+    assert alarm["Period"] >= 2 * 15 * 60
 
 
 def test_an_alarm_is_called_what_its_logical_id_says() -> None:

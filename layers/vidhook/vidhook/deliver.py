@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vidhook.errors import NotFound, RequestFailed
+from vidhook.runs import hold, turn
 from vidhook.signature import webhook_headers
 from vidhook.task import Attempt, AttemptKind, Delivery, DeliveryState, Outcome, Subscriber, SubscriberState
 from vidhook.times import iso, seconds_until
@@ -31,7 +32,7 @@ FAILING_TRIES = 4
 STATE_AFTER = {
     Outcome.DELIVERED: DeliveryState.DELIVERED,
     Outcome.RETRY: DeliveryState.DUE,
-    Outcome.GONE: DeliveryState.HELD,
+    Outcome.GONE: DeliveryState.DUE,  # until its subscriber is disabled; only then it may be held
     Outcome.FAILED: DeliveryState.FAILED,
 }
 
@@ -60,8 +61,15 @@ class Notifier:
                 delivery.attempts + 1, self.clock.now(), Outcome.RETRY, AttemptKind.SECRET, detail=str(error)
             )
             made = _with_pause(unsigned, delivery.base, self.clock.jitter())
+        if made.pause and made.retry_after:
+            # Many are told the same time to wait, and must not come back at one moment.
+            pause = turn(subscriber.id, made.at + made.retry_after, self.ledger, made.at)
+            made = replace(made, pause=max(made.pause, pause))
+        tries = made.number - delivery.base
         delivery = self.ledger.note_attempt(delivery, made, STATE_AFTER[made.outcome])
-        self._update_subscriber(subscriber, made, made.number - delivery.base)
+        self._update_subscriber(subscriber, made, tries)
+        if made.outcome is Outcome.GONE:
+            delivery = hold(delivery, self.ledger)
         return delivery, made
 
     def _update_subscriber(self, subscriber: Subscriber, made: Attempt, tries: int) -> None:

@@ -11,7 +11,7 @@ from vidhook.deliver import PAUSES
 from vidhook.errors import NotFound
 from vidhook.event import Event, failed, progress_event, terminal_event
 from vidhook.recipients import recipients
-from vidhook.runs import hold
+from vidhook.runs import hold, wait_for_turn
 from vidhook.store import SLOW_TRIES, STORE_PAUSES, STORE_SECONDS
 from vidhook.task import (
     Attempt,
@@ -172,7 +172,7 @@ def publish_progress(watch_id: str, *, notifier: "Notifier") -> Published:
     event = progress_event(watch, watch.snapshot, notifier.clock.now())
     notified = notify(event, watch, notifier)
     for each in notified.unreached:
-        notifier.ledger.change_delivery(replace(each.delivery, state=DeliveryState.FAILED, next_at=None))
+        notifier.ledger.change_delivery(replace(each.delivery, state=DeliveryState.CANCELLED, next_at=None))
     notifier.bus.put(event)
     return Published(event, notified=replace(notified, unreached=()), watch=watch)
 
@@ -209,6 +209,8 @@ def _notify_one(event: Event, subscriber: Subscriber, notifier: "Notifier") -> N
     if not subscriber.active:
         hold(delivery, ledger)
         return Notified()
+    if delivery.next_at is None and subscriber.hold_until > now:
+        return Notified(unreached=(Unreached(*wait_for_turn(delivery, subscriber, ledger, now)),))
     wait = max(delivery.next_at or 0.0, subscriber.hold_until) - now
     if delivery.attempts or wait > 0:
         return Notified(unreached=(Unreached(delivery, max(1, math.ceil(wait))),))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vidhook.errors import NotFound
-from vidhook.runs import hold
+from vidhook.runs import hold, wait_for_turn
 from vidhook.task import Attempt, Delivery, DeliveryState, Subscriber
 
 if TYPE_CHECKING:
@@ -51,13 +51,11 @@ def redeliver(
         return Redelivered(True, state=DeliveryState.CANCELLED)
     event, subscriber = found
     if not subscriber.active:
-        hold(delivery, ledger)
-        return Redelivered(True, state=DeliveryState.HELD)
+        return Redelivered(True, state=hold(delivery, ledger).state)
     waiting = now - delivery.created_at
     if subscriber.hold_until > max(now, waited_for):
-        pause = int(subscriber.hold_until - now) + 1
-        ledger.change_delivery(replace(delivery, next_at=now + pause))
-        return Redelivered(False, pause, subscriber.hold_until, state=delivery.state, undelivered_seconds=waiting)
+        delivery, pause = wait_for_turn(delivery, subscriber, ledger, now)
+        return Redelivered(False, pause, now + pause, state=delivery.state, undelivered_seconds=waiting)
     delivery, attempt = notifier.deliver(event, delivery, subscriber)
     pause = attempt.pause or 0
     return Redelivered(attempt.pause is None, pause, now + pause, attempt, delivery.state, waiting)

@@ -4,12 +4,17 @@ A run is one schedule of retries for one delivery, followed by one execution of 
 the older one, so starting twice is harmless.
 """
 
-from collections.abc import Iterable
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vidhook.task import Delivery, DeliveryState
+from vidhook.errors import NotFound
+from vidhook.task import Delivery, DeliveryState, Subscriber
 
 if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
@@ -18,15 +23,18 @@ if TYPE_CHECKING:
 
 # Deliveries a second that are started again, so that a subscriber that is back is not overloaded.
 RESTART_RATE = 10
+# So many are started between two looks at the clock, each with a few requests to AWS.
+BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Starts redelivery runs, with these edges and this clock."""
+    """Starts redelivery runs, with these edges and this clock, and this many at the same time."""
 
     ledger: "Ledger"
     machines: "Machines"
     clock: "Clock"
+    threads: int = 8
 
     def start(self, delivery: Delivery, *, pause: int = 1, afresh: bool = False) -> Delivery:
         """Starts a delivery's next run after `pause` seconds; `afresh` gives it the whole schedule of retries again.
@@ -38,31 +46,105 @@ class Runs:
             self.machines.start_redelivery(delivery, pause)
         return delivery
 
-    def resend(self, deliveries: Iterable[Delivery]) -> int:
-        """Starts a new run of each delivery with the whole schedule of retries, ten a second. Returns how many."""
-        started = 0
-        for delivery in deliveries:
-            self.start(delivery, pause=1 + started // RESTART_RATE, afresh=True)
-            started += 1
+    def resend(
+        self,
+        deliveries: Iterable[Delivery],
+        *,
+        afresh: bool = True,
+        until: float = math.inf,
+        errors: list[Exception] | None = None,
+    ) -> int:
+        """Starts a new run of each delivery, in this order and ten a second for each subscriber. Returns how many.
+
+        After `until` it begins no more. An error does not stop it: all go into `errors`, or are raised at the end.
+        """
+        found: list[Exception] = []
+        started = self.at_once(self._starts(deliveries, afresh), found if errors is None else errors, until)
+        if found:
+            raise ExceptionGroup("some deliveries could not be started", found)
         return started
 
-    def drain(self, subscriber_id: str, most: int) -> int:
+    def at_once(self, jobs: Iterable[Callable[[], int]], errors: list[Exception], until: float = math.inf) -> int:
+        """Does jobs, several at the same time, and none after `until`. Returns the sum of what they return.
+
+        An error goes into `errors`, and the others go on.
+        """
+        rest, total = iter(jobs), 0
+        with ThreadPoolExecutor(self.threads) as pool:
+            while self.clock.now() < until and (batch := list(islice(rest, BATCH))):
+                for done in [pool.submit(job) for job in batch]:
+                    try:
+                        total += done.result()
+                    except Exception as error:  # noqa: BLE001 - for the caller, with all others
+                        errors.append(error)
+        return total
+
+    def _starts(self, deliveries: Iterable[Delivery], afresh: bool) -> Iterator[Callable[[], int]]:
+        rest = iter(deliveries)
+        while batch := list(islice(rest, BATCH)):
+            for delivery, pause in zip(batch, self._pauses(batch), strict=True):
+                yield partial(self._started, delivery, pause, afresh)
+
+    def _started(self, delivery: Delivery, pause: int, afresh: bool) -> int:
+        self.start(delivery, pause=pause, afresh=afresh)
+        return 1
+
+    def _pauses(self, batch: list[Delivery]) -> Iterator[int]:
+        """Yields the pause before each run: the next free turns of each subscriber."""
+        now, turns = self.clock.now(), dict[str, float]()
+        for subscriber_id, count in Counter(each.subscriber_id for each in batch).items():
+            try:
+                turns[subscriber_id] = self.ledger.take_turns(subscriber_id, count / RESTART_RATE, now + 1)
+            except NotFound:  # it was removed, and the run cancels the delivery
+                turns[subscriber_id] = now + 1
+        for each in batch:
+            yield _seconds(turns[each.subscriber_id] - now)
+            turns[each.subscriber_id] += 1 / RESTART_RATE
+
+    def drain(
+        self, subscriber_id: str, most: int, *, until: float = math.inf, errors: list[Exception] | None = None
+    ) -> int:
         """Starts up to `most` held deliveries of a subscriber, oldest first, ten a second. Returns how many.
 
-        The subscriber is marked as draining until none is left, so a drain that was interrupted goes on later.
+        What it does not start, the sweeper does: it looks for all held deliveries of active subscribers.
         """
-        held = (each for each in self.ledger.deliveries_to(subscriber_id) if each.state is DeliveryState.HELD)
-        started = self.resend(islice(held, most))
-        if started < most:
-            self.ledger.change_subscriber(subscriber_id, {"draining": False})
-        return started
+        held = islice(self.ledger.held_deliveries(subscriber_id), most)
+        return self.resend(held, until=until, errors=errors)
 
 
-def hold(delivery: Delivery, ledger: "Ledger") -> None:
-    """Holds a delivery until its paused or disabled subscriber is active again.
+def hold(delivery: Delivery, ledger: "Ledger") -> Delivery:
+    """Holds a delivery until its paused or disabled subscriber is active again. Returns it as it now stands.
 
-    The subscriber may have been resumed and drained while this was written; then it is marked to drain again.
+    Its caller has seen that the subscriber is not active, a moment ago. If it was resumed since then, the sweeper finds
+    the delivery.
     """
-    ledger.change_delivery(replace(delivery, state=DeliveryState.HELD, next_at=None))
-    if ledger.subscriber(delivery.subscriber_id).active:
-        ledger.change_subscriber(delivery.subscriber_id, {"draining": True})
+    return ledger.change_delivery(replace(delivery, state=DeliveryState.HELD, next_at=None))
+
+
+def cancel_held(subscriber_id: str, ledger: "Ledger", most: int) -> int:
+    """Cancels up to `most` held deliveries of a subscriber that was removed. Returns how many."""
+    held = list(islice(ledger.held_deliveries(subscriber_id), most))
+    for delivery in held:
+        ledger.cancel_delivery(delivery)
+    return len(held)
+
+
+def wait_for_turn(delivery: Delivery, subscriber: Subscriber, ledger: "Ledger", now: float) -> tuple[Delivery, int]:
+    """Lets a delivery wait until its subscriber's `hold_until`, and then for its turn: ten a second, first come first.
+
+    Returns the delivery as it now stands, and the seconds to pause.
+    """
+    pause = turn(subscriber.id, subscriber.hold_until, ledger, now)
+    return ledger.change_delivery(replace(delivery, next_at=now + pause)), pause
+
+
+def turn(subscriber_id: str, hold_until: float, ledger: "Ledger", now: float) -> int:
+    """Returns the seconds until the next free turn of a subscriber after it wanted nothing, and takes that turn."""
+    try:
+        return _seconds(ledger.take_turns(subscriber_id, 1 / RESTART_RATE, hold_until) - now)
+    except NotFound:
+        return _seconds(hold_until - now)
+
+
+def _seconds(wait: float) -> int:
+    return max(1, math.ceil(round(wait, 3)))

@@ -10,8 +10,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vidhook.deliver import attempt
-from vidhook.errors import BadSubscriber, Blocked
+from vidhook.errors import BadSubscriber, Blocked, LostRace
 from vidhook.event import Event, serialize
+from vidhook.runs import cancel_held
 from vidhook.schemas import check_texts
 from vidhook.signature import PREFIX, new_secret
 from vidhook.task import (
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 ROTATION_SECONDS = 86_400
 # Deliveries that one call starts: each needs two requests to AWS, and the HTTP API must answer within 29 seconds.
 AT_ONCE = 300
+# Each secret that signs makes every webhook's header 48 bytes longer, and receivers refuse long headers.
+MOST_SECRETS = 5
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
 SECRET_BYTES = range(24, 65)
 
@@ -62,7 +65,8 @@ def add(
 ) -> tuple[Subscriber, str]:
     """Adds a subscriber. Returns it with its signing secret, which is shown only once. Raises BadSubscriber.
 
-    `secret` is the caller's own, None makes a new one. It is stored first, so that no webhook is sent unsigned.
+    `secret` is the caller's own, None makes a new one. It is stored first, so that no webhook is sent unsigned. If a
+    crash comes before the subscriber, the sweeper removes the secret.
     """
     subscriber_id = derived_id("sub", randomness.token_hex(32))
     subscriber = Subscriber(
@@ -77,9 +81,11 @@ def add(
     )
     check(subscriber, http)
     secret = new_secret() if secret is None else checked_secret(secret)
+    begun_at = ledger.begin_subscriber(subscriber_id, subscriber.secret_name)
     version = secrets.put_signing(subscriber.secret_name, (SigningSecret(secret),))
     subscriber = replace(subscriber, secret_version=version)
     ledger.put_subscriber(subscriber)
+    ledger.end_subscriber(subscriber_id, begun_at)
     return subscriber, secret
 
 
@@ -144,16 +150,21 @@ def resume(subscriber_id: str, *, runs: "Runs") -> tuple[Subscriber, int]:
     Returns the subscriber, and how many deliveries were started; the sweeper starts the rest up to 15 minutes later.
     Raises NotFound.
     """
-    runs.ledger.put_state(subscriber_id, SubscriberState.ACTIVE, None, draining=True)
+    runs.ledger.put_state(subscriber_id, SubscriberState.ACTIVE, None)
     drained = runs.drain(subscriber_id, AT_ONCE)
     return runs.ledger.subscriber(subscriber_id), drained
 
 
 def remove(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets") -> Subscriber:
-    """Removes a subscriber and its secrets; its open deliveries are cancelled. Raises NotFound, BadSubscriber."""
+    """Removes a subscriber and its secrets; its open deliveries are cancelled. Raises NotFound, BadSubscriber.
+
+    The sweeper does what is left after a crash, and cancels what is held after this or is too much for one call.
+    """
     subscriber = _added(subscriber_id, ledger)
+    ledger.begin_subscriber(subscriber_id, subscriber.secret_name)
     ledger.remove_subscriber(subscriber_id)
     secrets.delete_signing(subscriber.secret_name)
+    cancel_held(subscriber_id, ledger, AT_ONCE)
     return subscriber
 
 
@@ -166,23 +177,29 @@ def rotate(
     secrets: "Secrets",
     clock: Clock,
 ) -> str:
-    """Gives a subscriber a new secret; the old ones sign too for `keep_seconds` (0: not at all).
+    """Gives a subscriber a new secret; the newest four old ones sign too, for `keep_seconds` (0: not at all).
 
     Returns the secret, which is shown only once. Raises NotFound, BadSubscriber.
     """
-    subscriber = _added(subscriber_id, ledger)
     fresh = new_secret() if secret is None else checked_secret(secret)
-    now = clock.now()
-    ends = now + keep_seconds
-    old = tuple(
-        replace(entry, expires_at=min(ends, entry.expires_at or ends))
-        for entry in secrets.read_signing(subscriber.secret_name)
-        if entry.signs(now) and entry.secret != fresh
-    )
-    still_signing = old if keep_seconds > 0 else ()
-    version = secrets.put_signing(subscriber.secret_name, (SigningSecret(fresh), *still_signing))
-    ledger.change_subscriber(subscriber_id, {"secret_version": version})
-    return fresh
+    while True:
+        subscriber, now = _added(subscriber_id, ledger), clock.now()
+        ends = now + keep_seconds
+        known = secrets.read_signing(subscriber.secret_name, subscriber.secret_version)
+        old = tuple(
+            replace(entry, expires_at=min(ends, entry.expires_at or ends))
+            for entry in known
+            if entry.signs(now) and entry.secret != fresh
+        )
+        signing = (SigningSecret(fresh), *(old if keep_seconds > 0 else ()))[:MOST_SECRETS]
+        version = secrets.put_signing(subscriber.secret_name, signing)
+        try:
+            ledger.change_subscriber(
+                subscriber_id, {"secret_version": version}, secret_version=subscriber.secret_version
+            )
+        except LostRace:  # somebody else rotates it: begin anew, with the secret that they were shown
+            continue
+        return fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +228,7 @@ def test_event(subscriber_id: str, now: float) -> Event:
 
 
 def recover(subscriber_id: str, *, since: float, most: int | None = None, runs: "Runs") -> int:
-    """Starts again up to `most` deliveries that failed or were cancelled since an instant, oldest first.
+    """Starts again up to `most` deliveries that failed since an instant, oldest first. Progress is never sent again.
 
     Returns how many. What was started again is no longer failed, so another call goes on with the rest. Raises
     NotFound.
@@ -220,6 +237,6 @@ def recover(subscriber_id: str, *, since: float, most: int | None = None, runs: 
     lost = (
         each
         for each in runs.ledger.deliveries_to(subscriber_id, since=since)
-        if each.state in (DeliveryState.FAILED, DeliveryState.CANCELLED)
+        if each.state is DeliveryState.FAILED and each.event_type in TERMINAL_TYPES
     )
     return runs.resend(islice(lost, most))

@@ -1,57 +1,74 @@
 """Sweeps the ledger: starts again what should have moved and did not, for example after a crash between two writes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
+
+from vidhook.errors import NotFound
+from vidhook.runs import cancel_held
 
 if TYPE_CHECKING:
+    from vidhook.edges.secrets import Secrets
     from vidhook.runs import Runs
-    from vidhook.task import Delivery
 
-Item = TypeVar("Item")
-
-# The most that one sweep starts; the next sweep goes on.
-MOST = 200
+# The most that one sweep starts, in the time that it has; the next sweep goes on.
+MOST = 1_000
 MOST_DRAINED = 3_000  # held deliveries of one subscriber
+SECONDS = 240.0
+# At which share of its time each part of a sweep ends at the latest, so that none takes all of it.
+WATCHES_END, DELIVERIES_END, HELD_END = 0.4, 0.7, 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many watches and deliveries were started again, and how many held deliveries were drained."""
+    """How many watches and deliveries were started again, and how many held deliveries were drained and cancelled.
+
+    errors: what could not be moved, while everything else was.
+    """
 
     watches: int = 0
     deliveries: int = 0
     drained: int = 0
+    cancelled: int = 0
+    errors: tuple[Exception, ...] = ()
 
 
-def sweep(runs: "Runs") -> Swept:
-    """Starts again overdue watches without a running execution, overdue deliveries and unfinished drains.
+def sweep(runs: "Runs", secrets: "Secrets", *, seconds: float = SECONDS) -> Swept:
+    """Starts again overdue watches without a running execution, overdue deliveries, and held ones of the active.
 
     A watch whose execution still runs is only slow and is left alone. The new execution polls once, so a watch past
-    its deadline ends immediately. The sweep is idempotent. An error does not stop it: all errors are raised at the end,
-    as an ExceptionGroup.
+    its deadline ends immediately. What is left of a removed subscriber is removed too. The sweep is idempotent. It
+    begins nothing after `seconds`; what it has moved is no longer found, so the next sweep goes on where it stopped.
     """
-    ledger, now = runs.ledger, runs.clock.now()
-    errors: list[Exception] = []
-    draining = (each.id for each in ledger.subscribers() if each.active and each.draining)
-    swept = Swept(
-        _restart(ledger.overdue_watches(now, MOST), lambda watch_id: _restart_watch(watch_id, runs), errors),
-        _restart(ledger.overdue_deliveries(now, MOST), lambda delivery: _restart_delivery(delivery, runs), errors),
-        _restart(draining, lambda subscriber_id: runs.drain(subscriber_id, MOST_DRAINED), errors),
-    )
-    if errors:
-        raise ExceptionGroup("some could not be restarted", errors)
-    return swept
+    ledger, now, errors = runs.ledger, runs.clock.now(), list[Exception]()
+
+    def watches() -> int:
+        jobs = (partial(_restart_watch, watch_id, runs) for watch_id in ledger.overdue_watches(now, MOST))
+        return runs.at_once(jobs, errors, now + WATCHES_END * seconds)
+
+    def deliveries() -> int:
+        overdue = ledger.overdue_deliveries(now, MOST)
+        return runs.resend(overdue, afresh=False, until=now + DELIVERIES_END * seconds, errors=errors)
+
+    def drained() -> int:
+        return _drain_all(runs, now + HELD_END * seconds, errors)
+
+    def cancelled() -> int:
+        return _clean_up(runs, secrets, now + seconds, errors)
+
+    parts = {"watches": watches, "deliveries": deliveries, "drained": drained, "cancelled": cancelled}
+    counts = {name: _guarded(part, errors) for name, part in parts.items()}
+    return Swept(**counts, errors=tuple(errors))
 
 
-def _restart(items: Iterable[Item], restart: Callable[[Item], int], errors: list[Exception]) -> int:
-    count = 0
-    for item in items:
-        try:
-            count += restart(item)
-        except Exception as error:  # noqa: BLE001 - raised at the end of the sweep, with all others
-            errors.append(error)
-    return count
+def _guarded(work: Callable[[], int], errors: list[Exception]) -> int:
+    """Returns what a part of the sweep counted. An error ends this part only."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - given at the end of the sweep, with all others
+        errors.append(error)
+        return 0
 
 
 def _restart_watch(watch_id: str, runs: "Runs") -> int:
@@ -67,6 +84,40 @@ def _restart_watch(watch_id: str, runs: "Runs") -> int:
     return not running
 
 
-def _restart_delivery(delivery: "Delivery", runs: "Runs") -> int:
-    runs.start(delivery)
-    return 1
+def _drain_all(runs: "Runs", until: float, errors: list[Exception]) -> int:
+    """Starts the held deliveries of active subscribers, whatever held them. Returns how many."""
+    ledger, drained = runs.ledger, 0
+    for subscriber, since in ledger.holding_subscribers():
+        if runs.clock.now() >= until:
+            break
+        if not subscriber.active:
+            continue
+        if next(ledger.held_deliveries(subscriber.id), None) is None:
+            ledger.forget_holding(subscriber, since, runs.clock.now())
+        else:
+            drain = partial(runs.drain, subscriber.id, MOST_DRAINED, until=until, errors=errors)
+            drained += _guarded(drain, errors)
+    return drained
+
+
+def _clean_up(runs: "Runs", secrets: "Secrets", until: float, errors: list[Exception]) -> int:
+    """Removes what a crash left of subscribers that were added or removed. Returns how many deliveries it cancelled."""
+    cancelled = 0
+    for subscriber_id, secret_name, begun_at in runs.ledger.unfinished_subscribers(runs.clock.now()):
+        if runs.clock.now() >= until:
+            break
+        finish = partial(_finish, subscriber_id, secret_name, begun_at, runs=runs, secrets=secrets)
+        cancelled += _guarded(finish, errors)
+    return cancelled
+
+
+def _finish(subscriber_id: str, secret_name: str, begun_at: float, *, runs: "Runs", secrets: "Secrets") -> int:
+    ledger, cancelled = runs.ledger, 0
+    try:
+        ledger.subscriber(subscriber_id)
+    except NotFound:
+        secrets.delete_signing(secret_name)
+        cancelled = cancel_held(subscriber_id, ledger, MOST)
+    if cancelled < MOST:
+        ledger.end_subscriber(subscriber_id, begun_at)
+    return cancelled

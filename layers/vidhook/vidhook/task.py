@@ -290,8 +290,8 @@ class Subscriber:
 
     reason: why it is paused or disabled. hold_until: nothing is sent before this instant, because it answered with
     Retry-After. failing_since and last_failure: the first and the latest failed attempt with no success in between.
-    failing_reported: these failures were reported on the bus. draining: some held deliveries are still to be started.
-    metadata: keys and values that a task's metadata must have.
+    failing_reported: these failures were reported on the bus. metadata: keys and values that a task's metadata must
+    have.
     """
 
     id: str
@@ -309,7 +309,6 @@ class Subscriber:
     failing_since: float | None = None
     last_failure: float | None = None
     failing_reported: bool = False
-    draining: bool = False
 
     @property
     def active(self) -> bool:
@@ -339,7 +338,7 @@ class Delivery:
     """One event to one subscriber.
 
     attempts: how many were made in all. base: how many of them were made before the current run's schedule began.
-    run: the number of the current redelivery run; one execution follows each run.
+    run: the number of the current redelivery run; one execution follows each run. expires_at: when it is forgotten.
     """
 
     event_id: str
@@ -353,6 +352,7 @@ class Delivery:
     last: str = ""  # the result of the latest attempt: its HTTP status or its kind
     base: int = 0
     run: int = 0
+    expires_at: int | None = None
 
     @property
     def execution_name(self) -> str:

@@ -11,15 +11,16 @@ One partition holds all of one task, so one query reads it:
     tsk_...       token#<tok>                 a task token that waits for the event
     subscribers   <sub>                       a subscriber
     callbacks     <cb>                        a task's own callback_url as a subscriber
+    unfinished    <sub>                       a subscriber that is being added or removed
     providers     <name>                      a provider file
     pace#<name>   kind#<model>#<object>#<n>   how long such tasks of this provider take: one of 8 parts of it
                   all#<n>                     and all its tasks
     budget#<name> day#<n>, slot#<most>#<n>    how many polls of this provider are planned in a day, and in a slot
 
 Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's deliveries by time; `due` (due, due_at)
-finds what should have moved by now. Only open watches and due deliveries have the attribute `due`. Both indexes hold
-keys only, so that most polls and attempts write to no index; `due` is spread over 32 partitions by the task's id, and
-`due_at` changes in steps of 15 minutes.
+finds what should have moved by now. In `due` are open watches and due deliveries, spread over 32 partitions by the
+task's id; held deliveries, by their subscriber; and the subscribers that have them or may get them. Both indexes hold
+keys only, so that most polls and attempts write to no index; `due_at` of what is due changes in steps of 15 minutes.
 """
 
 import base64
@@ -66,10 +67,14 @@ if TYPE_CHECKING:
 
 HISTORY = 40  # polls stored on a watch; a write costs by the size of the item
 DAY = 86_400
-# Step Functions does not accept an execution's name again for 90 days, so a watch is stored for longer than that.
-WATCH_DAYS = 100
+# Step Functions does not accept an execution's name again for 90 days.
+NAME_DAYS = 90
+# A watch is stored for longer than what belongs to it, so that its task cannot be submitted anew beside that.
+SPARE_DAYS = 10
 # The sweeper starts a watch or delivery again when it should have moved this many seconds ago.
 GRACE_SECONDS = 900
+# A function lives for 15 minutes at most: what it has read of a subscriber is used within this time, or never.
+STALE_SECONDS = 3_600
 PROVIDER_SECONDS = 60  # for so long a change of a provider file may go unseen
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"  # the first character of a task's id spreads them evenly
 BUDGET_DAYS = 10
@@ -123,7 +128,7 @@ class Ledger:
             "listed_at": _sortable(now, watch.id),
             "due": _due("watch", watch.id),
             "due_at": _due_at(now + pause),
-            "ttl": int(now) + submission.deadline_seconds + WATCH_DAYS * DAY,
+            "ttl": self._watch_ttl(now + submission.deadline_seconds),
         }
         if self._put_new(item):
             return watch, True
@@ -240,7 +245,7 @@ class Ledger:
             "first_deadline": watch.first_deadline,
             "due": _due("watch", watch.id),
             "due_at": _due_at(now + pause),
-            "ttl": int(ends) + WATCH_DAYS * DAY,
+            "ttl": self._watch_ttl(ends),
         }
         same_round, seen = _same_round(watch.retries - 1)
         condition = f"event_id = :seen_event_id AND {same_round}"
@@ -248,7 +253,7 @@ class Ledger:
 
     def overdue_watches(self, now: float, most: int) -> list[str]:
         """Returns the ids of watches without an event that should have moved before now, the longest overdue first."""
-        return [item["pk"] for item in self._overdue("watch", now, most)]
+        return [item["pk"]["S"] for item in self._overdue("watch", now, most)]
 
     def watches(self, *, since: float = 0.0) -> Iterator[Watch]:
         """Yields all watches, newest first."""
@@ -282,16 +287,14 @@ class Ledger:
         those of the watch when its end was found: one that was opened again since then stays open.
         """
         same_round, seen = _same_round(retries)
-        close = _update_arguments(
-            _key(event.watch_id, "watch"),
-            {"event_id": event.id, "due": None, "due_at": None},
-            f"attribute_exists(pk) AND attribute_not_exists(event_id) AND {same_round}",
-            seen,
-        )
-        writes: list[Any] = [{"Update": {"TableName": self.table, **close}}]
+        still_open = f"attribute_exists(pk) AND attribute_not_exists(event_id) AND {same_round}"
+        of_watch, closed = _key(event.watch_id, "watch"), {"event_id": event.id, "due": None, "due_at": None}
         ended: Event | None = None
         with suppress(NotFound):
             ended = self.event(event.watch_id, event.id) if retries else None
+        lives = {} if ended else {"ttl": self._watch_ttl(event.at)}
+        close = _update_arguments(of_watch, {**closed, **lives}, still_open, seen)
+        writes: list[Any] = [{"Update": {"TableName": self.table, **close}}]
         if ended is None:
             key = _key(event.watch_id, f"event#{event.id}" if retries else "event")
             item = _pack({**key, **_event_values(event), "ttl": self._event_ttl(event.at)})
@@ -303,7 +306,10 @@ class Ledger:
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
             if "ConditionalCheckFailed" not in reasons:
                 raise  # a temporary conflict or throttle: there is no event yet
-            return self.event(event.watch_id, self.watch(event.watch_id).event_id)
+            first = self.event(event.watch_id, self.watch(event.watch_id).event_id)
+            with suppress(LostRace):  # the event may be of a watch of this task that is no longer stored
+                self._update(of_watch, {**closed, "event_id": first.id}, still_open, seen)
+            return first
         return ended or event
 
     def event(self, watch_id: str, event_id: str | None = None) -> Event:
@@ -326,8 +332,12 @@ class Ledger:
     # Deliveries
 
     def open_delivery(self, event: Event, subscriber: Subscriber, now: float) -> Delivery:
-        """Returns the delivery of an event to a subscriber, new or existing. A new one is `due` until it is settled."""
-        delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
+        """Returns the delivery of an event to a subscriber, new or existing. A new one is `due` until it is settled.
+
+        It is stored for as long as its event, without which it cannot be sent.
+        """
+        expires_at = self._event_ttl(event.at)
+        delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now, expires_at=expires_at)
         item = {
             **_delivery_key(delivery),
             **_plain(delivery),
@@ -335,7 +345,7 @@ class Ledger:
             "listed_at": _sortable(now, delivery.event_id),
             "due": _due("delivery", event.watch_id),
             "due_at": _due_at(now),
-            "ttl": self._event_ttl(now),
+            "ttl": expires_at,
         }
         if self._put_new(item):
             return delivery
@@ -347,41 +357,75 @@ class Ledger:
         return _fact(Delivery, self._get(watch_id, key, f"delivery of {event_id} to {subscriber_id}"))
 
     def note_attempt(self, delivery: Delivery, attempt: Attempt, state: DeliveryState) -> Delivery:
-        """Writes an attempt into the log, then its delivery. Returns the delivery as it now stands."""
-        next_at = attempt.at + attempt.pause if attempt.pause is not None else None
-        changed = replace(
-            delivery,
-            state=state,
-            attempts=attempt.number,
-            next_at=next_at,
-            last=f"{attempt.status}" if attempt.status is not None else attempt.kind,
-        )
-        log = {
-            **_key(delivery.watch_id, f"attempt#{delivery.event_id}#{delivery.subscriber_id}#{attempt.number:04}"),
-            **_plain(attempt),
-            "ttl": self._event_ttl(attempt.at),
-        }
-        self._client.put_item(TableName=self.table, Item=_pack(log))
-        self.change_delivery(changed)
-        return changed
+        """Writes an attempt into the log, then its delivery. Returns the delivery as it now stands.
 
-    def change_delivery(self, delivery: Delivery) -> None:
-        """Writes a delivery's state; a due one stays in the index `due`, where the sweeper finds it.
-
-        If a newer run has begun meanwhile, only a success is written.
+        If another execution has made an attempt of this number meanwhile, this one gets the next number.
         """
-        delivered = delivery.state is DeliveryState.DELIVERED
-        condition = "attribute_exists(pk)" if delivered else "#run = :run"
-        with suppress(LostRace):
-            self._write_delivery(delivery, condition)
+        wanted, attempt = attempt.number, self._log(delivery, attempt)
+        next_at = attempt.at + attempt.pause if attempt.pause is not None else None
+        last = f"{attempt.status}" if attempt.status is not None else attempt.kind
+        changed = replace(delivery, state=state, attempts=attempt.number, next_at=next_at, last=last)
+        # What others tried does not shorten the schedule of this run.
+        return self.change_delivery(replace(changed, base=delivery.base + attempt.number - wanted))
 
-    def _write_delivery(self, delivery: Delivery, condition: str, seen: Item | None = None) -> None:
-        is_due = delivery.state is DeliveryState.DUE
-        due = {
-            "due": _due("delivery", delivery.watch_id) if is_due else None,
-            "due_at": _due_at(delivery.next_at or delivery.created_at) if is_due else None,
-        }
-        self._update(_delivery_key(delivery), {**_plain(delivery), **due}, condition, seen)
+    def _log(self, delivery: Delivery, attempt: Attempt) -> Attempt:
+        log = f"attempt#{delivery.event_id}#{delivery.subscriber_id}#"
+        while True:
+            item = {
+                **_key(delivery.watch_id, f"{log}{attempt.number:04}"),
+                **_plain(attempt),
+                "ttl": delivery.expires_at or self._event_ttl(attempt.at),
+            }
+            try:
+                self._client.put_item(
+                    TableName=self.table,
+                    Item=_pack(item),
+                    # The same attempt may be written twice: a request whose answer was lost is repeated.
+                    ConditionExpression="attribute_not_exists(pk) OR #at = :at",
+                    ExpressionAttributeNames={"#at": "at"},
+                    ExpressionAttributeValues=_pack({":at": attempt.at}),
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                attempt = replace(attempt, number=attempt.number + 1)
+            else:
+                return attempt
+
+    def change_delivery(self, delivery: Delivery) -> Delivery:
+        """Writes what became of a delivery in its current run. Returns the delivery as it now stands.
+
+        Only a due delivery changes, and only by its current run. But a success counts whichever run had it, and
+        whatever was written meanwhile; then the state alone is written, so that a newer run keeps its number.
+        """
+        try:
+            self._write_delivery(delivery, replace(delivery, state=DeliveryState.DUE))
+        except LostRace:
+            with suppress(LostRace):
+                if delivery.state is DeliveryState.DELIVERED:
+                    delivered = {"state": delivery.state, "next_at": None, "due": None, "due_at": None}
+                    self._update(_delivery_key(delivery), delivered)
+            with suppress(NotFound):
+                return self.delivery(delivery.watch_id, delivery.event_id, delivery.subscriber_id)
+        return delivery
+
+    def cancel_delivery(self, delivery: Delivery) -> None:
+        """Cancels a delivery that is as it was read, such as a held one of a subscriber that was removed."""
+        with suppress(LostRace):
+            self._write_delivery(replace(delivery, state=DeliveryState.CANCELLED, next_at=None), delivery)
+
+    def _write_delivery(self, delivery: Delivery, seen: Delivery) -> None:
+        """Writes a delivery if its state and run are those seen. Raises LostRace.
+
+        The sweeper finds a due one by its time, and a held one by its subscriber.
+        """
+        due: Item = {"due": None, "due_at": None}
+        if delivery.state is DeliveryState.DUE:
+            due_at = _due_at(delivery.next_at or delivery.created_at)
+            due = {"due": _due("delivery", delivery.watch_id), "due_at": due_at}
+        elif delivery.state is DeliveryState.HELD:
+            due = {"due": f"held#{delivery.subscriber_id}", "due_at": delivery.created_at}
+        values = {**_plain(delivery), **due}
+        condition = "#state = :seen_state AND #run = :seen_run"
+        self._update(_delivery_key(delivery), values, condition, {"state": seen.state, "run": seen.run})
 
     def deliveries(self, watch_id: str) -> list[Delivery]:
         """Returns all deliveries of one task's events."""
@@ -407,9 +451,8 @@ class Ledger:
             base=delivery.attempts if afresh else delivery.base,
             next_at=now + pause,
         )
-        seen = {"state": delivery.state, "run": delivery.run}
         try:
-            self._write_delivery(changed, "#state = :seen_state AND #run = :seen_run", seen)
+            self._write_delivery(changed, delivery)
         except LostRace:
             return self.delivery(delivery.watch_id, delivery.event_id, delivery.subscriber_id)
         return changed
@@ -421,13 +464,23 @@ class Ledger:
         for item in self._listed(subscriber_id, since=since, newest_first=newest_first):
             yield _fact(Delivery, item)
 
+    def held_deliveries(self, subscriber_id: str) -> Iterator[Delivery]:
+        """Yields the held deliveries of a subscriber, oldest first."""
+        for item in self._indexed(f"held#{subscriber_id}"):
+            delivery = _fact(Delivery, item)
+            if delivery.state is DeliveryState.HELD:
+                yield delivery
+
     def overdue_deliveries(self, now: float, most: int) -> list[Delivery]:
         """Returns due deliveries that should have moved before now, the longest overdue first."""
-        overdue = []
-        for key in self._overdue("delivery", now, most):
-            with suppress(NotFound):  # the index is updated later than the table
-                overdue.append(_fact(Delivery, self._get(key["pk"], key["sk"], "delivery")))
-        return [delivery for delivery in overdue if delivery.state is DeliveryState.DUE]
+        keys, found = self._overdue("delivery", now, most), list[Delivery]()
+        for begin in range(0, len(keys), BATCH):
+            for item in self._read(keys[begin : begin + BATCH]):
+                delivery = _fact(Delivery, item)
+                # The index is updated later than the table.
+                if delivery.state is DeliveryState.DUE and item["due_at"] < now:
+                    found.append(delivery)
+        return found
 
     # Task tokens: the credentials of waiting executions, stored until they are answered
 
@@ -451,9 +504,39 @@ class Ledger:
 
     # Subscribers
 
+    def begin_subscriber(self, subscriber_id: str, secret_name: str) -> float:
+        """Records that a subscriber is being added or removed, before the first other write. Returns when that was.
+
+        After a crash the sweeper knows from it which secret and which deliveries may be left.
+        """
+        now = self._clock.now()
+        item = {**_key("unfinished", subscriber_id), "secret_name": secret_name, "at": now}
+        self._client.put_item(TableName=self.table, Item=_pack(item))
+        return now
+
+    def unfinished_subscribers(self, now: float) -> list[tuple[str, str, float]]:
+        """Returns what was begun so long ago that nobody works on it now: the ids, the names of the secrets, and when.
+
+        Also a removal that came to its end, since a delivery may have been held until after it.
+        """
+        found = ((item["sk"], item["secret_name"], float(item["at"])) for item in self._items("unfinished"))
+        return [each for each in found if each[2] < now - STALE_SECONDS]
+
+    def end_subscriber(self, subscriber_id: str, begun_at: float) -> None:
+        """Removes the record that a subscriber is being added or removed, unless that was begun anew."""
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.delete_item(
+                TableName=self.table,
+                Key=_pack(_key("unfinished", subscriber_id)),
+                ConditionExpression="#at = :at",
+                ExpressionAttributeNames={"#at": "at"},
+                ExpressionAttributeValues=_pack({":at": begun_at}),
+            )
+
     def put_subscriber(self, subscriber: Subscriber) -> None:
         """Adds a subscriber, or replaces all of it."""
-        item = {**_subscriber_key(subscriber.id), **_plain(subscriber)}
+        holds = {} if subscriber.active else _holds(self._clock.now())
+        item = {**_subscriber_key(subscriber.id), **_plain(subscriber), **holds}
         self._client.put_item(TableName=self.table, Item=_pack(item))
 
     def subscriber(self, subscriber_id: str) -> Subscriber:
@@ -475,44 +558,106 @@ class Ledger:
         self._update(key, expiry)
         return self.subscriber(subscriber.id)
 
-    def change_subscriber(self, subscriber_id: str, changes: Mapping[str, Any]) -> None:
-        """Changes some fields of a subscriber and leaves the others as they are. Raises NotFound."""
-        try:
-            self._update(_subscriber_key(subscriber_id), dict(changes))
-        except LostRace:
-            raise NotFound(f"subscriber {subscriber_id} is not in the ledger") from None
-
-    def put_state(
-        self, subscriber_id: str, state: SubscriberState, reason: str | None, *, draining: bool = False
+    def change_subscriber(
+        self, subscriber_id: str, changes: Mapping[str, Any], *, secret_version: str | None = None
     ) -> None:
-        """Makes a subscriber active, paused or disabled. Raises NotFound when it was removed."""
-        values: Item = {"state": state, "reason": reason, "draining": draining}
+        """Changes some fields of a subscriber and leaves the others as they are. Raises NotFound.
+
+        With `secret_version` only while it has this one; else raises LostRace.
+        """
+        key, condition, seen = _subscriber_key(subscriber_id), "attribute_exists(pk)", None
+        if secret_version is not None:
+            condition, seen = f"{condition} AND secret_version = :seen_version", {"version": secret_version}
+        try:
+            self._update(key, dict(changes), condition, seen)
+        except LostRace:
+            self.subscriber(subscriber_id)
+            raise
+
+    def put_state(self, subscriber_id: str, state: SubscriberState, reason: str | None) -> None:
+        """Makes a subscriber active, paused or disabled. Raises NotFound when it was removed.
+
+        In the same write it goes into the index of those that may have held deliveries. It stays there for as long as
+        somebody may still hold one of an active subscriber.
+        """
+        values: Item = {"state": state, "reason": reason, **_holds(self._clock.now())}
         if state is SubscriberState.ACTIVE:
-            values |= {"failing_since": None, "last_failure": None, "failing_reported": False, "hold_until": 0.0}
+            values |= {"failing_since": None, "last_failure": None, "failing_reported": False}
+            values |= {"hold_until": 0.0, "free_at": None}
         self.change_subscriber(subscriber_id, values)
+
+    def holding_subscribers(self) -> Iterator[tuple[Subscriber, float]]:
+        """Yields the subscribers, callback_urls too, that may have held deliveries, and since when their state is so.
+
+        The one whose state is the oldest comes first.
+        """
+        for item in self._indexed("holding"):
+            yield _fact(Subscriber, item), item.get("due_at", 0.0)
+
+    def forget_holding(self, subscriber: Subscriber, since: float, now: float) -> None:
+        """Takes an active subscriber without held deliveries out of the index, unless its state changed since then.
+
+        It stays for an hour after it was resumed: who saw it before that may hold a delivery yet.
+        """
+        if since >= now - STALE_SECONDS:
+            return
+        values = {"due": None, "due_at": None, "state": subscriber.state}
+        with suppress(LostRace):
+            key, seen = _subscriber_key(subscriber.id), {"since": since}
+            self._update(key, values, "#state = :state AND #due_at = :seen_since", seen)
+
+    def take_turns(self, subscriber_id: str, seconds: float, not_before: float) -> float:
+        """Takes the next free `seconds` of a subscriber, not before an instant. Returns when they begin.
+
+        Hundreds of executions come for their turns at once, and none of them reads what the others took. Raises
+        NotFound.
+        """
+        key, condition = _subscriber_key(subscriber_id), "attribute_exists(pk)"
+        later = {"not_before": not_before}
+        while True:
+            try:
+                answer = self._client.update_item(
+                    TableName=self.table,
+                    Key=_pack(key),
+                    UpdateExpression="ADD free_at :seconds",
+                    ConditionExpression=f"{condition} AND free_at >= :not_before",
+                    ExpressionAttributeValues=_pack({":seconds": seconds, ":not_before": not_before}),
+                    ReturnValues="UPDATED_NEW",
+                )
+                return float(_unpack(answer["Attributes"])["free_at"]) - seconds
+            except self._client.exceptions.ConditionalCheckFailedException:
+                first = f"{condition} AND (attribute_not_exists(free_at) OR free_at < :seen_not_before)"
+            try:
+                self._update(key, {"free_at": not_before + seconds}, first, later)
+            except LostRace:
+                self.subscriber(subscriber_id)  # somebody was first, or it was removed
+            else:
+                return not_before
 
     def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber | None:
         """Records a failed attempt. Returns the subscriber as it now stands, None when it was removed.
 
-        Many deliveries to one subscriber can fail at the same time, so `failing_since` is set only if it is not there.
+        Many deliveries to one subscriber can fail at the same time, so `failing_since` is set only if it is not there,
+        and a longer `hold_until` stays.
         """
-        expression = "SET failing_since = if_not_exists(failing_since, :at), last_failure = :at"
+        failure = "SET failing_since = if_not_exists(failing_since, :at), last_failure = :at"
         values: Item = {":at": at}
+        attempts = [(failure, "attribute_exists(pk)", values)]
         if hold_until is not None:
-            expression += ", hold_until = :hold"
-            values[":hold"] = hold_until
-        try:
-            answer = self._client.update_item(
-                TableName=self.table,
-                Key=_pack(_subscriber_key(subscriber.id)),
-                UpdateExpression=expression,
-                ConditionExpression="attribute_exists(pk)",
-                ExpressionAttributeValues=_pack(values),
-                ReturnValues="ALL_NEW",
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return None
-        return _fact(Subscriber, _unpack(answer["Attributes"]))
+            longer = "attribute_exists(pk) AND (attribute_not_exists(hold_until) OR hold_until < :hold)"
+            attempts.insert(0, (f"{failure}, hold_until = :hold", longer, {**values, ":hold": hold_until}))
+        for expression, condition, given in attempts:
+            with suppress(self._client.exceptions.ConditionalCheckFailedException):
+                answer = self._client.update_item(
+                    TableName=self.table,
+                    Key=_pack(_subscriber_key(subscriber.id)),
+                    UpdateExpression=expression,
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues=_pack(given),
+                    ReturnValues="ALL_NEW",
+                )
+                return _fact(Subscriber, _unpack(answer["Attributes"]))
+        return None
 
     def note_success(self, subscriber: Subscriber) -> None:
         """Removes the record of failures after a success."""
@@ -693,6 +838,14 @@ class Ledger:
     def _event_ttl(self, now: float) -> int:
         return int(now) + self.event_days * DAY
 
+    def _watch_ttl(self, ends: float) -> int:
+        """Returns until when a watch is stored that ends then.
+
+        That is the one rule for lifetimes: a watch outlives its event, with its deliveries and attempts, and the names
+        of its executions. Else its task could be submitted again, and would find what is left of the first time.
+        """
+        return int(ends) + (max(self.event_days, NAME_DAYS) + SPARE_DAYS) * DAY
+
     def _get(self, pk: str, sk: str, what: str) -> Item:
         answer = self._client.get_item(TableName=self.table, Key=_pack(_key(pk, sk)), ConsistentRead=True)
         if "Item" not in answer:
@@ -738,8 +891,9 @@ class Ledger:
             for item in page["Items"]:
                 yield _unpack(item)
 
-    def _overdue(self, kind: str, now: float, most: int) -> list[Item]:
-        found: list[Item] = []
+    def _overdue(self, kind: str, now: float, most: int) -> list[Any]:
+        """Returns the keys of what should have moved before now, in DynamoDB's form, the longest overdue first."""
+        found: list[Any] = []
         for shard in SHARDS:
             answer = self._client.query(
                 TableName=self.table,
@@ -748,8 +902,8 @@ class Ledger:
                 ExpressionAttributeValues=_pack({":due": f"{kind}#{shard}", ":now": now}),
                 Limit=most,
             )
-            found += [_unpack(item) for item in answer["Items"]]
-        return sorted(found, key=lambda item: item["due_at"])[:most]
+            found += answer["Items"]
+        return sorted(found, key=lambda item: float(item["due_at"]["N"]))[:most]
 
     def _listed(
         self, name: str, *, since: float = 0.0, newest_first: bool = False, after: str | None = None
@@ -768,12 +922,30 @@ class Ledger:
             PaginationConfig={"PageSize": BATCH},
         )
         for page in pages:
-            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in page["Items"]]
-            found = self._batch(keys)
-            for key in keys:
-                item = found.get((key["pk"]["S"], key["sk"]["S"]))
-                if item is not None and item["listed_at"] != after:
+            for item in self._read(page["Items"]):
+                if item["listed_at"] != after:
                     yield item
+
+    def _indexed(self, due: str) -> Iterator[Item]:
+        """Yields what is in one partition of the index `due`, by its `due_at`."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName="due",
+            KeyConditionExpression="due = :due",
+            ExpressionAttributeValues=_pack({":due": due}),
+            PaginationConfig={"PageSize": BATCH},
+        )
+        for page in pages:
+            yield from self._read(page["Items"])
+
+    def _read(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[Item]:
+        """Yields the items of at most 100 entries of an index, without those that no longer exist."""
+        keys = [{"pk": entry["pk"], "sk": entry["sk"]} for entry in entries]
+        found = self._batch(keys)
+        for key in keys:
+            item = found.get((key["pk"]["S"], key["sk"]["S"]))
+            if item is not None:
+                yield item
 
     def _batch(self, keys: list[Any]) -> dict[tuple[str, str], Item]:
         """Returns the items under these keys, by key; an item that no longer exists is missing."""
@@ -806,6 +978,11 @@ def _delivery_key(delivery: Delivery) -> Item:
 
 def _due(kind: str, watch_id: str) -> str:
     return f"{kind}#{watch_id.partition('_')[2][:1]}"
+
+
+def _holds(since: float) -> Item:
+    """Returns what puts a subscriber into the index of those that may have held deliveries."""
+    return {"due": "holding", "due_at": since}
 
 
 def _due_at(moves_at: float) -> float:

@@ -95,9 +95,10 @@ class Secrets:
             return created["VersionId"]
         return answer["VersionId"]
 
-    def read_signing(self, name: str) -> tuple[SigningSecret, ...]:
-        """Returns all secrets of a subscriber, expired ones too."""
-        return tuple(SigningSecret(**entry) for entry in json.loads(self._text(name, fresh=True))["secrets"])
+    def read_signing(self, name: str, version: str | None = None) -> tuple[SigningSecret, ...]:
+        """Returns all secrets of a subscriber, expired ones too: those of a version, or the latest."""
+        text = self._text(name, version=version, fresh=version is None)
+        return tuple(SigningSecret(**entry) for entry in json.loads(text)["secrets"])
 
     def delete_signing(self, name: str) -> None:
         """Deletes a subscriber's secrets immediately, if they exist."""
