@@ -296,17 +296,17 @@ def test_a_sweep_of_a_quiet_ledger_does_nothing(stack: Stack) -> None:
 
 
 def test_a_sweep_that_could_not_move_all_fails_after_it_was_counted(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, printed: Callable[[], list[dict[str, Any]]]
 ) -> None:
     """One alarm tells of errors, and another of no sweep at all."""
 
     def refused(*_: object) -> Any:
         raise PermissionError
 
-    monkeypatch.setattr(stack.world.ledger, "overdue_watches", refused)
+    monkeypatch.setattr(wiring.edges().ledger, "overdue_watches", refused)
     with pytest.raises(ExceptionGroup):
         stack.call("SweepLedger", {})
-    assert '"Swept"' in capsys.readouterr().out
+    assert any("Swept" in each for each in printed())
 
 
 class TestWhatOperatorsSee:
