@@ -176,6 +176,7 @@ MAY = {
         "read the ledger",
         "read all items of a task",
         "list by time",
+        "find overdue items",
         "write into the ledger",
         "change the ledger",
         "delete from the ledger",

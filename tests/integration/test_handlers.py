@@ -295,6 +295,20 @@ def test_a_sweep_of_a_quiet_ledger_does_nothing(stack: Stack) -> None:
     assert stack.call("SweepLedger", {}) == {"watches": 0, "deliveries": 0, "drained": 0, "cancelled": 0}
 
 
+def test_a_sweep_that_could_not_move_all_fails_after_it_was_counted(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, printed: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """One alarm tells of errors, and another of no sweep at all."""
+
+    def refused(*_: object) -> Any:
+        raise PermissionError
+
+    monkeypatch.setattr(wiring.edges().ledger, "overdue_watches", refused)
+    with pytest.raises(ExceptionGroup):
+        stack.call("SweepLedger", {})
+    assert any("Swept" in each for each in printed())
+
+
 class TestWhatOperatorsSee:
     def everything(self, stack: Stack) -> None:
         """A life with trouble in it."""

@@ -17,15 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from tests.integration.memory import AtOnce, Table, Vault, exceptions_of
 from tests.integration.world import DEFAULT_SECRET, FakeBus, FakeMachines
 from vidhook import subscribers
+from vidhook.deliver import JITTER, PAUSES
 from vidhook.edges.http import Http, Response
 from vidhook.errors import BadSubscriber, NotFound
 from vidhook.event import Event, terminal_event
 from vidhook.publish import notify, publish_progress
 from vidhook.recipients import callback_subscriber
 from vidhook.redeliver import redeliver
-from vidhook.runs import RESTART_RATE
+from vidhook.runs import RESTART_RATE, turn
 from vidhook.signature import webhook_headers
-from vidhook.sweep import sweep
+from vidhook.sweep import Swept, sweep
 from vidhook.task import (
     Attempt,
     AttemptKind,
@@ -663,7 +664,7 @@ class TestSweeper:
         assert here.ledger.overdue_deliveries(here.now, 10) == []
         assert {each.run for each in to_a(here)} == {0}
 
-    @pytest.mark.parametrize("pause", sorted({5, 36_000, 86_400, round(86_400 * 1.2)}))
+    @pytest.mark.parametrize("pause", [*PAUSES, 43_200, round(86_400 * (1 + JITTER))])
     def test_no_pause_of_the_schedule_is_overdue_before_its_end(self, here: Town, pause: int) -> None:
         """The longest are of a day, and of a fifth more."""
         here.publish()
@@ -723,8 +724,66 @@ class TestSweeper:
         (held,) = [each for each in here.deliveries() if each.subscriber_id == here.ids["cb"]]
         assert (held.state, held.run) == (DeliveryState.DUE, 1)
 
+    def test_a_sweep_without_time_begins_nothing(self, here: Town) -> None:
+        """AWS may be so slow that a part of the sweep takes the time of the others."""
+        answers(here, "broken")
+        here.publish()
+        here.pause("a")
+        here.publish()
+        here.ledger.put_state(here.ids["a"], SubscriberState.ACTIVE, None)
+        here.ledger.begin_subscriber("sub_gone", "town/subscriber/sub_gone")
+        here.now += DAY
+        assert sweep(here.runs, here.secrets, seconds=0.0) == Swept()
+        assert sweep(here.runs, here.secrets).deliveries == 3
+        assert here.ledger.unfinished_subscribers(here.now) == []
+
+    def test_an_error_of_one_part_leaves_the_others_their_turn(
+        self, here: Town, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is raised at the end, when all else was moved."""
+
+        def refused(*_: object) -> Any:
+            raise PermissionError
+
+        answers(here, "broken")
+        here.publish()
+        here.now += DAY
+        monkeypatch.setattr(here.ledger, "overdue_watches", refused)
+        monkeypatch.setattr(here.ledger, "holding_subscribers", refused)
+        swept = sweep(here.runs, here.secrets)
+        assert (swept.deliveries, [type(each) for each in swept.errors]) == (2, [PermissionError, PermissionError])
+
 
 class TestRuns:
+    def test_one_that_cannot_be_started_holds_up_no_other(self, here: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever resumes a subscriber is told, and the sweeper starts it later."""
+        start = here.machines.start_redelivery
+
+        def refused(delivery: Delivery, pause: int) -> bool:
+            if delivery == first:
+                raise PermissionError
+            return start(delivery, pause)
+
+        here.pause("a")
+        here.publish()
+        here.publish()
+        first = replace(to_a(here)[0], state=DeliveryState.DUE, run=1, next_at=here.now + 1)
+        monkeypatch.setattr(here.machines, "start_redelivery", refused)
+        with pytest.raises(ExceptionGroup) as told:
+            here.resume("a")
+        assert len(told.value.exceptions) == 1
+        assert len(here.machines.started) == 1
+        assert {each.state for each in to_a(here)} == {DeliveryState.DUE}
+
+    def test_what_is_started_for_a_removed_subscriber_is_cancelled(self, here: Town) -> None:
+        """It has no line of turns any more."""
+        late(here)
+        here.remove("a")
+        here.runs.resend(to_a(here))
+        assert turn(here.ids["a"], here.now + 60, here.ledger, here.now) == 60
+        here.run(60)
+        assert [each.state for each in to_a(here)] == [DeliveryState.CANCELLED]
+
     def test_a_late_success_of_an_older_run_leaves_the_next_replay_its_name(self, here: Town) -> None:
         """The name of its execution would be taken: 202, and nothing sent."""
         late(here)
