@@ -77,7 +77,8 @@ class RequestFailed(VidhookError):
     """An outbound request got no complete answer. `kind` is its value of `AttemptKind` in the delivery log.
 
     The text is safe to show to the owner of the URL: it contains no query string and no address that a name resolved
-    to. `detail` is for operators only. `status`, `address`, `tls_version` and `timings` (milliseconds) say how far it got.
+    to. `detail` is for operators only. `status`, `address`, `tls_version` and `timings` (milliseconds) say how far it
+    got.
     """
 
     kind: ClassVar[str] = "protocol"

@@ -105,8 +105,9 @@ _Resolve = Callable[..., Iterable[tuple[Any, ...]]]  # shaped like socket.getadd
 class Response:
     """An answer, with at most `max_bytes` of its body, which is decoded if it came in gzip or deflate.
 
-    `broken` says what cut its body short, where `send` accepts that. `headers` have lower-case names, repeated ones joined with ", ". `timings` are milliseconds: `dns`, `connect`,
+    `headers` have lower-case names, repeated ones joined with ", ". `timings` are milliseconds: `dns`, `connect`,
     `tls`, `first_byte` (from sending to the first byte of the answer) and `total`; what did not happen is absent.
+    `broken` says what cut the body short, where `send` accepts that.
     """
 
     status: int
@@ -391,26 +392,29 @@ class _Exchange(HTTPAdapter):
         if strict and (_announced(answer) or 0) > most:
             raise self.annotated(TooLarge(f"the answer announces more than {most} bytes"))
         content = bytearray()
-        if self.body_seconds is None:
-            while len(content) <= most and (piece := self.read(answer, most + 1 - len(content))):
-                content += piece
-        else:
+        if self.body_seconds is not None:
             self._ends = min(self._ends, monotonic() + self.body_seconds)
-            try:
-                while len(content) <= most and (piece := self.read_some(answer, most + 1 - len(content))):
-                    content += piece
-            except RequestFailed as failure:
-                self.broken = self.broken or str(failure)
+        try:
+            while len(content) <= most and (piece := self.read_some(answer, most + 1 - len(content))):
+                content += piece
+        except RequestFailed as failure:
+            if self.body_seconds is None:
+                raise
+            self.broken = self.broken or str(failure)
         if _packed(_plain(answer.headers)) and not (strict and len(content) > most):
-            try:
-                content = _unpacked(content, most + 1, whole=strict)
-            except zlib.error:
-                if strict:
-                    raise self.annotated(ProtocolBroken("the answer cannot be decoded")) from None
+            content = self._decoded(content, most + 1, strict=strict)
         if strict and len(content) > most:
             raise self.annotated(TooLarge(f"the answer is longer than {most} bytes"))
         del content[most:]
         return bytes(content)
+
+    def _decoded(self, content: bytearray, most: int, *, strict: bool) -> bytearray:
+        try:
+            return _unpacked(content, most, whole=strict)
+        except zlib.error:
+            if strict:
+                raise self.annotated(ProtocolBroken("the answer cannot be decoded")) from None
+            return content
 
     def read(self, answer: requests.Response, size: int) -> bytes:
         """Returns the next `size` bytes of the body as they came, fewer only at its end."""
