@@ -215,11 +215,20 @@ def notify(event: Event, watch: Watch, notifier: "Notifier") -> Notified:
             slots.acquire(timeout=HUNG_SECONDS)
             begun.append(pool.submit(_releasing, slots, partial(_notify_one, event, subscriber, notifier, began)))
         results = [each.result() for each in begun]
+    ended = notifier.clock.now()
     return Notified(
         tuple(attempt for result in results for attempt in result.attempts),
-        tuple(unreached for result in results for unreached in result.unreached),
+        tuple(_left(unreached, ended) for result in results for unreached in result.unreached),
         tuple(fault for result in results for fault in result.faults),
     )
+
+
+def _left(unreached: Unreached, now: float) -> Unreached:
+    """Returns it with what is left of its pause, which began before others were waited for."""
+    next_at = unreached.delivery.next_at
+    if next_at is None:
+        return unreached
+    return replace(unreached, pause=min(unreached.pause, max(AT_ONCE, math.ceil(next_at - now))))
 
 
 def _releasing(slots: Semaphore, work: "Callable[[], Notified]") -> Notified:
@@ -242,7 +251,8 @@ def _notify_one(event: Event, subscriber: Subscriber, notifier: "Notifier", bega
     wait = max(delivery.next_at or 0.0, subscriber.hold_until) - now
     troubled = event.terminal and (subscriber.failing_since is not None or subscriber.slow_until > now)
     if delivery.attempts or wait > 0 or troubled or now - began > NOTIFY_SECONDS:
-        return Notified(unreached=(Unreached(delivery, max(AT_ONCE, math.ceil(wait))),))
+        pause = max(AT_ONCE, math.ceil(wait))
+        return Notified(unreached=(Unreached(replace(delivery, next_at=now + pause), pause),))
     try:
         delivery, attempt = notifier.deliver(event, delivery, subscriber, seconds=FIRST_SECONDS)
     except Exception as fault:  # noqa: BLE001 - returned, logged and counted; the other subscribers go on
