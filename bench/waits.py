@@ -111,7 +111,11 @@ class Lambdas:
     def _invoke(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         def run() -> None:
             began = time.monotonic()
-            result = work()
+            try:
+                result = work()
+            except Exception:  # noqa: BLE001 - moto's own, which is not made for threads: a state is tried again
+                self._invoke(work, then)
+                return
             self.seconds += time.monotonic() - began
             if not self.ended:
                 then(result)

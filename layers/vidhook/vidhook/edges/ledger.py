@@ -536,9 +536,10 @@ class Ledger:
 
     def move_hold(self, subscriber: Subscriber, until: float) -> bool:
         """Moves a subscriber's `hold_until`. Returns False if it was moved by another one since it was read."""
-        seen = {"hold_until": subscriber.hold_until}
+        unmoved = "(attribute_not_exists(hold_until) OR hold_until = :seen_hold_until)"
+        condition, seen = f"attribute_exists(pk) AND {unmoved}", {"hold_until": subscriber.hold_until}
         try:
-            self._update(_subscriber_key(subscriber.id), {"hold_until": until}, "hold_until = :seen_hold_until", seen)
+            self._update(_subscriber_key(subscriber.id), {"hold_until": until}, condition, seen)
         except LostRace:
             return False
         return True
