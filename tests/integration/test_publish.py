@@ -270,7 +270,7 @@ def silent(world: World, name: str, **fields: Any) -> Iterator[Subscriber]:
 @pytest.fixture
 def hanging(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscriber]:
     """A subscriber that never answers; the first attempt is shorter than usual."""
-    monkeypatch.setattr("vidhook.publish.FIRST_SECONDS", 0.3)
+    monkeypatch.setattr("vidhook.deliver.FIRST_SECONDS", 0.3)
     yield from silent(world, "hangs", events=("*",))
 
 
@@ -363,7 +363,7 @@ class TestWaiting:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """With 64 at a time the 65th came when the first had ended."""
-        monkeypatch.setattr("vidhook.publish.FIRST_SECONDS", 2.0)
+        monkeypatch.setattr("vidhook.deliver.FIRST_SECONDS", 2.0)
         monkeypatch.setattr("vidhook.publish.THREADS", 2)
         came: list[float] = []
         with ExitStack() as open_ones:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.integration.world import Answer, World
-from vidhook.deliver import FAILING_TRIES, PAUSES
+from vidhook import subscribers
+from vidhook.deliver import FAILING_TRIES, FIRST_SECONDS, PAUSES
 from vidhook.errors import TimedOut
 from vidhook.redeliver import Redelivered
 from vidhook.task import Delivery, SigningSecret, Subscriber, SubscriberState
@@ -343,3 +344,23 @@ class TestHangs:
             world.wait(late.pause)
             assert other.redeliver(late.delivery).state == "delivered"
         assert len(slow.at) == 21
+
+    def test_a_backlog_that_is_let_go_hangs_for_three_seconds_and_not_for_fifteen(self, world: World) -> None:
+        """Ten a second are started after a resume: 150 would be at work before the first one is found to hang."""
+        subscriber = world.subscribe("late", state=SubscriberState.PAUSED)
+        world.publish(world.completed())
+        _, drained = subscribers.resume(subscriber.id, runs=world.runs)
+        assert drained == 1
+        (delivery,) = world.ledger.deliveries_to(subscriber.id)
+        hanging = Hanging(world)
+        done = world.but(http=hanging).redeliver(delivery)
+        assert (hanging.seconds, done.pause) == (FIRST_SECONDS, 1)
+        assert world.ledger.subscriber(subscriber.id).hangs(world.now)
+
+    def test_turns_last_until_it_answers(self, world: World) -> None:
+        """After a quiet night a burst must not hang all at once again."""
+        other, deliveries = self.due(world, 3, Hanging(world))
+        other.redeliver(deliveries[0])
+        world.wait(12 * 3_600)
+        done = [other.redeliver(each) for each in deliveries]
+        assert [each.attempt is not None for each in done] == [True, False, False]

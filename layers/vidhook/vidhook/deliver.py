@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PAUSES = (5, 30, 120, 600, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.2
 ATTEMPT_SECONDS = 15.0
-# An attempt while an event is published is shorter, as many wait for its end. One that is cut is repeated at once.
+# An attempt at one that was well is shorter, as many may wait for its end, or hang with it. If cut, it is repeated.
 FIRST_SECONDS = 3.0
 AT_ONCE = 1
 # For the body of an answer, whose head says all that counts.
@@ -71,16 +71,15 @@ class Notifier:
         until = now + ATTEMPT_SECONDS + _grown(subscriber.gap)
         return replace(subscriber, hold_until=until) if self.ledger.move_hold(subscriber, until) else None
 
-    def deliver(
-        self, event: "Event", delivery: Delivery, subscriber: Subscriber, *, seconds: float = ATTEMPT_SECONDS
-    ) -> tuple[Delivery, Attempt]:
-        """Makes one attempt of at most `seconds` and records its result: in the delivery log, on the delivery and on
-        the subscriber.
+    def deliver(self, event: "Event", delivery: Delivery, subscriber: Subscriber) -> tuple[Delivery, Attempt]:
+        """Makes one attempt and records its result: in the delivery log, on the delivery and on the subscriber.
 
         Returns the delivery as it now stands, and the attempt. The log is written first, so a crash can repeat an
         attempt but never lose one. A subscriber that answered 410, or has failed for too long, is disabled. An attempt
-        at a terminal event that was cut before ATTEMPT_SECONDS is no failure: the schedule begins after it.
+        at one that was well has FIRST_SECONDS; if it is cut then, it does not count and is repeated.
         """
+        whole = event.terminal and not subscriber.well(self.clock.now())
+        seconds = ATTEMPT_SECONDS if whole else FIRST_SECONDS
         try:
             signing = self.secrets.signing(subscriber, self.clock.now())
             made = attempt(event, delivery, subscriber, signing, http=self.http, clock=self.clock, seconds=seconds)
@@ -89,10 +88,9 @@ class Notifier:
                 delivery.attempts + 1, self.clock.now(), Outcome.RETRY, AttemptKind.SECRET, detail=str(error)
             )
             made = _with_pause(unsigned, delivery.base, self.clock.jitter())
-        whole = seconds >= ATTEMPT_SECONDS
         cut = made.kind is AttemptKind.TIMEOUT and event.terminal and not whole
         if cut:
-            delivery, made = replace(delivery, base=made.number), replace(made, pause=AT_ONCE)
+            delivery, made = replace(delivery, base=delivery.base + 1), replace(made, pause=AT_ONCE)
         delivery = self.ledger.note_attempt(delivery, made, STATE_AFTER[made.outcome])
         self._update_pace(subscriber, made, whole)
         if not cut:

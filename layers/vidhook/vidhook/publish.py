@@ -9,7 +9,7 @@ from functools import partial
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
-from vidhook.deliver import AT_ONCE, FIRST_SECONDS, PAUSES
+from vidhook.deliver import AT_ONCE, PAUSES
 from vidhook.errors import NotFound
 from vidhook.event import Event, failed, progress_event, terminal_event
 from vidhook.recipients import recipients
@@ -195,7 +195,7 @@ def publish_progress(watch_id: str, *, notifier: "Notifier") -> Published:
 
 
 def notify(event: Event, watch: Watch, notifier: "Notifier") -> Notified:
-    """POSTs an event to all its recipients at the same time, and waits only FIRST_SECONDS for each.
+    """POSTs an event to all its recipients at the same time, and waits for each for a few seconds only.
 
     Each delivery is in the ledger before its first attempt, so none is lost. Nothing is sent to a subscriber that is
     paused, disabled or asked us to wait: terminal events wait for it, progress events are dropped. A terminal event to
@@ -249,12 +249,12 @@ def _notify_one(event: Event, subscriber: Subscriber, notifier: "Notifier", bega
         hold(delivery, ledger)
         return Notified()
     wait = max(delivery.next_at or 0.0, subscriber.hold_until) - now
-    troubled = event.terminal and (subscriber.failing_since is not None or subscriber.slow_until > now)
+    troubled = event.terminal and not subscriber.well(now)
     if delivery.attempts or wait > 0 or troubled or now - began > NOTIFY_SECONDS:
         pause = max(AT_ONCE, math.ceil(wait))
         return Notified(unreached=(Unreached(replace(delivery, next_at=now + pause), pause),))
     try:
-        delivery, attempt = notifier.deliver(event, delivery, subscriber, seconds=FIRST_SECONDS)
+        delivery, attempt = notifier.deliver(event, delivery, subscriber)
     except Exception as fault:  # noqa: BLE001 - returned, logged and counted; the other subscribers go on
         return Notified(unreached=(Unreached(delivery, PAUSES[0]),), faults=(Fault(subscriber.id, fault),))
     return Notified((attempt,), () if attempt.pause is None else (Unreached(delivery, attempt.pause),))

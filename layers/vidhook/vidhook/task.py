@@ -283,7 +283,7 @@ class Subscriber:
 
     reason: why it is paused or disabled. hold_until: nothing is sent before this instant, because it answered with
     Retry-After, or while it hangs. slow_until: publishing makes no attempt before this instant, because one took longer
-    than publishing waits. gap: until then, the least seconds between two attempts, since it hung; 0 for none.
+    than publishing waits. gap: while it is not well, the least seconds between two attempts, since it hung; 0 for none.
     failing_since and last_failure: the first and the latest failed attempt with no success in between.
     failing_reported: these failures were reported on the bus. draining: some held deliveries are still to be started.
     metadata: keys and values that a task's metadata must have.
@@ -312,9 +312,13 @@ class Subscriber:
     def active(self) -> bool:
         return self.state is SubscriberState.ACTIVE
 
+    def well(self, now: float) -> bool:
+        """Whether it has answered its latest attempts, and in time."""
+        return self.failing_since is None and self.slow_until <= now
+
     def hangs(self, now: float) -> bool:
-        """Whether it hung lately, so that its deliveries take turns."""
-        return self.gap > 0 and self.slow_until > now
+        """Whether it hung and has not answered since, or only lately, so that its deliveries take turns."""
+        return self.gap > 0 and not self.well(now)
 
 
 @dataclass(frozen=True, slots=True)
