@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from vidhook.deliver import hanging_seconds
 from vidhook.edges.telemetry import count, logger
 from vidhook.publish import Notified, Published, ended_from_outside, output, publish, publish_progress, watch_failed
 from vidhook.store import Stored
@@ -14,8 +15,7 @@ warm("storage", "machines", "notifier")
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# After the video is stored the event is written, and each subscriber has 15 seconds, several of them after each other
-# if there are many.
+# After the video is stored the event is written, and subscribers are notified, for half a minute if there are many.
 NOTIFY_SECONDS = 100.0
 
 
@@ -78,6 +78,8 @@ def _report_notified(notified: Notified) -> None:
     for attempt in notified.attempts:
         logger.info("delivery attempted", outcome=attempt.outcome, kind=attempt.kind, status=attempt.status)
         count("Deliveries", outcome=attempt.outcome)
+        if hanging_seconds(attempt):
+            count("HangingSeconds", hanging_seconds(attempt), MetricUnit.Seconds)
     for fault in notified.faults:
         logger.error("not attempted, left to its redelivery", subscriber=fault.subscriber_id, exc_info=fault.error)
         count("DeliveryFaults")

@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from vidhook.deliver import hanging_seconds
 from vidhook.edges.telemetry import count, logger
 from vidhook.redeliver import redeliver
 from vidhook.task import DeliveryState
@@ -26,6 +27,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     logger.info("redelivery", subscriber=event["subscriber"], state=done.state or "forgotten", pause=done.pause)
     if done.attempt is not None:
         count("Deliveries", outcome=done.attempt.outcome)
+        if hanging_seconds(done.attempt):
+            count("HangingSeconds", hanging_seconds(done.attempt), MetricUnit.Seconds)
     if done.state is DeliveryState.FAILED:
         count("DeliveriesGivenUp")
     if done.state is DeliveryState.DUE:

@@ -4,7 +4,7 @@ What AWS itself accepts is tested with moto and in the sandbox; here the order o
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from copy import deepcopy
 from itertools import count
@@ -181,16 +181,13 @@ class AtOnce:
     def __exit__(self, *_: object) -> None:
         """Nothing is left to wait for."""
 
-    def submit(self, work: Callable[[], Done]) -> "Future[Done]":
+    def submit(self, work: Callable[..., Done], *given: Any) -> "Future[Done]":
         future: Future[Done] = Future()
         try:
-            future.set_result(work())
+            future.set_result(work(*given))
         except BaseException as error:  # noqa: BLE001 - as a thread does
             future.set_exception(error)
         return future
-
-    def map(self, work: Callable[[Any], Done], items: Iterable[Any]) -> list[Done]:
-        return [work(item) for item in items]
 
 
 def _key(item: Item) -> tuple[str, str]:

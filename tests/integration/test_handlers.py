@@ -19,7 +19,7 @@ import sweep_ledger
 from tests.integration.world import DEFAULT_SECRET, KEY, Answer, World, says
 from vidhook import wiring
 from vidhook.edges.telemetry import logger
-from vidhook.errors import BadSubmission
+from vidhook.errors import BadSubmission, TimedOut
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "AQCEAAAAKgAAAAMAAAAA-canary"
@@ -351,6 +351,23 @@ class TestWhatOperatorsSee:
         assert (logged.__dict__["subscriber"], str(logged.exc_info[1])) == (bad.id, "kms")
         rows = printed()
         assert [row["DeliveryFaults"] for row in rows if "DeliveryFaults" in row] == [[1]]
+
+    def test_the_seconds_of_attempts_that_hang_are_counted(
+        self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They are what a subscriber costs that does not answer, in publishing and in its redeliveries."""
+        stack.world.subscribe("hangs")
+        watch = stack.settled(says("failed", error="out of paint"))
+
+        def hang(*_: object, deadline: float, **__: object) -> None:
+            failure = TimedOut("too late")
+            failure.timings = {"total": deadline * 1_000}
+            raise failure
+
+        monkeypatch.setattr(wiring.edges().http, "send", hang)
+        (late,) = stack.call("PublishEvent", {"watch": watch, "execution": "run-1"})["unreached"]
+        stack.call("RedeliverEvent", {**late, "waited_for": 0, "execution": late["name"]})
+        assert [row["HangingSeconds"] for row in printed() if "HangingSeconds" in row] == [[3.0], [15.0]]
 
     def test_a_playlist_is_logged_and_sounds_no_alarm(
         self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], caplog: pytest.LogCaptureFixture

@@ -642,6 +642,48 @@ def test_a_compressed_download_is_decoded_piece_by_piece(http: Http) -> None:
     assert peak < 4 * 2**20
 
 
+# Each is a head, and what becomes of the body after it.
+BROKEN_BODIES: dict[str, Script] = {
+    "line kept open": says(OK + b"\r\nok", b"", pause=2),
+    "event stream": trickles(OK + b"Content-Type: text/event-stream\r\n\r\n", b"data: 1\n\n"),
+    "stands still": says(OK + b"Content-Length: 9\r\n\r\nok", b"", pause=2),
+    "short Content-Length": says(OK + b"Content-Length: 9\r\n\r\nok"),
+    "missing last chunk": says(CHUNKED + b"2\r\nok\r\n"),
+    "broken chunks": says(CHUNKED + b"2\r\nok\r\nzz\r\n"),
+    "reset": resets_after(OK + b"Content-Length: 9\r\n\r\nok"),
+    "flood": floods(OK + b"\r\n", b"ok" * 5_000),
+    "length that is no number": says(OK + b"Content-Length: -2\r\n\r\nok"),
+    "two lengths": says(OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
+    "unknown coding": says(OK + b"Transfer-Encoding: br\r\n\r\nok"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN_BODIES)
+def test_where_the_head_counts_a_broken_body_is_cut(http: Http, how: str) -> None:
+    """A subscriber that said 2xx has the event, and what it says afterwards is for the log alone."""
+    with receiver(BROKEN_BODIES[how]) as server:
+        began = time.monotonic()
+        answer = http.send("POST", server.url(), max_bytes=100, on_excess="truncate", deadline=10, body_seconds=0.2)
+    assert time.monotonic() - began < 0.2 + GRACE
+    assert (answer.status, answer.body[:2] in (b"", b"ok", b"da")) == (200, True)
+
+
+@pytest.mark.parametrize("how", [how for how in BROKEN_BODIES if how != "flood"])
+def test_of_a_provider_a_whole_body_is_wanted(http: Http, how: str) -> None:
+    """Half of an answer may lack the very word that ends a task."""
+    with receiver(BROKEN_BODIES[how]) as server, pytest.raises(RequestFailed) as failure:
+        http.send("GET", server.url(), deadline=DEADLINE)
+    assert failure.value.status == 200
+
+
+@pytest.mark.parametrize("head", [OK, OK + b"Content-Length: 2\r\nno colon\r\n\r\nok"])
+def test_a_status_whose_head_breaks_is_in_the_error(http: Http, head: bytes) -> None:
+    """The log shows every status that was seen, even where it is not to be relied on."""
+    with receiver(says(head)) as server, pytest.raises(ProtocolBroken) as failure:
+        http.send("POST", server.url(), deadline=10, body_seconds=0.2)
+    assert failure.value.status == 200
+
+
 def test_a_body_of_exactly_the_limit_is_complete(http: Http) -> None:
     """Only a body that is longer than the limit is refused."""
     for script in (answers(b"a" * 1000), says(OK + b"\r\n" + b"a" * 1000)):

@@ -1,58 +1,143 @@
-"""A subscriber that does not answer delays no other subscriber."""
+"""A subscriber that does not answer delays nobody: not the event bus, a task token, a poll or another subscriber."""
 
 import socket
 import time
-from dataclasses import replace
-from statistics import quantiles
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
-from tests.integration.world import World
-from vidhook import deliver
+from tests.integration.world import World, says
+from vidhook.deliver import FIRST_SECONDS
+from vidhook.event import Event
+from vidhook.task import Delivery, Subscriber
 from vidhook_sandbox.loopback import Handler, Loopback
 
 SUBSCRIBERS = 50
+LATER = 1.0  # the most that one hanging subscriber may change
 
 
 class Arrivals(Handler):
-    """Accepts every webhook and records when it came."""
+    """Accepts every webhook and records when it came. The one that is `down` is refused once."""
 
     times: dict[str, float] = {}  # noqa: RUF012 - one for all connections, by path
+    down = ""
 
     def do_POST(self) -> None:  # noqa: N802 - the base class's name
-        self.times[self.path] = time.monotonic()
         self.read_body()
-        self.answer(200)
+        if self.path == Arrivals.down:
+            Arrivals.down = ""
+            self.answer(503)
+        else:
+            self.times[self.path] = time.monotonic()
+            self.answer(200)
 
 
-def p95(world: World, task_id: str) -> float:
-    """Publishes a task. Returns the seconds until 95 % of the subscribers, the first left out, had their webhook."""
+@dataclass
+class Measured:
+    """Seconds from the beginning of a publishing."""
+
+    bus: float
+    token: float
+    others: float
+    second_attempt: float
+
+
+@pytest.fixture
+def known(world: World) -> Iterator[list[Subscriber]]:
+    """Fifty subscribers of terminal events and of progress."""
+    server = Loopback(Arrivals)
+    known = [world.subscribe(f"s{number}", events=("*",)) for number in range(SUBSCRIBERS)]
+    known = [
+        replace(each, url=f"{server.url}/s{number}", created_at=float(number)) for number, each in enumerate(known)
+    ]
+    for each in known:
+        world.ledger.put_subscriber(each)
+    yield known
+    server.stop()
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The URL of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def handed_on(world: World, deliveries: list[Delivery]) -> None:
+    """Redelivers as the state machine does: each in an execution of its own."""
+    for delivery in deliveries:
+        world.wait(1)
+        world.redeliver(delivery)
+
+
+def measured(world: World, task_id: str, hanging: str | None = None) -> Measured:
+    """Publishes a task, and redelivers it to the last subscriber, which refuses its first attempt."""
+    world.submit(task_id, task_token=f"token-{task_id}")
     watch_id = world.completed(task_id=task_id)
     Arrivals.times.clear()
+    Arrivals.down = f"/s{SUBSCRIBERS - 1}"
+    times: dict[str, float] = {}
+
+    class Timed:
+        """The bus and the machines, with the times of what they got."""
+
+        def put(self, event: Event) -> None:
+            times["bus"] = time.monotonic()
+
+        def answer(self, token: str, event: Event) -> bool:
+            times["token"] = time.monotonic()
+            return True
+
+        def report(self, *_: Any) -> None:
+            pass
+
+    other = world.but(bus=Timed(), machines=Timed())
     start = time.monotonic()
-    world.publish(watch_id)
-    others = [at - start for path, at in Arrivals.times.items() if path != "/s0"]
-    assert len(others) == SUBSCRIBERS - 1
-    return quantiles(others, n=20)[-1]
+    published = other.publish(watch_id, store=False)
+    handed_on(world, [late.delivery for late in published.notified.unreached if late.delivery.subscriber_id != hanging])
+    arrived = {path: at - start for path, at in Arrivals.times.items() if path != "/s0"}
+    assert len(arrived) == SUBSCRIBERS - 1
+    last = arrived.pop(f"/s{SUBSCRIBERS - 1}")
+    return Measured(times["bus"] - start, times["token"] - start, max(arrived.values()), last)
 
 
-def test_a_subscriber_that_hangs_does_not_change_the_p95_of_the_49_others(
-    world: World, monkeypatch: pytest.MonkeyPatch
+def test_one_that_hangs_of_fifty_delays_nobody(world: World, known: list[Subscriber], silent: str) -> None:
+    """The first event has the second attempts of others begin after the seconds of publishing, which are within their
+    pause of five; every later event costs nothing."""
+    measured(world, "warm")
+    usual = measured(world, "without")
+    world.ledger.put_subscriber(replace(known[0], url=silent))
+    first = measured(world, "first", known[0].id)
+    later = measured(world, "later", known[0].id)
+    for found in (first, later):
+        assert found.bus < usual.bus + LATER
+        assert found.token < usual.token + LATER
+        assert found.others < usual.others + LATER
+    assert first.second_attempt < usual.second_attempt + FIRST_SECONDS + LATER
+    assert later.second_attempt < usual.second_attempt + LATER
+    waits = next(iter(world.ledger.deliveries_to(known[0].id)), None)
+    assert waits is not None
+
+
+def test_one_that_hangs_on_progress_costs_the_first_pause_three_seconds_and_no_other(
+    world: World, known: list[Subscriber], silent: str
 ) -> None:
-    """It is compared with a run on the same machine in which all subscribers answer."""
-    server = Loopback(Arrivals)
-    try:
-        known = [world.subscribe(f"s{number}") for number in range(SUBSCRIBERS)]
-        for number, subscriber in enumerate(known):
-            world.ledger.put_subscriber(replace(subscriber, url=f"{server.url}/s{number}", created_at=float(number)))
-        usual = p95(world, "without")
-        with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections and never answers
-            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-            world.ledger.put_subscriber(replace(known[0], url=url, created_at=0.0))
-            monkeypatch.setattr(deliver, "ATTEMPT_SECONDS", 5 * usual)
-            hanging = p95(world, "with")
-    finally:
-        server.stop()
-    assert hanging < 3 * usual
-    waits = next(iter(world.ledger.deliveries_to(known[0].id, newest_first=True)))
-    assert (waits.state, waits.last) == ("due", "timeout")
+    """The state machine takes them from the pause, so no poll comes later."""
+    world.web.script("/tasks/t1", says("processing", progress=10))
+    watch_id = world.submit(progress=True).watch.id
+    world.wait(20)
+    world.poll(watch_id)
+
+    def seconds() -> float:
+        start = time.monotonic()
+        world.publish_progress(watch_id)
+        return time.monotonic() - start
+
+    seconds()
+    usual = seconds()
+    world.ledger.put_subscriber(replace(known[0], url=silent))
+    assert seconds() < usual + FIRST_SECONDS + LATER
+    world.wait(20)
+    assert seconds() < usual + LATER

@@ -119,6 +119,8 @@ subscribers = st.builds(
     maybe,
     instants,
     instants,
+    instants,
+    st.sampled_from([0.0, 3.75, 60.0]),
     st.none() | instants,
     st.none() | instants,
     st.booleans(),
@@ -488,6 +490,14 @@ class TestSubscribers:
         ledger.note_failing_reported(SUBSCRIBER)
         ledger.note_success(SUBSCRIBER)
         assert ledger.subscriber("sub_1") == replace(SUBSCRIBER, hold_until=NOW + 90)
+
+    def test_of_many_at_once_one_moves_the_hold(self, ledger: Ledger) -> None:
+        """It has the turn to try a subscriber that hangs, also one that was added before there were turns."""
+        ledger.put_subscriber(SUBSCRIBER)
+        moves = [lambda at=at: ledger.move_hold(SUBSCRIBER, NOW + at) for at in range(1, 6)]
+        assert at_once(*moves).count(True) == 1
+        ledger.change_subscriber("sub_1", {"hold_until": None})
+        assert at_once(*moves).count(True) == 1
 
     def test_one_series_of_failures_is_reported_once(self, ledger: Ledger) -> None:
         """Fifty deliveries that fail at once are one report."""

@@ -3,6 +3,11 @@
 import hashlib
 import itertools
 import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -253,6 +258,182 @@ class TestNotReached:
         assert len(json.dumps(told)) < 128 * 1024
 
 
+def silent(world: World, name: str, **fields: Any) -> Iterator[Subscriber]:
+    """A subscriber that accepts connections and never answers, until the test ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        subscriber = replace(world.subscribe(name, **fields), url=url)
+        world.ledger.put_subscriber(subscriber)
+        yield subscriber
+
+
+@pytest.fixture
+def hanging(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscriber]:
+    """A subscriber that never answers; the first attempt is shorter than usual."""
+    monkeypatch.setattr("vidhook.deliver.FIRST_SECONDS", 0.3)
+    yield from silent(world, "hangs", events=("*",))
+
+
+class TestWaiting:
+    def test_the_bus_and_the_tokens_come_before_any_subscriber(self, world: World) -> None:
+        """Neither waits for somebody's server."""
+        world.subscribe("one")
+        world.submit(task_token="token")
+        watch = world.completed()
+        seen: list[tuple[int, int]] = []
+
+        class Looking:
+            def send(self, *arguments: Any, **named: Any) -> Any:
+                seen.append((len(world.bus.events), len(world.machines.answered)))
+                return world.http.send(*arguments, **named)
+
+        world.but(http=Looking()).publish(watch, store=False)
+        assert seen == [(1, 1)]
+
+    @pytest.mark.parametrize("broken", ["bus", "machines"])
+    def test_neither_a_bus_nor_a_token_that_fails_delays_the_others(self, world: World, broken: str) -> None:
+        """The state is tried again, and until then all others have the event."""
+        world.subscribe("one")
+        world.submit(task_token="token")
+        watch = world.completed()
+
+        class Broken:
+            def put(self, *_: Any) -> None:
+                raise OSError("refused")
+
+            answer = put
+
+        with pytest.raises(ExceptionGroup):
+            world.but(**{broken: Broken()}).publish(watch)
+        told = (len(world.web.to("/one")), len(world.bus.events), len(world.machines.answered))
+        assert told == ((1, 0, 1) if broken == "bus" else (1, 1, 0))
+        world.publish(watch)
+        assert (len(world.bus.events), len(world.machines.answered), len(world.web.to("/one"))) == (1, 1, 1)
+
+    def test_the_bus_gets_an_event_once_however_many_executions_publish_it(self, world: World) -> None:
+        """Each nested execution of one task publishes it, to have it as its output."""
+        watch = world.completed()
+        for number in range(3):
+            event = event_of(world.publish(watch, execution=f"nested-{number}"))
+        assert [each.id for each in world.bus.events] == [event.id]
+
+    def test_what_may_not_have_come_to_the_bus_is_put_there_again(self, world: World) -> None:
+        """At least once, like all that leaves vidhook."""
+        watch = world.completed()
+        with pytest.raises(Crash):
+            world.but(ledger=Crashing(world.ledger, "note_on_bus")).publish(watch)
+        world.publish(watch)
+        world.publish(watch)
+        assert len(world.bus.events) == 2
+
+    def test_a_first_attempt_that_is_cut_is_repeated_at_once_and_is_no_failure(
+        self, world: World, hanging: Subscriber
+    ) -> None:
+        """It had three seconds, and the documentation promises 15; the twelve attempts are all still to come."""
+        began = time.monotonic()
+        published = world.publish(world.completed())
+        assert time.monotonic() - began < 2
+        delivery = world.delivery(published, hanging)
+        assert (delivery.state, delivery.attempts, delivery.base, delivery.last) == ("due", 1, 1, "timeout")
+        assert [late.pause for late in published.notified.unreached] == [1]
+        ((logged,),) = world.ledger.attempts(delivery.watch_id).values()
+        assert (logged.kind, logged.pause) == ("timeout", 1)
+        seen = world.ledger.subscriber(hanging.id)
+        assert (seen.failing_since, seen.hangs(world.now)) == (None, True)
+
+    def test_one_that_hung_is_not_tried_while_publishing(self, world: World, hanging: Subscriber) -> None:
+        """It has shown what it would cost everybody."""
+        world.publish(world.completed())
+        began = time.monotonic()
+        second = world.publish(world.completed(task_id="t2"))
+        assert time.monotonic() - began < 0.3 + 1
+        assert (world.delivery(second, hanging).attempts, second.notified.unreached[0].pause) == (0, 1)
+
+    def test_one_that_fails_is_not_tried_while_publishing_until_it_has_succeeded(self, world: World) -> None:
+        """Its redelivery finds out."""
+        subscriber = world.subscribe("one", DOWN, Answer(200))
+        world.publish(world.completed())
+        second = world.publish(world.completed(task_id="t2"))
+        assert (len(world.web.to("/one")), world.delivery(second, subscriber).attempts) == (1, 0)
+        assert world.redeliver(second.notified.unreached[0].delivery).state == "delivered"
+        third = world.publish(world.completed(task_id="t3"))
+        assert world.delivery(third, subscriber).state == "delivered"
+
+    def test_who_comes_after_many_that_hang_does_not_wait_for_them(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With 64 at a time the 65th came when the first had ended."""
+        monkeypatch.setattr("vidhook.deliver.FIRST_SECONDS", 2.0)
+        monkeypatch.setattr("vidhook.publish.THREADS", 2)
+        came: list[float] = []
+        with ExitStack() as open_ones:
+            for number in range(4):
+                open_ones.enter_context(contextmanager(silent)(world, f"hangs{number}"))
+            world.wait(1)
+            world.subscribe("last")
+            watch = world.completed()
+
+            class Looking:
+                def send(self, method: str, url: str, **named: Any) -> Any:
+                    if url.endswith("/last"):
+                        came.append(time.monotonic())
+                    return world.http.send(method, url, **named)
+
+            began = time.monotonic()
+            world.but(http=Looking()).publish(watch, store=False)
+        assert came[0] - began < 1
+
+    def test_the_pause_of_one_that_failed_passes_while_others_are_waited_for(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its second attempt is no later for somebody else's server."""
+        monkeypatch.setattr("vidhook.publish.MOST_THREADS", 1)
+        for name in ("bad", "slow"):
+            world.subscribe(name, *[DOWN] * (name == "bad"))
+            world.wait(1)
+        watch = world.completed()
+
+        class Slow:
+            def send(self, method: str, url: str, **named: Any) -> Any:
+                if url.endswith("/slow"):
+                    world.wait(3)
+                return world.http.send(method, url, **named)
+
+        published = world.but(http=Slow()).publish(watch, store=False)
+        assert [late.pause for late in published.notified.unreached] == [2]
+
+    def test_what_was_not_begun_in_time_is_handed_on(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However many hang, publishing ends."""
+        monkeypatch.setattr("vidhook.publish.MOST_THREADS", 1)
+        for name in ("slow", "one"):
+            world.subscribe(name)
+            world.wait(1)
+        watch = world.completed()
+
+        class Slow:
+            def send(self, *arguments: Any, **named: Any) -> Any:
+                world.wait(60)
+                return world.http.send(*arguments, **named)
+
+        published = world.but(http=Slow()).publish(watch, store=False)
+        assert world.web.to("/one") == []
+        assert [late.pause for late in published.notified.unreached] == [1]
+
+    def test_a_success_whose_body_never_ends_is_delivered(self, world: World) -> None:
+        """Docs promise that the status counts."""
+        subscriber = world.subscribe("one", Answer(200, b"thanks", {"content-length": "999"}, announced=False))
+        published = world.publish(world.completed())
+        delivery = world.delivery(published, subscriber)
+        assert (delivery.state, delivery.last) == ("delivered", "200")
+
+    def test_an_error_whose_body_breaks_is_logged_with_its_status(self, world: World) -> None:
+        """Its owner looks for it in their own log."""
+        world.subscribe("one", Answer(500, b"oops", {"content-length": "999"}, announced=False))
+        (made,) = world.publish(world.completed()).notified.attempts
+        assert (made.outcome, made.kind, made.status, made.answer) == ("retry", "http", 500, "oops")
+        assert "not whole" in made.detail
+
+
 class TestTokens:
     @pytest.mark.parametrize("word", ["completed", "failed"])
     def test_each_waiting_execution_is_answered_once(self, world: World, word: str) -> None:
@@ -324,7 +505,7 @@ class TestProgress:
 
     def test_news_that_has_waited_for_others_is_dropped(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """The state machine waits no longer, and may be telling the end."""
-        monkeypatch.setattr("vidhook.publish.THREADS", 1)
+        monkeypatch.setattr("vidhook.publish.MOST_THREADS", 1)
         for name in ("slow", "one"):
             world.subscribe(name, events=("*.progress",))
             world.wait(1)
@@ -337,6 +518,21 @@ class TestProgress:
 
         published = world.but(http=Slow()).publish_progress(watch)
         assert (len(world.web.to("/slow")), self.told(world), published.notified.unreached) == (1, [], ())
+
+    def test_news_for_one_that_hangs_takes_a_moment_once_and_then_nothing(
+        self, world: World, hanging: Subscriber
+    ) -> None:
+        """The task is polled meanwhile; after half an hour it may get news again."""
+        watch = self.underway(world)
+        for cut in (True, False):
+            began = time.monotonic()
+            published = world.publish_progress(watch)
+            assert time.monotonic() - began < 2
+            assert [made.kind for made in published.notified.attempts] == ["timeout"] * cut
+            world.wait(60)
+            world.poll(watch)
+        world.wait(3_600)
+        assert [made.kind for made in world.publish_progress(watch).notified.attempts] == ["timeout"]
 
     def test_news_is_never_told_after_the_end(self, world: World) -> None:
         """It would look as if the task went on."""

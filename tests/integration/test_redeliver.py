@@ -1,11 +1,16 @@
 """One more attempt at one subscriber: as it stands at that moment, never too early, and not for ever."""
 
+import heapq
+import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.integration.world import Answer, World
-from vidhook.deliver import FAILING_TRIES, PAUSES
+from vidhook import subscribers
+from vidhook.deliver import FAILING_TRIES, FIRST_SECONDS, PAUSES
+from vidhook.errors import TimedOut
 from vidhook.redeliver import Redelivered
 from vidhook.task import Delivery, SigningSecret, Subscriber, SubscriberState
 
@@ -173,3 +178,189 @@ class TestRuns:
         assert world.machines.started[started.execution_name] == started.execution_input(3)
         assert set(started.execution_input(3)) == {"watch", "event", "subscriber", "run", "pause"}
         assert (started.run, started.base) == (1, 1)
+
+
+class Hanging:
+    """Subscribers that never answer, until they are `well`; nobody waits for them."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.well = world, False
+        self.at: list[float] = []
+        self.seconds = 0.0
+
+    def send(self, *arguments: Any, **named: Any) -> Any:
+        self.at.append(self.world.now)
+        if self.well:
+            return self.world.http.send(*arguments, **named)
+        self.seconds += named["deadline"]
+        failure = TimedOut("the deadline passed while waiting for the answer")
+        failure.timings = {"total": named["deadline"] * 1_000}
+        raise failure
+
+
+class TestHangs:
+    """One subscriber hangs; its deliveries take turns."""
+
+    def due(self, world: World, number: int, http: Any) -> tuple[World, list[Delivery]]:
+        """Events to one subscriber that hangs, none delivered, and the world in which it does."""
+        world.subscribe("late")
+        other = world.but(http=http)
+        published = [other.publish(world.completed(task_id=f"t{each}"), store=False) for each in range(number)]
+        return other, [late.delivery for each in published for late in each.notified.unreached]
+
+    def test_one_attempt_at_a_time_and_the_others_wait_without_one(self, world: World) -> None:
+        """Twenty of 15 seconds each would take twenty functions of an account that may have ten."""
+        hanging = Hanging(world)
+        other, deliveries = self.due(world, 20, hanging)
+        before = len(hanging.at)
+        world.wait(1)
+        done = [other.redeliver(each) for each in deliveries]
+        assert len(hanging.at) - before == 1
+        assert [each.attempt is not None for each in done] == [True] + [False] * 19
+        assert {each.pause for each in done[1:]} == {76}
+        waits = stored(world, deliveries[-1])
+        assert (waits.state, waits.attempts, waits.next_at) == ("due", 0, world.now + 76)
+
+    def test_the_next_turn_comes_after_a_gap_that_grows_to_ten_minutes(self, world: World) -> None:
+        """What a subscriber can cost sinks the longer it hangs, and it is still asked."""
+        hanging = Hanging(world)
+        other, deliveries = self.due(world, 3, hanging)
+        for _ in range(4 * 3_600):
+            if world.now >= world.ledger.subscriber("sub_late").hold_until:
+                other.redeliver(deliveries[0])
+            world.wait(1)
+        waits = [round(later - sooner) for sooner, later in itertools.pairwise(hanging.at)]
+        assert waits[1:6] == [75, 135, 255, 495, 615]
+        assert set(waits[6:]) == {615}
+
+    def test_an_hour_of_hanging_costs_at_most_twelve_minutes(self, world: World) -> None:
+        """However many deliveries there are, and however often they look."""
+        hanging = Hanging(world)
+        other, deliveries = self.due(world, 5, hanging)
+        before = hanging.seconds
+        for _ in range(0, 3_600, 5):
+            for each in deliveries:
+                other.redeliver(each)
+            world.wait(5)
+        assert hanging.seconds - before <= 720
+
+    def test_a_process_that_is_killed_gives_its_turn_back(self, world: World) -> None:
+        """Nobody has to wait for ever for a success that cannot come."""
+
+        class Killed(Hanging):
+            def send(self, *arguments: Any, **named: Any) -> Any:
+                if named["deadline"] > 10:
+                    raise KeyboardInterrupt
+                return super().send(*arguments, **named)
+
+        other, deliveries = self.due(world, 2, Killed(world))
+        with pytest.raises(KeyboardInterrupt):
+            other.redeliver(deliveries[0])
+        done = world.redeliver(deliveries[1])
+        assert (done.attempt, done.pause) == (None, 76)
+        world.wait(done.pause)
+        assert world.redeliver(deliveries[1], done.waited_for).state == "delivered"
+
+    def test_all_that_waited_arrive_when_it_answers_again(self, world: World) -> None:
+        """First a few one after the other, then as they come; no delivery has lost an attempt by waiting."""
+        hanging = Hanging(world)
+        other, deliveries = self.due(world, 12, hanging)
+        agenda = [(world.now + 1, number, 0.0) for number in range(len(deliveries))]
+        heapq.heapify(agenda)
+        began, waited = world.now, 0
+        while agenda:
+            at, number, waited_for = heapq.heappop(agenda)
+            world.now = max(at, world.now)
+            hanging.well = world.now - began > 1_800
+            done = other.redeliver(deliveries[number], waited_for)
+            waited += done.attempt is None
+            if not done.settled:
+                heapq.heappush(agenda, (world.now + done.pause, number, done.waited_for))
+        assert world.now - began < 1_800 + PAUSES[4] * 1.2  # the longest pause that began before
+        assert waited > 12
+        assert {stored(world, each).state for each in deliveries} == {"delivered"}
+        assert not world.ledger.subscriber("sub_late").hangs(world.now)
+
+    def test_the_schedule_of_76_hours_is_not_shortened(self, world: World) -> None:
+        """Twelve whole attempts, each pause at least as long as promised, beside the first one that was cut."""
+        hanging = Hanging(world)
+        other, (delivery,) = self.due(world, 1, hanging)
+        world.wait(1)
+        began, waited_for = world.now, 0.0
+        pauses: list[int] = []
+        while True:
+            done = other.redeliver(delivery, waited_for)
+            if done.settled:
+                break
+            if done.attempt is None:
+                pauses[-1] += done.pause
+            else:
+                pauses.append(done.pause)
+            world.wait(done.pause)
+            waited_for = done.waited_for
+        assert (done.state, len(pauses), stored(world, delivery).attempts) == ("failed", len(PAUSES), 13)
+        assert all(found >= promised for found, promised in zip(pauses, PAUSES, strict=True))
+        assert world.now - began >= sum(PAUSES)
+        assert world.ledger.subscriber("sub_late").state == "active"
+
+    def test_one_that_asks_for_quiet_while_it_hangs_is_left_in_peace(self, world: World) -> None:
+        """A Retry-After that came meanwhile is not taken back by the end of a turn."""
+        _, deliveries = self.due(world, 1, Hanging(world))
+
+        class Quiet(Hanging):
+            def send(self, *arguments: Any, **named: Any) -> Any:
+                world.ledger.note_failure(world.ledger.subscriber("sub_late"), world.now, world.now + 5_000)
+                return world.http.send(*arguments, **named)
+
+        world.but(http=Quiet(world)).redeliver(deliveries[0])
+        assert world.ledger.subscriber("sub_late").hold_until == world.now + 5_000
+
+    def test_a_removed_one_has_no_turns(self, world: World) -> None:
+        """Nothing writes a part of a subscriber that is gone."""
+        other, deliveries = self.due(world, 1, Hanging(world))
+        subscriber = world.ledger.subscriber("sub_late")
+        world.ledger.remove_subscriber("sub_late")
+        assert other.notifier.turn(subscriber) is None
+        world.ledger.note_pace(subscriber, 1.0, 1.0)
+        assert world.redeliver(deliveries[0]).state == "cancelled"
+
+    def test_a_slow_one_gets_each_event_once(self, world: World) -> None:
+        """Five seconds are allowed; only the first event is sent twice, as its first attempt was cut."""
+
+        class Slow(Hanging):
+            def send(self, *arguments: Any, **named: Any) -> Any:
+                if named["deadline"] < 5:
+                    return super().send(*arguments, **named)
+                self.at.append(world.now)
+                return replace(world.http.send(*arguments, **named), timings={"total": 5_000.0})
+
+        slow = Slow(world)
+        other, deliveries = self.due(world, 1, slow)
+        assert other.redeliver(deliveries[0]).state == "delivered"
+        for number in range(1, 20):
+            world.wait(300)
+            published = other.publish(world.completed(task_id=f"t{number}"), store=False)
+            (late,) = published.notified.unreached
+            world.wait(late.pause)
+            assert other.redeliver(late.delivery).state == "delivered"
+        assert len(slow.at) == 21
+
+    def test_a_backlog_that_is_let_go_hangs_for_three_seconds_and_not_for_fifteen(self, world: World) -> None:
+        """Ten a second are started after a resume: 150 would be at work before the first one is found to hang."""
+        subscriber = world.subscribe("late", state=SubscriberState.PAUSED)
+        world.publish(world.completed())
+        _, drained = subscribers.resume(subscriber.id, runs=world.runs)
+        assert drained == 1
+        (delivery,) = world.ledger.deliveries_to(subscriber.id)
+        hanging = Hanging(world)
+        done = world.but(http=hanging).redeliver(delivery)
+        assert (hanging.seconds, done.pause) == (FIRST_SECONDS, 1)
+        assert world.ledger.subscriber(subscriber.id).hangs(world.now)
+
+    def test_turns_last_until_it_answers(self, world: World) -> None:
+        """After a quiet night a burst must not hang all at once again."""
+        other, deliveries = self.due(world, 3, Hanging(world))
+        other.redeliver(deliveries[0])
+        world.wait(12 * 3_600)
+        done = [other.redeliver(each) for each in deliveries]
+        assert [each.attempt is not None for each in done] == [True, False, False]

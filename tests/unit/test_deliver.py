@@ -9,16 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidhook.deliver import (
+    CUT_GAP,
     DISABLE_AFTER,
     DISABLE_EVIDENCE,
+    FIRST_SECONDS,
+    HUNG_GAP,
     JITTER,
+    LONGEST_GAP,
     PAUSES,
+    SLOW_SECONDS,
     attempt,
     disable_reason,
+    hanging_seconds,
     judge,
+    pace_after,
 )
 from vidhook.edges.http import Http, Response
-from vidhook.errors import Blocked, ConnectFailed, DnsFailed, RequestFailed, TimedOut
+from vidhook.errors import Blocked, ConnectFailed, DnsFailed, ProtocolBroken, RequestFailed, TimedOut
 from vidhook.event import Event
 from vidhook.task import Attempt, AttemptKind, Delivery, Outcome, Subscriber
 from vidhook.times import LONGEST_WAIT, Clock
@@ -75,6 +82,21 @@ def test_an_attempt_shows_the_whole_exchange() -> None:
     made = tried(answer(500, body=b"out of \xff disk"))
     assert (made.number, made.at, made.status, made.answer) == (1, NOW, 500, "out of \ufffd disk")
     assert (made.address, made.tls_version, made.timings) == ("203.0.113.7", "TLSv1.3", {"total": 5.0})
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_status_whose_head_broke_is_in_the_log_and_not_believed(status: int) -> None:
+    """Its owner sees what their server answered; half a head may be of somebody else."""
+    failure = ProtocolBroken("the answer ended inside its headers")
+    failure.status = status
+    made = tried(failure)
+    assert (made.outcome, made.kind, made.status) == ("retry", "protocol", status)
+
+
+def test_what_cut_the_body_of_an_answer_is_in_the_log() -> None:
+    """The owner of a server that keeps its lines open should learn of it, although nothing is lost."""
+    made = judge(1, NOW, replace(answer(200), broken="the deadline passed while waiting for the answer"))
+    assert (made.outcome, made.detail) == ("delivered", "the deadline passed while waiting for the answer")
 
 
 @given(seconds=st.integers(0, 10**6), status=st.sampled_from([429, 503]))
@@ -154,3 +176,48 @@ def test_every_way_that_a_request_breaks_is_a_kind_of_attempt() -> None:
     """Without a kind for its error class, an attempt would raise an exception instead of being written down."""
     kinds = {AttemptKind(error.kind) for error in RequestFailed.__subclasses__()}
     assert kinds == set(AttemptKind) - {AttemptKind.HTTP, AttemptKind.SECRET}
+
+
+HUNG = Attempt(1, NOW, Outcome.RETRY, AttemptKind.TIMEOUT, timings={"total": 15_000.0})
+SOON = Attempt(1, NOW, Outcome.DELIVERED, AttemptKind.HTTP, 200, timings={"total": 20.0})
+LATE = replace(SOON, timings={"total": FIRST_SECONDS * 1_000 + 1})
+gaps = st.sampled_from([0.0, 0.2, CUT_GAP, HUNG_GAP, LONGEST_GAP])
+
+
+def after(made: Attempt, gap: float = 0.0, *, whole: bool = True) -> Subscriber:
+    """Returns the subscriber after an attempt, which took its turn at this gap."""
+    before = replace(SUBSCRIBER, gap=gap, slow_until=NOW + SLOW_SECONDS if gap else 0.0)
+    slow_until, gap = pace_after(before, made, whole=whole)
+    return replace(before, slow_until=slow_until, gap=gap)
+
+
+@given(gap=gaps, whole=st.booleans())
+def test_an_attempt_that_hung_makes_the_next_one_wait_longer(gap: float, whole: bool) -> None:
+    """So what a subscriber costs by hanging is bounded, and the bound sinks."""
+    subscriber = after(HUNG, gap, whole=whole)
+    assert subscriber.hangs(NOW)
+    assert subscriber.hangs(NOW + SLOW_SECONDS)
+    assert subscriber.gap == (min(LONGEST_GAP, max(HUNG_GAP, 2 * gap)) if whole else max(CUT_GAP, gap))
+
+
+@given(gap=gaps, made=st.sampled_from([SOON, LATE, replace(SOON, outcome=Outcome.RETRY, status=500)]))
+def test_a_few_answers_in_time_end_the_turns(gap: float, made: Attempt) -> None:
+    """One answer is no proof: were all that wait let go at once, each could hang for 15 seconds."""
+    answers = 0
+    while gap:
+        assert after(made, gap).gap < gap
+        gap, answers = after(made, gap).gap, answers + 1
+    assert answers <= 7
+    assert not after(made).hangs(NOW)
+
+
+def test_publishing_is_spared_a_subscriber_that_is_slow_and_not_one_that_is_well() -> None:
+    """One that takes five seconds gets each event once, by its redelivery."""
+    assert after(LATE).slow_until >= NOW + SLOW_SECONDS
+    assert (after(LATE).gap, after(SOON).slow_until, after(SOON, 0.2).slow_until) == (0.0, 0.0, 0.0)
+
+
+def test_only_what_hung_counts_as_hanging() -> None:
+    """A refusal in a moment costs nothing, and a late 2xx is a success."""
+    late_refusal = replace(LATE, outcome=Outcome.RETRY, status=500)
+    assert [hanging_seconds(made) for made in (HUNG, late_refusal, SOON, LATE)] == [15.0, 3.001, 0.0, 0.0]

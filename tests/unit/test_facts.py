@@ -61,6 +61,8 @@ FACTS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "reason": maybe_text,
         "created_at": instants,
         "hold_until": instants,
+        "slow_until": instants,
+        "gap": instants,
         "failing_since": maybe_instant,
         "last_failure": maybe_instant,
         "failing_reported": flags,

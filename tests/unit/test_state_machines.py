@@ -4,18 +4,21 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
+from jsonata import Jsonata
 from samtranslator.yaml_helper import yaml_parse
 
 import publish_event
+from vidhook.deliver import FIRST_SECONDS
 from vidhook.parts import SLOWER
 from vidhook.poll import PROGRESS_POINTS
-from vidhook.publish import GO_ON_SECONDS, MOST_UNREACHED
+from vidhook.publish import GO_ON_SECONDS, MOST_UNREACHED, PROGRESS_SECONDS
 from vidhook.schedule import Known, next_pause
 from vidhook.store import STORE_PAUSES, STORE_SECONDS
 from vidhook.submission import schema
@@ -43,6 +46,7 @@ HISTORY_LIMIT = 25_000
 TASK_EVENTS, STATE_EVENTS = 5, 2
 ROUND_EVENTS = STATE_EVENTS + TASK_EVENTS + STATE_EVENTS  # Pause, Poll task, Settled?
 
+PROGRESS = PROGRESS_SECONDS + FIRST_SECONDS + 15  # a cold start and the writes
 ITEM_EVENTS = 2 + TASK_EVENTS + STATE_EVENTS  # one subscriber in the Map, whose start failed
 
 State = dict[str, Any]
@@ -125,7 +129,7 @@ def test_every_task_has_a_timeout_as_long_as_its_functions(path: str) -> None:
     for name, state in tasks(path).items():
         filling = re.fullmatch(r"\$\{(\w+)Arn\}", state["Resource"])
         function = TEMPLATE["Resources"][filling[1]]["Properties"]["Timeout"] if filling else 0
-        assert state["TimeoutSeconds"] >= (function if name != "Publish progress" else 60), name
+        assert state["TimeoutSeconds"] >= (function if name != "Publish progress" else PROGRESS), name
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -185,6 +189,21 @@ def test_cfn_lint_finds_nothing_in_the_language(path: str) -> None:
     assert findings(machine) == []
     machine["States"]["Pause"]["Second"] = 5
     assert any(found.startswith("E3601") for found in findings(machine))
+
+
+@pytest.mark.parametrize(("took", "left"), [(0, 5), (3.4, 2), (5, 0), (30, 0)])
+def test_progress_takes_its_time_from_the_pause_before_the_next_poll(took: float, left: int) -> None:
+    """However long a subscriber hangs, the task is polled when it would have been polled without it."""
+    state = definition("statemachines/watch.asl.json")["States"]["Publish progress"]
+    entered = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    ways_out = [state["Assign"], *(way["Assign"] for way in state["Catch"])]
+    assert len(ways_out) == 2
+    for assigned in ways_out:
+        expression = Jsonata(assigned["pause"].removeprefix("{%").removesuffix("%}"))
+        expression.assign("pause", 5)
+        expression.assign("states", {"context": {"State": {"EnteredTime": f"{entered:%Y-%m-%dT%H:%M:%S.000Z}"}}})
+        expression.register_lambda("millis", lambda: (entered.timestamp() + took) * 1_000)
+        assert expression.evaluate(None) == left
 
 
 def test_only_a_repeated_publishing_looks_for_the_video_first() -> None:

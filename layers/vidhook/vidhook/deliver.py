@@ -1,4 +1,8 @@
-"""Makes one attempt at a delivery: sends it, reads the answer, chooses the next retry and updates the subscriber."""
+"""Makes one attempt at a delivery: sends it, reads the answer, chooses the next retry and updates the subscriber.
+
+A subscriber that hangs has a breaker: its deliveries take turns, one attempt in a `gap` of a minute or more, and the
+others wait without an attempt. Each timeout doubles the gap, each answer divides it by four.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -22,6 +26,16 @@ if TYPE_CHECKING:
 PAUSES = (5, 30, 120, 600, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.2
 ATTEMPT_SECONDS = 15.0
+# An attempt at one that was well is shorter, as many may wait for its end, or hang with it. If cut, it is repeated.
+FIRST_SECONDS = 3.0
+AT_ONCE = 1
+# For the body of an answer, whose head says all that counts.
+BODY_SECONDS = 1.0
+# One that took longer than FIRST_SECONDS is not tried while publishing for this long, up to twice.
+SLOW_SECONDS = 1_800
+# Seconds from the end of one attempt to the next one: after one that was cut, and after one that hung for all its time.
+CUT_GAP, HUNG_GAP, LONGEST_GAP = 15.0, 60.0, 600.0
+GAP_SHRINKS, LEAST_GAP = 4, 0.1
 ANSWER_BYTES = 4_096
 # A short burst of failures must not disable a subscriber: it had no success for DISABLE_AFTER seconds, and its failed
 # attempts are spread over at least DISABLE_EVIDENCE seconds.
@@ -47,30 +61,57 @@ class Notifier:
     bus: "Bus"
     clock: "Clock"
 
+    def turn(self, subscriber: Subscriber) -> Subscriber | None:
+        """Returns the subscriber as it can be tried now, or None if it hangs and another delivery has its turn.
+
+        The turn of a process that was killed ends by itself.
+        """
+        now = self.clock.now()
+        if not subscriber.hangs(now):
+            return subscriber
+        until = now + ATTEMPT_SECONDS + _grown(subscriber.gap)
+        return replace(subscriber, hold_until=until) if self.ledger.move_hold(subscriber, until) else None
+
     def deliver(self, event: "Event", delivery: Delivery, subscriber: Subscriber) -> tuple[Delivery, Attempt]:
         """Makes one attempt and records its result: in the delivery log, on the delivery and on the subscriber.
 
         Returns the delivery as it now stands, and the attempt. The log is written first, so a crash can repeat an
-        attempt but never lose one. A subscriber that answered 410, or has failed for too long, is disabled.
+        attempt but never lose one. A subscriber that answered 410, or has failed for too long, is disabled. An attempt
+        at one that was well has FIRST_SECONDS; if it is cut then, it does not count and is repeated.
         """
+        whole = event.terminal and not subscriber.well(self.clock.now())
+        seconds = ATTEMPT_SECONDS if whole else FIRST_SECONDS
         try:
             signing = self.secrets.signing(subscriber, self.clock.now())
-            made = attempt(event, delivery, subscriber, signing, http=self.http, clock=self.clock)
+            made = attempt(event, delivery, subscriber, signing, http=self.http, clock=self.clock, seconds=seconds)
         except (NotFound, ValueError) as error:  # its secret is missing or invalid; the other subscribers go on
             unsigned = Attempt(
                 delivery.attempts + 1, self.clock.now(), Outcome.RETRY, AttemptKind.SECRET, detail=str(error)
             )
             made = _with_pause(unsigned, delivery.base, self.clock.jitter())
+        cut = made.kind is AttemptKind.TIMEOUT and event.terminal and not whole
+        if cut:
+            delivery, made = replace(delivery, base=delivery.base + 1), replace(made, pause=AT_ONCE)
         if made.pause and made.retry_after:
             # Many are told the same time to wait, and must not come back at one moment.
             pause = turn(subscriber.id, made.at + made.retry_after, self.ledger, made.at)
             made = replace(made, pause=max(made.pause, pause))
         tries = made.number - delivery.base
         delivery = self.ledger.note_attempt(delivery, made, STATE_AFTER[made.outcome])
-        self._update_subscriber(subscriber, made, tries)
+        self._update_pace(subscriber, made, whole)
+        if not cut:
+            self._update_subscriber(subscriber, made, tries)
         if made.outcome is Outcome.GONE:
             delivery = hold(delivery, self.ledger)
         return delivery, made
+
+    def _update_pace(self, subscriber: Subscriber, made: Attempt, whole: bool) -> None:
+        """Records how fast a subscriber may be tried after an attempt, and ends the turn early if it answered."""
+        slow_until, gap = pace_after(subscriber, made, whole=whole)
+        if (slow_until, gap) != (subscriber.slow_until, subscriber.gap):
+            self.ledger.note_pace(subscriber, slow_until, gap)
+        if subscriber.hangs(made.at) and gap < subscriber.gap:
+            self.ledger.move_hold(subscriber, self.clock.now() + gap)
 
     def _update_subscriber(self, subscriber: Subscriber, made: Attempt, tries: int) -> None:
         """Records an attempt's result on its subscriber, and reports a change on the bus."""
@@ -90,6 +131,38 @@ class Notifier:
             self.bus.report("endpoint.disabled", {**_report(seen, made), "reason": reason}, made.at)
         elif tries >= FAILING_TRIES and not seen.failing_reported and self.ledger.note_failing_reported(seen):
             self.bus.report("endpoint.failing", _report(seen, made), made.at)
+
+
+def pace_after(subscriber: Subscriber, made: Attempt, *, whole: bool) -> tuple[float, float]:
+    """Returns a subscriber's `slow_until` and `gap` after an attempt; `whole`: it had all of ATTEMPT_SECONDS."""
+    hangs = subscriber.hangs(made.at)
+    gap = subscriber.gap if hangs else 0.0
+    if hanging_seconds(made):
+        return _slow_until(made.at), _grown(gap) if whole else max(CUT_GAP, gap)
+    gap = gap / GAP_SHRINKS if gap >= LEAST_GAP * GAP_SHRINKS else 0.0
+    if _took(made) > FIRST_SECONDS:
+        return _slow_until(made.at), gap
+    return (subscriber.slow_until if gap else 0.0), gap
+
+
+def hanging_seconds(made: Attempt) -> float:
+    """Returns how long an attempt took that hung; 0.0 for one that was delivered, or that failed soon."""
+    took = _took(made)
+    hung = made.kind is AttemptKind.TIMEOUT or took > FIRST_SECONDS
+    return took if hung and made.outcome is not Outcome.DELIVERED else 0.0
+
+
+def _took(made: Attempt) -> float:
+    return made.timings.get("total", 0.0) / 1_000
+
+
+def _grown(gap: float) -> float:
+    return min(LONGEST_GAP, max(HUNG_GAP, 2 * gap))
+
+
+def _slow_until(at: float) -> float:
+    """Returns the end of the next whole SLOW_SECONDS: in steps, so that not each slow answer is written."""
+    return (at // SLOW_SECONDS + 2) * SLOW_SECONDS
 
 
 def disable_reason(subscriber: Subscriber, made: Attempt) -> str | None:
@@ -120,6 +193,7 @@ def attempt(
     *,
     http: "Http",
     clock: "Clock",
+    seconds: float = ATTEMPT_SECONDS,
 ) -> Attempt:
     """POSTs the event's body, signed at this moment, and returns the attempt. Never raises for the network.
 
@@ -134,9 +208,10 @@ def attempt(
             subscriber.url,
             headers=headers,
             body=body,
-            deadline=ATTEMPT_SECONDS,
+            deadline=seconds,
             max_bytes=ANSWER_BYTES,
             on_excess="truncate",
+            body_seconds=BODY_SECONDS,
         )
     except RequestFailed as error:
         made = Attempt(
@@ -144,6 +219,7 @@ def attempt(
             now,
             Outcome.RETRY,
             AttemptKind(error.kind),
+            status=error.status,
             detail=str(error),
             address=error.address,
             tls_version=error.tls_version,
@@ -166,6 +242,7 @@ def judge(number: int, now: float, response: "Response") -> Attempt:
         _outcome(response.status),
         AttemptKind.HTTP,
         status=response.status,
+        detail=response.broken,
         answer=response.body.decode("utf-8", "replace"),
         address=response.address,
         tls_version=response.tls_version,

@@ -86,7 +86,8 @@ class RequestFailed(VidhookError):
     """An outbound request got no complete answer. `kind` is its value of `AttemptKind` in the delivery log.
 
     The text is safe to show to the owner of the URL: it contains no query string and no address that a name resolved
-    to. `detail` is for operators only. `address`, `tls_version` and `timings` (milliseconds) say how far it got.
+    to. `detail` is for operators only. `status`, `address`, `tls_version` and `timings` (milliseconds) say how far it
+    got.
     """
 
     kind: ClassVar[str] = "protocol"
@@ -94,6 +95,7 @@ class RequestFailed(VidhookError):
     def __init__(self, message: str, *, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+        self.status: int | None = None
         self.address: str | None = None
         self.tls_version: str | None = None
         self.timings: dict[str, float] = {}

@@ -40,6 +40,7 @@ class Event:
     at: float
     body: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    on_bus: bool = field(default=False, compare=False)  # it was put on the event bus
 
     @property
     def terminal(self) -> bool:

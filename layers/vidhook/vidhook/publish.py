@@ -1,13 +1,15 @@
-"""Publishes an event: stores the video, writes the event, notifies the subscribers and puts it on the event bus."""
+"""Publishes an event: stores the video, writes the event, puts it on the event bus and notifies the subscribers."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
-from vidhook.deliver import PAUSES
+from vidhook.deliver import AT_ONCE, PAUSES
 from vidhook.errors import NotFound
 from vidhook.event import Event, failed, progress_event, terminal_event
 from vidhook.recipients import recipients
@@ -33,11 +35,14 @@ if TYPE_CHECKING:
     from vidhook.edges.machines import Machines
     from vidhook.store import Storage, Stored
 
-# Measured on two cores: more threads do not deliver faster.
-THREADS = 64
-# A progress event older than this is not sent. With the 15 s of an attempt, its publishing then ends before the timeout
-# of the state "Publish progress" (60 s), and the terminal event need not wait for it.
-PROGRESS_SECONDS = 30.0
+# Measured on two cores: more threads do not deliver faster. But one that waits for a subscriber works on nothing, so
+# one more begins whenever none has ended for HUNG_SECONDS.
+THREADS, MOST_THREADS, HUNG_SECONDS = 64, 256, 0.05
+# What was not begun by then is left to a redelivery of its own, so that publishing ends in time.
+NOTIFY_SECONDS = 30.0
+# A progress event older than this is not sent. With the seconds of an attempt, its publishing then ends before the
+# timeout of the state "Publish progress" (30 s), and the terminal event need not wait for it.
+PROGRESS_SECONDS = 10.0
 # For so long after its task was found done, a file that the time of one invocation is not enough for is gone on with.
 # Then it is a failure, as if it could not be stored.
 GO_ON_SECONDS = 4 * 3_600
@@ -106,7 +111,7 @@ def publish(  # noqa: PLR0913 - each is given by its name
     `execution` publishes; one from before a retry only repeats the event of that time. Raises NotFound when there is no
     such watch.
     """
-    ledger, bus = notifier.ledger, notifier.bus
+    ledger = notifier.ledger
     watch = ledger.watch(watch_id)
     stored: Stored | None = None
     if watch.event_id is not None or _is_from_before(watch, execution):
@@ -129,11 +134,28 @@ def publish(  # noqa: PLR0913 - each is given by its name
         event = ledger.put_event(ending, watch.retries)
         # Read after the event is written: a callback_url that is added meanwhile is seen here, or sees the event.
         watch = ledger.watch(watch_id)
+    # None of these waits for the others: whoever hangs or fails, the rest goes out.
+    errors: list[Exception] = []
+    forbidden = 0
+    try:
+        _put_on_bus(event, notifier)
+    except Exception as error:  # noqa: BLE001 - raised when the others are done
+        errors.append(error)
+    try:
+        forbidden = answer_tokens(event, ledger=ledger, machines=machines)
+    except Exception as error:  # noqa: BLE001 - raised when the others are done
+        errors.append(error)
     notified = notify(event, watch, notifier)
-    if not _ended_as_before(watch, event):
-        bus.put(event)
-    forbidden = answer_tokens(event, ledger=ledger, machines=machines)
+    if errors:
+        raise ExceptionGroup("the event is not everywhere", errors)
     return Published(event, notified=notified, stored=stored, watch=watch, forbidden=forbidden)
+
+
+def _put_on_bus(event: Event, notifier: "Notifier") -> None:
+    """Puts an event on the bus, unless that was done; after a crash between the two writes it is done again."""
+    if not event.on_bus:
+        notifier.bus.put(event)
+        notifier.ledger.note_on_bus(event)
 
 
 def _is_from_before(watch: Watch, execution: str | None) -> bool:
@@ -142,11 +164,6 @@ def _is_from_before(watch: Watch, execution: str | None) -> bool:
     The watch's own one ends it, or the sweeper starts another.
     """
     return watch.retries > 0 and not watch.settled and execution not in (None, watch.execution)
-
-
-def _ended_as_before(watch: Watch, event: Event) -> bool:
-    """Returns whether a retried watch ended with the very event that was published before the retry."""
-    return watch.event_id == event.id and watch.retried_at is not None and event.at < watch.retried_at
 
 
 def _goes_on(result: str, stored: "Stored", watch: Watch, notifier: "Notifier") -> bool:
@@ -170,19 +187,21 @@ def publish_progress(watch_id: str, *, notifier: "Notifier") -> Published:
     if watch.settled or watch.snapshot is None:
         return Published(watch=watch)
     event = progress_event(watch, watch.snapshot, notifier.clock.now())
+    notifier.bus.put(event)
     notified = notify(event, watch, notifier)
     for each in notified.unreached:
         notifier.ledger.change_delivery(replace(each.delivery, state=DeliveryState.CANCELLED, next_at=None))
-    notifier.bus.put(event)
     return Published(event, notified=replace(notified, unreached=()), watch=watch)
 
 
 def notify(event: Event, watch: Watch, notifier: "Notifier") -> Notified:
-    """POSTs an event to all its recipients at the same time.
+    """POSTs an event to all its recipients at the same time, and waits for each for a few seconds only.
 
     Each delivery is in the ledger before its first attempt, so none is lost. Nothing is sent to a subscriber that is
-    paused, disabled or asked us to wait: terminal events wait for it, progress events are dropped.
+    paused, disabled or asked us to wait: terminal events wait for it, progress events are dropped. A terminal event to
+    one that hangs or fails is left to a redelivery of its own.
     """
+    began, slots = notifier.clock.now(), Semaphore(THREADS)
     subscribers = recipients(
         event,
         watch,
@@ -190,16 +209,36 @@ def notify(event: Event, watch: Watch, notifier: "Notifier") -> Notified:
         default_secret_name=notifier.secrets.default_name,
         now=notifier.clock.now(),
     )
-    with ThreadPoolExecutor(max_workers=min(THREADS, len(subscribers)) or 1) as pool:
-        results = list(pool.map(lambda subscriber: _notify_one(event, subscriber, notifier), subscribers))
+    with ThreadPoolExecutor(max_workers=min(MOST_THREADS, len(subscribers)) or 1) as pool:
+        begun = []
+        for subscriber in subscribers:
+            slots.acquire(timeout=HUNG_SECONDS)
+            begun.append(pool.submit(_releasing, slots, partial(_notify_one, event, subscriber, notifier, began)))
+        results = [each.result() for each in begun]
+    ended = notifier.clock.now()
     return Notified(
         tuple(attempt for result in results for attempt in result.attempts),
-        tuple(unreached for result in results for unreached in result.unreached),
+        tuple(_left(unreached, ended) for result in results for unreached in result.unreached),
         tuple(fault for result in results for fault in result.faults),
     )
 
 
-def _notify_one(event: Event, subscriber: Subscriber, notifier: "Notifier") -> Notified:
+def _left(unreached: Unreached, now: float) -> Unreached:
+    """Returns it with what is left of its pause, which began before others were waited for."""
+    next_at = unreached.delivery.next_at
+    if next_at is None:
+        return unreached
+    return replace(unreached, pause=min(unreached.pause, max(AT_ONCE, math.ceil(next_at - now))))
+
+
+def _releasing(slots: Semaphore, work: "Callable[[], Notified]") -> Notified:
+    try:
+        return work()
+    finally:
+        slots.release()
+
+
+def _notify_one(event: Event, subscriber: Subscriber, notifier: "Notifier", began: float) -> Notified:
     ledger, now = notifier.ledger, notifier.clock.now()
     if not event.terminal and now - event.at > PROGRESS_SECONDS:
         return Notified()
@@ -209,11 +248,13 @@ def _notify_one(event: Event, subscriber: Subscriber, notifier: "Notifier") -> N
     if not subscriber.active:
         hold(delivery, ledger)
         return Notified()
-    if delivery.next_at is None and subscriber.hold_until > now:
+    if delivery.next_at is None and subscriber.hold_until > now and not subscriber.hangs(now):
         return Notified(unreached=(Unreached(*wait_for_turn(delivery, subscriber, ledger, now)),))
     wait = max(delivery.next_at or 0.0, subscriber.hold_until) - now
-    if delivery.attempts or wait > 0:
-        return Notified(unreached=(Unreached(delivery, max(1, math.ceil(wait))),))
+    troubled = event.terminal and not subscriber.well(now)
+    if delivery.attempts or wait > 0 or troubled or now - began > NOTIFY_SECONDS:
+        pause = max(AT_ONCE, math.ceil(wait))
+        return Notified(unreached=(Unreached(replace(delivery, next_at=now + pause), pause),))
     try:
         delivery, attempt = notifier.deliver(event, delivery, subscriber)
     except Exception as fault:  # noqa: BLE001 - returned, logged and counted; the other subscribers go on

@@ -18,7 +18,9 @@ def recipients(
     found = [subscriber for subscriber in ledger.subscribers() if wants(subscriber, event)]
     own = (callback_subscriber(url, watch, default_secret_name) for url in watch.callback_urls)
     found += [ledger.callback(each, now) for each in own if wants(each, event)]
-    return found if event.terminal else [each for each in found if each.active and each.hold_until <= now]
+    if event.terminal:
+        return found
+    return [each for each in found if each.active and max(each.hold_until, each.slow_until) <= now]
 
 
 def wants(subscriber: Subscriber, event: "Event") -> bool:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from vidhook.deliver import HUNG_GAP
 from vidhook.errors import NotFound
 from vidhook.runs import hold, wait_for_turn
 from vidhook.task import Attempt, Delivery, DeliveryState, Subscriber
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from vidhook.deliver import Notifier
     from vidhook.edges.ledger import Ledger
     from vidhook.event import Event
+
+# Thousands may wait for a subscriber that hangs, so each looks again only when it has waited for a quarter longer.
+WAITED_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,8 @@ def redeliver(
     """Makes the next attempt at a delivery, with the URL and the secret that the subscriber has now.
 
     The delivery is cancelled if the subscriber was removed, and held if it is paused or disabled. If the subscriber
-    asked us to wait, the result is a pause only; `waited_for` (unix seconds) says until when this execution has waited
-    already. A newer run of the delivery ends this one.
+    asked us to wait, or hangs while it is another delivery's turn, the result is a pause only; `waited_for` (unix
+    seconds) says until when this execution has waited already. A newer run of the delivery ends this one.
     """
     ledger, now = notifier.ledger, notifier.clock.now()
     try:
@@ -53,10 +57,18 @@ def redeliver(
     if not subscriber.active:
         return Redelivered(True, state=hold(delivery, ledger).state)
     waiting = now - delivery.created_at
-    if subscriber.hold_until > max(now, waited_for):
+    if subscriber.hold_until > max(now, waited_for) and not subscriber.hangs(now):
         delivery, pause = wait_for_turn(delivery, subscriber, ledger, now)
         return Redelivered(False, pause, now + pause, state=delivery.state, undelivered_seconds=waiting)
-    delivery, attempt = notifier.deliver(event, delivery, subscriber)
+    turn = None if subscriber.hold_until > max(now, waited_for) else notifier.turn(subscriber)
+    if turn is None:
+        subscriber = ledger.subscriber(subscriber.id)
+        pause = max(0, int(subscriber.hold_until - now)) + 1
+        if subscriber.hangs(now) and subscriber.gap >= HUNG_GAP:
+            pause = max(pause, int(waiting / WAITED_SHARE))
+        ledger.change_delivery(replace(delivery, next_at=now + pause))
+        return Redelivered(False, pause, now + pause, state=delivery.state, undelivered_seconds=waiting)
+    delivery, attempt = notifier.deliver(event, delivery, turn)
     pause = attempt.pause or 0
     return Redelivered(attempt.pause is None, pause, now + pause, attempt, delivery.state, waiting)
 

@@ -289,9 +289,11 @@ class Subscriber:
     """An HTTPS endpoint that is notified, with its filter. Its secrets are in Secrets Manager under `secret_name`.
 
     reason: why it is paused or disabled. hold_until: nothing is sent before this instant, because it answered with
-    Retry-After. failing_since and last_failure: the first and the latest failed attempt with no success in between.
-    failing_reported: these failures were reported on the bus. metadata: keys and values that a task's metadata must
-    have.
+    Retry-After, or while it hangs. slow_until: publishing makes no attempt before this instant, because one took longer
+    than publishing waits. gap: while it is not well, the least seconds between two attempts, since it hung; 0 for none.
+    failing_since and last_failure: the first and the latest failed attempt with no success in between.
+    failing_reported: these failures were reported on the bus.
+    metadata: keys and values that a task's metadata must have.
     """
 
     id: str
@@ -306,6 +308,8 @@ class Subscriber:
     reason: str | None = None
     created_at: float = 0.0
     hold_until: float = 0.0
+    slow_until: float = 0.0
+    gap: float = 0.0
     failing_since: float | None = None
     last_failure: float | None = None
     failing_reported: bool = False
@@ -313,6 +317,14 @@ class Subscriber:
     @property
     def active(self) -> bool:
         return self.state is SubscriberState.ACTIVE
+
+    def well(self, now: float) -> bool:
+        """Whether it has answered its latest attempts, and in time."""
+        return self.failing_since is None and self.slow_until <= now
+
+    def hangs(self, now: float) -> bool:
+        """Whether it hung and has not answered since, or only lately, so that its deliveries take turns."""
+        return self.gap > 0 and not self.well(now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,11 @@ _Resolve = Callable[..., Iterable[tuple[Any, ...]]]  # shaped like socket.getadd
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer, with at most `max_bytes` of its body, which is decoded if it came in gzip or deflate.
+    """An answer, with at most `max_bytes` of its body, which is decoded if it came in gzip or deflate.
 
     `headers` have lower-case names, repeated ones joined with ", ". `timings` are milliseconds: `dns`, `connect`,
     `tls`, `first_byte` (from sending to the first byte of the answer) and `total`; what did not happen is absent.
+    `broken` says what cut the body short, where `send` accepts that.
     """
 
     status: int
@@ -116,6 +117,7 @@ class Response:
     address: str | None
     tls_version: str | None
     timings: Mapping[str, float]
+    broken: str = ""
 
 
 class Http:
@@ -155,17 +157,21 @@ class Http:
         deadline: float = 10.0,
         max_bytes: int = 65_536,
         on_excess: Literal["error", "truncate"] = "error",
+        body_seconds: float | None = None,
         same_origin_redirects: int = 0,
     ) -> Response:
         """Sends one request and returns its whole answer within `deadline` seconds.
 
-        A body above `max_bytes`, counted when it is decoded, raises TooLarge or is cut, as `on_excess` says. Follows at
-        most `same_origin_redirects` with status 307 or 308 to the same scheme, host and port, with the same method,
-        headers and body; any other redirect is the answer. Raises the subclass of RequestFailed for what broke.
+        A body above `max_bytes`, counted when it is decoded, raises TooLarge or is cut, as `on_excess` says. With
+        `body_seconds` the head is what counts: a body that is not whole so many seconds after it, or that breaks, is
+        cut there. Follows at most `same_origin_redirects` with status 307 or 308 to the same scheme, host and port,
+        with the same method, headers and body; any other redirect is the answer. Raises the subclass of RequestFailed
+        for what broke.
         """
         parts, ends = self._split(url), monotonic() + deadline
         while True:
             with closing(_Exchange(self, ends)) as exchange:
+                exchange.body_seconds = body_seconds
                 answer = exchange.start(method, parts, headers or {}, body)
                 target = self._same_origin_target(answer, parts) if same_origin_redirects else None
                 if target is None:
@@ -178,6 +184,7 @@ class Http:
                         address=exchange.address,
                         tls_version=exchange.tls_version,
                         timings=exchange.timings(),
+                        broken=exchange.broken,
                     )
             parts, same_origin_redirects = target, same_origin_redirects - 1
 
@@ -341,6 +348,9 @@ class _Exchange(HTTPAdapter):
         self.tls_version: str | None = None
         self.patience = math.inf  # the longest wait for the next bytes, in seconds
         self.end_is_unsure = False  # TLS ended without a close_notify: the body may have been cut off
+        self.body_seconds: float | None = None  # the longest wait for the body, which may then break
+        self.status: int | None = None
+        self.broken = ""
         self._http, self._ends, self._started = http, ends, monotonic()
         self.phases: dict[str, float] = {}  # seconds
         self._socket: socket.socket | None = None
@@ -356,8 +366,9 @@ class _Exchange(HTTPAdapter):
         return {phase: round(seconds * 1000, 3) for phase, seconds in phases.items()}
 
     def annotated(self, failure: RequestFailed) -> RequestFailed:
-        """Returns the failure with the address, the TLS version and the timings of the request."""
+        """Returns the failure with the status, the address, the TLS version and the timings of the request."""
         failure.address, failure.tls_version, failure.timings = self.address, self.tls_version, self.timings()
+        failure.status = self.status
         return failure
 
     def start(self, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes) -> requests.Response:
@@ -381,18 +392,29 @@ class _Exchange(HTTPAdapter):
         if strict and (_announced(answer) or 0) > most:
             raise self.annotated(TooLarge(f"the answer announces more than {most} bytes"))
         content = bytearray()
-        while len(content) <= most and (piece := self.read(answer, most + 1 - len(content))):
-            content += piece
+        if self.body_seconds is not None:
+            self._ends = min(self._ends, monotonic() + self.body_seconds)
+        try:
+            while len(content) <= most and (piece := self.read_some(answer, most + 1 - len(content))):
+                content += piece
+        except RequestFailed as failure:
+            if self.body_seconds is None:
+                raise
+            self.broken = self.broken or str(failure)
         if _packed(_plain(answer.headers)) and not (strict and len(content) > most):
-            try:
-                content = _unpacked(content, most + 1, whole=strict)
-            except zlib.error:
-                if strict:
-                    raise self.annotated(ProtocolBroken("the answer cannot be decoded")) from None
+            content = self._decoded(content, most + 1, strict=strict)
         if strict and len(content) > most:
             raise self.annotated(TooLarge(f"the answer is longer than {most} bytes"))
         del content[most:]
         return bytes(content)
+
+    def _decoded(self, content: bytearray, most: int, *, strict: bool) -> bytearray:
+        try:
+            return _unpacked(content, most, whole=strict)
+        except zlib.error:
+            if strict:
+                raise self.annotated(ProtocolBroken("the answer cannot be decoded")) from None
+            return content
 
     def read(self, answer: requests.Response, size: int) -> bytes:
         """Returns the next `size` bytes of the body as they came, fewer only at its end."""
@@ -527,11 +549,11 @@ class _TimedSocket(io.RawIOBase):
     """A connected socket for http.client; every read and write ends by the exchange's deadline."""
 
     def __init__(self, exchange: _Exchange, connected: socket.socket) -> None:
-        self._exchange, self._socket, self._since = exchange, connected, monotonic()
+        self.exchange, self._socket, self._since = exchange, connected, monotonic()
 
     def sendall(self, data: bytes) -> None:
-        with self._exchange.phase(None, "while sending"):
-            self._socket.settimeout(self._exchange.left())
+        with self.exchange.phase(None, "while sending"):
+            self._socket.settimeout(self.exchange.left())
             try:
                 self._socket.sendall(data)  # plain or TLS: the timeout is for all of the data
             except ssl.SSLEOFError:
@@ -539,15 +561,15 @@ class _TimedSocket(io.RawIOBase):
         self._since = monotonic()
 
     def readinto(self, buffer: Any) -> int:
-        with self._exchange.phase(None, "while waiting for the answer"):
-            self._socket.settimeout(min(self._exchange.left(), self._exchange.patience))
+        with self.exchange.phase(None, "while waiting for the answer"):
+            self._socket.settimeout(min(self.exchange.left(), self.exchange.patience))
             try:
                 count = self._socket.recv_into(buffer)
             except ssl.SSLEOFError:
                 # Python's own servers close TLS without a close_notify: this is the end, if no more was announced.
-                self._exchange.end_is_unsure, count = True, 0
+                self.exchange.end_is_unsure, count = True, 0
         if count:
-            self._exchange.phases.setdefault("first_byte", monotonic() - self._since)
+            self.exchange.phases.setdefault("first_byte", monotonic() - self._since)
         return count
 
     def makefile(self, *_: object) -> "_Reader":
@@ -576,17 +598,19 @@ class _Answer(HTTPResponse):
             _read_headers(reader)
             version, status, reason = self._read_status()
         self.code, self.status, self.reason = status, status, reason.strip()
+        reader.exchange.status = status
         self.version = 10 if version == "HTTP/1.0" else 11
         self.headers = self.msg = _read_headers(reader)
         reader.in_head = False
-        lengths = self.headers.get_all("content-length", [])
-        if not all(map(_LENGTH.fullmatch, lengths)):
-            raise ProtocolBroken("the answer's Content-Length is not one number")
-        if len(set(map(int, lengths))) > 1:
-            raise ProtocolBroken("the answer has two lengths")
-        codings = [coding.lower() for coding in self.headers.get_all("transfer-encoding", [])]
-        if codings not in ([], ["chunked"]):
-            raise ProtocolBroken("the answer's Transfer-Encoding is not chunked")
+        problem = _framing_problem(self.headers)
+        if problem:
+            if reader.exchange.body_seconds is None:
+                raise ProtocolBroken(problem)
+            reader.exchange.broken = problem
+            for name in _FRAMING:
+                del self.headers[name]
+            self.headers["content-length"] = "0"  # where such a body ends, nobody knows
+        lengths, codings = (self.headers.get_all(name, []) for name in _FRAMING)
         self.chunked, self.chunk_left = bool(codings), None
         self.length = int(lengths[0]) if lengths and not codings else None
         if status in (101, 204, 304):
@@ -612,6 +636,7 @@ class _Reader(io.BufferedReader):
 
     def __init__(self, source: _TimedSocket) -> None:
         super().__init__(source)
+        self.exchange = source.exchange
         self.in_head, self._left = True, _HEAD_BYTES
 
     def readline(self, size: int | None = -1) -> bytes:
@@ -624,6 +649,18 @@ class _Reader(io.BufferedReader):
             if not line.endswith(b"\n") and (line or not nothing_yet):
                 raise ProtocolBroken("the answer ended inside its headers")
         return line
+
+
+def _framing_problem(headers: HTTPMessage) -> str:
+    """Returns why nobody can say where the body of an answer ends, "" if it is plain."""
+    lengths, codings = (headers.get_all(name, []) for name in _FRAMING)
+    if not all(map(_LENGTH.fullmatch, lengths)):
+        return "the answer's Content-Length is not one number"
+    if len(set(map(int, lengths))) > 1:
+        return "the answer has two lengths"
+    if [coding.lower() for coding in codings] not in ([], ["chunked"]):
+        return "the answer's Transfer-Encoding is not chunked"
+    return ""
 
 
 def _read_headers(reader: _Reader) -> HTTPMessage:

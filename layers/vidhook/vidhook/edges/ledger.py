@@ -325,6 +325,13 @@ class Ledger:
                 return first
         return _event(self._get(watch_id, f"event#{event_id}", f"event {event_id} of task {watch_id}"))
 
+    def note_on_bus(self, event: Event) -> None:
+        """Records that a terminal event was put on the event bus."""
+        for sk in ("event", f"event#{event.id}"):
+            with suppress(LostRace):
+                self._update(_key(event.watch_id, sk), {"on_bus": True}, "id = :seen_id", {"id": event.id})
+                return
+
     def events(self, watch_id: str) -> list[Event]:
         """Returns the terminal events of a watch, oldest first: one, or two if it was retried."""
         return sorted((_event(item) for item in self._items(watch_id, "event")), key=lambda event: event.at)
@@ -583,7 +590,7 @@ class Ledger:
         values: Item = {"state": state, "reason": reason, **_holds(self._clock.now())}
         if state is SubscriberState.ACTIVE:
             values |= {"failing_since": None, "last_failure": None, "failing_reported": False}
-            values |= {"hold_until": 0.0, "free_at": None}
+            values |= {"hold_until": 0.0, "free_at": None, "slow_until": 0.0, "gap": 0.0}
         self.change_subscriber(subscriber_id, values)
 
     def holding_subscribers(self) -> Iterator[tuple[Subscriber, float]]:
@@ -666,6 +673,21 @@ class Ledger:
                 _subscriber_key(subscriber.id),
                 {"failing_since": None, "last_failure": None, "failing_reported": False},
             )
+
+    def note_pace(self, subscriber: Subscriber, slow_until: float, gap: float) -> None:
+        """Records how fast a subscriber may be tried."""
+        with suppress(LostRace):
+            self._update(_subscriber_key(subscriber.id), {"slow_until": slow_until, "gap": gap})
+
+    def move_hold(self, subscriber: Subscriber, until: float) -> bool:
+        """Moves a subscriber's `hold_until`. Returns False if it was moved by another one since it was read."""
+        unmoved = "(attribute_not_exists(hold_until) OR hold_until = :seen_hold_until)"
+        condition, seen = f"attribute_exists(pk) AND {unmoved}", {"hold_until": subscriber.hold_until}
+        try:
+            self._update(_subscriber_key(subscriber.id), {"hold_until": until}, condition, seen)
+        except LostRace:
+            return False
+        return True
 
     def note_failing_reported(self, subscriber: Subscriber) -> bool:
         """Marks the current failures as reported. Returns True if this call did it: its caller must report them."""
