@@ -101,7 +101,7 @@ def test_a_subscriber_that_answers_410_is_disabled_and_its_events_are_held(bridg
     assert webhooks(app, second)[-1].id == bridge.event(second).id
 
 
-def test_events_are_held_while_a_subscriber_is_paused_and_sent_oldest_first_when_it_is_resumed(
+def test_events_are_held_while_a_subscriber_is_paused_and_sent_when_it_is_resumed(
     bridge: Bridge, subscriber: Make
 ) -> None:
     """No event is lost while an operator works on the subscriber."""
@@ -114,8 +114,8 @@ def test_events_are_held_while_a_subscriber_is_paused_and_sent_oldest_first_when
     assert resume(bridge, known) == 3
     assert [len(webhooks(app, task)) for task in tasks] == [1, 1, 1]
     executions = bridge.states.list_executions(stateMachineArn=bridge.redeliver_arn)["executions"]
-    mine = sorted((each for each in executions if known.id in each["name"]), key=lambda each: each["startDate"])
-    assert [each["name"].partition("-")[0] for each in mine] == [bridge.event(task).id for task in tasks]
+    mine = {each["name"].partition("-")[0] for each in executions if known.id in each["name"]}
+    assert mine == {bridge.event(task).id for task in tasks}
 
 
 def test_retry_after_delays_all_events_for_this_subscriber(bridge: Bridge, subscriber: Make) -> None:

@@ -557,7 +557,7 @@ class Life(RuleBasedStateMachine):
         self.town.check()
 
 
-@pytest.mark.parametrize("lives", [50, pytest.param(3_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lives", [50, pytest.param(600, marks=pytest.mark.slow)])
 def test_from_every_state_every_delivery_ends_by_itself(lives: int) -> None:
     """Hypothesis tries sequences that nobody would think of; after them only time passes and the sweeper works."""
     terms = settings(
