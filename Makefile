@@ -10,8 +10,6 @@ CHECKOV := .venv-checkov
 # The benches' report draws pictures, which nothing else needs.
 REPORT := .venv-report
 export SAM_CLI_TELEMETRY = 0
-# One more than there are cores: tests against the deployed stack wait most of the time.
-WORKERS := $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1 )))
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,7 +29,7 @@ setup: $(READY) ## set up the virtual environment
 demo: $(READY) ## run the whole stack on this machine: sample providers, videos in S3, signed webhooks
 	@$(BIN)/vidhook demo
 test: $(READY) ## run every fast test
-	@$(BIN)/pytest -n $(WORKERS) -m "not slow"
+	@$(BIN)/pytest -n auto -m "not slow"
 test-slow: $(READY) ## run the tests that take minutes
 	@$(BIN)/pytest -n auto -m slow
 coverage: $(READY) ## measure the coverage of the package and the functions; fails below the gate
