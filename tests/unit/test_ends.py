@@ -157,6 +157,11 @@ class TestCompletedWithoutALink:
         assert outcome(got) == (Status.FAILED, Category.CONTENT_POLICY)
         assert not got.inferred
 
+    def test_a_reason_that_says_it_goes_on_is_no_end(self) -> None:
+        """Some relays say SUCCESS as soon as their upstream has taken the task."""
+        body = {"data": {"task_id": "t1", "status": "SUCCESS", "fail_reason": "渲染中"}}
+        assert reading(body, "alad").outcome == "retry"
+
     def test_a_friendly_message_is_no_reason(self) -> None:
         """`message: "Video generated"` stands on success too."""
         got = reading({"task_id": "t1", "status": "completed", "message": "Video generated"}, "vibepeak")
@@ -339,6 +344,10 @@ class TestWhichPartIsTheTask:
         body = {"status": "success", "id": "req_1", "data": {"task_id": "t1", "state": "running"}}
         assert outcome(reading(body))[0] == Status.PROCESSING
         assert outcome(reading({**body, "data": {"state": "running"}}))[0] == Status.PROCESSING
+        alone = reading({"status": "success", "id": "req_1", "request_id": "r"})
+        assert (alone.outcome, alone.inferred) == ("retry", False)
+        linked = reading({"status": "success", "id": "row_7", "url": LINK})
+        assert outcome(linked)[0] == Status.COMPLETED
 
     def test_of_several_tasks_the_one_that_was_asked_for_counts(self) -> None:
         """Some APIs answer with a list."""

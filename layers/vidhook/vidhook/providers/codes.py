@@ -128,7 +128,7 @@ UPSTREAMS: dict[str, dict[str, str]] = {
     },
     # Jimeng (Volcengine Visual): https://www.volcengine.com/docs/85621/1777001
     "jimeng": {
-        Category.CONTENT_POLICY: "50411 50412 50413 50511 50512 50514 50515 50516 50517 50518 50519",
+        Category.CONTENT_POLICY: "50411 50412 50413 50511 50512 50516 50517 50518 50519",
         Category.PROVIDER: "50520 50521 50522",
         BUSY: "50429 50430 50500 50501",
     },

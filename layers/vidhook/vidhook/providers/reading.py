@@ -60,7 +60,7 @@ UNFINISHED = (
     r"|\b(?:in progress|unfinished|yet to be|wait (?:until|till|while)|no (?:result|output|video)s? yet)\b"
     r"|\bstat(?:us|e)\b(?: is)?\W{1,3}(?:pending|queued|running|processing|generating|rendering|not start|submitted)\b"
     r"|^(?:processing|pending|queued|running|generating|rendering|not ready)\W{0,3}$"
-    r"|(?:处理|生成|排队|进行|运行|执行|處理|排隊|進行)中|(?:尚未|还未|还没|仍未|未)(?:完成|就绪|生成|结束)"
+    r"|(?:处理|生成|排队|进行|运行|执行|渲染|處理|排隊|進行)中|(?:尚未|还未|还没|仍未|未)(?:完成|就绪|生成|结束)"
     r"|(?:正|还)在(?:处理|生成|排队|运行)|処理中|まだ|未完了|(?:처리|생성|진행|대기) ?중"
     r"|todav[ií]a no|a[uú]n no|en (?:proceso|curso|cola)\b"
 )
@@ -200,7 +200,9 @@ class _Exchange:
         spelled = fold(word)
         if task is not self.document or spelled not in ENVELOPE_WORDS or spelled in self.provider.statuses:
             return False
-        return name is None and self.file("result", task, "video") is None
+        # `success` with another id than the task's is about the request with that id.
+        foreign = spelled == "success" and self.task_id is not None and name != self.task_id
+        return (name is None or foreign) and self.file("result", task) is None
 
     # An answer with a status word: the word decides which other values count
 
@@ -273,7 +275,8 @@ class _Exchange:
             # What is no reason by its words may be none, such as "Video generated", or one that nobody has listed.
             said = f": {found.message}" if found and found.message else ""
             error = task_error(None, Category.NO_RESULT, message + said)
-        if self.age is not None and self.age < YOUNG_SECONDS:
+        goes_on = found is not None and _is_unfinished(found)
+        if goes_on or (self.age is not None and self.age < YOUNG_SECONDS):
             return Reading("retry", error=error)
         return Reading("snapshot", replace(snapshot, status=Status.FAILED, error=error, said=False), error)
 

@@ -26,7 +26,7 @@ WORDS = {
     Status.FAILED: """failed failure fail error errored rejected refused aborted exception crashed terminated killed
         unsuccessful incomplete interrupted
         失败 失敗 生成失败 错误 异常 出错 錯誤 エラー 失敗しました 실패 실패했습니다 오류
-        fallido fallida falló fallo falhou echec échoué fehlgeschlagen""",
+        fallido fallida fallado falló fallo falhou echec échoué fehlgeschlagen""",
 }
 # Status words that mean failed, by the category that they imply.
 FINAL_WORDS = {
