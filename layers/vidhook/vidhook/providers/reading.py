@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from vidhook.errors import BadInput
 from vidhook.providers.expressions import search
 from vidhook.providers.file import Provider, content_url, fold, task_request
-from vidhook.providers.reasons import Reason, category, find_reason, merge_reasons, names_in, task_error, upper_snake
+from vidhook.providers.reasons import Guess, Reason, category, guess, merge_reasons, task_error, upper_snake
 from vidhook.providers.redaction import without_key
 from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
 from vidhook.providers.statuses import Meaning, meaning_of
@@ -37,8 +37,6 @@ AS_HTTP: dict[Category | None, int] = {
     Category.INVALID_INPUT: 400,
 }
 ENVELOPE_WORDS = {"success", "fail", "error"}
-# Where an envelope says that a request was refused, if the provider's file does not say where.
-REFUSAL_KEYS = ("error", "errors", "code", "errorcode", "errcode", "detail", "baseresp")
 WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
 # Links that do not show that a task is completed: a preview stands in the answer of a running one too.
 UNCONVINCING = {Rank.CONTENT, Rank.PREVIEW, Rank.OTHER, Rank.ECHO}
@@ -343,8 +341,8 @@ class _Exchange:
     def _reason(self, task: dict[str, Any]) -> Reason | None:
         """Returns the reason that stands in the task; else the envelope's, where a mere message does not count."""
         found = self._own_reason([task])
-        if found is None and _says_failure(self.answer):
-            found = self._own_reason([self.answer]) or find_reason(self.answer)
+        if found is None and (guessed := guess(self.answer)).refused:
+            found = self._own_reason([self.answer]) or guessed.reason
         return found
 
     def _own_reason(self, parts: Iterable[dict[str, Any]]) -> Reason | None:
@@ -370,9 +368,9 @@ class _Exchange:
 
     def without_status(self) -> Reading:
         """Reads a JSON object without a status: the provider's file says where a refusal stands, else it is guessed."""
-        provider = self.provider
+        provider, guessed = self.provider, guess(self.answer)
         own = self._own_reason([self.answer, *self._parts()])
-        found = own if own and own.code else _joined(own, find_reason(self.answer))
+        found = own if own and own.code else _joined(own, guessed.reason)
         kind = category(provider, found)
         code = fold(found.code) if found and found.code else ""
         if code in provider.codes and self._ends_the_task(kind):
@@ -380,7 +378,7 @@ class _Exchange:
             return Reading("snapshot", Snapshot(Status.FAILED, error=error, said=False), error)
         if (found and _is_unfinished(found)) or _passes(found, kind):
             return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
-        meant = self._meant_status(found, kind, refused=own is not None and own.code is not None)
+        meant = self._meant_status(found, kind, guessed, own is not None and own.code is not None)
         if meant in REFUSED:
             kind = kind if kind in (Category.QUOTA, Category.CONTENT_POLICY) else REFUSED[meant]
         elif meant in GONE:
@@ -403,14 +401,13 @@ class _Exchange:
             return self.status < 500 and self.status not in (408, 425, 429)
         return self.status < 300 and kind not in (Category.AUTH, Category.QUOTA, Category.NOT_FOUND)
 
-    def _meant_status(self, found: Reason | None, kind: Category | None, refused: bool) -> int:
+    def _meant_status(self, found: Reason | None, kind: Category | None, guessed: Guess, refused: bool) -> int:
         """Returns the HTTP status that is meant: some send errors inside a 200, and "not found" inside a 400."""
         status = self.status
         if 200 <= status < 300:
-            numbers = [number(self.answer.get(key)) or 0 for key in ("code", "status", "statusCode", "status_code")]
-            numbers.append((found and number(found.code)) or 0)
-            unnumbered = AS_HTTP.get(kind, 500) if refused or _says_failure(self.answer) else status
-            status = int(next((code for code in numbers if 400 <= code < 600), unnumbered))
+            coded = (found and number(found.code)) or 0
+            unnumbered = AS_HTTP.get(kind, 500) if refused or guessed.refused else status
+            status = guessed.status or (int(coded) if 400 <= coded < 600 else unnumbered)
         if kind is Category.NOT_FOUND and 200 <= status < 500 and status not in REFUSED and status not in TRANSIENT:
             return 404
         if self.status in (401, 403) and kind is Category.CONTENT_POLICY:
@@ -476,13 +473,6 @@ def _is_whole(word: str) -> bool:
 def _object(value: Any) -> str | None:
     kind = (text(value) or "").casefold()
     return "video" if "video" in kind else "image" if "image" in kind else None
-
-
-def _says_failure(answer: Mapping[str, Any]) -> bool:
-    answer = names_in(answer)
-    flagged = any(answer.get(flag) in (False, "false") for flag in ("success", "ok")) or answer.get("error") is True
-    worded = fold(text(answer.get("status")) or "") in ("fail", "error")
-    return flagged or worded or any(find_reason(answer.get(key)) for key in REFUSAL_KEYS)
 
 
 # The wait that the provider asks for.

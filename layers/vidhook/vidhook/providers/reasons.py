@@ -53,6 +53,10 @@ MESSAGE_KEYS = (
         "statusmsg",
     ),
 )
+# Where an envelope says that a request was refused.
+FLAGS = ("success", "ok")
+REFUSAL_KEYS = ("error", "errors", "code", "errorcode", "errcode", "detail", "baseresp")
+STATUS_KEYS = ("code", "status", "statuscode")
 # Possessive quantifiers do not backtrack: a text full of spaces cannot make the search slow.
 CODE_AND_MESSAGE = re.compile(
     r"\bcode\s*+[:=]\s*+\"?+([\w.-]*+)\"?+\s*+[,;]?+\s*+(?:message|msg)\s*+[:=]\s*+(.*)", re.DOTALL
@@ -83,6 +87,32 @@ def merge_reasons(values: Iterable[object], depth: int = 8) -> Reason | None:
     """Returns one reason from several values: the most specific code and the most specific message."""
     left = [ITEMS]
     return _merge([], [_find(value, depth, left) for value in values])
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What an envelope says of a refusal by its usual names: the fallback behind the places of the provider's file.
+
+    refused: it says no. status: the HTTP status from 400 on that it repeats.
+    """
+
+    reason: Reason | None
+    refused: bool
+    status: int | None
+
+
+def guess(answer: Mapping[str, object]) -> Guess:
+    """Returns what an answer says of a refusal, if its provider's file does not say where."""
+    names = names_in(answer)
+    numbers = (number(names.get(key)) or 0 for key in STATUS_KEYS)
+    word = names.get("status")
+    refused = (
+        any(names.get(flag) in (False, "false") for flag in FLAGS)
+        or names.get("error") is True
+        or (isinstance(word, str) and fold(word) in ("fail", "error"))
+        or any(find_reason(names.get(key)) for key in REFUSAL_KEYS)
+    )
+    return Guess(find_reason(answer), refused, next((int(code) for code in numbers if 400 <= code < 600), None))
 
 
 def names_in(value: Mapping[str, object]) -> dict[str, object]:
