@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -10,7 +11,7 @@ from click.testing import Result
 from tests.e2e.bridge import Bridge, about, event_in, eventually, id_of, webhooks
 from vidhook.providers.file import bundled_text
 from vidhook.store import STORE_PAUSES
-from vidhook_sandbox.provider import KEYS
+from vidhook_sandbox.provider import KEYS, SampleTask
 from vidhook_sandbox.subscriber import SampleSubscriber
 
 Subscriber = Callable[..., SampleSubscriber]
@@ -182,14 +183,19 @@ def test_a_second_submission_adds_its_callback_url_and_changes_nothing_else(brid
         assert (webhook.verified, webhook.id, webhook.event) == (True, event.id, event.data)
 
 
+def given_up(bridge: Bridge) -> tuple[SampleTask, dict[str, Any]]:
+    """A task that was not done by its deadline, and the event that says so."""
+    task = bridge.task("vibepeak", seconds=100_000)
+    bridge.submit(task, deadline_seconds=30, expected_seconds=10)
+    return task, bridge.ended(bridge.execution_arn(task))["output"]
+
+
 def test_a_retry_of_a_task_that_was_given_up_publishes_its_video(
     bridge: Bridge, subscriber: Subscriber, cli: Callable[..., Result]
 ) -> None:
     """The provider was slower than the deadline, and the video was paid for: the task has two ends then."""
     app = subscriber()
-    task = bridge.task("vibepeak", seconds=100_000)
-    bridge.submit(task, deadline_seconds=30, expected_seconds=10)
-    failed = bridge.ended(bridge.execution_arn(task))["output"]
+    task, failed = given_up(bridge)
     task.seconds = 0
     opened = bridge.api("POST", f"/v1/tasks/{id_of(task)}/retry", {"deadline_seconds": 600})
     assert (opened.status_code, opened.json()["retries"]) == (202, 1)
@@ -213,9 +219,7 @@ def test_a_retry_by_the_command_that_fails_again_is_quiet(
 ) -> None:
     """Subscribers know already that it failed."""
     app = subscriber()
-    task = bridge.task("vibepeak", seconds=100_000)
-    bridge.submit(task, deadline_seconds=30, expected_seconds=10)
-    failed = bridge.ended(bridge.execution_arn(task))["output"]
+    task, failed = given_up(bridge)
     assert cli("retry", task.task_id, "--deadline-seconds", "30").exit_code == 0
     assert bridge.ended(f"{bridge.execution_arn(task)}-retry-1")["output"] == failed
     assert bridge.watch(task).event_id == failed["id"]
