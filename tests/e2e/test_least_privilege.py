@@ -251,7 +251,7 @@ NAMES_IN_TRAIL = {
     "s3:ListMultipartUploadParts": "GetObject",
 }
 PROVIDER = """
-name = "streams"
+name = "{name}"
 base_url = "{base_url}"
 path = "/tasks/{{task_id}}"
 polls_per_day = 1000
@@ -312,6 +312,10 @@ class InParts(WithoutLength):
 def use_everything(bridge: Bridge, subscriber: Make) -> None:
     """Makes the stack do everything that it can do, once."""
     cloud, token = bridge.cloud, f"token-{uuid4().hex}"
+    servers, streamed = {"streams": Loopback(WithoutLength), "parts": Loopback(InParts)}, []
+    for name, server in servers.items():
+        cloud.edges.ledger.put_provider_file(name, PROVIDER.format(name=name, base_url=server.url))
+        streamed.append(cloud.submit(provider=name, task_id=uuid4().hex, expected_seconds=1)["id"])
     gone, first = subscriber(answers=[500, 410]), bridge.task()
     bridge.submit(first)
     webhooks(gone, first, 2)
@@ -331,16 +335,6 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     bridge.submit(task, callback_url=gone.url)  # a later callback_url gets the event that was published
     bad = json.dumps({"provider": "vicsee"})
     cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=bad)
-    for handler, downloads in ((WithoutLength, 2), (InParts, 5)):
-        server = Loopback(handler)
-        try:
-            cloud.edges.ledger.put_provider_file("streams", PROVIDER.format(base_url=server.url))
-            streamed = cloud.submit(provider="streams", task_id=uuid4().hex, expected_seconds=1)["id"]
-            eventually(lambda: cloud.edges.ledger.watch(streamed).event_id)  # noqa: B023 - it is called before the next
-        finally:
-            server.stop()
-        assert handler.downloads == downloads
-
     app = subscriber()
     late = time.time() - 3 * GRACE_SECONDS
     cloud.edges.ledger.open_delivery(bridge.event(task), bridge.known(app), late)
@@ -357,12 +351,17 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     cloud.client("dynamodb").put_item(TableName=cloud.outputs["table"], Item=typed)
     bridge.invoke("SweepLedgerFunction", {})
     webhooks(app, task)
+    for each in streamed:
+        eventually(lambda: cloud.edges.ledger.watch(each).event_id)  # noqa: B023 - it is called before the next
+    for server in servers.values():
+        server.stop()
+    assert (WithoutLength.downloads, InParts.downloads) == (2, 5)
 
     assert bridge.api("POST", "/v1/tasks", bridge.submission(bridge.task())).ok
     replay = f"/v1/tasks/{id_of(task)}/deliveries/{bridge.known(app).id}/replay"
     assert bridge.api("POST", replay).ok
     assert bridge.api("GET", "/v1/tasks").ok
-    [asset] = cloud.edges.ledger.event(streamed).data["data"]["assets"]
+    [asset] = cloud.edges.ledger.event(streamed[0]).data["data"]["assets"]
     assert bridge.api("GET", f"/v1/videos/{asset['url'].rpartition('/')[2]}", signed=False).status_code == 302
     made = bridge.api("POST", "/v1/subscribers", {"url": app.url}).json()
     assert bridge.api("POST", f"/v1/subscribers/{made['id']}/rotate", {}).ok
@@ -391,12 +390,9 @@ def test_every_granted_action_is_used(bridge: Bridge, subscriber: Make) -> None:
         attributes = [{"AttributeKey": name, "AttributeValue": value} for name, value in wanted.items()]
         return bool(trail.lookup_events(LookupAttributes=attributes)["Events"])
 
-    def unused() -> set[tuple[str, str]]:
-        every = {(logical_id, action) for logical_id in MAY for action in granted[logical_id] - NOT_OURS_TO_CALL}
-        return {(logical_id, action) for logical_id, action in every if not used(logical_id, action)}
-
+    left = {(logical_id, action) for logical_id in MAY for action in granted[logical_id] - NOT_OURS_TO_CALL}
     deadline = time.monotonic() + PATIENCE  # redeliveries and the queue are still working
-    while (left := unused()) and time.monotonic() < deadline:
+    while (left := {each for each in left if not used(*each)}) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == set()
     assert not used("PollTaskFunction", "dynamodb:PutItem")  # the trail knows one function from another

@@ -225,10 +225,10 @@ class TestHangs:
         """What a subscriber can cost sinks the longer it hangs, and it is still asked."""
         hanging = Hanging(world)
         other, deliveries = self.due(world, 3, hanging)
-        for _ in range(4 * 3_600):
-            if world.now >= world.ledger.subscriber("sub_late").hold_until:
-                other.redeliver(deliveries[0])
-            world.wait(1)
+        ends = world.now + 4 * 3_600
+        while world.now < ends:
+            world.now = max(world.now + 1, world.ledger.subscriber("sub_late").hold_until)
+            other.redeliver(deliveries[0])
         waits = [round(later - sooner) for sooner, later in itertools.pairwise(hanging.at)]
         assert waits[1:6] == [75, 135, 255, 495, 615]
         assert set(waits[6:]) == {615}
@@ -238,10 +238,10 @@ class TestHangs:
         hanging = Hanging(world)
         other, deliveries = self.due(world, 5, hanging)
         before = hanging.seconds
-        for _ in range(0, 3_600, 5):
+        for _ in range(0, 3_600, 30):
             for each in deliveries:
                 other.redeliver(each)
-            world.wait(5)
+            world.wait(30)
         assert hanging.seconds - before <= 720
 
     def test_a_process_that_is_killed_gives_its_turn_back(self, world: World) -> None:
