@@ -312,13 +312,13 @@ class InParts(WithoutLength):
 def use_everything(bridge: Bridge, subscriber: Make) -> None:
     """Makes the stack do everything that it can do, once."""
     cloud, token = bridge.cloud, f"token-{uuid4().hex}"
+    gone, first = subscriber(answers=[500, 410]), bridge.task()
+    bridge.submit(first)
+    webhooks(gone, first, 2)
     servers, streamed = {"streams": Loopback(WithoutLength), "parts": Loopback(InParts)}, []
     for name, server in servers.items():
         cloud.edges.ledger.put_provider_file(name, PROVIDER.format(name=name, base_url=server.url))
         streamed.append(cloud.submit(provider=name, task_id=uuid4().hex, expected_seconds=1)["id"])
-    gone, first = subscriber(answers=[500, 410]), bridge.task()
-    bridge.submit(first)
-    webhooks(gone, first, 2)
     for ends in ("completed", "failed"):
         task = bridge.task("vicsee", ends=ends)
         bridge.submit(task, task_token=token)

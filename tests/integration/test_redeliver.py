@@ -225,13 +225,11 @@ class TestHangs:
         """What a subscriber can cost sinks the longer it hangs, and it is still asked."""
         hanging = Hanging(world)
         other, deliveries = self.due(world, 3, hanging)
-        ends = world.now + 4 * 3_600
-        while world.now < ends:
+        while not other.redeliver(deliveries[0]).settled:
             world.now = max(world.now + 1, world.ledger.subscriber("sub_late").hold_until)
-            other.redeliver(deliveries[0])
         waits = [round(later - sooner) for sooner, later in itertools.pairwise(hanging.at)]
         assert waits[1:6] == [75, 135, 255, 495, 615]
-        assert set(waits[6:]) == {615}
+        assert (len(waits), set(waits[6:])) == (12, {615})
 
     def test_an_hour_of_hanging_costs_at_most_twelve_minutes(self, world: World) -> None:
         """However many deliveries there are, and however often they look."""
