@@ -119,7 +119,6 @@ class Load:
     tasks: int
     megabytes: float
     video_days: int
-    subscribers: int
 
 
 def monthly(usage: Usage, load: Load) -> dict[str, float]:
@@ -148,7 +147,7 @@ def monthly(usage: Usage, load: Load) -> dict[str, float]:
         + ledger * PRICES["DynamoDB GB month, with its backup"],
         "S3 requests": used("S3 PUT", "S3 GET"),
         "S3 storage": stored * PRICES["S3 GB month"],
-        "Secrets Manager": (secrets + load.subscribers) * PRICES["secret month"] + used("secret read"),
+        "Secrets Manager": secrets * PRICES["secret month"] + used("secret read"),
         "EventBridge": used("event put"),
         "KMS": PRICES["KMS key month"] + used("KMS request"),
         "Logs": logged * PRICES["log GB"],
@@ -160,7 +159,7 @@ def monthly(usage: Usage, load: Load) -> dict[str, float]:
 
 def each_task(usage: Usage) -> float:
     """Returns the dollars that one more task costs, without storing its video."""
-    one, none = (sum(monthly(usage, Load(tasks, 0, 0, 0)).values()) for tasks in (1, 0))
+    one, none = (sum(monthly(usage, Load(tasks, 0, 0)).values()) for tasks in (1, 0))
     return one - none
 
 
@@ -362,6 +361,7 @@ class Meter:
         events.register("after-call.dynamodb", self._dynamodb)
         events.register("after-call.s3", self._s3)
         events.register("after-call.secrets-manager", self._secret)
+        events.register("after-call.kms", lambda **_: self.used.update({"KMS request": 1}))
         events.register("after-call.eventbridge", lambda **_: self.used.update({"event put": 1}))
 
     def start(self) -> None:
@@ -400,6 +400,10 @@ class Meter:
         if model.name in ("GetItem", "Query"):
             rows = [parsed["Item"]] if "Item" in parsed else parsed.get("Items", [])
             self.used["DynamoDB read unit"] += max(1, math.ceil(sum(map(_bytes, rows)) / 4_096))
+            return
+        if model.name == "BatchGetItem":
+            rows = [row for found in parsed["Responses"].values() for row in found]
+            self.used["DynamoDB read unit"] += sum(math.ceil(_bytes(row) / 4_096) for row in rows)
             return
         before, after = self._before, self._items()
         self._before = after
@@ -456,6 +460,7 @@ def _deploy(subscribers: int) -> None:
     secrets = boto3.client("secretsmanager")
     secrets.create_secret(Name="keys", SecretString='{"alad": "key"}')
     secrets.create_secret(Name="signing", SecretString="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    os.environ["KEY"] = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
     here = Edges(os.environ)
     for number in range(subscribers):
         terms = life.Terms(f"https://hooks.example.com/{number}")
@@ -487,7 +492,7 @@ def main() -> None:
         f"{usage.log_bytes / 1e3:.1f} kB logged"
     )
     print("  " + ", ".join(f"{name} {used:.4g}" for name, used in sorted(usage.used.items())))
-    bills = [monthly(usage, Load(tasks, given.megabytes, given.video_days, given.subscribers)) for tasks in given.tasks]
+    bills = [monthly(usage, Load(tasks, given.megabytes, given.video_days)) for tasks in given.tasks]
     print(f"\n{'dollars a month':<28}" + "".join(f"{f'{tasks:,} tasks':>18}" for tasks in given.tasks))
     for service in bills[0]:
         print(f"{service:<28}" + "".join(f"{bill[service]:>18,.2f}" for bill in bills))

@@ -149,13 +149,14 @@ def get_subscriber(subscriber: str) -> Response[Any]:
 @app.patch("/v1/subscribers/<subscriber>")
 def change_subscriber(subscriber: str) -> Response[Any]:
     terms = _terms("SubscriberChange")
-    known = subscribers.change(subscriber, terms, ledger=edges().ledger, http=edges().http)
+    here = edges()
+    known = subscribers.change(subscriber, terms, ledger=here.ledger, secrets=here.secrets, http=here.http)
     return _answer(200, shapes.subscriber(known))
 
 
 @app.delete("/v1/subscribers/<subscriber>")
 def remove_subscriber(subscriber: str) -> Response[Any]:
-    subscribers.remove(subscriber, ledger=edges().ledger, secrets=edges().secrets)
+    subscribers.remove(subscriber, ledger=edges().ledger)
     return Response(204, body="")
 
 

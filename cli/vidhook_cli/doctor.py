@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 import click
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from vidhook.credentials import checked_secret
 from vidhook.deliver import ANSWER_BYTES, ATTEMPT_SECONDS
 from vidhook.edges.http import Http, Response
 from vidhook.errors import BadSubscriber, RequestFailed
 from vidhook.event import Event, serialize
 from vidhook.signature import new_secret, webhook_headers
-from vidhook.subscribers import checked_secret, test_event
+from vidhook.subscribers import test_event
 from vidhook_cli.show import as_json_option, lines, wants_json
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")

@@ -40,7 +40,7 @@ def stack() -> Stack:
     outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in answer["Stacks"][0].get("Outputs", [])}
     if "Table" not in outputs:
         raise click.ClickException(f'the stack "{name}" is not a vidhook stack: it has no output named Table')
-    return Stack(name, outputs, Edges(settings_of(name, outputs)))
+    return Stack(name, outputs, Edges(settings_of(outputs)))
 
 
 def _default_to_sandbox_credentials() -> None:

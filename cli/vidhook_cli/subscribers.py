@@ -27,14 +27,16 @@ def subscribers() -> None:
 @click.option("--providers", multiple=True, default=("*",), show_default=True, help="Names of providers.")
 @click.option("--metadata", default="{}", help="A JSON object: only events of tasks whose metadata has these values.")
 @click.option("--description", default="")
+@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Sent with each webhook; repeatable.")
 @click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
 @as_json_option
-def add(
+def add(  # noqa: PLR0913 - each is an option
     url: str,
     events: tuple[str, ...],
     providers: tuple[str, ...],
     metadata: str,
     description: str,
+    headers: tuple[str, ...],
     secret: str | None,
     as_json: bool,
 ) -> None:
@@ -44,7 +46,7 @@ def add(
     """
     here = stack().edges
     subscriber, shown = jobs.add(
-        jobs.Terms(url, _words(events), _words(providers), _object(metadata), description),
+        jobs.Terms(url, _words(events), _words(providers), _object(metadata), description, _headers(headers)),
         secret=secret,
         ledger=here.ledger,
         secrets=here.secrets,
@@ -84,6 +86,7 @@ def show(subscriber_id: str) -> None:
 @click.option("--providers", multiple=True)
 @click.option("--metadata")
 @click.option("--description")
+@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Replaces all headers; '' for none.")
 def update(
     subscriber_id: str,
     url: str | None,
@@ -91,6 +94,7 @@ def update(
     providers: tuple[str, ...],
     metadata: str | None,
     description: str | None,
+    headers: tuple[str, ...],
 ) -> None:
     """Changes what is given and leaves the rest.
 
@@ -102,12 +106,14 @@ def update(
         "providers": _words(providers) or None,
         "metadata": None if metadata is None else _object(metadata),
         "description": description,
+        "headers": _headers(headers) if headers else None,
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     if not changes:
-        raise click.UsageError("nothing to change: give --url, --events, --providers, --metadata or --description")
+        options = "--url, --events, --providers, --metadata, --description or --header"
+        raise click.UsageError(f"nothing to change: give {options}")
     here = stack().edges
-    changed = jobs.change(subscriber_id, changes, ledger=here.ledger, http=here.http)
+    changed = jobs.change(subscriber_id, changes, ledger=here.ledger, secrets=here.secrets, http=here.http)
     click.echo(json.dumps(shapes.subscriber(changed), indent=2))
 
 
@@ -132,8 +138,7 @@ def resume(subscriber_id: str) -> None:
 @click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
 def remove(subscriber_id: str) -> None:
     """Removes a subscriber and its secret; its open deliveries are cancelled."""
-    here = stack().edges
-    jobs.remove(subscriber_id, ledger=here.ledger, secrets=here.secrets)
+    jobs.remove(subscriber_id, ledger=stack().edges.ledger)
     click.echo(f"{subscriber_id} is removed")
 
 
@@ -200,6 +205,16 @@ def recover(subscriber_id: str, since: str) -> None:
 
 def _words(given: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word.strip() for text in given for word in text.split(",") if word.strip())
+
+
+def _headers(given: tuple[str, ...]) -> dict[str, str]:
+    """Returns headers written like curl's. An error does not repeat a value, which may be a key."""
+    pairs = [line.partition(":") for line in given if line]
+    if any(not colon for _, colon, _ in pairs):
+        raise BadSubscriber("header", "has no colon", "write it like 'X-Api-Key: 12345'")
+    if len({name.strip().lower() for name, _, _ in pairs}) < len(pairs):
+        raise BadSubscriber("header", "is given twice under one name", "give each header once")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _object(text: str) -> dict[str, Any]:

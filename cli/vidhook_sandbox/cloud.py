@@ -157,7 +157,8 @@ def _deploy(endpoint: str, packaged: Package) -> dict[str, str]:
         why = [f"{event['LogicalResourceId']}, {event.get('ResourceStatusReason')}" for event in failed]
         raise click.ClickException(f"the stack is {stack['StackStatus']}: {''.join(why[:1])}")
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    return {**{name.lower(): value for name, value in settings_of(STACK, outputs).items()}, "api_url": api_url}
+    facts = {name.lower(): value for name, value in settings_of(outputs).items()}
+    return {**facts, "stack": STACK, "api_url": api_url}
 
 
 def _await_health(endpoint: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -5,6 +5,7 @@ and all Lambdas, which it runs as processes, are killed.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ministack import app
+from ministack.core import iam_actions
 from ministack.services import lambda_svc
 
 from vidhook_sandbox import forks
@@ -28,6 +30,7 @@ WORKING_SECONDS = 1.0
 slots = threading.BoundedSemaphore(4 * (os.cpu_count() or 1))
 processes: dict[str, threading.BoundedSemaphore] = {}
 pin_origin = app.pin_request_origin
+condition_keys = iam_actions.request_tag_context
 
 
 def die_with_parent() -> None:
@@ -83,6 +86,13 @@ def treat_as_tls(source_ip: str, secure_transport: bool) -> None:
     pin_origin(source_ip, True)
 
 
+def with_encryption_context(service: str, action: str, body: bytes, *others: Any) -> Any:
+    """Gives IAM the condition keys kms:EncryptionContext:NAME of a request, which MiniStack leaves out."""
+    given = json.loads(body).get("EncryptionContext", {}) if service == "kms" else {}
+    context = {f"kms:EncryptionContext:{name}": value for name, value in given.items()}
+    return {**condition_keys(service, action, body, *others), **context}
+
+
 if __name__ == "__main__":
     threading.Thread(target=die_with_parent, daemon=True).start()
     zipfile.ZipFile.extractall = unpack_once  # type: ignore[assignment,method-assign]
@@ -90,4 +100,5 @@ if __name__ == "__main__":
     if sys.platform == "linux":  # elsewhere a fork may not use the system's libraries
         forks.install()
     app.pin_request_origin = treat_as_tls
+    iam_actions.request_tag_context = with_encryption_context
     app.main()

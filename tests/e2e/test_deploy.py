@@ -144,7 +144,7 @@ def test_the_sam_cli_builds_and_deploys_it(cloud: Cloud, provider: SampleProvide
     )
     stack = cloud.client("cloudformation").describe_stacks(StackName="vidhook-by-sam")["Stacks"][0]
     said = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    outputs = {name.lower(): value for name, value in settings_of("vidhook-by-sam", said).items()}
+    outputs = {name.lower(): value for name, value in settings_of(said).items()}
     second = Bridge(replace(cloud, outputs=outputs), provider)
     second.cloud.use(provider)
     keys = {"SecretId": outputs["provider_secret"], "SecretString": json.dumps(KEYS)}

@@ -41,7 +41,11 @@ def names(bridge: Bridge) -> Iterator[dict[str, str]]:
     role = cloud.client("iam").create_role(RoleName="payroll", AssumeRolePolicyDocument='{"Statement": []}')
     machine = states.create_state_machine(name="payroll", definition=definition, roleArn=role["Role"]["Arn"])
     queue = cloud.client("sqs").create_queue(QueueName="payroll")["QueueUrl"]
-    yield {**cloud.outputs, "other_machine": machine["stateMachineArn"], "other_queue": queue}
+    kms, sealed = cloud.client("kms"), {}
+    for context in ("subscriber", "aws:s3:arn"):
+        made = kms.encrypt(KeyId=cloud.outputs["key"], Plaintext=b"0", EncryptionContext={context: "sub_1"})
+        sealed[f"sealed for {context}"] = made["CiphertextBlob"].decode("latin-1")
+    yield {**cloud.outputs, **sealed, "other_machine": machine["stateMachineArn"], "other_queue": queue}
     states.delete_state_machine(stateMachineArn=machine["stateMachineArn"])
 
 
@@ -50,9 +54,14 @@ def actions(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any
     table, bucket, nothing = names["table"], names["bucket"], {"S": f"probe-{uuid4().hex}"}
     key = {"pk": nothing, "sk": nothing}
     never: dict[str, Any] = {"TableName": table, "ConditionExpression": "attribute_exists(pk)"}
-    db, secrets, states, s3, sqs = (
-        client(name) for name in ("dynamodb", "secretsmanager", "stepfunctions", "s3", "sqs")
+    db, secrets, states, s3, sqs, kms = (
+        client(name) for name in ("dynamodb", "secretsmanager", "stepfunctions", "s3", "sqs", "kms")
     )
+
+    def sealed(context: str) -> dict[str, Any]:
+        blob = names[f"sealed for {context}"].encode("latin-1")
+        return {"CiphertextBlob": blob, "EncryptionContext": {context: "sub_1"}}
+
     pk = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": nothing}}
     due = {"KeyConditionExpression": "due = :due", "ExpressionAttributeValues": {":due": nothing}}
     listed = {
@@ -80,6 +89,14 @@ def actions(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any
         "write the providers' keys": lambda: secrets.put_secret_value(
             SecretId=names["provider_secret"], SecretString=json.dumps(KEYS)
         ),
+        "delete a subscriber's secret": lambda: secrets.delete_secret(
+            SecretId="vidhook/subscriber/sub_probe", RecoveryWindowInDays=7, ForceDeleteWithoutRecovery=True
+        ),
+        "seal credentials": lambda: kms.encrypt(
+            KeyId=names["key"], Plaintext=b"0", EncryptionContext={"subscriber": "sub_1"}
+        ),
+        "open credentials": lambda: kms.decrypt(**sealed("subscriber")),
+        "open other data": lambda: kms.decrypt(**sealed("aws:s3:arn")),
         "list secrets": lambda: secrets.list_secrets(),
         "read a video": lambda: s3.get_object(Bucket=bucket, Key="probe.mp4"),
         "look for a video": lambda: s3.list_objects_v2(Bucket=bucket, MaxKeys=1),
@@ -146,6 +163,7 @@ MAY = {
         "read the providers' keys",
         "read the stack's secret",
         "read a subscriber's secret",
+        "open credentials",
         "read a video",
         "look for a video",
         "store a video",
@@ -157,8 +175,10 @@ MAY = {
         "read the ledger",
         "write into the ledger",
         "change the ledger",
+        "delete from the ledger",
         "read the stack's secret",
         "read a subscriber's secret",
+        "open credentials",
         "put an event on our bus",
     },
     "SweepLedgerFunction": {
@@ -166,8 +186,12 @@ MAY = {
         "read all items of a task",
         "list by time",
         "find overdue items",
+        "write into the ledger",
         "change the ledger",
         "delete from the ledger",
+        "read a subscriber's secret",
+        "delete a subscriber's secret",
+        "seal credentials",
         "start a watch",
         "start a redelivery",
         "look at a watch",
@@ -182,7 +206,8 @@ MAY = {
         "delete from the ledger",
         "read the stack's secret",
         "read a subscriber's secret",
-        "write a subscriber's secret",
+        "seal credentials",
+        "open credentials",
         "read a video",
         "look for a video",
         "start a watch",
@@ -346,9 +371,20 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     bridge.submit(held)
     eventually(lambda: bridge.delivery_state(held, back.id) == "held")
     cloud.edges.ledger.put_state(back.id, SubscriberState.ACTIVE, None)
-    removed = {"pk": "unfinished", "sk": "sub_removed", "secret_name": "vidhook/subscriber/sub_removed", "at": 0}
-    typed = {name: {"N": "0"} if name == "at" else {"S": str(value)} for name, value in removed.items()}
+    unmoved = subscriber()  # one of an earlier version, and what is left of another one
+    for name in ("unmoved", "sub_removed"):
+        secret = json.dumps({"secrets": [{"secret": unmoved.secrets[0]}]})
+        cloud.client("secretsmanager").create_secret(Name=f"vidhook/subscriber/{name}", SecretString=secret)
+    removed = {"pk": "unfinished", "sk": "sub_removed", "secret_name": "vidhook/subscriber/sub_removed"}
+    typed = {"at": {"N": "0"}, **{name: {"S": value} for name, value in removed.items()}}
     cloud.client("dynamodb").put_item(TableName=cloud.outputs["table"], Item=typed)
+    where = bridge.known(unmoved).id
+    cloud.edges.ledger.change_subscriber(where, {"sealed": None, "secret_name": "vidhook/subscriber/unmoved"})
+    assert bridge.api("POST", f"/v1/subscribers/{where}/test").ok
+    unmoved.answers.append(500)
+    earlier = bridge.task()
+    bridge.submit(earlier)
+    webhooks(unmoved, earlier, 2)
     bridge.invoke("SweepLedgerFunction", {})
     webhooks(app, task)
     for each in streamed:

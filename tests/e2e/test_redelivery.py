@@ -147,7 +147,8 @@ def test_an_attempt_uses_the_url_and_the_secret_that_the_subscriber_has_then(bri
                 clock=cloud.edges.clock,
             )
         )
-        subscribers.change(known.id, {"url": moved.url}, ledger=cloud.edges.ledger, http=cloud.edges.http)
+        here = cloud.edges
+        subscribers.change(known.id, {"url": moved.url}, ledger=here.ledger, secrets=here.secrets, http=here.http)
         [webhook] = webhooks(moved, task)
     assert (webhook.verified, webhook.id) == (True, bridge.event(task).id)
 
@@ -157,7 +158,7 @@ def test_removing_a_subscriber_cancels_its_redeliveries(bridge: Bridge, subscrib
     app = subscriber(status=500)
     known = bridge.known(app)
     task = published(bridge)
-    subscribers.remove(known.id, ledger=bridge.cloud.edges.ledger, secrets=bridge.cloud.edges.secrets)
+    subscribers.remove(known.id, ledger=bridge.cloud.edges.ledger)
     eventually(lambda: bridge.delivery_state(task, known.id) == "cancelled")
 
 

@@ -112,6 +112,7 @@ def test_no_secret_is_found_where_people_may_read(
     """Many people may read execution histories, logs, events, the bucket, the ledger and the command's output."""
     cloud, run = bridge.cloud, uuid4().hex
     token, query, core = f"canary-token-{run}", f"canary-query-{run}", uuid4().hex
+    header = f"canary-header-{run}"
     key = f"canary/key+{core}=="
     signing = "whsec_" + base64.b64encode(f"canary-sign-{run}".encode()).decode()
     bits = [base64.b64encode(bytes(before) + core.encode()).decode()[4:-4] for before in range(3)]
@@ -120,6 +121,7 @@ def test_no_secret_is_found_where_people_may_read(
         *bits,
         token,
         query,
+        header,
         signing.removeprefix("whsec_"),
         cloud.edges.secrets.default().removeprefix("whsec_"),
     ]
@@ -129,7 +131,7 @@ def test_no_secret_is_found_where_people_may_read(
     app, down = SampleSubscriber(signing, cloud.edges.secrets.default(), answers=[500]), subscriber()
     down.stop()
     added, _ = subscribers.add(
-        subscribers.Terms(app.url),
+        subscribers.Terms(app.url, headers={"X-Gateway": header}),
         secret=signing,
         ledger=cloud.edges.ledger,
         secrets=cloud.edges.secrets,
@@ -165,7 +167,7 @@ def test_no_secret_is_found_where_people_may_read(
     finally:
         parrot.stop()
         app.stop()
-    subscribers.remove(added.id, ledger=cloud.edges.ledger, secrets=cloud.edges.secrets)
+    subscribers.remove(added.id, ledger=cloud.edges.ledger)
 
     assert f"Bearer {key}" in Parrot.seen  # each secret was in use
     assert all(received.verified for received in app.received)

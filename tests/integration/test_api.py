@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 import requests
-from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
@@ -332,7 +331,7 @@ class TestDeliveries:
 
 class TestSubscribers:
     def test_a_secret_is_shown_once(self, api: Client, world: World) -> None:
-        """After that, the secret is only in Secrets Manager."""
+        """After that, it is only in the ledger, sealed."""
         url = world.web.script("/new", Answer(200))
         added = api.post("/v1/subscribers", json={"url": url, "events": ["video.*"], "providers": ["acme"]})
         assert added.status_code == 201
@@ -353,6 +352,55 @@ class TestSubscribers:
         assert (tested["attempt"]["outcome"], tested["attempt"]["status"]) == ("delivered", 204)
         (asked,) = world.web.to("/new")
         assert Webhook(added["secret"]).verify(asked.body, asked.headers) == tested["event"]
+
+    def test_headers_are_sent_and_never_shown(self, api: Client, world: World) -> None:
+        """An API gateway before the receiver wants its key; also an answer that repeats it is kept without it."""
+        answer = Answer(200, b'you sent \\"Bearer gateway-key-1\\", gateway%2Dkey%2D1')
+        url, headers = world.web.script("/new", answer), {"Authorization": "Bearer gateway-key-1", "x-team": "a"}
+        added = api.post("/v1/subscribers", json={"url": url, "headers": headers})
+        shown = answer_of(added)
+        assert shown["header_names"] == ["Authorization", "x-team"]
+        where = f"/v1/subscribers/{shown['id']}"
+        tested = api.post(f"{where}/test")
+        world.publish(watch := world.completed())
+        for asked in world.web.to("/new"):
+            assert {name: asked.headers[name.lower()] for name in headers} == headers
+        log = api.get(f"/v1/tasks/{watch}/deliveries")
+        for response in (added, tested, log, api.get(where), api.get("/v1/subscribers")):
+            assert response.status_code < 300
+            assert not [each for each in ("gateway-key-1", "gateway%2D") if each in response.text]
+        assert "you sent" in log.text
+
+    def test_headers_are_replaced_as_a_whole_and_the_secret_stays(self, api: Client, world: World) -> None:
+        """Whoever changes one of them knows all of them."""
+        added = answer_of(api.post("/v1/subscribers", json={"url": "https://example.com/a", "headers": {"X-A": "1"}}))
+        where = f"/v1/subscribers/{added['id']}"
+        for headers in ({"X-B": "2", "X-C": "3"}, {}):
+            changed = answer_of(api.patch(where, json={"headers": headers, "description": "new"}))
+            assert (changed["header_names"], changed["description"]) == ([*headers], "new")
+            known = world.secrets.credentials(world.ledger.subscriber(added["id"]))
+            assert (known.headers, [each.secret for each in known.secrets]) == (headers, [added["secret"]])
+        api.patch(where, json={"headers": {"X-A": "1"}})
+        api.post(f"{where}/rotate")
+        assert world.secrets.credentials(world.ledger.subscriber(added["id"])).headers == {"X-A": "1"}
+
+    @pytest.mark.parametrize("url", ["https://example.org/a", "https://example.com:8443/a"])
+    def test_headers_do_not_go_along_to_another_host(self, api: Client, url: str) -> None:
+        """Whoever may change a URL could read them there."""
+        added = answer_of(api.post("/v1/subscribers", json={"url": "https://example.com/a", "headers": {"X-A": "1"}}))
+        where = f"/v1/subscribers/{added['id']}"
+        assert answer_of(api.patch(where, json={"url": "https://example.com/b"}))["header_names"] == ["X-A"]
+        assert problem(api.patch(where, json={"url": url}), 422)["field"] == "headers"
+        assert answer_of(api.get(where))["url"] == "https://example.com/b"
+        moved = answer_of(api.patch(where, json={"url": url, "headers": {"X-A": "1"}}))
+        assert (moved["url"], moved["header_names"]) == (url, ["X-A"])
+
+    def test_a_refused_header_is_named_and_not_shown(self, api: Client) -> None:
+        """The API is called by programs whose errors go into logs."""
+        for headers in ({"Host": "canary-1"}, {"X-A": ["canary-1"]}, ["canary-1"], {"X-A": "canary-1\n"}):
+            refused = api.post("/v1/subscribers", json={"url": "https://example.com/a", "headers": headers})
+            assert problem(refused, 422)["field"].startswith("headers")
+            assert "canary-1" not in refused.text
 
     def test_a_change_leaves_the_other_fields(self, api: Client) -> None:
         """PATCH changes only the fields that it names."""
@@ -385,8 +433,8 @@ class TestSubscribers:
             else api.post(f"/v1/subscribers/{added['id']}/rotate")
         )
         assert rotated.status_code == 200
-        name = world.ledger.subscriber(added["id"]).secret_name
-        secrets = [entry.secret for entry in world.secrets.read_signing(name)]
+        credentials = world.secrets.credentials(world.ledger.subscriber(added["id"]))
+        secrets = [entry.secret for entry in credentials.secrets]
         assert secrets == [answer_of(rotated)["secret"], added["secret"]][:live]
 
     def test_what_failed_is_recovered_since_an_instant(
@@ -404,15 +452,14 @@ class TestSubscribers:
         assert len(executions(machines["redeliver"])) == 1
 
     def test_a_removed_subscriber_is_gone_with_its_secret(self, api: Client, world: World) -> None:
-        """A secret that nobody uses must not stay in Secrets Manager."""
+        """A secret that nobody uses must not stay anywhere."""
         added = answer_of(api.post("/v1/subscribers", json={"url": "https://example.com/a"}))
         where = f"/v1/subscribers/{added['id']}"
-        name = world.ledger.subscriber(added["id"]).secret_name
         assert api.delete(where).status_code == 204
         for method in ("GET", "DELETE"):
             problem(api.open(where, method=method), 404)
-        with pytest.raises(ClientError, match="ResourceNotFoundException"):
-            boto3.client("secretsmanager").get_secret_value(SecretId=name)
+        left = boto3.client("dynamodb").scan(TableName=world.ledger.table)["Items"]
+        assert not [item for item in left if "sealed" in item]
 
     def test_nobody_changes_the_secret_of_callbacks(self, api: Client, world: World) -> None:
         """It is the secret of the stack, which signs every callback and every video link."""

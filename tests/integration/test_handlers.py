@@ -20,6 +20,7 @@ from tests.integration.world import DEFAULT_SECRET, KEY, Answer, World, says
 from vidhook import wiring
 from vidhook.edges.telemetry import logger
 from vidhook.errors import BadSubmission, TimedOut
+from vidhook.task import Credentials
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "AQCEAAAAKgAAAAMAAAAA-canary"
@@ -84,6 +85,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         "BUS": "stack",
         "PROVIDER_SECRET": world.settings["PROVIDER_SECRET"],
         "DEFAULT_SECRET": world.settings["DEFAULT_SECRET"],
+        "KEY": world.settings["KEY"],
         "ALLOWED_NETWORKS": "127.0.0.0/8, ::1/128",
         "WATCH_ARN": arns["watch"],
         "REDELIVER_ARN": arns["redeliver"],
@@ -341,10 +343,10 @@ class TestWhatOperatorsSee:
         bad = stack.world.subscribe("bad")
         watch = stack.settled(says("failed", error="out of paint"))
 
-        def signing(*_: object) -> tuple[str, ...]:
+        def credentials(*_: object) -> Credentials:
             raise PermissionError("kms")
 
-        monkeypatch.setattr(wiring.edges().secrets, "signing", signing)
+        monkeypatch.setattr(wiring.edges().secrets, "credentials", credentials)
         stack.call("PublishEvent", {"watch": watch, "execution": "run-1"})
         (logged,) = [record for record in caplog.records if record.levelname == "ERROR"]
         assert logged.exc_info is not None

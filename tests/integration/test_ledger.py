@@ -45,8 +45,8 @@ Result = TypeVar("Result")
 NOW = 1_777_287_600.5
 SUBMISSION = Submission("acme", "t1", {"order": "17"})
 DONE = Snapshot(Status.COMPLETED, sources=(Source("result", "video", "https://cdn.example/v.mp4"),))
-SUBSCRIBER = Subscriber("sub_1", "https://hooks.example/", "stack/subscriber/sub_1", "v1", created_at=NOW)
-CALLBACK = Subscriber("cb_1", "https://hooks.example/", "default", created_at=NOW)
+SUBSCRIBER = Subscriber("sub_1", "https://hooks.example/", "sealed", ("X-Key",), created_at=NOW)
+CALLBACK = Subscriber("cb_1", "https://hooks.example/", created_at=NOW)
 
 # One empty table for all examples of a property: each writes under a key of its own or over the last one.
 on_one_table = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -109,7 +109,9 @@ subscribers = st.builds(
     Subscriber,
     st.just("sub_1"),
     texts,
-    texts,
+    maybe,
+    st.lists(texts, max_size=3).map(tuple),
+    maybe,
     maybe,
     st.lists(texts, max_size=3).map(tuple),
     st.lists(texts, max_size=3).map(tuple),
@@ -129,7 +131,7 @@ subscribers = st.builds(
 
 @pytest.fixture
 def ledger(table: str) -> Ledger:
-    return Ledger(table)
+    return Ledger(table, clock=Clock(lambda: NOW))
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def raw(table: str) -> Callable[[str, str], dict[str, Any]]:
     """Reads an item in the form in which DynamoDB has it."""
 
     def read(pk: str, sk: str) -> dict[str, Any]:
-        return boto3.resource("dynamodb").Table(table).get_item(Key={"pk": pk, "sk": sk})["Item"]
+        return boto3.resource("dynamodb").Table(table).get_item(Key={"pk": pk, "sk": sk}).get("Item", {})
 
     return read
 
@@ -496,7 +498,7 @@ class TestSubscribers:
         ledger.put_subscriber(SUBSCRIBER)
         moves = [lambda at=at: ledger.move_hold(SUBSCRIBER, NOW + at) for at in range(1, 6)]
         assert at_once(*moves).count(True) == 1
-        ledger.change_subscriber("sub_1", {"hold_until": None})
+        ledger.put_state("sub_1", SubscriberState.ACTIVE, None)
         assert at_once(*moves).count(True) == 1
 
     def test_one_series_of_failures_is_reported_once(self, ledger: Ledger) -> None:
@@ -506,15 +508,65 @@ class TestSubscribers:
         assert reports.count(True) == 1
 
     def test_a_removed_subscriber_does_not_come_back(self, ledger: Ledger) -> None:
-        """A late failure or success must not write parts of a removed subscriber."""
+        """A late failure or success must not make one of what it writes."""
         ledger.put_subscriber(SUBSCRIBER)
         ledger.remove_subscriber("sub_1")
-        assert ledger.note_failure(SUBSCRIBER, NOW, None) is None
-        ledger.note_success(SUBSCRIBER)
-        assert ledger.note_failing_reported(SUBSCRIBER) is False
+        ledger.note_failure(SUBSCRIBER, NOW, NOW + 60)
+        ledger.note_failing_reported(SUBSCRIBER)
+        assert ledger.disable("sub_1", "x") is False
         with pytest.raises(NotFound):
             ledger.put_state("sub_1", SubscriberState.DISABLED, "x")
+        with pytest.raises(NotFound):
+            ledger.subscriber("sub_1")
         assert ledger.subscribers() == []
+
+    def test_a_change_is_seen_at_once_by_all(self, ledger: Ledger) -> None:
+        """Each keeps the subscribers in memory, and whoever is added must get the next event."""
+        other = Ledger(ledger.table, clock=Clock(lambda: NOW))
+        seen = [other.subscribers()]
+        changes: list[Callable[[], object]] = [
+            lambda: ledger.put_subscriber(SUBSCRIBER),
+            lambda: ledger.change_subscriber("sub_1", {"url": "https://moved.example/"}),
+            lambda: ledger.put_state("sub_1", SubscriberState.PAUSED, "x"),
+            lambda: ledger.put_state("sub_1", SubscriberState.ACTIVE, None),
+            lambda: ledger.note_failure(SUBSCRIBER, NOW, NOW + 60),
+            lambda: ledger.note_pace(SUBSCRIBER, NOW + 30, 15.0),
+            lambda: ledger.disable("sub_1", "y"),
+            lambda: ledger.remove_subscriber("sub_1"),
+        ]
+        for change in changes:
+            change()
+            assert other.subscribers() != seen[-1]
+            seen.append(other.subscribers())
+            assert seen[-1] == Ledger(ledger.table, clock=Clock(lambda: NOW)).subscribers()
+
+    def test_a_thousand_subscribers_are_read_once(self, ledger: Ledger) -> None:
+        """They are a megabyte, and a hundred events a second would be more than one partition gives."""
+        units = list[float]()
+        for number in range(60):
+            ledger.put_subscriber(replace(SUBSCRIBER, id=f"sub_{number}", description="x" * 500))
+        ledger.note_failure(replace(SUBSCRIBER, id="sub_7"), NOW, None)
+
+        def measured(**answer: Any) -> None:
+            units.append(len(str(answer["parsed"].get("Items", []))))
+
+        ledger._client.meta.events.register("after-call.dynamodb.Query", measured)
+        found = [ledger.subscribers() for _ in range(3)]
+        assert found[0] == found[1] == found[2]
+        assert [each.id for each in found[2] if each.failing_since == NOW] == ["sub_7"]
+        assert [size < 4_096 for size in units] == [True, False, True, True]
+
+    def test_one_that_is_well_again_leaves_no_trace(
+        self, ledger: Ledger, raw: Callable[[str, str], dict[str, Any]]
+    ) -> None:
+        """After an outage of all, each event would read all of them again."""
+        ledger.put_subscriber(SUBSCRIBER)
+        ledger.note_failure(SUBSCRIBER, NOW, None)
+        ledger.note_pace(SUBSCRIBER, NOW + 30, 15.0)
+        ledger.note_pace(SUBSCRIBER, 0.0, 0.0)
+        assert ledger.subscriber("sub_1").failing_since == NOW
+        ledger.note_success(SUBSCRIBER)
+        assert raw("roster", "sub_1") == {}
 
     def test_a_resumed_subscriber_has_no_old_failures(self, ledger: Ledger) -> None:
         """Old failures must not disable it at the first new failure."""

@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 from tests.integration.world import DEFAULT_SECRET, KEY, MP4, Answer, World, event_of, says
 from vidhook.publish import MOST_UNREACHED, Notified, Published, Unreached, output
 from vidhook.store import STORE_PAUSES
-from vidhook.task import Delivery, Subscriber
+from vidhook.task import Credentials, Delivery, Subscriber
 
 GONE = Answer(410, b"gone")
 DOWN = Answer(500, b"out of disk")
@@ -220,26 +220,26 @@ class TestNotReached:
         assert world.delivery(published, subscriber).state == "held"
 
     def test_a_subscriber_whose_secret_is_gone_holds_up_nobody(self, world: World) -> None:
-        """It cannot be signed for; all the others can, and the event must end."""
+        """What was sealed for another one opens nothing for it; all the others are told, and the event must end."""
         lost, good = world.subscribe("lost"), world.subscribe("good")
-        world.secrets.delete_signing(lost.secret_name)
+        world.ledger.change_subscriber(lost.id, {"sealed": good.sealed})
         published = world.publish(world.completed())
         assert world.delivery(published, good).state == "delivered"
         assert (world.delivery(published, lost).state, world.delivery(published, lost).last) == ("due", "secret")
         assert world.web.to("/lost") == []
 
     def test_a_subscriber_whose_secret_cannot_be_read_holds_up_nobody(self, world: World) -> None:
-        """No access to its key, a fault of Secrets Manager: its redelivery meets that, the others are told."""
+        """No access to its key, a fault of KMS: its redelivery meets that, the others are told."""
         bad, good = world.subscribe("bad"), world.subscribe("good")
 
         class Forbidden:
             def __getattr__(self, name: str) -> Any:
                 return getattr(world.secrets, name)
 
-            def signing(self, subscriber: Subscriber, now: float) -> tuple[str, ...]:
+            def credentials(self, subscriber: Subscriber) -> Credentials:
                 if subscriber.id == bad.id:
                     raise PermissionError("kms")
-                return world.secrets.signing(subscriber, now)
+                return world.secrets.credentials(subscriber)
 
         published = world.but(secrets=Forbidden()).publish(world.completed())
         assert world.delivery(published, good).state == "delivered"

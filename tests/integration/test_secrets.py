@@ -1,17 +1,20 @@
 """Keys and signing secrets: read once in a while, never stale where it matters, never shown."""
 
+import base64
 import json
+from typing import Any
 
 import boto3
 import pytest
 
 from vidhook.edges.secrets import CACHE_SECONDS, Secrets
 from vidhook.errors import NotFound
-from vidhook.task import SigningSecret, Subscriber
+from vidhook.task import Credentials, SigningSecret, Subscriber
 from vidhook.times import Clock
 
 OLD, NEW = "whsec_b2xkb2xkb2xkb2xkb2xkb2xk", "whsec_bmV3bmV3bmV3bmV3bmV3bmV3"
 NOW = 1_777_287_600.0
+KNOWN = Credentials((SigningSecret(NEW), SigningSecret(OLD, NOW + 60)), {"X-Key": "key-of-a-gateway"})
 
 
 class Hands:
@@ -29,15 +32,16 @@ def hands() -> Hands:
 def secrets(aws: None, hands: Hands) -> Secrets:
     for name, text in (("keys", '{"acme": " key-1\\n"}'), ("default", "b" * 44)):
         boto3.client("secretsmanager").create_secret(Name=name, SecretString=text)
-    return Secrets(provider_secret="keys", default_secret="default", clock=Clock(lambda: hands.now))
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    return Secrets(provider_secret="keys", default_secret="default", key=key, clock=Clock(lambda: hands.now))
 
 
 def put_keys(text: str) -> None:
     boto3.client("secretsmanager").put_secret_value(SecretId="keys", SecretString=text)
 
 
-def subscriber(version: str | None, name: str = "stack/subscriber/sub_1") -> Subscriber:
-    return Subscriber("sub_1", "https://hooks.example/", name, version)
+def subscriber(sealed: str) -> Subscriber:
+    return Subscriber("sub_1", "https://hooks.example/", sealed)
 
 
 class TestProviderKeys:
@@ -63,64 +67,84 @@ class TestProviderKeys:
         assert secrets.provider_key("acme") == "key-3"
 
 
-class TestSigning:
-    def test_what_is_put_signs(self, secrets: Secrets) -> None:
-        """The first time makes the entry, the second changes it."""
-        first = secrets.put_signing("stack/subscriber/sub_1", (SigningSecret(OLD),))
-        second = secrets.put_signing("stack/subscriber/sub_1", (SigningSecret(NEW), SigningSecret(OLD, NOW + 60)))
-        assert first != second
-        assert secrets.signing(subscriber(second), NOW) == (NEW, OLD)
-        assert secrets.read_signing("stack/subscriber/sub_1") == (SigningSecret(NEW), SigningSecret(OLD, NOW + 60))
-
-    @pytest.mark.parametrize("key", ["", "arn:aws:kms:us-east-1:123456789012:key/4f1c"])
-    def test_a_new_entry_is_encrypted_with_the_stacks_own_key(self, secrets: Secrets, key: str) -> None:
-        """Whoever may not use the key may read no subscriber's secret, whatever else IAM allows."""
-        Secrets(key=key).put_signing("stack/subscriber/sub_1", (SigningSecret(OLD),))
-        described = boto3.client("secretsmanager").describe_secret(SecretId="stack/subscriber/sub_1")
-        assert described.get("KmsKeyId", "") == key
+class TestCredentials:
+    def test_what_is_sealed_is_opened(self, secrets: Secrets) -> None:
+        """Headers too, and the ledger's text shows none of it."""
+        sealed = secrets.seal("sub_1", KNOWN)
+        assert secrets.credentials(subscriber(sealed)) == KNOWN
+        assert not [each for each in (OLD, NEW, "key-of-a-gateway") if each in sealed + str(base64.b64decode(sealed))]
 
     @pytest.mark.parametrize(("at", "live"), [(NOW + 59.9, (NEW, OLD)), (NOW + 60, (NEW,))])
-    def test_an_old_secret_signs_to_the_end_of_its_time_and_no_longer(
-        self, secrets: Secrets, at: float, live: tuple[str, ...]
-    ) -> None:
+    def test_an_old_secret_signs_to_the_end_of_its_time_and_no_longer(self, at: float, live: tuple[str, ...]) -> None:
         """That is the promise of a rotation."""
-        version = secrets.put_signing("stack/subscriber/sub_1", (SigningSecret(NEW), SigningSecret(OLD, NOW + 60)))
-        assert secrets.signing(subscriber(version), at) == live
+        assert KNOWN.signing(at) == live
 
-    def test_a_rotation_is_seen_at_once_since_the_subscriber_names_the_version(self, secrets: Secrets) -> None:
+    def test_what_is_sealed_opens_for_its_own_subscriber_only(self, secrets: Secrets) -> None:
+        """Whoever may write to the ledger must not sign in another one's name by copying a text."""
+        with pytest.raises(NotFound, match="sub_2"):
+            secrets.credentials(Subscriber("sub_2", "https://hooks.example/", secrets.seal("sub_1", KNOWN)))
+
+    def test_kms_is_asked_once_for_each(self, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A thousand subscribers at a hundred events a second are more than KMS answers."""
+        sealed, asked, decrypt = secrets.seal("sub_1", KNOWN), list[str](), secrets._kms.decrypt
+
+        def counted(**given: Any) -> Any:
+            asked.append(given["EncryptionContext"]["subscriber"])
+            return decrypt(**given)
+
+        monkeypatch.setattr(secrets._kms, "decrypt", counted)
+        assert [secrets.credentials(subscriber(sealed)) for _ in range(5)] == [KNOWN] * 5
+        assert asked == ["sub_1"]
+
+    def test_a_rotation_is_seen_at_once(self, secrets: Secrets) -> None:
         """A warm Lambda must not sign with a leaked secret for another five minutes."""
-        first = secrets.put_signing("stack/subscriber/sub_1", (SigningSecret(OLD),))
-        assert secrets.signing(subscriber(first), NOW) == (OLD,)
-        second = secrets.put_signing("stack/subscriber/sub_1", (SigningSecret(NEW),))
-        assert secrets.signing(subscriber(second), NOW) == (NEW,)
+        first, second = (Credentials((SigningSecret(each),)) for each in (OLD, NEW))
+        assert secrets.credentials(subscriber(secrets.seal("sub_1", first))) == first
+        assert secrets.credentials(subscriber(secrets.seal("sub_1", second))) == second
 
-    def test_a_secret_that_was_deleted_is_told_as_such(self, secrets: Secrets) -> None:
-        """One subscriber's missing secret is one failed attempt, not the end of a publishing."""
-        version = secrets.put_signing("stack/subscriber/sub_1", (SigningSecret(OLD),))
-        secrets.delete_signing("stack/subscriber/sub_1")
-        secrets.delete_signing("stack/subscriber/sub_1")
-        with pytest.raises(NotFound, match="sub_1") as told:
-            secrets.signing(subscriber(version), NOW)
-        assert OLD not in str(told.value)
-
-    @pytest.mark.parametrize("text", ["", "[]", '{"secrets": 7}', '{"secret": "x"}', '{"secrets": [{"key": "x"}]}'])
-    def test_a_secret_that_was_edited_into_nonsense_is_told_as_such(self, secrets: Secrets, text: str) -> None:
-        """Somebody pasted another into the console."""
-        secrets.put_signing("stack/subscriber/sub_1", (SigningSecret(OLD),))
-        answer = boto3.client("secretsmanager").put_secret_value(
-            SecretId="stack/subscriber/sub_1", SecretString=text or OLD
-        )
-        with pytest.raises(NotFound, match="sub_1") as told:
-            secrets.signing(subscriber(answer["VersionId"]), NOW)
-        assert OLD not in str(told.value)
+    @pytest.mark.parametrize("text", ["no base64", "AAAA"])
+    def test_a_text_that_opens_nothing_is_told_as_such(self, secrets: Secrets, text: str) -> None:
+        """One subscriber's spoilt secret is one failed attempt, not the end of a publishing."""
+        with pytest.raises(NotFound, match="sub_1"):
+            secrets.credentials(subscriber(text))
 
     @pytest.mark.parametrize("text", ["b" * 44, "whsec_" + "b" * 44, f"  {'b' * 44}\n"])
-    def test_the_stacks_own_secret_signs_however_it_was_pasted(self, secrets: Secrets, text: str) -> None:
+    def test_the_stacks_own_secret_signs_for_callback_urls_however_it_was_pasted(
+        self, secrets: Secrets, text: str
+    ) -> None:
         """CloudFormation makes it without the prefix, people paste it with."""
         boto3.client("secretsmanager").put_secret_value(SecretId="default", SecretString=text)
-        assert secrets.signing(subscriber(None, name="default"), NOW) == ("whsec_" + "b" * 44,)
+        callback = Subscriber("cb_1", "https://hooks.example/")
+        assert secrets.credentials(callback).signing(NOW) == ("whsec_" + "b" * 44,)
 
-    def test_a_signing_secret_does_not_show_itself(self) -> None:
-        """It would be in the first traceback."""
-        assert OLD not in repr(SigningSecret(OLD))
-        assert json.dumps({"secret": OLD}) not in str(SigningSecret(OLD))
+    def test_credentials_do_not_show_themselves(self) -> None:
+        """They would be in the first traceback."""
+        assert not [each for each in (OLD, NEW, "key-of-a-gateway", "U-3") if each in repr((KNOWN, subscriber("U-3")))]
+
+
+class TestEarlierVersions:
+    """They had each subscriber's secrets in Secrets Manager."""
+
+    def unmoved(self, text: str = json.dumps({"secrets": [{"secret": OLD}]})) -> Subscriber:
+        created = boto3.client("secretsmanager").create_secret(Name="stack/subscriber/sub_1", SecretString=text)
+        name, version = "stack/subscriber/sub_1", created["VersionId"]
+        return Subscriber("sub_1", "https://hooks.example/", secret_name=name, secret_version=version)
+
+    def test_they_sign_until_they_are_moved(self, secrets: Secrets) -> None:
+        """An update of the stack must not delay a webhook."""
+        assert secrets.credentials(self.unmoved()) == Credentials((SigningSecret(OLD),))
+
+    @pytest.mark.parametrize("text", ["[]", '{"secrets": 7}', '{"secret": "x"}', '{"secrets": [{"key": "x"}]}', OLD])
+    def test_one_that_was_edited_into_nonsense_is_told_as_such(self, secrets: Secrets, text: str) -> None:
+        """Somebody pasted another into the console."""
+        with pytest.raises(NotFound, match="sub_1") as told:
+            secrets.credentials(self.unmoved(text))
+        assert OLD not in str(told.value)
+
+    def test_one_that_was_deleted_is_told_as_such(self, secrets: Secrets) -> None:
+        """To delete it again is no error either."""
+        known = self.unmoved()
+        for _ in range(2):
+            secrets.delete_unmoved("stack/subscriber/sub_1")
+        with pytest.raises(NotFound, match="sub_1"):
+            secrets.credentials(known)

@@ -1,6 +1,7 @@
 """Nothing is stuck: with a crash or another call between any two writes, and no operator, every delivery ends."""
 
 import heapq
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from tests.integration.memory import AtOnce, Table, Vault, exceptions_of
+from tests.integration.memory import AtOnce, Keys, Table, Vault, exceptions_of
 from tests.integration.world import DEFAULT_SECRET, FakeBus, FakeMachines
 from vidhook import subscribers
 from vidhook.deliver import JITTER, PAUSES
@@ -49,6 +50,7 @@ Done = TypeVar("Done")
 
 HOUR, DAY = 3_600, 86_400
 TABLE_EXCEPTIONS, VAULT_EXCEPTIONS = exceptions_of("dynamodb"), exceptions_of("secretsmanager")
+KEYS_EXCEPTIONS = exceptions_of("kms")
 FINAL = {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELLED}
 DONE = Snapshot(Status.COMPLETED, sources=(Source("result", "video", "https://cdn.example/v.mp4"),))
 UNDERWAY = Snapshot(Status.PROCESSING, "working", progress=50)
@@ -149,8 +151,9 @@ class Town(Edges):
         self.fuse, self.requests, self.seconds_a_start = Fuse(), 0, 0.0
         self.table = Table(TABLE_EXCEPTIONS, self.fuse.around, self.count)
         self.vault = Vault(VAULT_EXCEPTIONS, self.fuse.around, self.count)
-        clients = {"dynamodb": self.table, "secretsmanager": self.vault}
-        settings = {"TABLE": "ledger", "STACK": "town", "DEFAULT_SECRET": "town/default"}
+        keys = Keys(KEYS_EXCEPTIONS, self.fuse.around, self.count)
+        clients = {"dynamodb": self.table, "secretsmanager": self.vault, "kms": keys}
+        settings = {"TABLE": "ledger", "DEFAULT_SECRET": "town/default", "KEY": "the key"}
         clock = Clock(now=lambda: self.now, jitter=lambda: 0.0)
         super().__init__(settings, client=clients.__getitem__, clock=clock)
         self.vault.create_secret(Name="town/default", SecretString=DEFAULT_SECRET)
@@ -168,7 +171,7 @@ class Town(Edges):
         self._taken: set[str] = set()
         self.answers["https://app.example/cb"] = "fine"
         self.ids["cb"], self.urls["cb"] = derived_id("cb", "https://app.example/cb"), "https://app.example/cb"
-        self.ledger.put_subscriber(callback_subscriber(self.urls["cb"], self._watch(), "town/default"))
+        self.ledger.put_subscriber(callback_subscriber(self.urls["cb"], self._watch()))
 
     def count(self) -> None:
         """Counts a request to AWS."""
@@ -241,11 +244,18 @@ class Town(Edges):
         self.runs.start(delivery, afresh=True)
 
     def remove(self, name: str) -> None:
-        subscribers.remove(self.ids[name], ledger=self.ledger, secrets=self.secrets)
+        subscribers.remove(self.ids[name], ledger=self.ledger)
 
     def rotate(self, name: str) -> None:
         shown = subscribers.rotate(self.ids[name], ledger=self.ledger, secrets=self.secrets, clock=self.clock)
         self.shown[name] = shown
+
+    def unmove(self, name: str) -> None:
+        """Makes a subscriber one of an earlier version, whose secrets are in Secrets Manager."""
+        where, known = f"town/subscriber/{self.ids[name]}", {"secrets": [{"secret": self.shown[name]}]}
+        made = self.vault.create_secret(Name=where, SecretString=json.dumps(known))
+        fields = {"sealed": None, "header_names": None, "secret_name": where, "secret_version": made["VersionId"]}
+        self.ledger.change_subscriber(self.ids[name], fields)
 
     def sweep(self) -> None:
         errors = sweep(self.runs, self.secrets).errors
@@ -301,17 +311,19 @@ class Town(Edges):
         logged = sum(len(log) for watch_id in self.watches for log in self.ledger.attempts(watch_id).values())
         assert logged >= self.sent.total() - self.troubles
         known = {each.id for each in self.ledger.subscribers()}
-        secrets = {name.rpartition("/")[2] for name in self.vault.secrets if "/subscriber/" in name}
-        assert secrets == known
+        assert set(self.vault.secrets) == {"town/default"}
         assert self.ledger.unfinished_subscribers(self.now) == []
         for name, subscriber_id in self.ids.items():
             if subscriber_id in known:
-                signing = self.secrets.signing(self.ledger.subscriber(subscriber_id), self.now)
-                assert self.shown[name] in signing
+                assert self.shown[name] in self.signing(name)
 
     def deliveries(self) -> Iterator[Delivery]:
         for watch_id in self.watches:
             yield from self.ledger.deliveries(watch_id)
+
+    def signing(self, name: str) -> tuple[str, ...]:
+        """Returns the secrets that sign for a subscriber now."""
+        return self.secrets.credentials(self.ledger.subscriber(self.ids[name])).signing(self.now)
 
     def known(self, name: str) -> Subscriber | None:
         try:
@@ -443,6 +455,8 @@ SCENES: dict[str, Scene] = {
     "removed": (paused, lambda town: town.remove("a"), Town.sweep),
     "removed while tried": (late, Town.next, lambda town: town.remove("a")),
     "added": (nothing, lambda town: town.add("b"), Town.sweep),
+    "moved from Secrets Manager": (lambda town: town.unmove("a"), Town.sweep, lambda town: town.rotate("a")),
+    "moved by a rotation": (lambda town: town.unmove("a"), lambda town: town.rotate("a"), Town.sweep),
     "rotated twice": (nothing, lambda town: town.rotate("a"), lambda town: town.rotate("a")),
 }
 
@@ -731,7 +745,7 @@ class TestSweeper:
         here.pause("a")
         here.publish()
         here.ledger.put_state(here.ids["a"], SubscriberState.ACTIVE, None)
-        here.ledger.begin_subscriber("sub_gone", "town/subscriber/sub_gone")
+        here.ledger.begin_removal("sub_gone", None)
         here.now += DAY
         assert sweep(here.runs, here.secrets, seconds=0.0) == Swept()
         assert sweep(here.runs, here.secrets).deliveries == 3
@@ -871,8 +885,7 @@ class TestSubscribers:
         for number in range(2):
             for after in (False, True):
                 assert here.fuse.burn(rotate, rotate, number, after=after)
-        signing = here.secrets.signing(here.ledger.subscriber(here.ids["a"]), here.now)
-        assert set(shown[-4:]) <= set(signing)
+        assert set(shown[-4:]) <= set(here.signing("a"))
 
     def test_many_rotations_keep_the_header_short(self, here: Town) -> None:
         """200 a day made a header of 9.6 kB, which many servers refuse; the oldest secrets end first."""
@@ -880,7 +893,7 @@ class TestSubscribers:
         for _ in range(200):
             here.rotate("a")
             shown.append(here.shown["a"])
-        signing = here.secrets.signing(here.ledger.subscriber(here.ids["a"]), here.now)
+        signing = here.signing("a")
         assert list(signing) == shown[: -subscribers.MOST_SECRETS - 1 : -1]
         headers = webhook_headers(signing, "evt_1", int(here.now), b"{}")
         assert len(headers["webhook-signature"]) < 256

@@ -154,7 +154,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: len(self.ids) > 1)
     @rule(name=consumes(names))
     def remove(self, name: str) -> None:
-        subscribers.remove(self.ids.pop(name), ledger=self.world.ledger, secrets=self.world.secrets)
+        subscribers.remove(self.ids.pop(name), ledger=self.world.ledger)
 
     # Three rules for one action: Hypothesis picks among rules, and most steps should be events and time.
     @rule(seconds=st.sampled_from([1, 60]))

@@ -19,7 +19,7 @@ from vidhook.redeliver import Redelivered, redeliver
 from vidhook.retry import retry
 from vidhook.store import STORE_SECONDS
 from vidhook.submit import Submitted
-from vidhook.task import Delivery, SigningSecret, Snapshot, Subscriber, TaskError, Watch
+from vidhook.task import Credentials, Delivery, SigningSecret, Snapshot, Subscriber, TaskError, Watch
 from vidhook.times import Clock
 from vidhook.wiring import Edges
 
@@ -180,7 +180,7 @@ class World(Edges):
         self.settings = {
             "TABLE": table,
             "BUCKET": bucket,
-            "STACK": table,
+            "KEY": boto3.client("kms").create_key()["KeyMetadata"]["Arn"],
             "PROVIDER_SECRET": f"{table}/keys",
             "DEFAULT_SECRET": f"{table}/default",
             "ALLOWED_NETWORKS": "127.0.0.0/8",
@@ -220,9 +220,8 @@ class World(Edges):
     def subscribe(self, name: str, *answers: Answer, **fields: Any) -> Subscriber:
         """An active subscriber at /<name> that answers as scripted (200 without a script)."""
         url = self.web.script(f"/{name}", *(answers or (Answer(200, b"ok"),)))
-        secret_name = self.secrets.name_of(name)
-        version = self.secrets.put_signing(secret_name, (SigningSecret(DEFAULT_SECRET),))
-        subscriber = Subscriber(f"sub_{name}", url, secret_name, version, created_at=self.now, **fields)
+        sealed = self.secrets.seal(f"sub_{name}", Credentials((SigningSecret(DEFAULT_SECRET),)))
+        subscriber = Subscriber(f"sub_{name}", url, sealed, created_at=self.now, **fields)
         self.ledger.put_subscriber(subscriber)
         return subscriber
 

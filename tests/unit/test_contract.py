@@ -39,9 +39,11 @@ from vidhook.submit import Intake, Submitted
 from vidhook.task import (
     EVENT_TYPES,
     Category,
+    Credentials,
     Delivery,
     NotStored,
     Poll,
+    SigningSecret,
     Snapshot,
     Source,
     StoredFile,
@@ -156,9 +158,10 @@ class Recorder(Http):
 def sent(event: Event, secrets: tuple[str, ...]) -> dict[str, bytes]:
     """Returns the files of one sample: the body, and the headers one a line, as curl takes them with -H @headers."""
     http = Recorder()
-    subscriber = Subscriber("sub_1", "https://hooks.example.com/vidhook", "a secret's name")
+    subscriber = Subscriber("sub_1", "https://hooks.example.com/vidhook")
     delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, event.at)
-    attempt(event, delivery, subscriber, secrets, http=http, clock=Clock(lambda: event.at, lambda: 0.0))
+    credentials = Credentials(tuple(map(SigningSecret, secrets)))
+    attempt(event, delivery, subscriber, credentials, http=http, clock=Clock(lambda: event.at, lambda: 0.0))
     headers = {**http.headers, "user-agent": f"vidhook/{__version__}"}
     return {
         "body.json": http.body,

@@ -27,14 +27,14 @@ from vidhook.deliver import (
 from vidhook.edges.http import Http, Response
 from vidhook.errors import Blocked, ConnectFailed, DnsFailed, ProtocolBroken, RequestFailed, TimedOut
 from vidhook.event import Event
-from vidhook.task import Attempt, AttemptKind, Delivery, Outcome, Subscriber
+from vidhook.task import Attempt, AttemptKind, Credentials, Delivery, Outcome, SigningSecret, Subscriber
 from vidhook.times import LONGEST_WAIT, Clock
 
 NOW = 1_777_288_812.0
 EVENT = Event("evt_1", "video.completed", "tsk_1", "acme", NOW, '{"id":"evt_1"}')
 DELIVERY = Delivery("evt_1", "tsk_1", "sub_1", "video.completed", NOW)
-SUBSCRIBER = Subscriber("sub_1", "https://hooks.example/?token=secret", "name")
-SIGNING = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",)
+SUBSCRIBER = Subscriber("sub_1", "https://hooks.example/?token=secret")
+CREDENTIALS = Credentials((SigningSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),))
 
 jitters = st.floats(0, 1, exclude_max=True)
 
@@ -58,7 +58,8 @@ class FakeHttp(Http):
 def tried(said: Response | RequestFailed, done: int = 0, base: int = 0, jitter: float = 0.0) -> Attempt:
     """Returns the attempt after `done` others."""
     delivery = replace(DELIVERY, attempts=done, base=base)
-    return attempt(EVENT, delivery, SUBSCRIBER, SIGNING, http=FakeHttp(said), clock=Clock(lambda: NOW, lambda: jitter))
+    clock = Clock(lambda: NOW, lambda: jitter)
+    return attempt(EVENT, delivery, SUBSCRIBER, CREDENTIALS, http=FakeHttp(said), clock=clock)
 
 
 @given(status=st.integers(100, 599))

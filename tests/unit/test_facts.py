@@ -51,7 +51,9 @@ FACTS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
     Subscriber: {
         "id": texts,
         "url": texts,
-        "secret_name": texts,
+        "sealed": maybe_text,
+        "header_names": lists,
+        "secret_name": maybe_text,
         "secret_version": maybe_text,
         "events": lists,
         "providers": lists,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from vidhook.providers.file import bundled
 from vidhook.providers.reading import read
-from vidhook.providers.redaction import with_key, without_key
 from vidhook.providers.values import document
+from vidhook.redaction import with_key, without_key
 
 KEY = "sk/5f0c8a+D2==&<'\"x\\y%2Fz"
 # What a key may have in it; with a sign of an escape in it, it may be another key that is escaped.

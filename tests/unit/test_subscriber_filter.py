@@ -20,7 +20,7 @@ def event(kind: str = "video.completed", provider: str = "alad", metadata: dict[
 
 
 def subscriber(**fields: Any) -> Subscriber:
-    return Subscriber("sub_1", "https://hooks.example/", "name", **fields)
+    return Subscriber("sub_1", "https://hooks.example/", **fields)
 
 
 @given(kind=types)
@@ -105,13 +105,13 @@ def test_values_are_equal_as_in_json(one: Any, other: Any) -> None:
 def test_a_callback_url_is_notified_of_the_end_and_of_progress_on_request(kind: str, progress: bool) -> None:
     """It belongs to one task, whatever type of event the task has."""
     watch = Watch(Submission("alad", "1", progress=progress), 5.0)
-    own = callback_subscriber("https://hooks.example/", watch, "default")
+    own = callback_subscriber("https://hooks.example/", watch)
     assert wants(own, event(kind)) is (kind in TERMINAL_TYPES or (progress and kind.endswith(".progress")))
-    assert own.secret_name == "default"
+    assert (own.callback, own.sealed) == (True, None)
 
 
 def test_one_callback_url_is_one_subscriber_for_all_its_tasks() -> None:
     """Its Retry-After and its failures count for all these tasks."""
     watches = [Watch(Submission("alad", task), 5.0) for task in "12"]
-    one, other = (callback_subscriber("https://hooks.example/", watch, "default") for watch in watches)
+    one, other = (callback_subscriber("https://hooks.example/", watch) for watch in watches)
     assert one.id == other.id

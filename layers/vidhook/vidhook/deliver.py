@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vidhook.errors import NotFound, RequestFailed
 from vidhook.runs import hold, turn
 from vidhook.signature import webhook_headers
-from vidhook.task import Attempt, AttemptKind, Delivery, DeliveryState, Outcome, Subscriber, SubscriberState
+from vidhook.task import Attempt, AttemptKind, Credentials, Delivery, DeliveryState, Outcome, Subscriber
 from vidhook.times import iso, seconds_until
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ class Notifier:
         whole = event.terminal and not subscriber.well(self.clock.now())
         seconds = ATTEMPT_SECONDS if whole else FIRST_SECONDS
         try:
-            signing = self.secrets.signing(subscriber, self.clock.now())
-            made = attempt(event, delivery, subscriber, signing, http=self.http, clock=self.clock, seconds=seconds)
-        except (NotFound, ValueError) as error:  # its secret is missing or invalid; the other subscribers go on
+            known = self.secrets.credentials(subscriber)
+            made = attempt(event, delivery, subscriber, known, http=self.http, clock=self.clock, seconds=seconds)
+        except (NotFound, ValueError) as error:  # its secret cannot be read; the other subscribers go on
             unsigned = Attempt(
                 delivery.attempts + 1, self.clock.now(), Outcome.RETRY, AttemptKind.SECRET, detail=str(error)
             )
@@ -127,8 +127,8 @@ class Notifier:
             return
         reason = disable_reason(subscriber, made)
         if reason is not None:
-            self.ledger.put_state(seen.id, SubscriberState.DISABLED, reason)
-            self.bus.report("endpoint.disabled", {**_report(seen, made), "reason": reason}, made.at)
+            if self.ledger.disable(seen.id, reason):
+                self.bus.report("endpoint.disabled", {**_report(seen, made), "reason": reason}, made.at)
         elif tries >= FAILING_TRIES and not seen.failing_reported and self.ledger.note_failing_reported(seen):
             self.bus.report("endpoint.failing", _report(seen, made), made.at)
 
@@ -189,7 +189,7 @@ def attempt(
     event: "Event",
     delivery: Delivery,
     subscriber: Subscriber,
-    signing: tuple[str, ...],
+    credentials: Credentials,
     *,
     http: "Http",
     clock: "Clock",
@@ -197,11 +197,13 @@ def attempt(
 ) -> Attempt:
     """POSTs the event's body, signed at this moment, and returns the attempt. Never raises for the network.
 
-    The clock's jitter makes the next pause longer by up to a fifth. Raises ValueError for a secret that cannot sign.
+    An answer that repeats a header of the subscriber's own is kept without it. The clock's jitter makes the next pause
+    longer by up to a fifth. Raises ValueError for a secret that cannot sign.
     """
     body, now = event.body.encode(), clock.now()
     number = delivery.attempts + 1
-    headers = {"content-type": "application/json", **webhook_headers(signing, event.id, int(now), body)}
+    signed = webhook_headers(credentials.signing(now), event.id, int(now), body)
+    headers = {**credentials.headers, "content-type": "application/json", **signed}
     try:
         response = http.send(
             "POST",
@@ -227,7 +229,20 @@ def attempt(
         )
     else:
         made = judge(number, now, response)
-    return _with_pause(made, delivery.base, clock.jitter())
+    return _with_pause(_without_headers(made, credentials), delivery.base, clock.jitter())
+
+
+def _without_headers(made: Attempt, credentials: Credentials) -> Attempt:
+    """Returns an attempt whose answer does not repeat the values of the subscriber's own headers, nor words of them."""
+    if not credentials.headers:
+        return made
+    from vidhook.redaction import without_key  # most subscribers have no headers
+
+    answer = made.answer
+    for value in credentials.headers.values():
+        for secret in (value, *value.split()):
+            answer = without_key(answer, answer.encode(), secret)
+    return replace(made, answer=answer)
 
 
 def judge(number: int, now: float, response: "Response") -> Attempt:

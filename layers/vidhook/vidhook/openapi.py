@@ -34,7 +34,7 @@ def document() -> dict[str, Any]:
 
 def checked(name: str, raw: Any) -> dict[str, Any]:
     """Returns a request's body that fits the schema of this name. Raises BadInput naming the field and a hint."""
-    schemas.check(raw, document()["components"]["schemas"][name], _validator(name), credentials=("secret",))
+    schemas.check(raw, document()["components"]["schemas"][name], _validator(name), credentials=("secret", "headers"))
     fitting: dict[str, Any] = raw
     return fitting
 

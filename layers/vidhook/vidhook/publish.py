@@ -202,13 +202,7 @@ def notify(event: Event, watch: Watch, notifier: "Notifier") -> Notified:
     one that hangs or fails is left to a redelivery of its own.
     """
     began, slots = notifier.clock.now(), Semaphore(THREADS)
-    subscribers = recipients(
-        event,
-        watch,
-        ledger=notifier.ledger,
-        default_secret_name=notifier.secrets.default_name,
-        now=notifier.clock.now(),
-    )
+    subscribers = recipients(event, watch, ledger=notifier.ledger, now=began)
     with ThreadPoolExecutor(max_workers=min(MOST_THREADS, len(subscribers)) or 1) as pool:
         begun = []
         for subscriber in subscribers:

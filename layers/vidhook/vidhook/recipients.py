@@ -11,12 +11,10 @@ if TYPE_CHECKING:
     from vidhook.event import Event
 
 
-def recipients(
-    event: "Event", watch: Watch, *, ledger: "Ledger", default_secret_name: str, now: float
-) -> list[Subscriber]:
+def recipients(event: "Event", watch: Watch, *, ledger: "Ledger", now: float) -> list[Subscriber]:
     """Returns the subscribers that an event is for; for progress, only those that can be notified at this moment."""
     found = [subscriber for subscriber in ledger.subscribers() if wants(subscriber, event)]
-    own = (callback_subscriber(url, watch, default_secret_name) for url in watch.callback_urls)
+    own = (callback_subscriber(url, watch) for url in watch.callback_urls)
     found += [ledger.callback(each, now) for each in own if wants(each, event)]
     if event.terminal:
         return found
@@ -34,13 +32,12 @@ def wants(subscriber: Subscriber, event: "Event") -> bool:
     )
 
 
-def callback_subscriber(url: str, watch: Watch, default_secret_name: str) -> Subscriber:
-    """Returns a task's callback_url as a subscriber with the stack's secret. It gets progress if the task has it."""
+def callback_subscriber(url: str, watch: Watch) -> Subscriber:
+    """Returns a task's callback_url as a subscriber. It gets progress if the task has it."""
     progress = ("*.progress",) if watch.submission.progress else ()
     return Subscriber(
         derived_id("cb", url),
         url,
-        default_secret_name,
         events=("*.completed", "*.failed", *progress),
         created_at=watch.submitted_at,
     )

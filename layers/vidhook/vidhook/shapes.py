@@ -80,7 +80,7 @@ def attempt(made: Attempt) -> dict[str, Any]:
 
 
 def subscriber(known: Subscriber) -> dict[str, Any]:
-    """Returns a subscriber without its secret."""
+    """Returns a subscriber without its secret, and of its own headers the names only."""
     return {
         "id": known.id,
         "url": known.url,
@@ -90,6 +90,7 @@ def subscriber(known: Subscriber) -> dict[str, Any]:
         "providers": list(known.providers),
         "metadata": known.metadata,
         "description": known.description,
+        "header_names": list(known.header_names),
         "created_at": iso(known.created_at),
         "failing_since": iso(known.failing_since),
         "last_failure": iso(known.last_failure),

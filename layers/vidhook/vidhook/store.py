@@ -17,7 +17,7 @@ from vidhook.fetch import Ahead, Origin, Reader
 from vidhook.media import PLAYLIST_ENDS, SNIFF_BYTES, inline_file, media_type
 from vidhook.parts import PART_BYTES, Parts
 from vidhook.providers.file import download_headers
-from vidhook.providers.redaction import with_key
+from vidhook.redaction import with_key
 from vidhook.task import NotStored, StoredFile, Upload
 
 if TYPE_CHECKING:

@@ -45,8 +45,7 @@ class Submitted:
 class Intake:
     """Accepts submissions, with these edges.
 
-    `default_deadline` is the deadline_seconds of a submission without one, `default_secret` the name of the secret that
-    signs for callback_urls.
+    `default_deadline` is the deadline_seconds of a submission without one.
     """
 
     ledger: "Ledger"
@@ -56,7 +55,6 @@ class Intake:
     pacer: "Pacer"
     runs: "Runs"
     default_deadline: int
-    default_secret: str
 
     def submit(self, raw: Any, execution: str | None = None) -> Submitted:
         """Checks a submission and starts its watch. It is idempotent: a task that is submitted twice has one watch.
@@ -133,7 +131,7 @@ class Intake:
 
     def _send_late(self, event: "Event", watch: Watch, url: str, now: float) -> None:
         """Starts the delivery of a published event to a callback_url, unless it was started before."""
-        subscriber = self.ledger.callback(callback_subscriber(url, watch, self.default_secret), now)
+        subscriber = self.ledger.callback(callback_subscriber(url, watch), now)
         delivery = self.ledger.open_delivery(event, subscriber, now)
         if delivery.state is not DeliveryState.DUE or delivery.attempts or delivery.run:
             return

@@ -1,24 +1,27 @@
 """Manages subscribers: add, change, pause, resume, rotate, test, recover and remove."""
 
-import base64
 import secrets as randomness
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from vidhook.credentials import checked_headers, checked_secret, put_credentials
 from vidhook.deliver import attempt
-from vidhook.errors import BadSubscriber, Blocked, LostRace
+from vidhook.errors import BadSubscriber, Blocked, LostRace, NotFound
 from vidhook.event import Event, serialize
 from vidhook.runs import cancel_held
 from vidhook.schemas import check_texts
-from vidhook.signature import PREFIX, new_secret
+from vidhook.signature import new_secret
 from vidhook.task import (
     EVENT_TYPES,
     TERMINAL_TYPES,
     Attempt,
+    Credentials,
     Delivery,
     DeliveryState,
     SigningSecret,
@@ -39,19 +42,18 @@ ROTATION_SECONDS = 86_400
 AT_ONCE = 300
 # Each secret that signs makes every webhook's header 48 bytes longer, and receivers refuse long headers.
 MOST_SECRETS = 5
-# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes.
-SECRET_BYTES = range(24, 65)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a new subscriber should be: its URL, its filter and its description."""
+    """What a new subscriber should be: its URL, its filter, its description and its own headers."""
 
     url: str
     events: tuple[str, ...] = TERMINAL_TYPES
     providers: tuple[str, ...] = ("*",)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def add(
@@ -65,14 +67,11 @@ def add(
 ) -> tuple[Subscriber, str]:
     """Adds a subscriber. Returns it with its signing secret, which is shown only once. Raises BadSubscriber.
 
-    `secret` is the caller's own, None makes a new one. It is stored first, so that no webhook is sent unsigned. If a
-    crash comes before the subscriber, the sweeper removes the secret.
+    `secret` is the caller's own, None makes a new one.
     """
-    subscriber_id = derived_id("sub", randomness.token_hex(32))
     subscriber = Subscriber(
-        subscriber_id,
+        derived_id("sub", randomness.token_hex(32)),
         terms.url,
-        secrets.name_of(subscriber_id),
         events=terms.events,
         providers=terms.providers,
         metadata=dict(terms.metadata),
@@ -80,21 +79,50 @@ def add(
         created_at=clock.now(),
     )
     check(subscriber, http)
+    headers = checked_headers(terms.headers)
     secret = new_secret() if secret is None else checked_secret(secret)
-    begun_at = ledger.begin_subscriber(subscriber_id, subscriber.secret_name)
-    version = secrets.put_signing(subscriber.secret_name, (SigningSecret(secret),))
-    subscriber = replace(subscriber, secret_version=version)
+    sealed = secrets.seal(subscriber.id, Credentials((SigningSecret(secret),), headers))
+    subscriber = replace(subscriber, sealed=sealed, header_names=tuple(headers))
     ledger.put_subscriber(subscriber)
-    ledger.end_subscriber(subscriber_id, begun_at)
     return subscriber, secret
 
 
-def change(subscriber_id: str, changes: Mapping[str, Any], *, ledger: "Ledger", http: "Http") -> Subscriber:
-    """Changes url, events, providers, metadata or description. Raises NotFound, BadSubscriber."""
-    subscriber = replace(_added(subscriber_id, ledger), **changes)
-    check(subscriber, http)
-    ledger.change_subscriber(subscriber_id, changes)
-    return ledger.subscriber(subscriber_id)
+def change(
+    subscriber_id: str, changes: Mapping[str, Any], *, ledger: "Ledger", secrets: "Secrets", http: "Http"
+) -> Subscriber:
+    """Changes url, events, providers, metadata, description or headers, which are replaced as a whole.
+
+    Raises NotFound, BadSubscriber.
+    """
+    terms = {name: value for name, value in changes.items() if name != "headers"}
+    headers = checked_headers(changes["headers"]) if "headers" in changes else None
+    while True:
+        subscriber = _added(subscriber_id, ledger)
+        changed = replace(subscriber, **terms)
+        check(changed, http)
+        if headers is None:
+            if subscriber.header_names and _origin(changed.url) != _origin(subscriber.url):
+                problem = "are for the old URL's host, and would be sent to another one"
+                raise BadSubscriber("headers", problem, "give them again in the same change, or {} to have none")
+            ledger.change_subscriber(subscriber_id, terms)
+            return ledger.subscriber(subscriber_id)
+        credentials = replace(_credentials(subscriber, secrets), headers=headers)
+        with suppress(LostRace):  # somebody else changed them: begin anew
+            put_credentials(subscriber, credentials, ledger=ledger, secrets=secrets, **terms)
+            return ledger.subscriber(subscriber_id)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url.lower())
+    return parts.scheme, parts.netloc
+
+
+def _credentials(subscriber: Subscriber, secrets: "Secrets") -> Credentials:
+    """Returns a subscriber's credentials, none if they cannot be read: new ones must be possible."""
+    try:
+        return secrets.credentials(subscriber)
+    except NotFound:
+        return Credentials()
 
 
 def _added(subscriber_id: str, ledger: "Ledger") -> Subscriber:
@@ -127,17 +155,6 @@ def check(subscriber: Subscriber, http: "Http") -> None:
         raise BadSubscriber("description", "is longer than 512 characters", "shorten it")
 
 
-def checked_secret(secret: str) -> str:
-    """Returns the caller's own signing secret, checked. Raises BadSubscriber, without repeating the secret."""
-    try:
-        size = len(base64.b64decode(secret.removeprefix(PREFIX), validate=True))
-    except ValueError:  # also for a text that is not ASCII
-        size = 0
-    if not secret.startswith(PREFIX) or size not in SECRET_BYTES:
-        raise BadSubscriber("secret", "is not whsec_ and 24 to 64 bytes in base64", "leave it out to get a new one")
-    return secret
-
-
 def pause(subscriber_id: str, *, ledger: "Ledger") -> Subscriber:
     """Holds all deliveries of a subscriber until it is resumed; nothing is lost. Raises NotFound."""
     ledger.put_state(subscriber_id, SubscriberState.PAUSED, "paused by its owner")
@@ -155,15 +172,14 @@ def resume(subscriber_id: str, *, runs: "Runs") -> tuple[Subscriber, int]:
     return runs.ledger.subscriber(subscriber_id), drained
 
 
-def remove(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets") -> Subscriber:
-    """Removes a subscriber and its secrets; its open deliveries are cancelled. Raises NotFound, BadSubscriber.
+def remove(subscriber_id: str, *, ledger: "Ledger") -> Subscriber:
+    """Removes a subscriber with its credentials; its open deliveries are cancelled. Raises NotFound, BadSubscriber.
 
     The sweeper does what is left after a crash, and cancels what is held after this or is too much for one call.
     """
     subscriber = _added(subscriber_id, ledger)
-    ledger.begin_subscriber(subscriber_id, subscriber.secret_name)
+    ledger.begin_removal(subscriber_id, subscriber.secret_name)
     ledger.remove_subscriber(subscriber_id)
-    secrets.delete_signing(subscriber.secret_name)
     cancel_held(subscriber_id, ledger, AT_ONCE)
     return subscriber
 
@@ -185,21 +201,16 @@ def rotate(
     while True:
         subscriber, now = _added(subscriber_id, ledger), clock.now()
         ends = now + keep_seconds
-        known = secrets.read_signing(subscriber.secret_name, subscriber.secret_version)
+        known = _credentials(subscriber, secrets)
         old = tuple(
             replace(entry, expires_at=min(ends, entry.expires_at or ends))
-            for entry in known
+            for entry in known.secrets
             if entry.signs(now) and entry.secret != fresh
         )
         signing = (SigningSecret(fresh), *(old if keep_seconds > 0 else ()))[:MOST_SECRETS]
-        version = secrets.put_signing(subscriber.secret_name, signing)
-        try:
-            ledger.change_subscriber(
-                subscriber_id, {"secret_version": version}, secret_version=subscriber.secret_version
-            )
-        except LostRace:  # somebody else rotates it: begin anew, with the secret that they were shown
-            continue
-        return fresh
+        with suppress(LostRace):  # somebody else rotates it: begin anew, with the secret that they were shown
+            put_credentials(subscriber, replace(known, secrets=signing), ledger=ledger, secrets=secrets)
+            return fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +226,7 @@ def send_test(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", http:
     subscriber, now = ledger.subscriber(subscriber_id), clock.now()
     event = test_event(subscriber.id, now)
     delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
-    made = attempt(event, delivery, subscriber, secrets.signing(subscriber, now), http=http, clock=clock)
+    made = attempt(event, delivery, subscriber, secrets.credentials(subscriber), http=http, clock=clock)
     return Tested(event, replace(made, pause=None))
 
 

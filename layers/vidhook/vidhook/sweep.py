@@ -1,16 +1,19 @@
 """Sweeps the ledger: starts again what should have moved and did not, for example after a crash between two writes."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vidhook.errors import NotFound
+from vidhook.credentials import put_credentials
+from vidhook.errors import LostRace, NotFound
 from vidhook.runs import cancel_held
 
 if TYPE_CHECKING:
     from vidhook.edges.secrets import Secrets
     from vidhook.runs import Runs
+    from vidhook.task import Subscriber
 
 # The most that one sweep starts, in the time that it has; the next sweep goes on.
 MOST = 1_000
@@ -101,8 +104,12 @@ def _drain_all(runs: "Runs", until: float, errors: list[Exception]) -> int:
 
 
 def _clean_up(runs: "Runs", secrets: "Secrets", until: float, errors: list[Exception]) -> int:
-    """Removes what a crash left of subscribers that were added or removed. Returns how many deliveries it cancelled."""
+    """Removes what is left of subscribers that were removed or moved. Returns how many deliveries it cancelled."""
     cancelled = 0
+    for subscriber in runs.ledger.subscribers():
+        if subscriber.secret_name is not None and runs.clock.now() < until:
+            move = partial(_moved, subscriber, runs=runs, secrets=secrets)
+            _guarded(move, errors)
     for subscriber_id, secret_name, begun_at in runs.ledger.unfinished_subscribers(runs.clock.now()):
         if runs.clock.now() >= until:
             break
@@ -111,13 +118,21 @@ def _clean_up(runs: "Runs", secrets: "Secrets", until: float, errors: list[Excep
     return cancelled
 
 
-def _finish(subscriber_id: str, secret_name: str, begun_at: float, *, runs: "Runs", secrets: "Secrets") -> int:
+def _moved(subscriber: "Subscriber", *, runs: "Runs", secrets: "Secrets") -> int:
+    """Moves a subscriber's secrets from Secrets Manager, where earlier versions had them, into the ledger."""
+    with suppress(LostRace, NotFound):  # they were changed, which moves them too; or their deliveries say what is wrong
+        put_credentials(subscriber, secrets.credentials(subscriber), ledger=runs.ledger, secrets=secrets)
+    return 0
+
+
+def _finish(subscriber_id: str, secret_name: str | None, begun_at: float, *, runs: "Runs", secrets: "Secrets") -> int:
     ledger, cancelled = runs.ledger, 0
     try:
-        ledger.subscriber(subscriber_id)
+        used = ledger.subscriber(subscriber_id).secret_name
     except NotFound:
-        secrets.delete_signing(secret_name)
-        cancelled = cancel_held(subscriber_id, ledger, MOST)
+        used, cancelled = None, cancel_held(subscriber_id, ledger, MOST)
+    if secret_name is not None and secret_name != used:
+        secrets.delete_unmoved(secret_name)
     if cancelled < MOST:
-        ledger.end_subscriber(subscriber_id, begun_at)
+        ledger.end_removal(subscriber_id, begun_at)
     return cancelled

@@ -286,8 +286,11 @@ def is_id(text: str, *prefixes: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An HTTPS endpoint that is notified, with its filter. Its secrets are in Secrets Manager under `secret_name`.
+    """An HTTPS endpoint that is notified, with its filter.
 
+    sealed: its Credentials, encrypted; a callback_url has none, as the stack's own secret signs for it. header_names:
+    the names of its headers, whose values are sealed. secret_name and secret_version: where Secrets Manager still has
+    its secrets, for a subscriber of an earlier version that the sweeper has not changed yet.
     reason: why it is paused or disabled. hold_until: nothing is sent before this instant, because it answered with
     Retry-After, or while it hangs. slow_until: publishing makes no attempt before this instant, because one took longer
     than publishing waits. gap: while it is not well, the least seconds between two attempts, since it hung; 0 for none.
@@ -298,7 +301,9 @@ class Subscriber:
 
     id: str
     url: str
-    secret_name: str
+    sealed: str | None = field(default=None, repr=False)
+    header_names: tuple[str, ...] = ()
+    secret_name: str | None = None
     secret_version: str | None = None
     events: tuple[str, ...] = TERMINAL_TYPES
     providers: tuple[str, ...] = ("*",)
@@ -317,6 +322,11 @@ class Subscriber:
     @property
     def active(self) -> bool:
         return self.state is SubscriberState.ACTIVE
+
+    @property
+    def callback(self) -> bool:
+        """Whether it is a task's own callback_url."""
+        return self.id.startswith("cb_")
 
     def well(self, now: float) -> bool:
         """Whether it has answered its latest attempts, and in time."""
@@ -391,3 +401,15 @@ class SigningSecret:
 
     def signs(self, now: float) -> bool:
         return self.expires_at is None or now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What webhooks to a subscriber are signed with, newest first, and the headers of its own that are sent along."""
+
+    secrets: tuple[SigningSecret, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def signing(self, now: float) -> tuple[str, ...]:
+        """Returns the secrets that sign now, newest first."""
+        return tuple(entry.secret for entry in self.secrets if entry.signs(now))

@@ -80,9 +80,9 @@ class Edges:
         return Secrets(
             provider_secret=self._settings.get("PROVIDER_SECRET", ""),
             default_secret=self._settings.get("DEFAULT_SECRET", ""),
-            stack=self._settings.get("STACK", ""),
             key=self._settings.get("KEY", ""),
             client=self._client("secretsmanager"),
+            kms=self._client("kms"),
             clock=self.clock,
         )
 
@@ -97,8 +97,7 @@ class Edges:
         from vidhook.submit import Intake  # with its JSON Schema, which most functions never need
 
         deadline = int(self._settings["DEFAULT_DEADLINE_SECONDS"])
-        secret = self._settings.get("DEFAULT_SECRET", "")
-        return Intake(self.ledger, self.http, self.machines, self.clock, self.pacer, self.runs, deadline, secret)
+        return Intake(self.ledger, self.http, self.machines, self.clock, self.pacer, self.runs, deadline)
 
     @cached_property
     def pacer(self) -> Pacer:
@@ -126,11 +125,11 @@ class Edges:
         return video_link(self._settings["VIDEOS_URL"], self.secrets.default(), key)
 
 
-def settings_of(stack: str, outputs: Mapping[str, str]) -> dict[str, str]:
+def settings_of(outputs: Mapping[str, str]) -> dict[str, str]:
     """Returns the settings of a deployed stack from its outputs, for the command and for tests."""
     settings = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper(): value for name, value in outputs.items()}
     # An output cannot be empty, so it is "none" then.
-    return {name: value for name, value in settings.items() if value != "none"} | {"STACK": stack}
+    return {name: value for name, value in settings.items() if value != "none"}
 
 
 @cache

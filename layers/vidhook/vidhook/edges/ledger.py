@@ -9,9 +9,11 @@ One partition holds all of one task, so one query reads it:
     tsk_...       delivery#<evt>#<sub>        one event to one subscriber
     tsk_...       attempt#<evt>#<sub>#<n>     one attempt
     tsk_...       token#<tok>                 a task token that waits for the event
-    subscribers   <sub>                       a subscriber
-    callbacks     <cb>                        a task's own callback_url as a subscriber
-    unfinished    <sub>                       a subscriber that is being added or removed
+    subscribers   <sub>                       a subscriber: what its owner and operators say of it
+    roster        version                     changes with every write to `subscribers`
+                  <sub>                       how a subscriber answers, while that is not simply well
+    callbacks     <cb>                        a task's own callback_url as a subscriber: all of it
+    unfinished    <sub>                       a subscriber that is being removed, or whose secret is moved to the ledger
     providers     <name>                      a provider file
     pace#<name>   kind#<model>#<object>#<n>   how long such tasks of this provider take: one of 8 parts of it
                   all#<n>                     and all its tasks
@@ -21,6 +23,9 @@ Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's 
 finds what should have moved by now. In `due` are open watches and due deliveries, spread over 32 partitions by the
 task's id; held deliveries, by their subscriber; and the subscribers that have them or may get them. Both indexes hold
 keys only, so that most polls and attempts write to no index; `due_at` of what is due changes in steps of 15 minutes.
+
+Every event needs all subscribers, and a thousand are read from a megabyte. So they are kept in memory, and one small
+query of `roster` says for each event whether they are still the same ones, and which of them do not answer well.
 """
 
 import base64
@@ -73,6 +78,15 @@ NAME_DAYS = 90
 SPARE_DAYS = 10
 # The sweeper starts a watch or delivery again when it should have moved this many seconds ago.
 GRACE_SECONDS = 900
+# How a subscriber answers is forgotten when nothing was written for so long, which is longer than any pause.
+HEALTH_DAYS = 10
+WELL = Subscriber("", "")
+HEALTH = {
+    name: getattr(WELL, name)
+    for name in ("hold_until", "slow_until", "gap", "failing_since", "last_failure", "failing_reported")
+}
+# The subscribers are read anew after so long, in case that a crash came between a change and its new version.
+ROSTER_SECONDS = 300
 # A function lives for 15 minutes at most: what it has read of a subscriber is used within this time, or never.
 STALE_SECONDS = 3_600
 PROVIDER_SECONDS = 60  # for so long a change of a provider file may go unseen
@@ -108,6 +122,7 @@ class Ledger:
         self._client: DynamoDBClient = client or aws.client("dynamodb", max_pool_connections=CONNECTIONS)
         self._clock = clock or Clock()
         self._providers: dict[str, tuple[float, Provider]] = {}
+        self._roster: tuple[int, float, list[Subscriber]] = (0, -math.inf, [])
 
     # Watches
 
@@ -511,26 +526,24 @@ class Ledger:
 
     # Subscribers
 
-    def begin_subscriber(self, subscriber_id: str, secret_name: str) -> float:
-        """Records that a subscriber is being added or removed, before the first other write. Returns when that was.
+    def begin_removal(self, subscriber_id: str, secret_name: str | None) -> None:
+        """Records that a subscriber is being removed, or what Secrets Manager has of it, before the first other write.
 
-        After a crash the sweeper knows from it which secret and which deliveries may be left.
+        After a crash the sweeper knows from it which deliveries may be left, and which secret.
         """
-        now = self._clock.now()
-        item = {**_key("unfinished", subscriber_id), "secret_name": secret_name, "at": now}
+        item = {**_key("unfinished", subscriber_id), "secret_name": secret_name, "at": self._clock.now()}
         self._client.put_item(TableName=self.table, Item=_pack(item))
-        return now
 
-    def unfinished_subscribers(self, now: float) -> list[tuple[str, str, float]]:
+    def unfinished_subscribers(self, now: float) -> list[tuple[str, str | None, float]]:
         """Returns what was begun so long ago that nobody works on it now: the ids, the names of the secrets, and when.
 
         Also a removal that came to its end, since a delivery may have been held until after it.
         """
-        found = ((item["sk"], item["secret_name"], float(item["at"])) for item in self._items("unfinished"))
+        found = ((item["sk"], item.get("secret_name"), float(item["at"])) for item in self._items("unfinished"))
         return [each for each in found if each[2] < now - STALE_SECONDS]
 
-    def end_subscriber(self, subscriber_id: str, begun_at: float) -> None:
-        """Removes the record that a subscriber is being added or removed, unless that was begun anew."""
+    def end_removal(self, subscriber_id: str, begun_at: float) -> None:
+        """Removes the record of `begin_removal`, unless that was begun anew."""
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
             self._client.delete_item(
                 TableName=self.table,
@@ -542,19 +555,38 @@ class Ledger:
 
     def put_subscriber(self, subscriber: Subscriber) -> None:
         """Adds a subscriber, or replaces all of it."""
+        values, key = _plain(subscriber), _subscriber_key(subscriber.id)
         holds = {} if subscriber.active else _holds(self._clock.now())
-        item = {**_subscriber_key(subscriber.id), **_plain(subscriber), **holds}
-        self._client.put_item(TableName=self.table, Item=_pack(item))
+        if not subscriber.callback:
+            health = {name: values.pop(name) for name in HEALTH}
+            if any(health.values()):
+                self._note_health(subscriber.id, health)
+            else:
+                self._client.delete_item(TableName=self.table, Key=_pack(_health_key(subscriber.id)))
+        self._client.put_item(TableName=self.table, Item=_pack({**key, **values, **holds}))
+        self._changed(subscriber.id)
 
     def subscriber(self, subscriber_id: str) -> Subscriber:
         """Returns a subscriber. Raises NotFound."""
-        key = _subscriber_key(subscriber_id)
-        return _fact(Subscriber, self._get(key["pk"], key["sk"], f"subscriber {subscriber_id}"))
+        key, health_key = _subscriber_key(subscriber_id), _health_key(subscriber_id)
+        if key == health_key:
+            return _fact(Subscriber, self._get(key["pk"], key["sk"], f"subscriber {subscriber_id}"))
+        found = self._batch([_pack(key), _pack(health_key)])
+        item = found.get((key["pk"], key["sk"]))
+        if item is None:
+            raise NotFound(f"subscriber {subscriber_id} is not in the ledger")
+        return _with_health(_without_health(item), found.get((health_key["pk"], health_key["sk"])))
 
     def subscribers(self) -> list[Subscriber]:
         """Returns all subscribers, oldest first, without the callback_urls of tasks."""
-        found = [_fact(Subscriber, item) for item in self._items("subscribers")]
-        return sorted(found, key=lambda subscriber: subscriber.created_at)
+        now, health = self._clock.now(), {item["sk"]: item for item in self._items("roster")}
+        version = int(health.get("version", {}).get("version", 0))
+        known, read_at, found = self._roster
+        if known != version or not 0 <= now - read_at < ROSTER_SECONDS:
+            found = [_without_health(item) for item in self._items("subscribers")]
+            found.sort(key=lambda subscriber: subscriber.created_at)
+            self._roster = version, now, found
+        return [_with_health(each, health.get(each.id)) for each in found]
 
     def callback(self, subscriber: Subscriber, now: float) -> Subscriber:
         """Returns the stored state of a callback_url, or stores it as given; it expires with its events."""
@@ -566,20 +598,24 @@ class Ledger:
         return self.subscriber(subscriber.id)
 
     def change_subscriber(
-        self, subscriber_id: str, changes: Mapping[str, Any], *, secret_version: str | None = None
+        self, subscriber_id: str, changes: Mapping[str, Any], *, sealed_as: Subscriber | None = None
     ) -> None:
         """Changes some fields of a subscriber and leaves the others as they are. Raises NotFound.
 
-        With `secret_version` only while it has this one; else raises LostRace.
+        With `sealed_as` only while its credentials are those of this one; else raises LostRace.
         """
-        key, condition, seen = _subscriber_key(subscriber_id), "attribute_exists(pk)", None
-        if secret_version is not None:
-            condition, seen = f"{condition} AND secret_version = :seen_version", {"version": secret_version}
+        condition, seen = "attribute_exists(pk)", None
+        if sealed_as is not None:
+            versions = {"sealed": sealed_as.sealed, "secret_version": sealed_as.secret_version}
+            seen = {name: value for name, value in versions.items() if value is not None}
+            same = (f"{n} = :seen_{n}" if n in seen else f"attribute_not_exists({n})" for n in versions)
+            condition = " AND ".join((condition, *same))
         try:
-            self._update(key, dict(changes), condition, seen)
+            self._update(_subscriber_key(subscriber_id), dict(changes), condition, seen)
         except LostRace:
             self.subscriber(subscriber_id)
             raise
+        self._changed(subscriber_id)
 
     def put_state(self, subscriber_id: str, state: SubscriberState, reason: str | None) -> None:
         """Makes a subscriber active, paused or disabled. Raises NotFound when it was removed.
@@ -589,9 +625,25 @@ class Ledger:
         """
         values: Item = {"state": state, "reason": reason, **_holds(self._clock.now())}
         if state is SubscriberState.ACTIVE:
-            values |= {"failing_since": None, "last_failure": None, "failing_reported": False}
-            values |= {"hold_until": 0.0, "free_at": None, "slow_until": 0.0, "gap": 0.0}
+            # First, since one that failed for days must not be disabled by its next failure.
+            if _subscriber_key(subscriber_id) == _health_key(subscriber_id):
+                values |= {"failing_since": None, "last_failure": None, "failing_reported": False}
+                values |= {"hold_until": 0.0, "free_at": None, "slow_until": 0.0, "gap": 0.0}
+            else:
+                self._client.delete_item(TableName=self.table, Key=_pack(_health_key(subscriber_id)))
         self.change_subscriber(subscriber_id, values)
+
+    def disable(self, subscriber_id: str, reason: str) -> bool:
+        """Disables an active subscriber. Returns whether this call did it: its caller must report it."""
+        values = {"state": SubscriberState.DISABLED, "reason": reason, **_holds(self._clock.now())}
+        try:
+            self._update(
+                _subscriber_key(subscriber_id), values, "#state = :seen_state", {"state": SubscriberState.ACTIVE}
+            )
+        except LostRace:
+            return False
+        self._changed(subscriber_id)
+        return True
 
     def holding_subscribers(self) -> Iterator[tuple[Subscriber, float]]:
         """Yields the subscribers, callback_urls too, that may have held deliveries, and since when their state is so.
@@ -599,7 +651,7 @@ class Ledger:
         The one whose state is the oldest comes first.
         """
         for item in self._indexed("holding"):
-            yield _fact(Subscriber, item), item.get("due_at", 0.0)
+            yield _without_health(item), item.get("due_at", 0.0)
 
     def forget_holding(self, subscriber: Subscriber, since: float, now: float) -> None:
         """Takes an active subscriber without held deliveries out of the index, unless its state changed since then.
@@ -613,97 +665,142 @@ class Ledger:
             key, seen = _subscriber_key(subscriber.id), {"since": since}
             self._update(key, values, "#state = :state AND #due_at = :seen_since", seen)
 
+    def remove_subscriber(self, subscriber_id: str) -> None:
+        """Removes a subscriber; its open deliveries are cancelled at their next attempt."""
+        for key in (_subscriber_key(subscriber_id), _health_key(subscriber_id)):
+            self._client.delete_item(TableName=self.table, Key=_pack(key))
+        self._changed(subscriber_id)
+
+    def _changed(self, subscriber_id: str) -> None:
+        """Tells all who have the subscribers in memory to read them again."""
+        if not subscriber_id.startswith("cb_"):
+            self._client.update_item(
+                TableName=self.table,
+                Key=_pack(_key("roster", "version")),
+                UpdateExpression="ADD version :one",
+                ExpressionAttributeValues=_pack({":one": 1}),
+            )
+
+    # How subscribers answer
+
     def take_turns(self, subscriber_id: str, seconds: float, not_before: float) -> float:
         """Takes the next free `seconds` of a subscriber, not before an instant. Returns when they begin.
 
         Hundreds of executions come for their turns at once, and none of them reads what the others took. Raises
-        NotFound.
+        NotFound for a callback_url that is no longer stored.
         """
-        key, condition = _subscriber_key(subscriber_id), "attribute_exists(pk)"
-        later = {"not_before": not_before}
+        key, later = _health_key(subscriber_id), {"not_before": not_before}
         while True:
             try:
                 answer = self._client.update_item(
                     TableName=self.table,
                     Key=_pack(key),
                     UpdateExpression="ADD free_at :seconds",
-                    ConditionExpression=f"{condition} AND free_at >= :not_before",
+                    ConditionExpression="free_at >= :not_before",
                     ExpressionAttributeValues=_pack({":seconds": seconds, ":not_before": not_before}),
                     ReturnValues="UPDATED_NEW",
                 )
                 return float(_unpack(answer["Attributes"])["free_at"]) - seconds
             except self._client.exceptions.ConditionalCheckFailedException:
-                first = f"{condition} AND (attribute_not_exists(free_at) OR free_at < :seen_not_before)"
+                first = "(attribute_not_exists(free_at) OR free_at < :seen_not_before)"
             try:
-                self._update(key, {"free_at": not_before + seconds}, first, later)
+                self._note_health(subscriber_id, {"free_at": not_before + seconds}, first, later)
             except LostRace:
-                self.subscriber(subscriber_id)  # somebody was first, or it was removed
+                if subscriber_id.startswith("cb_"):
+                    self.subscriber(subscriber_id)  # somebody was first, or it is gone
             else:
                 return not_before
 
     def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber | None:
-        """Records a failed attempt. Returns the subscriber as it now stands, None when it was removed.
+        """Records a failed attempt. Returns the subscriber as it now stands, None for a callback_url that is gone.
 
         Many deliveries to one subscriber can fail at the same time, so `failing_since` is set only if it is not there,
         and a longer `hold_until` stays.
         """
         failure = "SET failing_since = if_not_exists(failing_since, :at), last_failure = :at"
-        values: Item = {":at": at}
-        attempts = [(failure, "attribute_exists(pk)", values)]
+        values, exists = {":at": at}, "attribute_exists(pk)"
+        if not subscriber.callback:
+            failure, exists, values[":ttl"] = f"{failure}, #ttl = :ttl", "", self._health_ttl()
+        tries = [(failure, exists, values)]
         if hold_until is not None:
-            longer = "attribute_exists(pk) AND (attribute_not_exists(hold_until) OR hold_until < :hold)"
-            attempts.insert(0, (f"{failure}, hold_until = :hold", longer, {**values, ":hold": hold_until}))
-        for expression, condition, given in attempts:
+            longer = _all_of(exists, "(attribute_not_exists(hold_until) OR hold_until < :hold)")
+            tries.insert(0, (f"{failure}, hold_until = :hold", longer, {**values, ":hold": hold_until}))
+        for expression, condition, given in tries:
+            terms: Item = {"ConditionExpression": condition} if condition else {}
+            if not subscriber.callback:
+                terms["ExpressionAttributeNames"] = {"#ttl": "ttl"}
             with suppress(self._client.exceptions.ConditionalCheckFailedException):
                 answer = self._client.update_item(
                     TableName=self.table,
-                    Key=_pack(_subscriber_key(subscriber.id)),
+                    Key=_pack(_health_key(subscriber.id)),
                     UpdateExpression=expression,
-                    ConditionExpression=condition,
                     ExpressionAttributeValues=_pack(given),
                     ReturnValues="ALL_NEW",
+                    **terms,
                 )
-                return _fact(Subscriber, _unpack(answer["Attributes"]))
+                found = _unpack(answer["Attributes"])
+                return _fact(Subscriber, found) if subscriber.callback else _with_health(subscriber, found)
         return None
 
     def note_success(self, subscriber: Subscriber) -> None:
         """Removes the record of failures after a success."""
-        with suppress(LostRace):
-            self._update(
-                _subscriber_key(subscriber.id),
-                {"failing_since": None, "last_failure": None, "failing_reported": False},
-            )
+        self._note_well(subscriber, {"failing_since": None, "last_failure": None, "failing_reported": None})
 
     def note_pace(self, subscriber: Subscriber, slow_until: float, gap: float) -> None:
         """Records how fast a subscriber may be tried."""
-        with suppress(LostRace):
-            self._update(_subscriber_key(subscriber.id), {"slow_until": slow_until, "gap": gap})
+        pace = {"slow_until": slow_until, "gap": gap}
+        if any(pace.values()):
+            with suppress(LostRace):
+                self._note_health(subscriber.id, pace)
+        else:
+            self._note_well(subscriber, {"slow_until": None, "gap": None})
 
     def move_hold(self, subscriber: Subscriber, until: float) -> bool:
         """Moves a subscriber's `hold_until`. Returns False if it was moved by another one since it was read."""
         unmoved = "(attribute_not_exists(hold_until) OR hold_until = :seen_hold_until)"
-        condition, seen = f"attribute_exists(pk) AND {unmoved}", {"hold_until": subscriber.hold_until}
         try:
-            self._update(_subscriber_key(subscriber.id), {"hold_until": until}, condition, seen)
+            seen = {"hold_until": subscriber.hold_until}
+            self._note_health(subscriber.id, {"hold_until": until}, unmoved, seen)
         except LostRace:
             return False
         return True
 
     def note_failing_reported(self, subscriber: Subscriber) -> bool:
         """Marks the current failures as reported. Returns True if this call did it: its caller must report them."""
+        unreported = "(attribute_not_exists(failing_reported) OR failing_reported <> :failing_reported)"
         try:
-            self._update(
-                _subscriber_key(subscriber.id),
-                {"failing_reported": True},
-                "attribute_exists(pk) AND failing_reported <> :failing_reported",
-            )
+            self._note_health(subscriber.id, {"failing_reported": True}, unreported)
         except LostRace:
             return False
         return True
 
-    def remove_subscriber(self, subscriber_id: str) -> None:
-        """Removes a subscriber; its open deliveries are cancelled at their next attempt."""
-        self._client.delete_item(TableName=self.table, Key=_pack(_subscriber_key(subscriber_id)))
+    def _note_well(self, subscriber: Subscriber, values: Item) -> None:
+        """Removes values from how a subscriber answers, and all of it when nothing of it counts any longer."""
+        with suppress(LostRace):
+            self._note_health(subscriber.id, values, "attribute_exists(pk)")
+        if subscriber.callback:
+            return
+        now = self._clock.now()
+        past = (f"(attribute_not_exists({name}) OR {name} <= :now)" for name in ("hold_until", "slow_until", "free_at"))
+        calm = ("attribute_not_exists(failing_since)", "(attribute_not_exists(gap) OR gap = :none)", *past)
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.delete_item(
+                TableName=self.table,
+                Key=_pack(_health_key(subscriber.id)),
+                ConditionExpression=" AND ".join(calm),
+                ExpressionAttributeValues=_pack({":now": now, ":none": 0}),
+            )
+
+    def _note_health(self, subscriber_id: str, values: Item, condition: str = "", seen: Item | None = None) -> None:
+        """Writes how a subscriber answers. Nothing is written of a callback_url that is gone; raises LostRace then."""
+        exists = "attribute_exists(pk)"
+        if not subscriber_id.startswith("cb_"):
+            values, exists = {**values, "ttl": self._health_ttl()}, ""
+        self._update(_health_key(subscriber_id), values, _all_of(exists, condition), seen)
+
+    def _health_ttl(self) -> int:
+        """Returns until when it is stored how a subscriber answers; a callback_url expires as a whole."""
+        return int(self._clock.now()) + HEALTH_DAYS * DAY
 
     # Provider files
 
@@ -994,6 +1091,26 @@ def _subscriber_key(subscriber_id: str) -> Item:
     return _key("callbacks" if subscriber_id.startswith("cb_") else "subscribers", subscriber_id)
 
 
+def _health_key(subscriber_id: str) -> Item:
+    """Returns where it is stored how a subscriber answers: for a callback_url with the rest of it."""
+    return _key("callbacks" if subscriber_id.startswith("cb_") else "roster", subscriber_id)
+
+
+def _without_health(item: Item) -> Subscriber:
+    """Returns a subscriber that is simply well; earlier versions wrote how it answers into the same item."""
+    return _fact(Subscriber, {name: value for name, value in item.items() if name not in HEALTH})
+
+
+def _with_health(subscriber: Subscriber, item: Item | None) -> Subscriber:
+    if item is None:
+        return subscriber
+    return replace(subscriber, **{name: item.get(name, well) for name, well in HEALTH.items()})
+
+
+def _all_of(*conditions: str) -> str:
+    return " AND ".join(condition for condition in conditions if condition)
+
+
 def _delivery_key(delivery: Delivery) -> Item:
     return _key(delivery.watch_id, f"delivery#{delivery.event_id}#{delivery.subscriber_id}")
 
@@ -1047,7 +1164,7 @@ def _update_arguments(key: Item, values: Item, condition: str, seen: Item | None
     return {
         "Key": _pack(key),
         "UpdateExpression": expression.strip(),
-        "ConditionExpression": condition,
+        **({"ConditionExpression": condition} if condition else {}),
         "ExpressionAttributeNames": {f"#{name}": name for name in values},
         **({"ExpressionAttributeValues": _pack(named)} if named else {}),
     }

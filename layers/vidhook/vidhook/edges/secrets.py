@@ -1,16 +1,19 @@
-"""Secrets Manager: the providers' keys and the subscribers' signing secrets. Nothing here is ever logged."""
+"""Secrets Manager and KMS: the providers' keys and the subscribers' credentials. Nothing here is ever logged."""
 
+import base64
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vidhook.edges import CONNECTIONS, aws
 from vidhook.errors import NotFound
+from vidhook.event import serialize
 from vidhook.signature import PREFIX
-from vidhook.task import SigningSecret
+from vidhook.task import Credentials, SigningSecret
 from vidhook.times import Clock
 
 if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
     from vidhook.task import Subscriber
@@ -19,10 +22,10 @@ CACHE_SECONDS = 300
 
 
 class Secrets:
-    """Reads and writes secrets. Reads are cached for five minutes; a subscriber's by version, so they are never old.
+    """Reads the stack's secrets, which are cached for five minutes, and seals and opens the subscribers' credentials.
 
-    `stack` begins the names of new subscribers' secrets. `key` is the ARN of the KMS key that they are encrypted with;
-    without it AWS uses its own.
+    `key` is the ARN of the KMS key that seals them. The ledger has what is sealed; KMS opens it only for the subscriber
+    that it was sealed for, and each is asked for once.
     """
 
     def __init__(
@@ -30,18 +33,19 @@ class Secrets:
         *,
         provider_secret: str = "",
         default_secret: str = "",
-        stack: str = "",
         key: str = "",
         client: "SecretsManagerClient | None" = None,
+        kms: "KMSClient | None" = None,
         clock: "Clock | None" = None,
     ) -> None:
         self._provider_secret = provider_secret
         self._default_secret = default_secret
-        self._stack = stack
-        self._encrypted: dict[str, Any] = {"KmsKeyId": key} if key else {}
-        self._client: SecretsManagerClient = client or aws.client("secretsmanager", max_pool_connections=CONNECTIONS)
+        self._key = key
+        self._client: SecretsManagerClient = client or aws.client("secretsmanager")
+        self._kms: KMSClient = kms or aws.client("kms", max_pool_connections=CONNECTIONS)
         self._clock = clock or Clock()
-        self._texts: dict[tuple[str, str | None], tuple[float, str]] = {}
+        self._texts: dict[str, tuple[float, str]] = {}
+        self._opened: dict[str, tuple[str | None, Credentials]] = {}
 
     def provider_key(self, name: str, *, fresh: bool = False) -> str | None:
         """Returns the key for this provider, or None when the secret holds none. `fresh` does not use the cache."""
@@ -52,70 +56,80 @@ class Secrets:
         key = keys.get(name) if isinstance(keys, dict) else None
         return key.strip() if isinstance(key, str) and key.strip() else None
 
-    def signing(self, subscriber: "Subscriber", now: float) -> tuple[str, ...]:
-        """Returns the secrets that sign for this subscriber now, newest first.
-
-        Raises NotFound when they were deleted, or edited into something that cannot be read.
-        """
-        if subscriber.secret_name == self._default_secret:
-            return (self.default(),)
-        errors = self._client.exceptions
-        try:
-            text = self._text(subscriber.secret_name, version=subscriber.secret_version)
-        except (errors.ResourceNotFoundException, errors.InvalidRequestException):
-            raise NotFound(f"the signing secret of {subscriber.id} is not in Secrets Manager") from None
-        try:
-            known = [SigningSecret(**entry) for entry in json.loads(text)["secrets"]]
-            return tuple(entry.secret for entry in known if entry.signs(now))
-        except (ValueError, KeyError, TypeError):
-            raise NotFound(f"the signing secret of {subscriber.id} cannot be read; rotate it") from None
-
     def default(self) -> str:
         """Returns the stack's own signing secret, for callback_urls and the links to videos."""
         return PREFIX + self._text(self._default_secret).strip().removeprefix(PREFIX)
 
-    @property
-    def default_name(self) -> str:
-        """The name of the stack's own signing secret in Secrets Manager."""
-        return self._default_secret
+    def credentials(self, subscriber: "Subscriber") -> Credentials:
+        """Returns a subscriber's credentials. Raises NotFound when they cannot be read."""
+        if subscriber.callback:
+            return Credentials((SigningSecret(self.default()),))
+        version = subscriber.sealed or subscriber.secret_version
+        known = self._opened.get(subscriber.id)
+        if known is None or known[0] != version:
+            text = self._open(subscriber) if subscriber.sealed else self._unmoved(subscriber)
+            known = self._opened[subscriber.id] = (version, _credentials(text, subscriber.id))
+        return known[1]
 
-    def name_of(self, subscriber_id: str) -> str:
-        """Returns the name for the secrets of a new subscriber in Secrets Manager."""
-        return f"{self._stack}/subscriber/{subscriber_id}"
+    def seal(self, subscriber_id: str, credentials: Credentials) -> str:
+        """Returns credentials encrypted for a subscriber, as text for the ledger."""
+        answer = self._kms.encrypt(
+            KeyId=self._key,
+            Plaintext=serialize(asdict(credentials)).encode(),
+            EncryptionContext=_context(subscriber_id),
+        )
+        return base64.b64encode(answer["CiphertextBlob"]).decode()
 
-    def put_signing(self, name: str, secrets: "tuple[SigningSecret, ...]") -> str:
-        """Writes a subscriber's secrets, and creates the entry if there is none. Returns the version."""
-        text = json.dumps({"secrets": [asdict(entry) for entry in secrets]})
-        try:
-            answer = self._client.put_secret_value(SecretId=name, SecretString=text)
-        except self._client.exceptions.ResourceNotFoundException:
-            created = self._client.create_secret(
-                Name=name, SecretString=text, Description="Signing secrets of a vidhook subscriber", **self._encrypted
-            )
-            return created["VersionId"]
-        return answer["VersionId"]
-
-    def read_signing(self, name: str, version: str | None = None) -> tuple[SigningSecret, ...]:
-        """Returns all secrets of a subscriber, expired ones too: those of a version, or the latest."""
-        text = self._text(name, version=version, fresh=version is None)
-        return tuple(SigningSecret(**entry) for entry in json.loads(text)["secrets"])
-
-    def delete_signing(self, name: str) -> None:
-        """Deletes a subscriber's secrets immediately, if they exist."""
+    def delete_unmoved(self, name: str) -> None:
+        """Deletes what Secrets Manager has of a subscriber of an earlier version, if it still has it."""
         try:
             self._client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
         except self._client.exceptions.ResourceNotFoundException:
             return
 
-    def _text(self, name: str, *, version: str | None = None, fresh: bool = False) -> str:
+    def _open(self, subscriber: "Subscriber") -> str:
+        errors = self._kms.exceptions
+        try:
+            answer = self._kms.decrypt(
+                KeyId=self._key,
+                CiphertextBlob=base64.b64decode(subscriber.sealed or ""),
+                EncryptionContext=_context(subscriber.id),
+            )
+        except (ValueError, errors.InvalidCiphertextException, errors.IncorrectKeyException):
+            raise _unreadable(subscriber.id) from None
+        return answer["Plaintext"].decode()
+
+    def _unmoved(self, subscriber: "Subscriber") -> str:
+        errors, version = self._client.exceptions, subscriber.secret_version
+        try:
+            answer = self._client.get_secret_value(
+                SecretId=subscriber.secret_name or "-", **({"VersionId": version} if version else {})
+            )
+        except (errors.ResourceNotFoundException, errors.InvalidRequestException):
+            raise _unreadable(subscriber.id) from None
+        return answer["SecretString"]
+
+    def _text(self, name: str, *, fresh: bool = False) -> str:
         now = self._clock.now()
-        known = self._texts.get((name, version))
-        if known and not fresh and (version is not None or now - known[0] < CACHE_SECONDS):
+        known = self._texts.get(name)
+        if known and not fresh and now - known[0] < CACHE_SECONDS:
             return known[1]
-        if version is None:
-            answer = self._client.get_secret_value(SecretId=name)
-        else:
-            answer = self._client.get_secret_value(SecretId=name, VersionId=version)
-        text = answer["SecretString"]
-        self._texts[name, version] = (now, text)
+        text = self._client.get_secret_value(SecretId=name)["SecretString"]
+        self._texts[name] = (now, text)
         return text
+
+
+def _context(subscriber_id: str) -> dict[str, str]:
+    return {"subscriber": subscriber_id}
+
+
+def _credentials(text: str, subscriber_id: str) -> Credentials:
+    try:
+        given = json.loads(text)
+        return Credentials(tuple(SigningSecret(**entry) for entry in given["secrets"]), given.get("headers", {}))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _unreadable(subscriber_id) from None
+
+
+def _unreadable(subscriber_id: str) -> NotFound:
+    return NotFound(f"the signing secret of {subscriber_id} cannot be read; rotate it, and give its headers again")

@@ -16,11 +16,11 @@ from vidhook.errors import BadInput
 from vidhook.providers.expressions import search
 from vidhook.providers.file import Provider, content_url, fold, task_request
 from vidhook.providers.reasons import Guess, Reason, category, guess, merge_reasons, task_error, upper_snake
-from vidhook.providers.redaction import without_key
 from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
 from vidhook.providers.statuses import Meaning, meaning_of
 from vidhook.providers.values import count, document, embedded, opened, percent, text
 from vidhook.providers.wording import is_down, prepared, spaced
+from vidhook.redaction import without_key
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
 
