@@ -17,10 +17,11 @@ One partition holds all of one task, so one query reads it:
                   all#<n>                     and all its tasks
     budget#<name> day#<n>, slot#<most>#<n>    how many polls of this provider are planned in a day, and in a slot
 
-Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's deliveries by time; `due` (due, due_at)
-finds what should have moved by now. In `due` are open watches and due deliveries, spread over 32 partitions by the
-task's id; held deliveries, by their subscriber; and the subscribers that have them or may get them. Both indexes hold
-keys only, so that most polls and attempts write to no index; `due_at` of what is due changes in steps of 15 minutes.
+Two sparse indexes: `listed` (list, listed_at) finds watches, terminal events and a subscriber's deliveries by time;
+`due` (due, due_at) finds what should have moved by now. In `due` are open watches and due deliveries, spread over 32
+partitions by the task's id; held deliveries, by their subscriber; and the subscribers that have them or may get them.
+Both indexes hold keys only, so that most polls and attempts write to no index; `due_at` of what is due changes in steps
+of 15 minutes.
 """
 
 import base64
@@ -297,7 +298,8 @@ class Ledger:
         writes: list[Any] = [{"Update": {"TableName": self.table, **close}}]
         if ended is None:
             key = _key(event.watch_id, f"event#{event.id}" if retries else "event")
-            item = _pack({**key, **_event_values(event), "ttl": self._event_ttl(event.at)})
+            listed = {"list": "events", "listed_at": _sortable(event.at, event.id)}
+            item = _pack({**key, **_event_values(event), **listed, "ttl": self._event_ttl(event.at)})
             once = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
             writes.insert(0, {"Put": once})
         try:
