@@ -551,11 +551,9 @@ class Ledger:
             return self.delivery(delivery.watch_id, delivery.event_id, delivery.subscriber_id)
         return changed
 
-    def deliveries_to(
-        self, subscriber_id: str, *, since: float = 0.0, newest_first: bool = False
-    ) -> Iterator[Delivery]:
-        """Yields a subscriber's deliveries by time, oldest first unless `newest_first`."""
-        for item in self._listed(subscriber_id, since=since, newest_first=newest_first):
+    def deliveries_to(self, subscriber_id: str, *, since: float = 0.0) -> Iterator[Delivery]:
+        """Yields a subscriber's deliveries by time, oldest first."""
+        for item in self._listed(subscriber_id, since=since):
             yield _fact(Delivery, item)
 
     def held_deliveries(self, subscriber_id: str) -> Iterator[Delivery]:
