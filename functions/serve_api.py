@@ -59,15 +59,15 @@ def submit_task() -> Response[Any]:
 
 @app.get("/v1/tasks")
 def list_tasks() -> Response[Any]:
-    wanted = openapi.query("/v1/tasks", app.current_event.query_string_parameters or {})
+    wanted = _query("/v1/tasks")
     watches, cursor = edges().ledger.watch_page(
         lambda watch: (
             wanted.get("provider") in (None, watch.submission.provider)
             and wanted.get("status") in (None, shapes.status(watch))
         ),
-        most=wanted.get("limit", PAGE),
-        since=_instant(wanted["since"]) if "since" in wanted else 0.0,
-        cursor=wanted.get("cursor"),
+        most=wanted["limit"],
+        since=wanted["since"],
+        cursor=wanted["cursor"],
     )
     return _answer(200, {"items": [shapes.task(watch) for watch in watches], "next": cursor})
 
@@ -94,15 +94,28 @@ def retry_task(task: str) -> Response[Any]:
 # Deliveries
 
 
+@app.get("/v1/deliveries")
+def find_deliveries() -> Response[Any]:
+    wanted = _query("/v1/deliveries")
+    page, cursor = edges().ledger.delivery_page(
+        most=wanted["limit"],
+        subscriber_id=wanted.get("subscriber"),
+        state=wanted.get("state"),
+        event_type=wanted.get("type"),
+        since=wanted["since"],
+        cursor=wanted["cursor"],
+    )
+    return _answer(200, {"items": [shapes.delivery(each) for each in page], "next": cursor})
+
+
 @app.get("/v1/tasks/<task>/deliveries")
 def list_deliveries(task: str) -> Response[Any]:
-    ledger = edges().ledger
+    wanted, ledger = _query("/v1/tasks/{task}/deliveries"), edges().ledger
     ledger.watch(task)
-    log = ledger.attempts(task)
-    items = [
-        shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), [])) for each in ledger.deliveries(task)
-    ]
-    return _answer(200, {"items": items})
+    page, cursor = ledger.task_delivery_page(task, most=wanted["limit"], cursor=wanted["cursor"])
+    log = ledger.attempts(task, page)
+    items = [shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), [])) for each in page]
+    return _answer(200, {"items": items, "next": cursor})
 
 
 @app.post("/v1/tasks/<task>/deliveries/<subscriber>/replay")
@@ -236,6 +249,13 @@ def _body() -> Any:
     except ValueError:
         raise Refused(400, "the body is not text", "send one JSON object in UTF-8") from None
     return parsed(text, event.headers.get("content-type"))
+
+
+def _query(path: str) -> dict[str, Any]:
+    """Returns the query of a list: its filters, and `limit`, `cursor` and `since` (unix seconds) in any case."""
+    given = openapi.query(path, app.current_event.query_string_parameters or {})
+    since = _instant(given["since"]) if "since" in given else 0.0
+    return {"limit": PAGE, "cursor": None, **given, "since": since}
 
 
 def _answer(status: int, body: dict[str, Any], *, location: str | None = None) -> Response[Any]:

@@ -1,59 +1,74 @@
-"""`vidhook deliveries` shows why a webhook did not arrive; `vidhook replay` sends it again."""
+"""`vidhook deliveries` shows which webhooks did not arrive, and why; `vidhook replay` sends it again."""
 
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 
 import click
 
 from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
-from vidhook.task import Attempt, Delivery, DeliveryState, Outcome
+from vidhook.task import EVENT_TYPES, Attempt, Delivery, DeliveryState, Outcome
 from vidhook.times import iso
 from vidhook_cli.show import as_json_option, instant, lines, subscriber_id, table, wants_json
 from vidhook_cli.stack import stack
 from vidhook_cli.tasks import find
 
-COLUMNS = ("task", "event_type", "state", "attempts", "last", "next_at")
+COLUMNS = ("task", "subscriber", "event_type", "state", "attempts", "last", "next_at")
+LIMIT = 50
 
 
 @click.command()
 @click.argument("task", required=False)
+@click.option("--subscriber", "subscriber_id", metavar="ID", callback=subscriber_id, help="Only to this subscriber.")
+@click.option("--state", type=click.Choice([*DeliveryState]), help="Only deliveries in this state.")
 @click.option(
-    "--subscriber",
-    "subscriber_id",
-    metavar="ID",
-    callback=subscriber_id,
-    help="All deliveries to one subscriber, newest first.",
+    "--failed", "state", flag_value=DeliveryState.FAILED, help="Only those that were given up: --state failed."
 )
-@click.option("--failed", is_flag=True, help="Only deliveries that were given up.")
+@click.option("--type", "event_type", type=click.Choice(EVENT_TYPES), help="Only deliveries of such events.")
 @click.option("--since", default="30d", show_default=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
+@click.option("--limit", type=click.IntRange(1), help=f"The most to show; without TASK {LIMIT} if it is not given.")
 @as_json_option
-def deliveries(task: str | None, subscriber_id: str | None, failed: bool, since: str, as_json: bool) -> None:
-    """Shows each attempt to deliver the events of TASK, and the next retry.
+def deliveries(
+    task: str | None,
+    subscriber_id: str | None,
+    state: str | None,
+    event_type: str | None,
+    since: str,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Lists deliveries, newest first; of a TASK, with each attempt and the next retry.
 
-    TASK is tsk_..., provider/task_id, or the provider's id alone.
+    TASK is tsk_..., provider/task_id, or the provider's id alone. Deliveries of progress events are found by TASK or
+    --subscriber. --since is for lists without TASK.
     """
     ledger = stack().edges.ledger
     if task is not None:
-        watch_id = find(task, ledger)
-        found = [each for each in ledger.deliveries(watch_id) if not failed or each.state is DeliveryState.FAILED]
-        _show_with_attempts(found, ledger, wants_json(as_json))
+        chosen = (
+            each
+            for each in ledger.deliveries(find(task, ledger))
+            if subscriber_id in (None, each.subscriber_id)
+            and state in (None, each.state)
+            and event_type in (None, each.event_type)
+        )
+        _show_with_attempts(list(islice(chosen, limit)), ledger, wants_json(as_json))
         return
-    start = instant(since, time.time())
-    if subscriber_id is not None:
-        chosen: Iterable[Delivery] = ledger.deliveries_to(subscriber_id, since=start, newest_first=True)
-    elif failed:
-        subscribers = ledger.subscribers()
-        chosen = (one for each in subscribers for one in ledger.deliveries_to(each.id, since=start, newest_first=True))
-    else:
-        raise click.UsageError("give a TASK, a --subscriber, or --failed for all failed deliveries")
-    rows = [_row(each) for each in chosen if not failed or each.state is DeliveryState.FAILED]
+    read = partial(
+        ledger.delivery_page,
+        most=limit or LIMIT,
+        subscriber_id=subscriber_id,
+        state=state,
+        event_type=event_type,
+        since=instant(since, time.time()),
+    )
+    rows = (shapes.delivery(each) for each in islice(_all_pages(read), limit or LIMIT))
     if wants_json(as_json):
         lines(rows)
     else:
-        table(rows, COLUMNS, nothing="there are no such deliveries")
+        table(list(rows), COLUMNS, nothing="there are no such deliveries")
 
 
 @click.command()
@@ -80,14 +95,22 @@ def replay(task: str | None, subscriber_id: str | None, since: str | None) -> No
         raise NotFound("there is nothing to replay; `vidhook deliveries` shows what there is")
 
 
+def _all_pages(read: Callable[..., tuple[list[Delivery], str | None]]) -> Iterator[Delivery]:
+    page, cursor = read()
+    yield from page
+    while cursor is not None:
+        page, cursor = read(cursor=cursor)
+        yield from page
+
+
 def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool) -> None:
     if not found:
         if not for_program:
             click.echo("no subscriber was notified of this task (yet)")
         return
-    log = ledger.attempts(found[0].watch_id)  # all are deliveries of one task
+    log = ledger.attempts(found[0].watch_id, found)  # all are deliveries of one task
     if for_program:
-        lines(_row(each, log.get((each.event_id, each.subscriber_id), ())) for each in found)
+        lines(shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), ())) for each in found)
         return
     for each in found:
         state = click.style(each.state, bold=True)
@@ -97,11 +120,6 @@ def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool
         if each.state is DeliveryState.DUE:
             click.echo(f"       {iso(each.next_at or each.created_at)}  next attempt")
         click.echo("")
-
-
-def _row(delivery: Delivery, log: Iterable[Attempt] | None = None) -> dict[str, Any]:
-    row = shapes.delivery(delivery) if log is None else shapes.delivery_log(delivery, log)
-    return {"task": delivery.watch_id, **row, "last": delivery.last}
 
 
 def _sentence(made: Attempt) -> str:

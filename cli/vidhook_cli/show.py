@@ -15,7 +15,8 @@ from vidhook.errors import NotFound
 from vidhook.task import is_id
 from vidhook.texts import shown
 
-FOLDED = ("task", "url", "detail", "events", "what")  # columns that may take several lines on a narrow terminal
+# Columns that may take several lines on a narrow terminal.
+FOLDED = ("task", "subscriber", "url", "detail", "events", "what")
 
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON line each; the default when the output is not a terminal."

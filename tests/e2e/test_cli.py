@@ -132,6 +132,24 @@ def test_deliveries_shows_why_a_webhook_did_not_arrive(bridge: Bridge, cli: Cli,
     listed = rows(cli("deliveries", "--subscriber", bridge.known(app).id))
     assert (id_of(task), bridge.event(task).id) in [(each["task"], each["event_id"]) for each in listed]
     assert rows(cli("deliveries", "--subscriber", bridge.known(app).id, "--failed")) == []
+    assert rows(cli("deliveries", id_of(task), "--state", "delivered")) == []
+    assert "there is no subscriber" in cli("deliveries", "--subscriber", "sub_none").output
+
+
+def test_deliveries_of_all_tasks_are_found_by_state_and_type(bridge: Bridge, cli: Cli, subscriber: Make) -> None:
+    """What is wrong now is often wrong for many tasks, and the newest shows it."""
+    app = subscriber(status=418)
+    tasks = [bridge.task() for _ in range(2)]
+    for task in tasks:
+        bridge.submit(task)
+        webhooks(app, task)
+        bridge.ended(bridge.execution_arn(task))
+    due = rows(cli("deliveries", "--state", "due", "--type", "video.completed", "--since", "1h"))
+    mine = [row["task"] for row in due if row["subscriber"] == bridge.known(app).id]
+    assert mine == [id_of(task) for task in reversed(tasks)]
+    assert rows(cli("deliveries", "--state", "due", "--limit", 1)) == due[:1]
+    assert {row["state"] for row in rows(cli("deliveries", "--failed"))} <= {"failed"}
+    assert "give a subscriber too" in cli("deliveries", "--type", "video.progress").output
 
 
 def test_replay_since_a_time_sends_all_events_since_then_again(bridge: Bridge, cli: Cli, subscriber: Make) -> None:

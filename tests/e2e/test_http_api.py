@@ -40,6 +40,11 @@ def api(cloud: Cloud) -> Api:
     return Api(made["ApiId"], f"{cloud.endpoint}/_aws/execute-api/{made['ApiId']}/$default")
 
 
+def without(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    """All fields but this one."""
+    return {each: value for each, value in fields.items() if each != name}
+
+
 def published(task: dict[str, Any]) -> dict[str, Any] | None:
     """A task as the API shows it, None while it has no event."""
     return task if task["event"] else None
@@ -92,6 +97,9 @@ def test_a_task_can_be_followed_from_its_submission_to_its_video(
     eventually(lambda: bridge.delivery_state(task, known) == "delivered")
     [delivery] = api("GET", f"{where}/deliveries").json()["items"]
     assert [attempt["outcome"] for attempt in delivery["log"]] == ["delivered", "delivered"]
+    of_subscriber = api("GET", f"/v1/deliveries?subscriber={known}").json()
+    assert (of_subscriber["items"], of_subscriber["next"]) == ([without(delivery, "log")], None)
+    assert without(delivery, "log") in api("GET", "/v1/deliveries?state=delivered&limit=100").json()["items"]
 
     token = shown["event"]["data"]["assets"][0]["url"].rpartition("/")[2]
     link = requests.get(f"{api.url}/v1/videos/{token}", timeout=60, allow_redirects=False)

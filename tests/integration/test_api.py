@@ -19,7 +19,7 @@ from werkzeug.test import Client, TestResponse
 
 import serve_api
 from tests.integration.gateway import served
-from tests.integration.world import DEFAULT_SECRET, MP4, Answer, World, says
+from tests.integration.world import DEFAULT_SECRET, MP4, Answer, World, event_of, says
 from vidhook import __version__, openapi
 from vidhook.edges import ledger
 from vidhook.edges.bucket import Bucket
@@ -28,7 +28,7 @@ from vidhook.links import video_token
 from vidhook.task import DeliveryState, derived_id, is_id
 from vidhook.times import iso
 
-HOOK = "hook" + "a" * 22  # a name that makes an id of the usual form
+HOOK, OTHER = ("hook" + letter * 22 for letter in "ab")  # names that make ids of the usual form
 BASE64URL = string.ascii_letters + string.digits + "-_"
 
 
@@ -303,6 +303,97 @@ class TestDeliveries:
         (attempt,) = delivery["log"]
         assert (attempt["status"], attempt["answer"], attempt["outcome"]) == (500, "no database", "retry")
         assert delivery["next_at"] == attempt["next_at"]
+
+    def test_the_log_comes_in_pages(self, api: Client, world: World) -> None:
+        """An event may go to a thousand subscribers, and a page has the attempts of its own deliveries."""
+        for number in range(3):
+            world.subscribe(derived_id("sub", str(number)).removeprefix("sub_"), Answer(500, f"no {number}".encode()))
+        watch_id = world.completed()
+        world.publish(watch_id)
+        where = f"/v1/tasks/{watch_id}/deliveries"
+        whole = answer_of(api.get(where))
+        first = answer_of(api.get(f"{where}?limit=2"))
+        second = answer_of(api.get(f"{where}?limit=2&cursor={first['next']}"))
+        assert (whole["next"], second["next"]) == (None, None)
+        assert first["items"] + second["items"] == whole["items"]
+        assert [[attempt["attempt"] for attempt in each["log"]] for each in whole["items"]] == [[1]] * 3
+        assert problem(api.get(f"{where}?limit=0"), 422)["field"] == "limit"
+        assert problem(api.get(f"{where}?state=due"), 422)["field"] == "state"
+        problem(api.get("/v1/tasks/tsk_nothing/deliveries?limit=2"), 404)
+
+    def test_deliveries_of_all_tasks_are_listed_newest_first_and_filtered(self, api: Client, world: World) -> None:
+        """One request shows what did not arrive, whichever task it is of."""
+        fine, broken = world.subscribe(HOOK).id, world.subscribe(OTHER, Answer(500)).id
+        callback = world.web.script("/cb", Answer(204))
+        first, second = (world.completed(task_id=task_id, callback_url=callback) for task_id in ("a", "b"))
+        made = []
+        for watch_id in (first, second):
+            made.append(event_of(world.publish(watch_id)))
+            world.wait(100)
+        (at_callback,) = {each.subscriber_id for each in world.ledger.deliveries(first)} - {fine, broken}
+
+        def found(query: str) -> list[tuple[str, str]]:
+            page = answer_of(api.get(f"/v1/deliveries?{query}"))
+            assert page["next"] is None
+            return [(each["task"], each["subscriber"]) for each in page["items"]]
+
+        names = sorted([fine, broken, at_callback])
+        assert found("") == [(watch_id, name) for watch_id in (second, first) for name in names]
+        assert found("state=due") == [(second, broken), (first, broken)]
+        assert found(f"subscriber={at_callback}&state=delivered") == [(second, at_callback), (first, at_callback)]
+        assert found(f"subscriber={fine}&since={iso(made[1].at)}") == [(second, fine)]
+        assert found(f"since={iso(made[1].at)}&state=due") == [(second, broken)]
+        assert found("type=video.failed") == found(f"type=video.failed&subscriber={fine}") == []
+        *_, oldest = answer_of(api.get("/v1/deliveries?state=due"))["items"]
+        assert (oldest["event_id"], oldest["attempts"], oldest["last"]) == (made[0].id, 1, "500")
+        logs = answer_of(api.get(f"/v1/tasks/{first}/deliveries"))["items"]
+        assert oldest in [{name: value for name, value in each.items() if name != "log"} for each in logs]
+
+    def test_progress_is_listed_by_its_subscriber(self, api: Client, world: World) -> None:
+        """Without a subscriber a list of progress would be empty, so it is refused."""
+        hook = world.subscribe(HOOK, events=("*.progress",))
+        world.web.script("/tasks/t1", says("processing", progress=50))
+        watch_id = world.submit(progress=True).watch.id
+        world.wait(60)
+        assert world.poll(watch_id).progress
+        world.publish_progress(watch_id)
+        (item,) = answer_of(api.get(f"/v1/deliveries?subscriber={hook.id}&type=video.progress"))["items"]
+        assert (item["task"], item["event_type"]) == (watch_id, "video.progress")
+        assert answer_of(api.get("/v1/deliveries"))["items"] == []
+        said = problem(api.get("/v1/deliveries?type=video.progress"), 422)
+        assert (said["field"], "give a subscriber too" in said["hint"]) == ("type", True)
+
+    @pytest.mark.parametrize(
+        ("query", "field"),
+        [
+            ("cursor=abcd", "cursor"),
+            ("limit=101", "limit"),
+            ("state=lost", "state"),
+            ("type=video.done", "type"),
+            ("subscriber=sub_short", "subscriber"),
+            ("subscriber=tsk_" + "a" * 26, "subscriber"),
+            ("since=yesterday", "since"),
+            ("status=due", "status"),
+        ],
+    )
+    def test_a_bad_filter_is_refused(self, api: Client, query: str, field: str) -> None:
+        """In the words of the list of tasks."""
+        said = problem(api.get(f"/v1/deliveries?{query}"), 422)
+        assert (said["field"], bool(said["hint"])) == (field, True)
+
+    def test_a_cursor_of_another_list_is_refused(self, api: Client, world: World) -> None:
+        """It would leave out deliveries silently."""
+        hook = world.subscribe(HOOK)
+        for task_id in ("a", "b"):
+            world.publish(world.completed(task_id=task_id))
+        for one, other in [("tasks?", "deliveries?"), (f"deliveries?subscriber={hook.id}&", "deliveries?")]:
+            cursor = answer_of(api.get(f"/v1/{one}limit=1"))["next"]
+            said = problem(api.get(f"/v1/{other}cursor={cursor}"), 422)
+            assert (said["field"], "of the same list" in said["hint"]) == ("cursor", True)
+
+    def test_a_subscriber_of_which_nothing_is_known_is_not_found(self, api: Client) -> None:
+        """An empty list would say that nothing was sent to it."""
+        assert "sub_bbb" in problem(api.get("/v1/deliveries?subscriber=sub_" + "b" * 26), 404)["detail"]
 
     def test_a_replay_starts_the_schedule_again(self, api: Client, world: World, machines: dict[str, str]) -> None:
         """It sends the same event and has all retries again."""

@@ -76,8 +76,16 @@ def point_at_what_exists(case: "OpenApiCase", stack: Stack) -> None:
         if "token" in path:
             path["token"] = video_token(DEFAULT_SECRET, f"acme/{stack.task}/result.mp4")
     if fits(ParameterLocation.QUERY):
-        case.query.pop("cursor", None)
+        _filter_what_exists(case.query, stack)
     if fits(ParameterLocation.BODY) and isinstance(case.body, dict):
         real: dict[str, Any] = {"provider": "acme", "url": stack.world.web.url, "callback_url": stack.world.web.url}
         real["headers"] = {"X-Api-Key": "key-of-a-gateway"}
         case.body.update({name: value for name, value in real.items() if name in case.body})
+
+
+def _filter_what_exists(query: dict[str, Any], stack: Stack) -> None:
+    query.pop("cursor", None)
+    if "subscriber" in query:
+        query["subscriber"] = stack.unreached
+    elif str(query.get("type")).endswith(".progress"):
+        del query["type"]  # it needs a subscriber

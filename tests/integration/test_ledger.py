@@ -15,6 +15,7 @@ from botocore.client import BaseClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vidhook.edges import ledger as edge
 from vidhook.edges.ledger import DAY, GRACE_SECONDS, HISTORY, NAME_DAYS, SPARE_DAYS, Ledger
 from vidhook.errors import LostRace, NotFound
 from vidhook.event import Event, terminal_event
@@ -413,8 +414,22 @@ class TestDeliveries:
         times = [each.created_at for each in ledger.deliveries_to("sub_1")]
         assert times == [NOW, NOW + 1, NOW + 2]
         assert [each.created_at for each in ledger.deliveries_to("sub_1", since=NOW + 1)] == times[1:]
-        assert [each.created_at for each in ledger.deliveries_to("sub_1", newest_first=True)] == times[::-1]
+        assert [each.created_at for each in ledger.delivery_page(most=5, subscriber_id="sub_1")[0]] == times[::-1]
         assert list(ledger.deliveries_to("sub_2")) == []
+
+    def test_a_page_may_end_inside_an_event(
+        self, ledger: Ledger, event: Event, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An event may have more deliveries than a page, and than one answer of DynamoDB."""
+        monkeypatch.setattr(edge, "BATCH", 2)
+        ids = sorted(derived_id("sub", str(number)) for number in range(8))
+        for each in ids:
+            ledger.open_delivery(event, replace(SUBSCRIBER, id=each), NOW)
+        for read in (ledger.delivery_page, partial(ledger.task_delivery_page, event.watch_id)):
+            first, cursor = read(most=5)
+            second, last = read(most=5, cursor=cursor)
+            assert [each.subscriber_id for each in first + second] == ids
+            assert (len(first), last) == (5, None)
 
     @pytest.mark.parametrize("state", DeliveryState)
     def test_only_due_deliveries_are_found_by_the_sweeper(

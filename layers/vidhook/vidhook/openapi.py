@@ -159,12 +159,14 @@ def _query_validator(path: str) -> Callable[[Any], Any]:
 
 @functools.cache
 def _query_schema(path: str) -> dict[str, Any]:
-    parameters = document()["paths"][path]["get"]["parameters"]
+    parameters = map(_resolved, document()["paths"][path]["get"]["parameters"])
     return {
         "title": "The query",
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            each["name"]: {**_resolved(each["schema"]), "description": each["description"]} for each in parameters
+            each["name"]: {**_resolved(each["schema"]), "description": each["description"]}
+            for each in parameters
+            if each["in"] == "query"
         },
     }

@@ -47,11 +47,13 @@ def status(watch: Watch) -> Status:
 def delivery(made: Delivery) -> dict[str, Any]:
     """Returns a delivery without its attempts."""
     return {
+        "task": made.watch_id,
         "event_id": made.event_id,
         "event_type": made.event_type,
         "subscriber": made.subscriber_id,
         "state": made.state,
         "attempts": made.attempts,
+        "last": made.last,
         "created_at": iso(made.created_at),
         "next_at": iso(made.next_at) if made.state is DeliveryState.DUE else None,
     }

@@ -19,10 +19,11 @@ One partition holds all of one task, so one query reads it:
                   all#<n>                     and all its tasks
     budget#<name> day#<n>, slot#<most>#<n>    how many polls of this provider are planned in a day, and in a slot
 
-Two sparse indexes: `listed` (list, listed_at) finds watches and a subscriber's deliveries by time; `due` (due, due_at)
-finds what should have moved by now. In `due` are open watches and due deliveries, spread over 32 partitions by the
-task's id; held deliveries, by their subscriber; and the subscribers that have them or may get them. Both indexes hold
-keys only, so that most polls and attempts write to no index; `due_at` of what is due changes in steps of 15 minutes.
+Two sparse indexes: `listed` (list, listed_at) finds watches, terminal events and a subscriber's deliveries by time;
+`due` (due, due_at) finds what should have moved by now. In `due` are open watches and due deliveries, spread over 32
+partitions by the task's id; held deliveries, by their subscriber; and the subscribers that have them or may get them.
+Both indexes hold keys only, so that most polls and attempts write to no index; `due_at` of what is due changes in steps
+of 15 minutes.
 
 Every event needs all subscribers, and a thousand are read from a megabyte. So they are kept in memory, and one small
 query of `roster` says for each event whether they are still the same ones, and which of them do not answer well.
@@ -32,12 +33,14 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, astuple, fields, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache, lru_cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
 
 from botocore.exceptions import ClientError
@@ -49,6 +52,7 @@ from vidhook.event import Event, serialize
 from vidhook.pace import Bias, Ended, Kind, Outlook, Pace, decay, merged
 from vidhook.providers.file import BUNDLED, Provider, bundled_provider, parse
 from vidhook.task import (
+    TERMINAL_TYPES,
     Attempt,
     Category,
     Delivery,
@@ -94,11 +98,14 @@ SHARDS = "abcdefghijklmnopqrstuvwxyz234567"  # the first character of a task's i
 BUDGET_DAYS = 10
 ANY_DAY = Budget(per_day=1)
 BATCH = 100  # keys that one BatchGetItem takes
-PAGE_READS = 1_000  # the most watches that are read for one page
+PAGE_READS = 1_000  # the most watches, or events and deliveries, that are read for one page
+ATTEMPT_READS = 2  # an attempt counts for so many of them: it may hold 4 KiB, and Lambda's answers 6 MB
+EVENTS_AT_ONCE = 10  # events whose deliveries are asked for at the same time; each takes a request of its own
 # What was learned is in so many items; a write is tried so often; it is forgotten after so many days without a task.
 PACE_SHARDS, PACE_TRIES, PACE_DAYS = 8, 10, 100
 PACE_SECONDS, PACES_CACHED = 60.0, 500
-POSITION = re.compile(r"[0-9]{10}\.[0-9]{6}#tsk_[a-z2-7]{26}")
+ID = "[a-z2-7]{26}"
+POSITION = re.compile(rf"([0-9]{{10}}\.[0-9]{{6}}#)?(tsk|evt)_{ID}(#((sub|cb)_{ID})?)?")
 LAST_POSITION = "~"  # sorts after every position
 
 Item = dict[str, Any]
@@ -281,17 +288,10 @@ class Ledger:
         """Returns the newest `most` watches that are wanted, and the cursor of the next page, None on the last page.
 
         One call reads at most 1,000 watches, so a page may be short, or empty, although there is a next page. Raises
-        BadInput for a cursor that is not one of ours.
+        BadInput for a cursor of another list.
         """
-        after = None if cursor is None else _position(cursor)
-        page: list[Watch] = []
-        for number, item in enumerate(self._listed("watches", since=since, newest_first=True, after=after)):
-            if len(page) == most or number == PAGE_READS:
-                return page, _cursor(after or "")
-            after = str(item["listed_at"])
-            if wanted(watch := _watch(item)):
-                page.append(watch)
-        return page, None
+        found = self._listed("watches", since=since, newest_first=True, after=_position("watches", cursor))
+        return _page("watches", ((item["listed_at"], _watch(item)) for item in found), wanted, most)
 
     # Events
 
@@ -312,7 +312,8 @@ class Ledger:
         writes: list[Any] = [{"Update": {"TableName": self.table, **close}}]
         if ended is None:
             key = _key(event.watch_id, f"event#{event.id}" if retries else "event")
-            item = _pack({**key, **_event_values(event), "ttl": self._event_ttl(event.at)})
+            listed = {"list": "events", "listed_at": _sortable(event.at, event.id)}
+            item = _pack({**key, **_event_values(event), **listed, "ttl": self._event_ttl(event.at)})
             once = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
             writes.insert(0, {"Put": once})
         try:
@@ -453,10 +454,96 @@ class Ledger:
         """Returns all deliveries of one task's events."""
         return [_fact(Delivery, item) for item in self._items(watch_id, "delivery#")]
 
-    def attempts(self, watch_id: str) -> dict[tuple[str, str], list[Attempt]]:
-        """Returns all attempts for one task by (event id, subscriber id), oldest first."""
-        log: dict[tuple[str, str], list[Attempt]] = {}
-        for item in self._items(watch_id, "attempt#"):
+    def task_delivery_page(
+        self, watch_id: str, *, most: int, cursor: str | None = None
+    ) -> tuple[list[Delivery], str | None]:
+        """Returns the first `most` deliveries of one task, and the cursor of the next page, None on the last page.
+
+        They are ordered by event and subscriber. A page with many attempts is short, since with their log it must fit
+        into one answer. Raises BadInput for a cursor of another list.
+        """
+        found = self._deliveries(watch_id, after=_position(watch_id, cursor) or "")
+        steps = ((f"{each.event_id}#{each.subscriber_id}", each) for each in found)
+        return _page(watch_id, steps, lambda _: True, most, lambda each: 1 + each.attempts * ATTEMPT_READS)
+
+    def delivery_page(
+        self,
+        *,
+        most: int,
+        subscriber_id: str | None = None,
+        state: str | None = None,
+        event_type: str | None = None,
+        since: float = 0.0,
+        cursor: str | None = None,
+    ) -> tuple[list[Delivery], str | None]:
+        """Returns the newest `most` deliveries of these, and the cursor of the next page, None on the last page.
+
+        Those to a subscriber are ordered by when they were opened. Without one, they are those of terminal events,
+        ordered by the instant of the event. `since` is of the same time. A page may be short as in `watch_page`. Raises
+        BadInput for a cursor of another list, or a type that no terminal event has, and NotFound for a subscriber of
+        which nothing is known.
+        """
+
+        def wanted(delivery: Delivery) -> bool:
+            return state in (None, delivery.state) and event_type in (None, delivery.event_type)
+
+        if subscriber_id is None:
+            if event_type not in (None, *TERMINAL_TYPES):
+                hint = "give a subscriber too, or the type of a terminal event"
+                raise BadInput("type", f"{event_type} is found only among the deliveries to one subscriber", hint)
+            return _page("events", self._of_events(event_type, since, _position("events", cursor)), wanted, most)
+        after = _position(subscriber_id, cursor)
+        found = self._listed(subscriber_id, since=since, newest_first=True, after=after)
+        steps = ((item["listed_at"], _fact(Delivery, item)) for item in found)
+        page, following = _page(subscriber_id, steps, wanted, most)
+        if not page and next(self.deliveries_to(subscriber_id), None) is None:
+            self.subscriber(subscriber_id)  # it is a filter, but an id that was never ours is more likely a mistake
+        return page, following
+
+    def _of_events(
+        self, event_type: str | None, since: float, after: str | None
+    ) -> Iterator[tuple[str, Delivery | None]]:
+        """Yields the deliveries of terminal events with their positions, the newest event first.
+
+        Each event comes before its deliveries as a step without one: it takes a request too.
+        """
+        resumed, _, last = (after or "").rpartition("#")
+
+        def begun(item: Item) -> Iterator[Delivery]:
+            if event_type not in (None, item["type"]):
+                return iter(())
+            event = f"{item['id']}#"
+            found = self._deliveries(item["pk"], event, event + last if item["listed_at"] == resumed else event)
+            return chain(list(islice(found, BATCH)), found)
+
+        # A position begins with its event's, so it comes after that: the event itself is read again.
+        events = self._listed("events", since=since, newest_first=True, after=after)
+        with ThreadPoolExecutor(EVENTS_AT_ONCE) as pool:
+            while items := list(islice(events, EVENTS_AT_ONCE)):
+                for item, deliveries in zip(items, pool.map(begun, items), strict=True):
+                    yield f"{item['listed_at']}#", None
+                    for delivery in deliveries:
+                        yield f"{item['listed_at']}#{delivery.subscriber_id}", delivery
+
+    def _deliveries(self, watch_id: str, within: str = "", after: str = "") -> Iterator[Delivery]:
+        """Yields the deliveries of one task by their keys: those that begin with `within` and come after `after`."""
+        span = (f"delivery#{after}", f"delivery#{within}{LAST_POSITION}")
+        for item in self._items(watch_id, span=span, size=BATCH):
+            if item["sk"] != span[0]:
+                yield _fact(Delivery, item)
+
+    def attempts(self, watch_id: str, page: Sequence[Delivery] | None = None) -> dict[tuple[str, str], list[Attempt]]:
+        """Returns the attempts for one task by (event id, subscriber id), oldest first.
+
+        With a page of its deliveries, in their order, only the attempts from the first of them to the last.
+        """
+        span, log = None, dict[tuple[str, str], list[Attempt]]()
+        if page is not None:
+            if not page:
+                return log
+            first, last = (f"attempt#{each.event_id}#{each.subscriber_id}#" for each in (page[0], page[-1]))
+            span = first, last + LAST_POSITION
+        for item in self._items(watch_id, "attempt#", span=span):
             _, event_id, subscriber_id, _ = item["sk"].split("#")
             log.setdefault((event_id, subscriber_id), []).append(_fact(Attempt, item))
         return log
@@ -479,11 +566,9 @@ class Ledger:
             return self.delivery(delivery.watch_id, delivery.event_id, delivery.subscriber_id)
         return changed
 
-    def deliveries_to(
-        self, subscriber_id: str, *, since: float = 0.0, newest_first: bool = False
-    ) -> Iterator[Delivery]:
-        """Yields a subscriber's deliveries by time, oldest first unless `newest_first`."""
-        for item in self._listed(subscriber_id, since=since, newest_first=newest_first):
+    def deliveries_to(self, subscriber_id: str, *, since: float = 0.0) -> Iterator[Delivery]:
+        """Yields a subscriber's deliveries by time, oldest first."""
+        for item in self._listed(subscriber_id, since=since):
             yield _fact(Delivery, item)
 
     def held_deliveries(self, subscriber_id: str) -> Iterator[Delivery]:
@@ -990,8 +1075,13 @@ class Ledger:
                 raise LostRace from error
             raise
 
-    def _items(self, pk: str, prefix: str = "", *, span: tuple[str, str] | None = None) -> Iterator[Item]:
-        """Yields the items of a partition: all, those whose sort key has a prefix, or those in a span of sort keys."""
+    def _items(
+        self, pk: str, prefix: str = "", *, span: tuple[str, str] | None = None, size: int | None = None
+    ) -> Iterator[Item]:
+        """Yields the items of a partition: all, those whose sort key has a prefix, or those in a span of sort keys.
+
+        They are read as they are taken, `size` at a time.
+        """
         condition, values = "pk = :pk", {":pk": pk}
         if span:
             condition, values = (
@@ -1005,6 +1095,7 @@ class Ledger:
             KeyConditionExpression=condition,
             ExpressionAttributeValues=_pack(values),
             ConsistentRead=True,
+            PaginationConfig={"PageSize": size} if size else {},
         )
         for page in pages:
             for item in page["Items"]:
@@ -1136,17 +1227,45 @@ def _sortable(instant: float, tie: str) -> str:
     return f"{instant:017.6f}#{tie}"
 
 
-def _cursor(position: str) -> str:
-    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+def _page(
+    name: str,
+    steps: Iterable[tuple[str, Fact | None]],
+    wanted: Callable[[Fact], bool],
+    most: int,
+    weigh: Callable[[Fact], int] = lambda _: 1,
+) -> tuple[list[Fact], str | None]:
+    """Returns the first `most` facts of a list that are wanted, and the cursor of what follows, None when nothing does.
+
+    Each step is a position in the list of this name and the fact there, or None for what was only read on the way. A
+    page ends when PAGE_READS is reached; `weigh` says for how many reads a fact counts.
+    """
+    page: list[Fact] = []
+    read, after = 0, ""
+    for position, fact in steps:
+        if len(page) == most or read >= PAGE_READS:
+            return page, _cursor(name, after)
+        after = position
+        read += 1 if fact is None else weigh(fact)
+        if fact is not None and wanted(fact):
+            page.append(fact)
+    return page, None
 
 
-def _position(cursor: str) -> str:
+def _cursor(name: str, position: str) -> str:
+    return base64.urlsafe_b64encode(f"{name}#{position}".encode()).decode().rstrip("=")
+
+
+def _position(name: str, cursor: str | None) -> str | None:
+    """Returns the position of a cursor in the list of this name, None without a cursor. Raises BadInput."""
+    if cursor is None:
+        return None
     try:
-        position = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
-        position = ""
-    if not POSITION.fullmatch(position):
-        raise BadInput("cursor", "is not one of ours", "take it from `next` of the page before")
+        text = ""
+    known, _, position = text.partition("#")
+    if known != name or not POSITION.fullmatch(position):
+        raise BadInput("cursor", "is not one of this list", "take it from `next` of the page before, of the same list")
     return position
 
 
