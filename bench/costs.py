@@ -213,7 +213,7 @@ def count(
         contextlib.redirect_stdout(log),
         mock.patch("vidhook.wiring.Http", return_value=outside),
         mock.patch("vidhook.wiring.Clock", return_value=clock),
-        mock.patch("vidhook.publish.MOST_THREADS", 1),  # the meter looks at the table between two calls
+        mock.patch("vidhook.notify.MOST_THREADS", 1),  # the meter looks at the table between two calls
     ):
         boto3.setup_default_session()
         aws.session.cache_clear()

@@ -6,7 +6,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from vidhook.deliver import hanging_seconds
 from vidhook.edges.telemetry import count, logger
-from vidhook.publish import Notified, Published, ended_from_outside, output, publish, publish_progress, watch_failed
+from vidhook.notify import Notified
+from vidhook.publish import Published, ended_from_outside, output, publish, publish_progress, watch_failed
 from vidhook.store import Stored
 from vidhook.wiring import edges, warm
 

@@ -17,7 +17,7 @@ from botocore.exceptions import SSLError
 from vidhook.edges import aws
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
-from vidhook.publish import THREADS
+from vidhook.notify import THREADS
 
 
 def test_telling_everybody_twice_opens_no_connection_twice(monkeypatch: pytest.MonkeyPatch) -> None:

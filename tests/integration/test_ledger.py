@@ -325,11 +325,20 @@ class TestEvents:
         written = at_once(*[lambda each=each: ledger.put_event(each) for each in made])
         assert {each.body for each in written} == {ledger.event(watch.id).body}
 
-    def test_an_event_closes_its_watch(self, ledger: Ledger, watch: Watch, event: Event) -> None:
-        """A closed watch is settled, and the sweeper does not find it."""
-        closed = ledger.watch(watch.id)
-        assert (closed.event_id, closed.settled) == (event.id, True)
+    def test_an_event_ends_its_watch(self, ledger: Ledger, watch: Watch, event: Event) -> None:
+        """The sweeper finds it until every subscriber has its delivery."""
+        ended = ledger.watch(watch.id)
+        assert (ended.event_id, ended.settled, ended.told) == (event.id, True, False)
+        assert ledger.overdue_watches(NOW + 10 * DAY, 10) == [watch.id]
+        ledger.note_told(event)
+        assert ledger.watch(watch.id) == replace(ended, told=True)
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
+
+    def test_a_watch_that_was_opened_again_is_not_told(self, ledger: Ledger, watch: Watch, event: Event) -> None:
+        """A slow publishing of the first end must not hide it from the sweeper."""
+        ledger.reopen(replace(watch, retries=1, retried_at=NOW), event.id, 1, NOW)
+        ledger.note_told(event)
+        assert ledger.overdue_watches(NOW + 10 * DAY, 10) == [watch.id]
 
     def test_a_retried_watch_has_one_event_of_each_kind_whoever_writes_it(self, ledger: Ledger, watch: Watch) -> None:
         """Two executions that end the retry differently publish the same event, beside that of before."""
@@ -348,6 +357,7 @@ class TestEvents:
         assert body == ledger.event(watch.id, closed.event_id).body
         assert {each.type for each in ledger.events(watch.id)} <= {"video.failed", "video.completed"}
         assert ledger.event(watch.id, first.id) == first
+        ledger.note_told(ledger.event(watch.id, closed.event_id))
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
 
     def test_a_watch_is_opened_again_once(self, ledger: Ledger, watch: Watch, event: Event) -> None:
@@ -754,6 +764,7 @@ class TestForgetting:
         assert created
         assert ledger.put_event(terminal_event(again, DONE, {}, NOW + DAY)) == event
         assert ledger.watch(watch.id).event_id == event.id
+        ledger.note_told(event)
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
 
     def test_a_token_expires_after_the_longest_wait(self, ledger: Ledger, watch: Watch, table: str) -> None:

@@ -22,9 +22,10 @@ from vidhook.deliver import JITTER, PAUSES
 from vidhook.edges.http import Http, Response
 from vidhook.errors import BadSubscriber, NotFound
 from vidhook.event import Event, terminal_event
-from vidhook.publish import notify, publish_progress
+from vidhook.notify import notify
+from vidhook.publish import publish_progress
 from vidhook.recipients import callback_subscriber
-from vidhook.redeliver import redeliver
+from vidhook.redeliver import Redelivered, redeliver
 from vidhook.runs import RESTART_RATE, turn
 from vidhook.signature import webhook_headers
 from vidhook.sweep import Swept, sweep
@@ -136,6 +137,8 @@ class Receivers(Http):
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"", **terms: Any
     ) -> Response:
         town = self._town
+        if town.fuse.dead:  # a process that has died sends nothing more
+            raise Crash
         town.now += 0.001  # no two attempts are made at the same instant
         status, answer = ANSWERS[town.answers[url]]
         town.sent[(headers or {})["webhook-id"], url] += 1
@@ -201,22 +204,31 @@ class Town(Edges):
         )
         self.ids[name], self.urls[name], self.shown[name] = added.id, url, secret
 
-    def publish(self) -> None:
-        """Publishes a task that has ended. Step Functions repeats it after a crash."""
+    def publish(self, lost: bool = False) -> None:
+        """Publishes a task that has ended. Step Functions repeats it after a crash, or its execution is `lost`."""
         watch = self._watch()
-        event = self.ledger.put_event(terminal_event(watch, DONE, {}, self.now))
-        self.events.append(event)
-
-        def tell() -> None:
-            for late in notify(event, watch, self.notifier).unreached:
-                self._enter(late.delivery.execution_name, late.delivery.execution_input(late.pause), 0.0, late.pause)
-
+        self.events.append(self.ledger.put_event(terminal_event(watch, DONE, {}, self.now)))
         try:
-            tell()
+            self._tell(watch.id)
         except Crash:
             self.fuse.dead = False
-            tell()
+            if not lost:
+                self._tell(watch.id)
             raise
+
+    def publish_once(self) -> None:
+        """Publishes a task that has ended, and does not repeat it after a crash."""
+        self.publish(lost=True)
+
+    def _tell(self, watch_id: str) -> None:
+        watch = self.ledger.watch(watch_id)
+        self.machines.running.discard(watch.execution)
+        if watch.event_id is None:
+            return
+        event = self.ledger.event(watch_id)
+        for late in notify(event, watch, self.notifier).unreached:
+            self._enter(late.delivery.execution_name, late.delivery.execution_input(late.pause), 0.0, late.pause)
+        self.ledger.note_told(event)
 
     def progress(self) -> None:
         """Publishes news of a task, which is not repeated."""
@@ -269,7 +281,7 @@ class Town(Edges):
             self.now = max(at, self.now)
             if not lost:
                 heapq.heappush(self._agenda, (self.now + 5, next(self._order), execution, waited_for))
-            done = self._redeliver(execution, waited_for)  # a crash ends it here
+            done = self._go_on(execution, waited_for)  # a crash ends it here
             if not lost:
                 self._agenda = [each for each in self._agenda if each[2] is not execution]
                 heapq.heapify(self._agenda)
@@ -296,7 +308,8 @@ class Town(Edges):
         for _ in range(60):
             self.sweep()
             self.run(6 * HOUR)
-            if all(self._at_rest(each) for each in self.deliveries()) and not self._take_up():
+            told = all(self.ledger.watch(event.watch_id).told for event in self.events)
+            if told and all(self._at_rest(each) for each in self.deliveries()) and not self._take_up():
                 break
         for _ in range(2):
             self.now += 2 * HOUR
@@ -310,6 +323,8 @@ class Town(Edges):
             assert times <= 12 * (1 + self.replays + self.troubles), (event_id, url)
         logged = sum(len(log) for watch_id in self.watches for log in self.ledger.attempts(watch_id).values())
         assert logged >= self.sent.total() - self.troubles
+        for event in self.events:
+            assert self.ids["cb"] in self.ledger.deliveries_of(event)
         known = {each.id for each in self.ledger.subscribers()}
         assert set(self.vault.secrets) == {"town/default"}
         assert self.ledger.unfinished_subscribers(self.now) == []
@@ -345,7 +360,10 @@ class Town(Edges):
         self.watches.append(watch.id)
         return watch
 
-    def _redeliver(self, execution: dict[str, Any], waited_for: float) -> Any:
+    def _go_on(self, execution: dict[str, Any], waited_for: float) -> Redelivered:
+        if "event" not in execution:  # of a watch, that the sweeper has started
+            self._tell(execution["watch"])
+            return Redelivered(True)
         return redeliver(
             execution["watch"],
             execution["event"],
@@ -363,15 +381,14 @@ class Town(Edges):
 
     def _take_up(self) -> bool:
         for name, argument in list(self.machines.started.items()):
-            if "event" in argument:
-                self._enter(name, argument, 0.0, argument["pause"])
+            self._enter(name, argument, 0.0, argument["pause"])
         return bool(self._agenda)
 
 
 @pytest.fixture(autouse=True)
 def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """So little at a time that every bound is met, and in one thread, so that an accident comes where it is told to."""
-    for module in ("publish", "runs"):
+    for module in ("notify", "runs"):
         monkeypatch.setattr(f"vidhook.{module}.ThreadPoolExecutor", AtOnce)
     monkeypatch.setattr("vidhook.sweep.MOST", 3)
     monkeypatch.setattr("vidhook.sweep.MOST_DRAINED", 3)
@@ -434,7 +451,15 @@ def resume_both(town: Town) -> None:
     town.resume("a")
 
 
+def publish_again(town: Town) -> None:
+    for event in town.events[-1:]:
+        town._tell(event.watch_id)
+
+
 SCENES: dict[str, Scene] = {
+    "published by nobody": (nothing, Town.publish_once, Town.sweep),
+    "published twice": (nothing, Town.publish, publish_again),
+    "published to nobody": (down("gone"), Town.publish_once, resume_both),
     "gone at once": (down("gone"), Town.publish, resume_both),
     "gone later": (then(late, down("gone")), Town.next, resume_both),
     "gone progress": (down("gone"), Town.progress, resume_both),
@@ -522,9 +547,9 @@ class Life(RuleBasedStateMachine):
         with suppress(NotFound, BadSubscriber):
             work()
 
-    @rule(accident=ACCIDENTS, name=NAMES)
-    def publish(self, accident: Any, name: str) -> None:
-        self.work(self.town.publish, name, accident)
+    @rule(accident=ACCIDENTS, name=NAMES, lost=st.booleans())
+    def publish(self, accident: Any, name: str, lost: bool) -> None:
+        self.work(lambda: self.town.publish(lost), name, accident)
 
     @rule(accident=ACCIDENTS, name=NAMES)
     def progress(self, accident: Any, name: str) -> None:

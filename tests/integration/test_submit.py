@@ -10,7 +10,7 @@ from tests.integration.world import Answer, World, event_of, says
 from vidhook.errors import BadSubmission, Conflict
 from vidhook.event import Event
 from vidhook.submit import MOST_CALLBACKS
-from vidhook.task import DeliveryState, Subscriber, SubscriberState, Watch, derived_id
+from vidhook.task import DeliveryState, SubscriberState, Watch, derived_id
 
 
 def nested(world: World, **fields: Any) -> Any:
@@ -287,11 +287,10 @@ class TestMoreCallbacks:
         url = self.url(world, "cb")
 
         class Slow(Crashing):
-            def open_delivery(self, event: Event, subscriber: Subscriber, now: float) -> Any:
-                delivery = self._edge.open_delivery(event, subscriber, now)
-                world.wait(1)
+            def deliveries_of(self, event: Event) -> Any:
+                known = self._edge.deliveries_of(event)
                 world.submit(callback_url=url)
-                return delivery
+                return known
 
         world.submit(callback_url=url)
         published = world.but(ledger=Slow(world.ledger, "nothing")).publish(watch)

@@ -16,9 +16,10 @@ from samtranslator.yaml_helper import yaml_parse
 
 import publish_event
 from vidhook.deliver import FIRST_SECONDS
+from vidhook.notify import PROGRESS_SECONDS
 from vidhook.parts import SLOWER
 from vidhook.poll import PROGRESS_POINTS
-from vidhook.publish import GO_ON_SECONDS, MOST_UNREACHED, PROGRESS_SECONDS
+from vidhook.publish import GO_ON_SECONDS, MOST_UNREACHED
 from vidhook.schedule import Known, next_pause
 from vidhook.store import STORE_PAUSES, STORE_SECONDS
 from vidhook.submission import schema

@@ -5,6 +5,7 @@ others wait without an attempt. Each timeout doubles the gap, each answer divide
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,10 @@ STATE_AFTER = {
 }
 
 
+# Writes what became of a delivery by an attempt, and returns it as it then stands.
+Record = Callable[[Delivery, Attempt, DeliveryState], Delivery]
+
+
 @dataclass(frozen=True, slots=True)
 class Notifier:
     """Delivers events to subscribers, with these edges and this clock. The bus is for reports about subscribers."""
@@ -72,8 +77,12 @@ class Notifier:
         until = now + ATTEMPT_SECONDS + _grown(subscriber.gap)
         return replace(subscriber, hold_until=until) if self.ledger.move_hold(subscriber, until) else None
 
-    def deliver(self, event: "Event", delivery: Delivery, subscriber: Subscriber) -> tuple[Delivery, Attempt]:
+    def deliver(
+        self, event: "Event", delivery: Delivery, subscriber: Subscriber, record: Record | None = None
+    ) -> tuple[Delivery, Attempt]:
         """Makes one attempt and records its result: in the delivery log, on the delivery and on the subscriber.
+
+        `record` does the first two, of a delivery that is not in the ledger yet.
 
         Returns the delivery as it now stands, and the attempt. The log is written first, so a crash can repeat an
         attempt but never lose one. A subscriber that answered 410, or has failed for too long, is disabled. An attempt
@@ -97,7 +106,7 @@ class Notifier:
             pause = turn(subscriber.id, made.at + made.retry_after, self.ledger, made.at)
             made = replace(made, pause=max(made.pause, pause))
         tries = made.number - delivery.base
-        delivery = self.ledger.note_attempt(delivery, made, STATE_AFTER[made.outcome])
+        delivery = (record or self.ledger.note_attempt)(delivery, made, STATE_AFTER[made.outcome])
         self._update_pace(subscriber, made, whole)
         if not cut:
             self._update_subscriber(subscriber, made, tries)

@@ -1,28 +1,19 @@
 """Publishes an event: stores the video, writes the event, puts it on the event bus and notifies the subscribers."""
 
 import json
-import math
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
-from vidhook.deliver import AT_ONCE, PAUSES
 from vidhook.errors import NotFound
 from vidhook.event import Event, failed, progress_event, terminal_event
-from vidhook.recipients import recipients
-from vidhook.runs import hold, wait_for_turn
+from vidhook.notify import Notified, notify
 from vidhook.store import SLOW_TRIES, STORE_PAUSES, STORE_SECONDS
 from vidhook.task import (
-    Attempt,
     Category,
-    Delivery,
     DeliveryState,
     NotStored,
     Snapshot,
-    Subscriber,
     TaskError,
     Watch,
     watch_id,
@@ -35,45 +26,12 @@ if TYPE_CHECKING:
     from vidhook.edges.machines import Machines
     from vidhook.store import Storage, Stored
 
-# Measured on two cores: more threads do not deliver faster. But one that waits for a subscriber works on nothing, so
-# one more begins whenever none has ended for HUNG_SECONDS.
-THREADS, MOST_THREADS, HUNG_SECONDS = 64, 256, 0.05
-# What was not begun by then is left to a redelivery of its own, so that publishing ends in time.
-NOTIFY_SECONDS = 30.0
-# A progress event older than this is not sent. With the seconds of an attempt, its publishing then ends before the
-# timeout of the state "Publish progress" (30 s), and the terminal event need not wait for it.
-PROGRESS_SECONDS = 10.0
 # For so long after its task was found done, a file that the time of one invocation is not enough for is gone on with.
 # Then it is a failure, as if it could not be stored.
 GO_ON_SECONDS = 4 * 3_600
 NOT_TRIED = NotStored("fault", "vidhook itself could not store it")
 # A state's output is at most 256 KiB. Further deliveries are due in the ledger, where the sweeper finds them.
 MOST_UNREACHED = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Unreached:
-    """A delivery whose subscriber was not reached yet, and the seconds to pause before its first redelivery."""
-
-    delivery: Delivery
-    pause: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """An error of our own for one subscriber, such as an unreadable secret; its redelivery run tries again."""
-
-    subscriber_id: str
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class Notified:
-    """The result of notifying the subscribers of one event."""
-
-    attempts: tuple[Attempt, ...] = ()
-    unreached: tuple[Unreached, ...] = ()
-    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +92,16 @@ def publish(  # noqa: PLR0913 - each is given by its name
         event = ledger.put_event(ending, watch.retries)
         # Read after the event is written: a callback_url that is added meanwhile is seen here, or sees the event.
         watch = ledger.watch(watch_id)
-    # None of these waits for the others: whoever hangs or fails, the rest goes out.
-    errors: list[Exception] = []
+    notified, forbidden = _tell(event, watch, machines, notifier)
+    return Published(event, notified=notified, stored=stored, watch=watch, forbidden=forbidden)
+
+
+def _tell(event: Event, watch: Watch, machines: "Machines", notifier: "Notifier") -> tuple[Notified, int]:
+    """Puts an event on the bus, answers the task tokens and notifies the subscribers. Returns how that went.
+
+    None of the three waits for the others: whoever hangs or fails, the rest goes out, and then the errors are raised.
+    """
+    ledger, errors = notifier.ledger, list[Exception]()
     forbidden = 0
     try:
         _put_on_bus(event, notifier)
@@ -146,9 +112,11 @@ def publish(  # noqa: PLR0913 - each is given by its name
     except Exception as error:  # noqa: BLE001 - raised when the others are done
         errors.append(error)
     notified = notify(event, watch, notifier)
+    if not watch.told:
+        ledger.note_told(event)
     if errors:
         raise ExceptionGroup("the event is not everywhere", errors)
-    return Published(event, notified=notified, stored=stored, watch=watch, forbidden=forbidden)
+    return notified, forbidden
 
 
 def _put_on_bus(event: Event, notifier: "Notifier") -> None:
@@ -192,68 +160,6 @@ def publish_progress(watch_id: str, *, notifier: "Notifier") -> Published:
     for each in notified.unreached:
         notifier.ledger.change_delivery(replace(each.delivery, state=DeliveryState.CANCELLED, next_at=None))
     return Published(event, notified=replace(notified, unreached=()), watch=watch)
-
-
-def notify(event: Event, watch: Watch, notifier: "Notifier") -> Notified:
-    """POSTs an event to all its recipients at the same time, and waits for each for a few seconds only.
-
-    Each delivery is in the ledger before its first attempt, so none is lost. Nothing is sent to a subscriber that is
-    paused, disabled or asked us to wait: terminal events wait for it, progress events are dropped. A terminal event to
-    one that hangs or fails is left to a redelivery of its own.
-    """
-    began, slots = notifier.clock.now(), Semaphore(THREADS)
-    subscribers = recipients(event, watch, ledger=notifier.ledger, now=began)
-    with ThreadPoolExecutor(max_workers=min(MOST_THREADS, len(subscribers)) or 1) as pool:
-        begun = []
-        for subscriber in subscribers:
-            slots.acquire(timeout=HUNG_SECONDS)
-            begun.append(pool.submit(_releasing, slots, partial(_notify_one, event, subscriber, notifier, began)))
-        results = [each.result() for each in begun]
-    ended = notifier.clock.now()
-    return Notified(
-        tuple(attempt for result in results for attempt in result.attempts),
-        tuple(_left(unreached, ended) for result in results for unreached in result.unreached),
-        tuple(fault for result in results for fault in result.faults),
-    )
-
-
-def _left(unreached: Unreached, now: float) -> Unreached:
-    """Returns it with what is left of its pause, which began before others were waited for."""
-    next_at = unreached.delivery.next_at
-    if next_at is None:
-        return unreached
-    return replace(unreached, pause=min(unreached.pause, max(AT_ONCE, math.ceil(next_at - now))))
-
-
-def _releasing(slots: Semaphore, work: "Callable[[], Notified]") -> Notified:
-    try:
-        return work()
-    finally:
-        slots.release()
-
-
-def _notify_one(event: Event, subscriber: Subscriber, notifier: "Notifier", began: float) -> Notified:
-    ledger, now = notifier.ledger, notifier.clock.now()
-    if not event.terminal and now - event.at > PROGRESS_SECONDS:
-        return Notified()
-    delivery = ledger.open_delivery(event, subscriber, now)
-    if delivery.state is not DeliveryState.DUE:
-        return Notified()
-    if not subscriber.active:
-        hold(delivery, ledger)
-        return Notified()
-    if delivery.next_at is None and subscriber.hold_until > now and not subscriber.hangs(now):
-        return Notified(unreached=(Unreached(*wait_for_turn(delivery, subscriber, ledger, now)),))
-    wait = max(delivery.next_at or 0.0, subscriber.hold_until) - now
-    troubled = event.terminal and not subscriber.well(now)
-    if delivery.attempts or wait > 0 or troubled or now - began > NOTIFY_SECONDS:
-        pause = max(AT_ONCE, math.ceil(wait))
-        return Notified(unreached=(Unreached(replace(delivery, next_at=now + pause), pause),))
-    try:
-        delivery, attempt = notifier.deliver(event, delivery, subscriber)
-    except Exception as fault:  # noqa: BLE001 - returned, logged and counted; the other subscribers go on
-        return Notified(unreached=(Unreached(delivery, PAUSES[0]),), faults=(Fault(subscriber.id, fault),))
-    return Notified((attempt,), () if attempt.pause is None else (Unreached(delivery, attempt.pause),))
 
 
 def watch_failed(reason: str) -> TaskError:

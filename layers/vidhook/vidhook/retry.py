@@ -36,6 +36,7 @@ def retry(watch_id: str, *, deadline_seconds: int | None = None, runs: "Runs", p
     number = watch.retries + 1
     opened = replace(
         watch,
+        told=False,
         submission=replace(watch.submission, deadline_seconds=deadline),
         execution=f"{watch.id}-retry-{number}",
         store_failures=0,

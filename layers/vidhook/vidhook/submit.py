@@ -136,7 +136,8 @@ class Intake:
         if delivery.state is not DeliveryState.DUE or delivery.attempts or delivery.run:
             return
         if subscriber.active:
-            self.runs.start(delivery, pause=1 if delivery.created_at == now else AFTER_AN_ATTEMPT)
+            alone = watch.told and delivery.created_at == now
+            self.runs.start(delivery, pause=1 if alone else AFTER_AN_ATTEMPT)
         else:
             hold(delivery, self.ledger)
 

@@ -77,7 +77,7 @@ def _guarded(work: Callable[[], int], errors: list[Exception]) -> int:
 def _restart_watch(watch_id: str, runs: "Runs") -> int:
     """Starts a new execution of a watch, unless its own still runs. Returns 1 if it did, else 0."""
     watch, now = runs.ledger.watch(watch_id), runs.clock.now()
-    if watch.event_id is not None:  # it has ended meanwhile: the index is updated later than the table
+    if watch.told:  # it has ended meanwhile: the index is updated later than the table
         return 0
     running = runs.machines.watch_is_running(watch.execution)
     execution = watch.execution if running else f"{watch.id}-{int(now)}"

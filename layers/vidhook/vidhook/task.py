@@ -6,7 +6,7 @@ docs/glossary.md explains the words. A watch is our following of one task; it ha
 import base64
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -227,7 +227,8 @@ class Watch:
     latest poll that subscribers were notified of. doubted_at: the age at which the provider first answered as if the
     task had ended, without saying so, since it last gave a status. callbacks: the callback_urls of later submissions.
     retries: how often it was opened again after its failure was published, retried_at: when that was done last.
-    first_deadline: the deadline_seconds of the first submission, once a retry has set another.
+    first_deadline: the deadline_seconds of the first submission, once a retry has set another. told: each subscriber
+    of its event has a delivery in the ledger, so that nothing of the watch is left to do.
     """
 
     submission: Submission
@@ -247,6 +248,7 @@ class Watch:
     retries: int = 0
     retried_at: float | None = None
     first_deadline: int | None = None
+    told: bool = False
 
     @property
     def id(self) -> str:
@@ -380,6 +382,12 @@ class Delivery:
     def execution_name(self) -> str:
         """The name of the execution that follows the current run: as it is unique, a run is started only once."""
         return f"{self.event_id}-{self.subscriber_id}-{self.run}"
+
+    def after(self, attempt: Attempt, state: DeliveryState) -> "Delivery":
+        """Returns the delivery as it stands after an attempt that leaves it in this state."""
+        next_at = attempt.at + attempt.pause if attempt.pause is not None else None
+        last = f"{attempt.status}" if attempt.status is not None else attempt.kind
+        return replace(self, state=state, attempts=attempt.number, next_at=next_at, last=last)
 
     def execution_input(self, pause: int) -> dict[str, Any]:
         """Returns the input of that execution, which first pauses for `pause` seconds: ids and seconds only."""

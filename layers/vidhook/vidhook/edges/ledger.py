@@ -274,7 +274,10 @@ class Ledger:
         self._update(_key(watch.id, "watch"), values, condition, {"event_id": event_id, **(seen or {})})
 
     def overdue_watches(self, now: float, most: int) -> list[str]:
-        """Returns the ids of watches without an event that should have moved before now, the longest overdue first."""
+        """Returns the ids of watches that should have moved before now, the longest overdue first.
+
+        They have no event, or one that not all subscribers have a delivery of.
+        """
         return [item["pk"]["S"] for item in self._overdue("watch", now, most)]
 
     def watches(self, *, since: float = 0.0) -> Iterator[Watch]:
@@ -296,14 +299,15 @@ class Ledger:
     # Events
 
     def put_event(self, event: Event, retries: int = 0) -> Event:
-        """Writes a watch's terminal event and closes the watch. Returns the event that the watch ended with.
+        """Writes a watch's terminal event and ends the watch. Returns the event that the watch ended with.
 
-        That is another one if somebody was first, and the one of before if a retry ended in the same way. `retries` are
-        those of the watch when its end was found: one that was opened again since then stays open.
+        The sweeper goes on looking for the watch until `note_told`. The event returned is another one if somebody was
+        first, and the one of before if a retry ended in the same way. `retries` are those of the watch when its end was
+        found: one that was opened again since then stays open.
         """
         same_round, seen = _same_round(retries)
         still_open = f"attribute_exists(pk) AND attribute_not_exists(event_id) AND {same_round}"
-        of_watch, closed = _key(event.watch_id, "watch"), {"event_id": event.id, "due": None, "due_at": None}
+        of_watch, closed = _key(event.watch_id, "watch"), {"event_id": event.id}
         ended: Event | None = None
         with suppress(NotFound):
             ended = self.event(event.watch_id, event.id) if retries else None
@@ -327,6 +331,13 @@ class Ledger:
                 self._update(of_watch, {**closed, "event_id": first.id}, still_open, seen)
             return first
         return ended or event
+
+    def note_told(self, event: Event) -> None:
+        """Records that each subscriber of a terminal event has its delivery, unless the watch was opened again."""
+        told = {"due": None, "due_at": None}
+        condition = "event_id = :seen_event_id AND attribute_exists(due)"
+        with suppress(LostRace):
+            self._update(_key(event.watch_id, "watch"), told, condition, {"event_id": event.id})
 
     def event(self, watch_id: str, event_id: str | None = None) -> Event:
         """Returns a terminal event of a watch: the one with this id, else the latest. Raises NotFound."""
@@ -359,20 +370,38 @@ class Ledger:
 
         It is stored for as long as its event, without which it cannot be sent.
         """
-        expires_at = self._event_ttl(event.at)
-        delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now, expires_at=expires_at)
-        item = {
-            **_delivery_key(delivery),
-            **_plain(delivery),
-            "list": subscriber.id,
-            "listed_at": _sortable(now, delivery.event_id),
-            "due": _due("delivery", event.watch_id),
-            "due_at": _due_at(now),
-            "ttl": expires_at,
-        }
-        if self._put_new(item):
+        delivery = self.new_delivery(event, subscriber, now)
+        if self._put_new(_new_item(delivery)):
             return delivery
         return self.delivery(event.watch_id, event.id, subscriber.id)
+
+    def new_delivery(self, event: Event, subscriber: Subscriber, now: float) -> Delivery:
+        """Returns the delivery of an event to a subscriber as it begins, not written yet."""
+        expires_at = self._event_ttl(event.at)
+        return Delivery(event.id, event.watch_id, subscriber.id, event.type, now, expires_at=expires_at)
+
+    def add_deliveries(self, made: Sequence[tuple[Delivery, Attempt | None]]) -> None:
+        """Writes up to 50 new deliveries, each with its first attempt, if there was one, in one request.
+
+        One that another publishing has added meanwhile stays as it is, but has this attempt in its log too, and is
+        delivered if that succeeded.
+        """
+        if len(made) > 1:
+            items = [_new_item(delivery) for delivery, _ in made]
+            items += [self._attempt_item(delivery, attempt) for delivery, attempt in made if attempt]
+            new = {"TableName": self.table, "ConditionExpression": "attribute_not_exists(pk)"}
+            writes: Any = [{"Put": {**new, "Item": _pack(item)}} for item in items]
+            with suppress(self._client.exceptions.TransactionCanceledException):
+                self._client.transact_write_items(TransactItems=writes)
+                return
+        for delivery, attempt in made:
+            self._add_delivery(delivery, attempt)
+
+    def _add_delivery(self, delivery: Delivery, attempt: Attempt | None) -> None:
+        if attempt is not None:
+            delivery = replace(delivery, attempts=self._log(delivery, attempt).number)
+        if not self._put_new(_new_item(delivery)) and delivery.state is DeliveryState.DELIVERED:
+            self.change_delivery(delivery)
 
     def delivery(self, watch_id: str, event_id: str, subscriber_id: str) -> Delivery:
         """Returns a delivery. Raises NotFound."""
@@ -385,24 +414,16 @@ class Ledger:
         If another execution has made an attempt of this number meanwhile, this one gets the next number.
         """
         wanted, attempt = attempt.number, self._log(delivery, attempt)
-        next_at = attempt.at + attempt.pause if attempt.pause is not None else None
-        last = f"{attempt.status}" if attempt.status is not None else attempt.kind
-        changed = replace(delivery, state=state, attempts=attempt.number, next_at=next_at, last=last)
         # What others tried does not shorten the schedule of this run.
-        return self.change_delivery(replace(changed, base=delivery.base + attempt.number - wanted))
+        base = delivery.base + attempt.number - wanted
+        return self.change_delivery(replace(delivery.after(attempt, state), base=base))
 
     def _log(self, delivery: Delivery, attempt: Attempt) -> Attempt:
-        log = f"attempt#{delivery.event_id}#{delivery.subscriber_id}#"
         while True:
-            item = {
-                **_key(delivery.watch_id, f"{log}{attempt.number:04}"),
-                **_plain(attempt),
-                "ttl": delivery.expires_at or self._event_ttl(attempt.at),
-            }
             try:
                 self._client.put_item(
                     TableName=self.table,
-                    Item=_pack(item),
+                    Item=_pack(self._attempt_item(delivery, attempt)),
                     # The same attempt may be written twice: a request whose answer was lost is repeated.
                     ConditionExpression="attribute_not_exists(pk) OR #at = :at",
                     ExpressionAttributeNames={"#at": "at"},
@@ -412,6 +433,11 @@ class Ledger:
                 attempt = replace(attempt, number=attempt.number + 1)
             else:
                 return attempt
+
+    def _attempt_item(self, delivery: Delivery, attempt: Attempt) -> Item:
+        sk = f"attempt#{delivery.event_id}#{delivery.subscriber_id}#{attempt.number:04}"
+        expires_at = delivery.expires_at or self._event_ttl(attempt.at)
+        return {**_key(delivery.watch_id, sk), **_plain(attempt), "ttl": expires_at}
 
     def change_delivery(self, delivery: Delivery) -> Delivery:
         """Writes what became of a delivery in its current run. Returns the delivery as it now stands.
@@ -436,19 +462,15 @@ class Ledger:
             self._write_delivery(replace(delivery, state=DeliveryState.CANCELLED, next_at=None), delivery)
 
     def _write_delivery(self, delivery: Delivery, seen: Delivery) -> None:
-        """Writes a delivery if its state and run are those seen. Raises LostRace.
-
-        The sweeper finds a due one by its time, and a held one by its subscriber.
-        """
-        due: Item = {"due": None, "due_at": None}
-        if delivery.state is DeliveryState.DUE:
-            due_at = _due_at(delivery.next_at or delivery.created_at)
-            due = {"due": _due("delivery", delivery.watch_id), "due_at": due_at}
-        elif delivery.state is DeliveryState.HELD:
-            due = {"due": f"held#{delivery.subscriber_id}", "due_at": delivery.created_at}
-        values = {**_plain(delivery), **due}
+        """Writes a delivery if its state and run are those seen. Raises LostRace."""
+        values = {**_plain(delivery), **_delivery_due(delivery)}
         condition = "#state = :seen_state AND #run = :seen_run"
         self._update(_delivery_key(delivery), values, condition, {"state": seen.state, "run": seen.run})
+
+    def deliveries_of(self, event: Event) -> dict[str, Delivery]:
+        """Returns the deliveries of an event, by subscriber."""
+        found = self._items(event.watch_id, f"delivery#{event.id}#")
+        return {delivery.subscriber_id: delivery for delivery in (_fact(Delivery, item) for item in found)}
 
     def deliveries(self, watch_id: str) -> list[Delivery]:
         """Returns all deliveries of one task's events."""
@@ -1206,6 +1228,23 @@ def _delivery_key(delivery: Delivery) -> Item:
     return _key(delivery.watch_id, f"delivery#{delivery.event_id}#{delivery.subscriber_id}")
 
 
+def _new_item(delivery: Delivery) -> Item:
+    """Returns the item of a new delivery, which is found by its subscriber and its time."""
+    listed = {"list": delivery.subscriber_id, "listed_at": _sortable(delivery.created_at, delivery.event_id)}
+    due = _delivery_due(delivery)
+    return {**_delivery_key(delivery), **_plain(delivery), **listed, **due, "ttl": delivery.expires_at}
+
+
+def _delivery_due(delivery: Delivery) -> Item:
+    """Returns how the sweeper finds a delivery: a due one by its time, a held one by its subscriber."""
+    if delivery.state is DeliveryState.DUE:
+        due_at = _due_at(delivery.next_at or delivery.created_at)
+        return {"due": _due("delivery", delivery.watch_id), "due_at": due_at}
+    if delivery.state is DeliveryState.HELD:
+        return {"due": f"held#{delivery.subscriber_id}", "due_at": delivery.created_at}
+    return {"due": None, "due_at": None}
+
+
 def _due(kind: str, watch_id: str) -> str:
     return f"{kind}#{watch_id.partition('_')[2][:1]}"
 
@@ -1385,6 +1424,7 @@ def _watch(item: Item) -> Watch:
         retries=item.get("retries", 0),
         retried_at=item.get("retried_at"),
         first_deadline=item.get("first_deadline"),
+        told="event_id" in item and "due" not in item,
     )
 
 
