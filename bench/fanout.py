@@ -28,25 +28,26 @@ import json
 import math
 import os
 import pstats
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench import fanout_cloud, fanout_world
-from bench.copying import AWS, resident
-from bench.fanout_world import Manner, World, hangs
-from bench.tables import table
+from bench.copying import AWS
+from bench.fanout_rivals import RIVALS, answer_events, resolved
+from bench.fanout_world import EVERY, Manner, World, hangs
+from bench.tables import judged, save, table
 from vidhook import subscribers
 from vidhook.deliver import FIRST_SECONDS, attempt
 from vidhook.edges.http import Http
@@ -62,9 +63,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results/fanout.json"
 RIVALS_PYTHON = ROOT / ".venv-report/bin/python"
 SIZES = {1: 20, 10: 10, 100: 5, 1_000: 2}  # subscribers, and events after the first one
-RIVALS = ("requests.Session", "httpx", "aiohttp")
-LINES = ("whole", "edge", *RIVALS)
 ROUNDS = 3
+HANGING, KNOWN = "10 % hanging", "10 % hanging, known"
 PROFILED = 100  # subscribers: with more, the profile would make publishing too slow to try all of them
 ONCE = ("requests.Session", 1_000)  # takes minutes, and is far from all others
 DONE = Snapshot(Status.COMPLETED, "done", sources=(Source("result", "video", "https://cdn.example.test/v.mp4"),))
@@ -103,10 +103,6 @@ def edges(bundle: str) -> Edges:
     made = Edges(SETTINGS)
     made.http = Http(allowed_networks=["127.0.0.0/8"], ssl_context=trusting(bundle), resolve=resolved)
     return made
-
-
-def resolved(_: str, port: int, **__: Any) -> list[tuple[Any, ...]]:
-    return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
 
 
 def whole(urls: Sequence[str], bundle: str) -> Callable[[Event], None]:
@@ -148,22 +144,24 @@ def edge(urls: Sequence[str], bundle: str) -> Callable[[Event], None]:
     return send
 
 
+OTHERS = {"httpx", "aiohttp"}  # not among the packages of vidhook
 OURS: dict[str, Callable[[Sequence[str], str], Callable[[Event], None]]] = {"whole": whole, "edge": edge}
+LINES = (*OURS, *RIVALS)
 
 
 def sender(line: str, urls: Sequence[str], bundle: str, profile: bool) -> None:
-    """Sends each event of the standard input, and prints when it began and what it took."""
+    """Answers the events of the standard input with one of ours; `profile`: those after the first are profiled."""
     send = OURS[line](urls, bundle)
-    for number, text in enumerate(sys.stdin):
-        event = Event(**json.loads(text))
-        work = partial(send, event)
-        began, spent = time.monotonic(), time.process_time()
-        if profile and number:
+    turns = count()
+
+    def one(given: Mapping[str, Any]) -> None:
+        work = partial(send, Event(**given))
+        if profile and next(turns):
             profiled(work, len(urls))
         else:
             work()
-        took = {"began": began, "seconds": time.monotonic() - began, "cpu": time.process_time() - spent}
-        print(json.dumps({**took, "megabytes": resident("VmHWM")}), flush=True)
+
+    answer_events(one)
 
 
 def profiled(work: Callable[[], object], deliveries: int) -> None:
@@ -219,9 +217,8 @@ class Bench:
     def run(self, line: str, size: int, manners: Sequence[Manner], profile: bool = False) -> list[Sent]:
         """Returns what it took one process to send an event to all for each of these manners of theirs."""
         self.cloud.ask("Restore")
-        command = [sys.executable, "-m", "bench.fanout"]
-        if line in RIVALS:
-            command = [str(RIVALS_PYTHON), str(ROOT / "bench/fanout_rivals.py")]
+        python = str(RIVALS_PYTHON) if line in OTHERS else sys.executable
+        command = [python, "-m", "bench.fanout" if line in OURS else "bench.fanout_rivals"]
         urls = [self.world.url(number) for number in range(1, size + 1)]
         command += ["--line", line, "--bundle", str(self.world.bundle), *(["--profile"] if profile else [])]
         piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
@@ -281,54 +278,123 @@ def row(sent: Sequence[Sent]) -> dict[str, float]:
     }
 
 
-def measured(bench: Bench, size: int, lines: Sequence[str], rounds: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Returns the rows of all lines by the manner of the subscribers, and how far those that hang moved the healthy."""
+Events = dict[str, dict[str, list[Sent]]]
+
+
+def measured(bench: Bench, size: int, lines: Sequence[str], rounds: int) -> Events:
+    """Returns the events of all lines, by how the subscribers were then."""
     bench.subscribe(size)
-    events: dict[str, dict[str, list[Sent]]] = {}
+    events: Events = {}
     for number in range(rounds):
         for line in lines:
-            if (line, size) == ONCE and number:
+            once = (line, size) == ONCE
+            if once and number:
                 continue
-            later = 1 if (line, size) == ONCE else SIZES[size]
-            hanging: list[Manner] = ["hanging"] * (0 if size < fanout_world.EVERY else 2 if line == "whole" else 1)
-            free: list[Manner] = ["free"] * (1 + later)
+            free: list[Manner] = ["free"] * (2 if once else 1 + SIZES[size])
+            hanging: list[Manner] = ["hanging"] * (0 if size < EVERY else 2 if line == "whole" else 1)
             sent = bench.run(line, size, free + hanging)
             late = bench.run(line, size, ["late"] * len(free))
-            found = {"first": sent[:1], "free": sent[1 : 1 + later], "100 ms": late[1:]}
-            found |= {"10 % hanging": sent[1 + later : 2 + later], "10 % hanging, known": sent[2 + later :]}
-            for manner, each in found.items():
-                events.setdefault(manner, {}).setdefault(line, []).extend(each)
+            first_hanging = len(free)
+            found = {"first": sent[:1], "free": sent[1:first_hanging], "100 ms": late[1:]}
+            found |= {HANGING: sent[first_hanging:][:1], KNOWN: sent[first_hanging:][1:]}
+            for manner in found:
+                if found[manner]:
+                    events.setdefault(manner, {}).setdefault(line, []).extend(found[manner])
+    return events
+
+
+def moves(events: Events, line: str) -> dict[str, float]:
+    """Returns how far those that hang moved the p95 of the healthy, by the median of the pairs of each process."""
+    found = {}
+    for manner in (HANGING, KNOWN):
+        hanging = events.get(manner, {}).get(line, [])
+        each = len(events["free"][line]) // max(1, len(hanging))
+        pairs = zip(hanging, batched(events["free"][line], each), strict=False)
+        if hanging:
+            found[manner] = median(one.p95 / median(free.p95 for free in before) for one, before in pairs)
+    return found
+
+
+def batched(events: Sequence[Sent], size: int) -> list[Sequence[Sent]]:
+    return [events[at : at + size] for at in range(0, len(events), size)]
+
+
+def profile(bench: Bench, lines: Sequence[str]) -> None:
+    """Prints where the processor's time of an event after the first one goes."""
+    bench.subscribe(PROFILED)
+    for line in OURS:
+        if line in lines:
+            bench.run(line, PROFILED, ["free", "free"], profile=True)
+
+
+def over_rivals(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Returns what ours take over what each rival takes, to the same subscribers."""
     return {
-        manner: {line: row(sent) for line, sent in by_line.items() if sent}
-        for manner, by_line in events.items()
-        if any(by_line.values())
+        f"{line} over {rival}": {
+            column: rows[line][column] / rows[rival][column] for column in ("seconds", "CPU ms", "healthy p95", "MB")
+        }
+        for line in OURS
+        for rival in RIVALS
+        if line in rows and rival in rows
     }
 
 
+def aims(rows: Mapping[str, Mapping[str, Mapping[str, float]]], moved: Mapping[str, float]) -> dict[str, Any]:
+    """Returns what publishing to 1,000 is to reach, and does."""
+    free = rows["1,000, free"]
+    over = over_rivals(free)
+    reached: dict[str, tuple[float, float | None]] = {
+        "seconds for 1,000": (2.5, free["whole"]["seconds"]),
+        "CPU ms each": (3, free["whole"]["CPU ms"]),
+        **{f"healthy p95, {manner}, over free": (1.1, ratio) for manner, ratio in moved.items()},
+        **{f"seconds, edge over {rival}": (1, over[f"edge over {rival}"]["seconds"]) for rival in RIVALS},
+        **{f"seconds, whole over {rival}": (1, over[f"whole over {rival}"]["seconds"]) for rival in RIVALS},
+    }
+    return judged(reached)
+
+
 def main() -> None:
-    """Measures, prints the tables and writes bench/results/fanout.json."""
+    """Measures, prints the tables and, if all was measured, writes bench/results/fanout.json."""
     parser = argparse.ArgumentParser(description="How fast one event gets to many subscribers.")
     parser.add_argument("--only", nargs="+", choices=LINES, default=list(LINES))
     parser.add_argument("--sizes", nargs="+", type=int, choices=SIZES, default=list(SIZES))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--small", action="store_true", help="a quick look: up to 100 subscribers, and one round")
     parser.add_argument("--profile", action="store_true", help="print what ours spend the processor's time on")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--line", choices=OURS, help=argparse.SUPPRESS)
     parser.add_argument("--bundle", help=argparse.SUPPRESS)
     parser.add_argument("--urls", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.line:
         return sender(given.line, given.urls, given.bundle, given.profile)
+    sizes, rounds = ([1, 10, 100], 1) if given.small else (given.sizes, given.rounds)
+    rows: dict[str, dict[str, dict[str, float]]] = {}
+    moved: dict[str, dict[str, float]] = {}
     with prepared() as bench:
         if given.profile:
-            bench.subscribe(PROFILED)
-            for line in OURS:
-                if line in given.only:
-                    bench.run(line, PROFILED, ["free", "free"], profile=True)
-            return None
-        for size in given.sizes:
-            for manner, rows in measured(bench, size, given.only, given.rounds).items():
-                table(f"{size:,}, {manner}", rows)
+            return profile(bench, given.only)
+        for size in sizes:
+            events = measured(bench, size, given.only, rounds)
+            for manner, lines in events.items():
+                rows[f"{size:,}, {manner}"] = {line: row(sent) for line, sent in lines.items()}
+                table(f"{size:,}, {manner}", rows[f"{size:,}, {manner}"])
+            if size == max(SIZES):
+                moved = {line: moves(events, line) for line in given.only if line in OURS}
+    if max(sizes) < max(SIZES) or len(given.only) < len(LINES):
+        return None
+    over = {name: over_rivals(each) for name, each in rows.items() if name.startswith("1,000, ")}
+    results: dict[str, Any] = {
+        "command": " ".join(["python -m bench.fanout", *sys.argv[1:]]),
+        "cores": os.cpu_count(),
+        "rows": rows,
+        "over the rivals": over,
+        "healthy p95 over free, 1,000": moved,
+        "aims": aims(rows, moved["whole"]),
+    }
+    table("1,000, free", over["1,000, free"])
+    table("aims", results["aims"])
+    save(results, given.results)
     return None
 
 
