@@ -65,7 +65,7 @@ bench-copy: $(READY) ## measure how fast a video gets into S3, compared with cur
 	@$(BIN)/python -m bench.copying
 bench-flow: $(READY) ## measure that many watches at once are all told once, in the sandbox; a quarter of an hour
 	@$(BIN)/python -m bench.flow --large
-bench-fanout: $(READY) $(REPORT)/.ready ## measure how fast one event gets to many subscribers, compared with what one would send it with; TIME
+bench-fanout: $(READY) $(REPORT)/.ready ## measure how fast one event gets to many subscribers, compared with what one would use; twenty minutes
 	@$(BIN)/python -m bench.fanout
 $(REPORT)/.ready: requirements-bench.lock
 	@echo "setting up $(REPORT) (once)"
@@ -74,7 +74,7 @@ $(REPORT)/.ready: requirements-bench.lock
 	@touch $@
 bench-report: $(REPORT)/.ready ## write docs/performance.md and its pictures from what the benches measured
 	@$(REPORT)/bin/python bench/report.py
-bench: ## measure all of it, and write docs/performance.md; about an hour
+bench: ## measure all of it, and write docs/performance.md; about an hour and a half
 	@$(MAKE) --no-print-directory bench-pace bench-start bench-copy bench-flow bench-fanout
 	@$(MAKE) --no-print-directory bench-report
 sandbox: $(READY) ## run the stack on this machine until interrupted

@@ -74,7 +74,6 @@ SETTINGS = {
     "STACK": "bench",
     "DEFAULT_SECRET": "bench/default",
     "KEY": "arn:aws:kms:us-east-1:000000000000:key/bench",
-    "ALLOWED_NETWORKS": "127.0.0.0/8",
 }
 
 
@@ -137,9 +136,12 @@ def edge(urls: Sequence[str], bundle: str) -> Callable[[Event], None]:
                 slots.release()
 
         with ThreadPoolExecutor(min(MOST_THREADS, len(known))) as pool:
+            begun = []
             for subscriber in known:
                 slots.acquire(timeout=HUNG_SECONDS)
-                pool.submit(one, subscriber)
+                begun.append(pool.submit(one, subscriber))
+            for each in begun:
+                each.result()
 
     return send
 
@@ -236,8 +238,9 @@ class Bench:
         if not answer:
             raise SystemExit(f"{line} ended")
         took, cloud = json.loads(answer), self.cloud.ask("Spent")
-        receipts, receiving = self.world.turn(manner)
-        came = Counter(receipt.number for receipt in receipts if receipt.event_id == event.id)
+        all_that_came, receiving = self.world.turn(manner)
+        receipts = [receipt for receipt in all_that_came if receipt.event_id == event.id]
+        came = Counter(receipt.number for receipt in receipts)
         healthy = [each for each in range(1, size + 1) if manner != "hanging" or not hangs(each)]
         wrong = [each for each in healthy if came[each] != 1]
         assert not wrong, f"{line}, {manner}: {[(each, came[each]) for each in wrong[:10]]} of {len(wrong)}"
