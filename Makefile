@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # checkov pins versions that do not fit the sandbox, so it has an environment of its own.
 CHECKOV := .venv-checkov
-# The benches' report draws pictures, which nothing else needs.
+# What only the benches need: their report draws pictures, and their rivals send events.
 REPORT := .venv-report
 export SAM_CLI_TELEMETRY = 0
 
@@ -65,6 +65,8 @@ bench-copy: $(READY) ## measure how fast a video gets into S3, compared with cur
 	@$(BIN)/python -m bench.copying
 bench-flow: $(READY) ## measure that many watches at once are all told once, in the sandbox; a quarter of an hour
 	@$(BIN)/python -m bench.flow --large
+bench-fanout: $(READY) $(REPORT)/.ready ## measure how fast one event gets to many subscribers, compared with what one would use; twenty minutes
+	@$(BIN)/python -m bench.fanout
 $(REPORT)/.ready: requirements-bench.lock
 	@echo "setting up $(REPORT) (once)"
 	@$(PYTHON) -m venv --clear $(REPORT)
@@ -72,16 +74,16 @@ $(REPORT)/.ready: requirements-bench.lock
 	@touch $@
 bench-report: $(REPORT)/.ready ## write docs/performance.md and its pictures from what the benches measured
 	@$(REPORT)/bin/python bench/report.py
-bench: ## measure all of it, and write docs/performance.md; about an hour
-	@$(MAKE) --no-print-directory bench-pace bench-start bench-copy bench-flow
+bench: ## measure all of it, and write docs/performance.md; about an hour and a half
+	@$(MAKE) --no-print-directory bench-pace bench-start bench-copy bench-flow bench-fanout
 	@$(MAKE) --no-print-directory bench-report
 sandbox: $(READY) ## run the stack on this machine until interrupted
 	@$(BIN)/vidhook sandbox
 lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.lock
 	cd layers/vidhook && uv pip compile --universal --python-version 3.11 --generate-hashes --constraint ../../requirements.lock requirements.in -o requirements.txt
-	echo 'matplotlib>=3.10,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-bench.lock
+	printf '%s\n' 'matplotlib>=3.10,<4' 'aiohttp>=3.12,<4' 'httpx>=0.28,<1' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-bench.lock
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
 	rm -rf $(VENV) $(CHECKOV) $(REPORT) .aws-sam build
-.PHONY: help setup demo test test-slow coverage check checkov build deploy bench bench-pace bench-start bench-copy bench-flow bench-report sandbox lock clean
+.PHONY: help setup demo test test-slow coverage check checkov build deploy bench bench-pace bench-start bench-copy bench-flow bench-fanout bench-report sandbox lock clean

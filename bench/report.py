@@ -224,11 +224,53 @@ def flow(results: Results) -> Section:
     )
 
 
+def fanout(results: Results) -> Section:
+    """The section about many subscribers."""
+    rows, most = results["rows"], "1,000, "
+    columns = tuple(next(iter(rows["1,000, free"].values())))
+    speed = {
+        manner: {line: rows[f"{most}{manner}"][line]["a second"] for line in rows[f"{most}{manner}"]}
+        for manner in ("first", "free", "100 ms")
+    }
+    shown = {name: lines for name, lines in rows.items() if name.startswith(most) or name.endswith(", free")}
+    over, moved = results["over the rivals"]["1,000, free"], results["healthy p95 over free, 1,000"]
+    return (
+        paragraph(
+            f"One event to many subscribers of distinct names, over TLS, on loopback; {results['cores']} processor "
+            "cores run all of it. Simulated: the subscribers, which answer at once, or after 100 ms, or of which one "
+            "of ten never answers; the resolver; and AWS, which answers at once, without TLS. `whole` is all of "
+            "publishing: the ledger, the secrets, the bus and the deliveries; `edge` are its deliveries alone. The "
+            "rivals sign and send the same, and keep nothing: no ledger, no secrets, no second attempt. `first` is "
+            "the first event of a process, the others are later ones; `known` is the next event after one of ten "
+            "began to hang. `seconds` are those until the last attempt has ended: publishing waits 3 for a subscriber "
+            "that hangs, the rivals 15. `healthy p95` are the seconds until those had it that never hang. `MB` is the "
+            "greatest resident set so far. The last two columns are the processor's time of what is simulated."
+        ),
+        "",
+        aims(results),
+        Bars("fanout", "Deliveries a second to 1,000 subscribers", speed),
+        table(("subscribers", "by", *columns), _by_line(shown, columns)),
+        "What ours take over what a rival takes, 1,000 subscribers that answer at once:",
+        "",
+        table(("", *next(iter(over.values()))), ((name, *row.values()) for name, row in over.items())),
+        "The p95 of the healthy while one of ten hangs, over that of the events before, in the same processes:",
+        "",
+        table(("", *moved["whole"]), ((name, *map(row.get, moved["whole"])) for name, row in moved.items())),
+    )
+
+
+def _by_line(rows: Results, columns: Iterable[str]) -> Rows:
+    return (
+        (name, line, *(row[each] for each in columns)) for name, lines in rows.items() for line, row in lines.items()
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Results], Section]]] = {
     "pace": ("Asking at the right moment", pace),
     "copy": ("Storing at line speed", copying),
     "start": ("Starting light", start),
     "flow": ("Many tasks at once", flow),
+    "fanout": ("Many subscribers at once", fanout),
 }
 
 

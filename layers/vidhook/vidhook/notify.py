@@ -6,8 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Semaphore
-from typing import TYPE_CHECKING
+from threading import Condition
+from threading import Event as Signal
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
 
 from vidhook.deliver import AT_ONCE, PAUSES
 from vidhook.recipients import recipients
@@ -15,15 +17,15 @@ from vidhook.runs import turn
 from vidhook.task import Attempt, Delivery, DeliveryState, Outcome, Subscriber, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vidhook.deliver import Notifier
     from vidhook.edges.ledger import Ledger
     from vidhook.event import Event
 
-# Measured on two cores: more threads do not deliver faster. But one that waits for a subscriber works on nothing, so
-# one more begins whenever none has ended for HUNG_SECONDS.
-THREADS, MOST_THREADS, HUNG_SECONDS = 64, 256, 0.05
+# Measured on two cores: more threads do not deliver faster. One that takes longer than HUNG_SECONDS waits for its
+# subscriber and does nothing else.
+THREADS, MOST_THREADS, HUNG_SECONDS = 64, 256, 0.5
 # What was not begun by then is left to a redelivery of its own, so that publishing ends in time.
 NOTIFY_SECONDS = 30.0
 # A progress event older than this is not sent. With the seconds of an attempt, its publishing then ends before the
@@ -31,6 +33,11 @@ NOTIFY_SECONDS = 30.0
 PROGRESS_SECONDS = 10.0
 # Deliveries that are written in one request, with their attempts: AWS takes 100 items.
 MOST_ADDED = 50
+# So long a write waits for others that may come: a request costs as much as ten deliveries in it.
+GATHER_SECONDS = 0.03
+
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +68,15 @@ class Notified:
 class Deliveries:
     """The deliveries of one event. New ones are written together: those that come during one request in the next one.
 
-    Use it in a `with`. At its end all are written, or it raises the first error. `known` are those of an earlier
-    publishing, by subscriber.
+    Use it in a `with`. At its end all are written, or it raises the first error. `expected` is how many may come, and
+    `known` are those of an earlier publishing, by subscriber.
     """
 
-    def __init__(self, ledger: "Ledger", known: dict[str, Delivery]) -> None:
+    def __init__(self, ledger: "Ledger", known: dict[str, Delivery], expected: int) -> None:
         self._ledger = ledger
         self.known = known
+        self._expected = expected
+        self._enough = Signal()
         self._waiting: deque[tuple[Delivery, Attempt | None]] = deque()
         self._added: dict[str, Future[None]] = {}
         # Only one, so that what was added before a write that has ended is written too.
@@ -90,6 +99,8 @@ class Deliveries:
         if delivery.subscriber_id not in self._added:
             self._waiting.append((delivery, attempt))
             self._added[delivery.subscriber_id] = self._writer.submit(self._write)
+            if len(self._added) >= self._expected or len(self._waiting) >= MOST_ADDED:
+                self._enough.set()
         return self._added[delivery.subscriber_id]
 
     def keep(self, delivery: Delivery) -> None:
@@ -110,6 +121,9 @@ class Deliveries:
         return delivery
 
     def _write(self) -> None:
+        if self._waiting:
+            self._enough.wait(GATHER_SECONDS)
+            self._enough.clear()
         taken: list[tuple[Delivery, Attempt | None]] = []
         with suppress(IndexError):
             while len(taken) < MOST_ADDED:
@@ -125,16 +139,12 @@ def notify(event: "Event", watch: Watch, notifier: "Notifier") -> Notified:
     attempt once more. Nothing is sent to a subscriber that is paused, disabled or asked us to wait: terminal events
     wait for it, progress events are dropped. A terminal event to one that hangs or fails is left to a redelivery.
     """
-    ledger, began, slots = notifier.ledger, notifier.clock.now(), Semaphore(THREADS)
+    ledger, began = notifier.ledger, notifier.clock.now()
     subscribers = recipients(event, watch, ledger=ledger, now=began)
     known = ledger.deliveries_of(event) if subscribers else {}
-    with Deliveries(ledger, known) as deliveries, ThreadPoolExecutor(min(MOST_THREADS, len(subscribers)) or 1) as pool:
-        begun = []
-        for subscriber in subscribers:
-            slots.acquire(timeout=HUNG_SECONDS)
-            work = partial(_notify_one, event, subscriber, deliveries, notifier, began)
-            begun.append(pool.submit(_releasing, slots, work))
-        results = [each.result() for each in begun]
+    with Deliveries(ledger, known, len(subscribers)) as deliveries:
+        works = [partial(_notify_one, event, subscriber, deliveries, notifier, began) for subscriber in subscribers]
+        results = at_once(works)
     ended = notifier.clock.now()
     return Notified(
         tuple(attempt for result in results for attempt in result.attempts),
@@ -151,11 +161,35 @@ def _left(unreached: Unreached, now: float) -> Unreached:
     return replace(unreached, pause=min(unreached.pause, max(AT_ONCE, math.ceil(next_at - now))))
 
 
-def _releasing(slots: Semaphore, work: "Callable[[], Notified]") -> Notified:
-    try:
-        return work()
-    finally:
-        slots.release()
+def at_once(works: "Sequence[Callable[[], Done]]") -> "list[Done]":
+    """Does pieces of work, many at the same time, and returns their results in this order.
+
+    One that takes longer than HUNG_SECONDS waits for somebody, and keeps no other one from its turn.
+    """
+    begun: dict[int, float] = {}
+    free = Condition()
+
+    def ended(number: int) -> "Done":
+        try:
+            return works[number]()
+        finally:
+            with free:
+                del begun[number]
+                free.notify()
+
+    def busy() -> bool:
+        recent = monotonic() - HUNG_SECONDS
+        return sum(at > recent for at in begun.values()) >= THREADS
+
+    with ThreadPoolExecutor(min(MOST_THREADS, len(works)) or 1) as pool:
+        futures = []
+        for number in range(len(works)):
+            with free:
+                while busy():
+                    free.wait(HUNG_SECONDS / 4)
+                begun[number] = monotonic()
+            futures.append(pool.submit(ended, number))
+        return [future.result() for future in futures]
 
 
 def _notify_one(

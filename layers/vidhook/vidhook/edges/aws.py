@@ -8,16 +8,23 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+import botocore
 import botocore.session
 from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
+from vidhook import __version__
 from vidhook.edges.tls import trusting
+
+USER_AGENT = f"vidhook/{__version__} Botocore/{botocore.__version__}"
 
 
 def client(service: str, **config: Any) -> Any:
     """Returns the client of an AWS service, from the usual settings; `config` are fields of botocore's Config."""
-    made: Any = session().create_client(service, config=Config(**config))
+    # A quarter of what botocore does for a request is to check its parameters, as AWS does too, and to describe this
+    # machine anew.
+    lighter = Config(parameter_validation=False, user_agent=USER_AGENT)
+    made: Any = session().create_client(service, config=lighter.merge(Config(**config)))
     # botocore has no setting for this. In a version without these names, or with a CA bundle of the user's own, each
     # client has a context of its own, which reads the bundle for each connection: slower, and as safe.
     with suppress(AttributeError):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import Thread
@@ -233,28 +234,8 @@ class Http:
         return target if _origin(target) == _origin(parts) else None
 
     def _split(self, url: str) -> SplitResult:
-        """Returns the parts of the URL as they are sent; `path` is the whole target of the request, with the query.
-
-        Only the host is brought into its normal form. Raises Blocked if something in the URL is not allowed.
-        """
-        if not url.isprintable() or " " in url or "\\" in url:
-            raise Blocked("the URL holds a space, a backslash or a control character; percent-encode it")
-        try:
-            written = urlsplit(url)
-            if written.scheme not in _DEFAULT_PORT:
-                raise Blocked(
-                    f"the URL begins with {written.scheme + ':' if written.scheme else 'no scheme'}; use https:"
-                )
-            if "@" in written.netloc:
-                raise Blocked("the URL holds a user name or password before its host; leave it out")
-            if written.port == 0:
-                raise Blocked("the URL's port is 0; leave it out or use the receiver's port")
-            origin = f"{written.scheme}://{written.netloc}"
-            normal = urlsplit(cast(str, requests.Request("GET", f"{origin}/").prepare().url))
-            parts = normal._replace(path=_target(url[len(origin) :]))
-            address = _literal(parts.hostname or "")
-        except ValueError:  # also the InvalidURL of requests, whose text repeats the URL
-            raise Blocked("the URL cannot be read; write https://host/path") from None
+        """Returns the parts of the URL as they are sent, as `_parts` does. Raises Blocked if they are not allowed."""
+        parts, address = _parts(url)
         if address:
             self._check_addresses(parts.scheme, [address], str(address))
         elif parts.scheme == "http" and not self._allowed:
@@ -375,8 +356,10 @@ class _Exchange(HTTPAdapter):
         """Sends the request and returns the answer, of which only the head has been read."""
         with self._translating_errors():
             _check_headers(headers)
-            request = requests.Request(method, f"{parts.scheme}://{parts.netloc}", headers=headers, data=body).prepare()
-            request.url = parts.geturl()
+            request = requests.PreparedRequest()  # the URL is prepared already, and there are no cookies
+            request.method, request.url = method, parts.geturl()
+            request.prepare_headers(headers)
+            request.prepare_body(body, None)
             request.headers.setdefault("User-Agent", self._http._user_agent)
             request.headers["Host"] = parts.netloc.removesuffix(f":{_DEFAULT_PORT[parts.scheme]}")
             request.headers["Accept-Encoding"] = "identity"
@@ -753,6 +736,30 @@ def _literal(host: str) -> _Address | None:
         return IPv4Address(host)
     except ValueError:
         raise Blocked("the URL's host is a number but no address; write four decimal numbers, or a name") from None
+
+
+@lru_cache(maxsize=2_048)
+def _parts(url: str) -> tuple[SplitResult, _Address | None]:
+    """Returns the parts of a URL, and its address if its host is one. Raises Blocked for what no URL of ours may have.
+
+    `path` is the whole target of the request, with the query. Only the host is brought into its normal form. Each event
+    goes to the same URLs, so they are remembered.
+    """
+    if not url.isprintable() or " " in url or "\\" in url:
+        raise Blocked("the URL holds a space, a backslash or a control character; percent-encode it")
+    try:
+        written = urlsplit(url)
+        if written.scheme not in _DEFAULT_PORT:
+            raise Blocked(f"the URL begins with {written.scheme + ':' if written.scheme else 'no scheme'}; use https:")
+        if "@" in written.netloc:
+            raise Blocked("the URL holds a user name or password before its host; leave it out")
+        if written.port == 0:
+            raise Blocked("the URL's port is 0; leave it out or use the receiver's port")
+        origin = f"{written.scheme}://{written.netloc}"
+        normal = urlsplit(cast(str, requests.Request("GET", f"{origin}/").prepare().url))
+        return normal._replace(path=_target(url[len(origin) :])), _literal(normal.hostname or "")
+    except ValueError:  # also the InvalidURL of requests, whose text repeats the URL
+        raise Blocked("the URL cannot be read; write https://host/path") from None
 
 
 def _is_public(address: _Address) -> bool:

@@ -1353,7 +1353,7 @@ def _number(text: str) -> int | float:
 
 def _plain(fact: Any) -> Item:
     """Returns a fact's fields for `_pack`; `_fact` reads them back."""
-    return asdict(fact)
+    return {each.name: getattr(fact, each.name) for each in fields(fact)}
 
 
 def _fact(kind: "Callable[..., Fact]", item: Item) -> Fact:
