@@ -371,7 +371,7 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     bridge.submit(held)
     eventually(lambda: bridge.delivery_state(held, back.id) == "held")
     cloud.edges.ledger.put_state(back.id, SubscriberState.ACTIVE, None)
-    unmoved = subscriber()  # one of an earlier version, and what is left of another one
+    unmoved = subscriber(providers=("alad",))  # one of an earlier version, and what is left of another one
     for name in ("unmoved", "sub_removed"):
         secret = json.dumps({"secrets": [{"secret": unmoved.secrets[0]}]})
         cloud.client("secretsmanager").create_secret(Name=f"vidhook/subscriber/{name}", SecretString=secret)

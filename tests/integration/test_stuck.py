@@ -390,6 +390,7 @@ def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """So little at a time that every bound is met, and in one thread, so that an accident comes where it is told to."""
     for module in ("notify", "runs"):
         monkeypatch.setattr(f"vidhook.{module}.ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr("vidhook.notify.GATHER_SECONDS", 0.0)
     monkeypatch.setattr("vidhook.sweep.MOST", 3)
     monkeypatch.setattr("vidhook.sweep.MOST_DRAINED", 3)
     monkeypatch.setattr("vidhook.subscribers.AT_ONCE", 2)
