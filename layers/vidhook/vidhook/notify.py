@@ -121,7 +121,7 @@ class Deliveries:
         return delivery
 
     def _write(self) -> None:
-        if self._waiting:
+        if self._waiting and len(self._added) < self._expected:
             self._enough.wait(GATHER_SECONDS)
             self._enough.clear()
         taken: list[tuple[Delivery, Attempt | None]] = []
