@@ -355,8 +355,8 @@ class Town(Edges):
 
     def _watch(self) -> Any:
         submission = Submission("acme", f"t{next(self._tasks)}", callback_url=self.urls["cb"], progress=True)
-        watch, _ = self.ledger.claim(submission, "run", 20, self.now)
-        self.machines.running.add("run")
+        watch, _ = self.ledger.claim(submission, f"run-{submission.task_id}", 20, self.now)
+        self.machines.running.add(watch.execution)
         self.watches.append(watch.id)
         return watch
 
