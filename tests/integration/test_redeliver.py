@@ -231,6 +231,7 @@ class TestHangs:
         assert waits[1:6] == [75, 135, 255, 495, 615]
         assert (len(waits), set(waits[6:])) == (12, {615})
 
+    @pytest.mark.slow
     def test_an_hour_of_hanging_costs_at_most_twelve_minutes(self, world: World) -> None:
         """However many deliveries there are, and however often they look."""
         hanging = Hanging(world)
