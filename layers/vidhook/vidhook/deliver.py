@@ -132,7 +132,7 @@ class Notifier:
             return
         hold_until = made.at + made.retry_after if made.retry_after else None
         seen = self.ledger.note_failure(subscriber, made.at, hold_until)
-        if seen is None or not seen.active:
+        if not seen.active:
             return
         reason = disable_reason(subscriber, made)
         if reason is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from vidhook.deliver import HUNG_GAP
 from vidhook.errors import NotFound
-from vidhook.runs import hold, wait_for_turn
+from vidhook.runs import hold, turn
 from vidhook.task import Attempt, Delivery, DeliveryState, Subscriber
 
 if TYPE_CHECKING:
@@ -57,20 +57,25 @@ def redeliver(
     if not subscriber.active:
         return Redelivered(True, state=hold(delivery, ledger).state)
     waiting = now - delivery.created_at
-    if subscriber.hold_until > max(now, waited_for) and not subscriber.hangs(now):
-        delivery, pause = wait_for_turn(delivery, subscriber, ledger, now)
-        return Redelivered(False, pause, now + pause, state=delivery.state, undelivered_seconds=waiting)
-    turn = None if subscriber.hold_until > max(now, waited_for) else notifier.turn(subscriber)
-    if turn is None:
-        subscriber = ledger.subscriber(subscriber.id)
-        pause = max(0, int(subscriber.hold_until - now)) + 1
-        if subscriber.hangs(now) and subscriber.gap >= HUNG_GAP:
-            pause = max(pause, int(waiting / WAITED_SHARE))
-        ledger.change_delivery(replace(delivery, next_at=now + pause))
-        return Redelivered(False, pause, now + pause, state=delivery.state, undelivered_seconds=waiting)
-    delivery, attempt = notifier.deliver(event, delivery, turn)
-    pause = attempt.pause or 0
-    return Redelivered(attempt.pause is None, pause, now + pause, attempt, delivery.state, waiting)
+    quiet = subscriber.hold_until > max(now, waited_for)
+    if quiet and not subscriber.hangs(now):
+        pause = turn(subscriber.id, subscriber.hold_until, ledger, now)
+    elif not quiet and (tried := notifier.turn(subscriber)) is not None:
+        delivery, attempt = notifier.deliver(event, delivery, tried)
+        pause = attempt.pause or 0
+        return Redelivered(attempt.pause is None, pause, now + pause, attempt, delivery.state, waiting)
+    else:
+        pause = _until_next_turn(ledger.subscriber(subscriber.id), waiting, now)
+    delivery = ledger.change_delivery(replace(delivery, next_at=now + pause))
+    return Redelivered(False, pause, now + pause, state=delivery.state, undelivered_seconds=waiting)
+
+
+def _until_next_turn(subscriber: Subscriber, waiting: float, now: float) -> int:
+    """Returns the seconds until a delivery that has waited so long looks again whether it is its turn."""
+    pause = max(0, int(subscriber.hold_until - now)) + 1
+    if subscriber.hangs(now) and subscriber.gap >= HUNG_GAP:
+        pause = max(pause, int(waiting / WAITED_SHARE))
+    return pause
 
 
 def _event_and_subscriber(delivery: Delivery, ledger: "Ledger") -> "tuple[Event, Subscriber] | None":

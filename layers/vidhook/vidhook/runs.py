@@ -13,8 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vidhook.errors import NotFound
-from vidhook.task import Delivery, DeliveryState, Subscriber
+from vidhook.task import Delivery, DeliveryState
 
 if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
@@ -93,10 +92,7 @@ class Runs:
         """Yields the pause before each run: the next free turns of each subscriber."""
         now, turns = self.clock.now(), dict[str, float]()
         for subscriber_id, count in Counter(each.subscriber_id for each in batch).items():
-            try:
-                turns[subscriber_id] = self.ledger.take_turns(subscriber_id, count / RESTART_RATE, now + 1)
-            except NotFound:  # it was removed, and the run cancels the delivery
-                turns[subscriber_id] = now + 1
+            turns[subscriber_id] = self.ledger.take_turns(subscriber_id, count / RESTART_RATE, now + 1)
         for each in batch:
             yield _seconds(turns[each.subscriber_id] - now)
             turns[each.subscriber_id] += 1 / RESTART_RATE
@@ -129,21 +125,9 @@ def cancel_held(subscriber_id: str, ledger: "Ledger", most: int) -> int:
     return len(held)
 
 
-def wait_for_turn(delivery: Delivery, subscriber: Subscriber, ledger: "Ledger", now: float) -> tuple[Delivery, int]:
-    """Lets a delivery wait until its subscriber's `hold_until`, and then for its turn: ten a second, first come first.
-
-    Returns the delivery as it now stands, and the seconds to pause.
-    """
-    pause = turn(subscriber.id, subscriber.hold_until, ledger, now)
-    return ledger.change_delivery(replace(delivery, next_at=now + pause)), pause
-
-
 def turn(subscriber_id: str, hold_until: float, ledger: "Ledger", now: float) -> int:
-    """Returns the seconds until the next free turn of a subscriber after it wanted nothing, and takes that turn."""
-    try:
-        return _seconds(ledger.take_turns(subscriber_id, 1 / RESTART_RATE, hold_until) - now)
-    except NotFound:
-        return _seconds(hold_until - now)
+    """Returns the seconds until a subscriber's next free turn after `hold_until`, and takes it: ten a second."""
+    return _seconds(ledger.take_turns(subscriber_id, 1 / RESTART_RATE, hold_until) - now)
 
 
 def _seconds(wait: float) -> int:

@@ -8,12 +8,12 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from vidhook.credentials import checked_headers, checked_secret, put_credentials
 from vidhook.deliver import attempt
 from vidhook.errors import BadSubscriber, Blocked, LostRace, NotFound
 from vidhook.event import Event, serialize
+from vidhook.providers.values import origin
 from vidhook.runs import cancel_held
 from vidhook.schemas import check_texts
 from vidhook.signature import new_secret
@@ -101,7 +101,7 @@ def change(
         changed = replace(subscriber, **terms)
         check(changed, http)
         if headers is None:
-            if subscriber.header_names and _origin(changed.url) != _origin(subscriber.url):
+            if subscriber.header_names and origin(changed.url) != origin(subscriber.url):
                 problem = "are for the old URL's host, and would be sent to another one"
                 raise BadSubscriber("headers", problem, "give them again in the same change, or {} to have none")
             ledger.change_subscriber(subscriber_id, terms)
@@ -110,11 +110,6 @@ def change(
         with suppress(LostRace):  # somebody else changed them: begin anew
             put_credentials(subscriber, credentials, ledger=ledger, secrets=secrets, **terms)
             return ledger.subscriber(subscriber_id)
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url.lower())
-    return parts.scheme, parts.netloc
 
 
 def _credentials(subscriber: Subscriber, secrets: "Secrets") -> Credentials:

@@ -105,11 +105,9 @@ def _drain_all(runs: "Runs", until: float, errors: list[Exception]) -> int:
 
 def _clean_up(runs: "Runs", secrets: "Secrets", until: float, errors: list[Exception]) -> int:
     """Removes what is left of subscribers that were removed or moved. Returns how many deliveries it cancelled."""
+    unmoved = (each for each in runs.ledger.subscribers() if each.secret_name is not None)
+    runs.at_once((partial(_moved, each, runs=runs, secrets=secrets) for each in unmoved), errors, until)
     cancelled = 0
-    for subscriber in runs.ledger.subscribers():
-        if subscriber.secret_name is not None and runs.clock.now() < until:
-            move = partial(_moved, subscriber, runs=runs, secrets=secrets)
-            _guarded(move, errors)
     for subscriber_id, secret_name, begun_at in runs.ledger.unfinished_subscribers(runs.clock.now()):
         if runs.clock.now() >= until:
             break
@@ -122,7 +120,7 @@ def _moved(subscriber: "Subscriber", *, runs: "Runs", secrets: "Secrets") -> int
     """Moves a subscriber's secrets from Secrets Manager, where earlier versions had them, into the ledger."""
     with suppress(LostRace, NotFound):  # they were changed, which moves them too; or their deliveries say what is wrong
         put_credentials(subscriber, secrets.credentials(subscriber), ledger=runs.ledger, secrets=secrets)
-    return 0
+    return 1
 
 
 def _finish(subscriber_id: str, secret_name: str | None, begun_at: float, *, runs: "Runs", secrets: "Secrets") -> int:

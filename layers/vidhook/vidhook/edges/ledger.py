@@ -12,7 +12,8 @@ One partition holds all of one task, so one query reads it:
     subscribers   <sub>                       a subscriber: what its owner and operators say of it
     roster        version                     changes with every write to `subscribers`
                   <sub>                       how a subscriber answers, while that is not simply well
-    callbacks     <cb>                        a task's own callback_url as a subscriber: all of it
+    callbacks     <cb>                        a task's own callback_url as a subscriber
+    answers       <cb>                        how it answers
     unfinished    <sub>                       a subscriber that is being removed, or whose secret is moved to the ledger
     providers     <name>                      a provider file
     pace#<name>   kind#<model>#<object>#<n>   how long such tasks of this provider take: one of 8 parts of it
@@ -469,12 +470,12 @@ class Ledger:
 
     def deliveries_of(self, event: Event) -> dict[str, Delivery]:
         """Returns the deliveries of an event, by subscriber."""
-        found = self._items(event.watch_id, f"delivery#{event.id}#")
-        return {delivery.subscriber_id: delivery for delivery in (_fact(Delivery, item) for item in found)}
+        of_event = f"{event.id}#"
+        return {each.subscriber_id: each for each in self._deliveries(event.watch_id, of_event, of_event)}
 
     def deliveries(self, watch_id: str) -> list[Delivery]:
         """Returns all deliveries of one task's events."""
-        return [_fact(Delivery, item) for item in self._items(watch_id, "delivery#")]
+        return list(self._deliveries(watch_id))
 
     def task_delivery_page(
         self, watch_id: str, *, most: int, cursor: str | None = None
@@ -662,27 +663,23 @@ class Ledger:
 
     def put_subscriber(self, subscriber: Subscriber) -> None:
         """Adds a subscriber, or replaces all of it."""
-        values, key = _plain(subscriber), _subscriber_key(subscriber.id)
         holds = {} if subscriber.active else _holds(self._clock.now())
-        if not subscriber.callback:
-            health = {name: values.pop(name) for name in HEALTH}
-            if any(health.values()):
-                self._note_health(subscriber.id, health)
-            else:
-                self._client.delete_item(TableName=self.table, Key=_pack(_health_key(subscriber.id)))
-        self._client.put_item(TableName=self.table, Item=_pack({**key, **values, **holds}))
-        self._changed(subscriber.id)
+        health = {name: getattr(subscriber, name) for name in HEALTH}
+        if any(health.values()):
+            self._note_health(subscriber.id, health)
+        else:
+            self._forget_health(subscriber.id)
+        self._client.put_item(TableName=self.table, Item=_pack({**_subscriber_item(subscriber), **holds}))
+        self._subscribers_changed()
 
     def subscriber(self, subscriber_id: str) -> Subscriber:
         """Returns a subscriber. Raises NotFound."""
-        key, health_key = _subscriber_key(subscriber_id), _health_key(subscriber_id)
-        if key == health_key:
-            return _fact(Subscriber, self._get(key["pk"], key["sk"], f"subscriber {subscriber_id}"))
-        found = self._batch([_pack(key), _pack(health_key)])
-        item = found.get((key["pk"], key["sk"]))
+        keys = _subscriber_key(subscriber_id), _health_key(subscriber_id)
+        found = self._batch([_pack(key) for key in keys])
+        item, health = (found.get((key["pk"], key["sk"])) for key in keys)
         if item is None:
             raise NotFound(f"subscriber {subscriber_id} is not in the ledger")
-        return _with_health(_without_health(item), found.get((health_key["pk"], health_key["sk"])))
+        return _with_health(_without_health(item), health)
 
     def subscribers(self) -> list[Subscriber]:
         """Returns all subscribers, oldest first, without the callback_urls of tasks."""
@@ -698,10 +695,9 @@ class Ledger:
     def callback(self, subscriber: Subscriber, now: float) -> Subscriber:
         """Returns the stored state of a callback_url, or stores it as given; it expires with its events."""
         expiry = {"ttl": self._event_ttl(now)}
-        key = _subscriber_key(subscriber.id)
-        if self._put_new({**key, **_plain(subscriber), **expiry}):
+        if self._put_new({**_subscriber_item(subscriber), **expiry}):
             return subscriber
-        self._update(key, expiry)
+        self._update(_subscriber_key(subscriber.id), expiry)
         return self.subscriber(subscriber.id)
 
     def change_subscriber(
@@ -722,7 +718,7 @@ class Ledger:
         except LostRace:
             self.subscriber(subscriber_id)
             raise
-        self._changed(subscriber_id)
+        self._subscribers_changed()
 
     def put_state(self, subscriber_id: str, state: SubscriberState, reason: str | None) -> None:
         """Makes a subscriber active, paused or disabled. Raises NotFound when it was removed.
@@ -733,11 +729,7 @@ class Ledger:
         values: Item = {"state": state, "reason": reason, **_holds(self._clock.now())}
         if state is SubscriberState.ACTIVE:
             # First, since one that failed for days must not be disabled by its next failure.
-            if _subscriber_key(subscriber_id) == _health_key(subscriber_id):
-                values |= {"failing_since": None, "last_failure": None, "failing_reported": False}
-                values |= {"hold_until": 0.0, "free_at": None, "slow_until": 0.0, "gap": 0.0}
-            else:
-                self._client.delete_item(TableName=self.table, Key=_pack(_health_key(subscriber_id)))
+            self._forget_health(subscriber_id)
         self.change_subscriber(subscriber_id, values)
 
     def disable(self, subscriber_id: str, reason: str) -> bool:
@@ -749,7 +741,7 @@ class Ledger:
             )
         except LostRace:
             return False
-        self._changed(subscriber_id)
+        self._subscribers_changed()
         return True
 
     def holding_subscribers(self) -> Iterator[tuple[Subscriber, float]]:
@@ -774,27 +766,25 @@ class Ledger:
 
     def remove_subscriber(self, subscriber_id: str) -> None:
         """Removes a subscriber; its open deliveries are cancelled at their next attempt."""
-        for key in (_subscriber_key(subscriber_id), _health_key(subscriber_id)):
-            self._client.delete_item(TableName=self.table, Key=_pack(key))
-        self._changed(subscriber_id)
+        self._client.delete_item(TableName=self.table, Key=_pack(_subscriber_key(subscriber_id)))
+        self._forget_health(subscriber_id)
+        self._subscribers_changed()
 
-    def _changed(self, subscriber_id: str) -> None:
+    def _subscribers_changed(self) -> None:
         """Tells all who have the subscribers in memory to read them again."""
-        if not subscriber_id.startswith("cb_"):
-            self._client.update_item(
-                TableName=self.table,
-                Key=_pack(_key("roster", "version")),
-                UpdateExpression="ADD version :one",
-                ExpressionAttributeValues=_pack({":one": 1}),
-            )
+        self._client.update_item(
+            TableName=self.table,
+            Key=_pack(_key("roster", "version")),
+            UpdateExpression="ADD version :one",
+            ExpressionAttributeValues=_pack({":one": 1}),
+        )
 
     # How subscribers answer
 
     def take_turns(self, subscriber_id: str, seconds: float, not_before: float) -> float:
         """Takes the next free `seconds` of a subscriber, not before an instant. Returns when they begin.
 
-        Hundreds of executions come for their turns at once, and none of them reads what the others took. Raises
-        NotFound for a callback_url that is no longer stored.
+        Hundreds of executions come for their turns at once, and none of them reads what the others took.
         """
         key, later = _health_key(subscriber_id), {"not_before": not_before}
         while True:
@@ -810,44 +800,36 @@ class Ledger:
                 return float(_unpack(answer["Attributes"])["free_at"]) - seconds
             except self._client.exceptions.ConditionalCheckFailedException:
                 first = "(attribute_not_exists(free_at) OR free_at < :seen_not_before)"
-            try:
+            with suppress(LostRace):  # somebody was first
                 self._note_health(subscriber_id, {"free_at": not_before + seconds}, first, later)
-            except LostRace:
-                if subscriber_id.startswith("cb_"):
-                    self.subscriber(subscriber_id)  # somebody was first, or it is gone
-            else:
                 return not_before
 
-    def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber | None:
-        """Records a failed attempt. Returns the subscriber as it now stands, None for a callback_url that is gone.
+    def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber:
+        """Records a failed attempt. Returns the subscriber as it was read, and how it answers now.
 
         Many deliveries to one subscriber can fail at the same time, so `failing_since` is set only if it is not there,
         and a longer `hold_until` stays.
         """
-        failure = "SET failing_since = if_not_exists(failing_since, :at), last_failure = :at"
-        values, exists = {":at": at}, "attribute_exists(pk)"
-        if not subscriber.callback:
-            failure, exists, values[":ttl"] = f"{failure}, #ttl = :ttl", "", self._health_ttl()
-        tries = [(failure, exists, values)]
+        failure = "SET failing_since = if_not_exists(failing_since, :at), last_failure = :at, #ttl = :ttl"
+        values: Item = {":at": at, ":ttl": self._health_ttl()}
+        tries: list[tuple[str, Item, Item]] = [(failure, values, {})]
         if hold_until is not None:
-            longer = _all_of(exists, "(attribute_not_exists(hold_until) OR hold_until < :hold)")
-            tries.insert(0, (f"{failure}, hold_until = :hold", longer, {**values, ":hold": hold_until}))
-        for expression, condition, given in tries:
-            terms: Item = {"ConditionExpression": condition} if condition else {}
-            if not subscriber.callback:
-                terms["ExpressionAttributeNames"] = {"#ttl": "ttl"}
+            longer = "attribute_not_exists(hold_until) OR hold_until < :hold"
+            held = {**values, ":hold": hold_until}
+            tries.insert(0, (f"{failure}, hold_until = :hold", held, {"ConditionExpression": longer}))
+        for expression, given, condition in tries:
             with suppress(self._client.exceptions.ConditionalCheckFailedException):
                 answer = self._client.update_item(
                     TableName=self.table,
                     Key=_pack(_health_key(subscriber.id)),
                     UpdateExpression=expression,
+                    ExpressionAttributeNames={"#ttl": "ttl"},
                     ExpressionAttributeValues=_pack(given),
                     ReturnValues="ALL_NEW",
-                    **terms,
+                    **condition,
                 )
-                found = _unpack(answer["Attributes"])
-                return _fact(Subscriber, found) if subscriber.callback else _with_health(subscriber, found)
-        return None
+                break
+        return _with_health(subscriber, _unpack(answer["Attributes"]))
 
     def note_success(self, subscriber: Subscriber) -> None:
         """Removes the record of failures after a success."""
@@ -857,8 +839,7 @@ class Ledger:
         """Records how fast a subscriber may be tried."""
         pace = {"slow_until": slow_until, "gap": gap}
         if any(pace.values()):
-            with suppress(LostRace):
-                self._note_health(subscriber.id, pace)
+            self._note_health(subscriber.id, pace)
         else:
             self._note_well(subscriber, {"slow_until": None, "gap": None})
 
@@ -885,8 +866,6 @@ class Ledger:
         """Removes values from how a subscriber answers, and all of it when nothing of it counts any longer."""
         with suppress(LostRace):
             self._note_health(subscriber.id, values, "attribute_exists(pk)")
-        if subscriber.callback:
-            return
         now = self._clock.now()
         past = (f"(attribute_not_exists({name}) OR {name} <= :now)" for name in ("hold_until", "slow_until", "free_at"))
         calm = ("attribute_not_exists(failing_since)", "(attribute_not_exists(gap) OR gap = :none)", *past)
@@ -899,14 +878,13 @@ class Ledger:
             )
 
     def _note_health(self, subscriber_id: str, values: Item, condition: str = "", seen: Item | None = None) -> None:
-        """Writes how a subscriber answers. Nothing is written of a callback_url that is gone; raises LostRace then."""
-        exists = "attribute_exists(pk)"
-        if not subscriber_id.startswith("cb_"):
-            values, exists = {**values, "ttl": self._health_ttl()}, ""
-        self._update(_health_key(subscriber_id), values, _all_of(exists, condition), seen)
+        """Writes how a subscriber answers. Raises LostRace when the condition is not met."""
+        self._update(_health_key(subscriber_id), {**values, "ttl": self._health_ttl()}, condition, seen)
+
+    def _forget_health(self, subscriber_id: str) -> None:
+        self._client.delete_item(TableName=self.table, Key=_pack(_health_key(subscriber_id)))
 
     def _health_ttl(self) -> int:
-        """Returns until when it is stored how a subscriber answers; a callback_url expires as a whole."""
         return int(self._clock.now()) + HEALTH_DAYS * DAY
 
     # Provider files
@@ -1205,8 +1183,12 @@ def _subscriber_key(subscriber_id: str) -> Item:
 
 
 def _health_key(subscriber_id: str) -> Item:
-    """Returns where it is stored how a subscriber answers: for a callback_url with the rest of it."""
-    return _key("callbacks" if subscriber_id.startswith("cb_") else "roster", subscriber_id)
+    return _key("answers" if subscriber_id.startswith("cb_") else "roster", subscriber_id)
+
+
+def _subscriber_item(subscriber: Subscriber) -> Item:
+    values = {name: value for name, value in _plain(subscriber).items() if name not in HEALTH}
+    return {**_subscriber_key(subscriber.id), **values}
 
 
 def _without_health(item: Item) -> Subscriber:
@@ -1218,10 +1200,6 @@ def _with_health(subscriber: Subscriber, item: Item | None) -> Subscriber:
     if item is None:
         return subscriber
     return replace(subscriber, **{name: item.get(name, well) for name, well in HEALTH.items()})
-
-
-def _all_of(*conditions: str) -> str:
-    return " AND ".join(condition for condition in conditions if condition)
 
 
 def _delivery_key(delivery: Delivery) -> Item:
