@@ -64,6 +64,18 @@ class TestHowALinkIsWritten:
             (json.dumps({"resultUrls": [FILM]}), FILM),
             (json.dumps(json.dumps({"url": FILM})), FILM),
             ("HTTPS://cdn.example/a.mp4", "HTTPS://cdn.example/a.mp4"),
+            (f"**{FILM}**", FILM),
+            ("[take 1](https://cdn.example/film(1).mp4)", "https://cdn.example/film(1).mp4"),
+            ("[film](<https://cdn.example/my film.mp4>)", "https://cdn.example/my%20film.mp4"),
+            (f"![cover](https://cdn.example/c.png)\n\n[video]({FILM})", FILM),
+            (f"[![cover](https://cdn.example/c.png)]({FILM} 'watch')", FILM),
+            (f"1. [more](#more)\n2. [video]({FILM})", FILM),
+            (f'<video src="{FILM}" controls></video>', FILM),
+            (f"Your video is ready: {FILM}. Enjoy!", FILM),
+            (f"{FILM}. Enjoy!", FILM),
+            (f"视频已生成\uff1a{FILM}\uff0c请在24小时内下载", FILM),
+            (f"\ufeff{FILM}\u200b", FILM),
+            ("https://cdn.example/a\u200db\xa0c.mp4", "https://cdn.example/a%E2%80%8Db%C2%A0c.mp4"),
         ],
     )
     def test_it_is_read_however_a_provider_writes_it(self, written: str, read_: str | None) -> None:
@@ -99,6 +111,9 @@ class TestHowALinkIsWritten:
             "https://a/\nb",
             " ",
             "//[bad/a",
+            "See https://help.example/docs for more",
+            "[docs](#docs)",
+            "[docs](https://",
         ],
     )
     def test_what_is_no_link_is_no_link(self, junk: str) -> None:
@@ -125,12 +140,37 @@ class TestTheFilmWins:
             [{"type": "image", "url": "https://cdn.example/a"}, {"type": "video", "url": FILM}],
             [{"content_type": "image/png", "url": "https://cdn.example/a"}, FILM],
             [{"role": "reference_video", "url": "https://cdn.example/input.mp4"}, FILM],
+            ["https://api.own.example/gateway/v1/jobs/t1", FILM],
+            {"url": "https://cdn.example/in.mp4", "output": {"videos": [FILM]}},
+            {"video_url": "https://cdn.example/in.mp4", "task_result": {"url": FILM}},
+            {"video": "https://cdn.example/in.mp4", "resultJson": json.dumps({"resultUrls": [FILM]})},
+            {"url": FILM, "output": {"url": "https://cdn.example/thumb.jpg"}},
+            {"VideoUrl": FILM, "Thumbnail": "https://cdn.example/thumb.jpg"},
         ],
         ids=str,
     )
     def test_of_several_links_the_film_is_taken(self, output: object) -> None:
         """A playlist, a thumbnail or a preview is not what was paid for, and some links lead nowhere."""
         assert url(output) == FILM
+
+    @pytest.mark.parametrize("name", ["type", "mimeType", "contentType", "media_type", "kind", "role", "purpose"])
+    @pytest.mark.parametrize(
+        "said",
+        [
+            *("image", "image/png", "Image_URL", "png", "thumbnail", "preview", "last_frame", "lastFrame", "poster"),
+            *("audio", "subtitle", "input_video", "reference", "application/x-mpegURL", "video_preview"),
+        ],
+    )
+    def test_what_an_object_says_of_its_link_counts(self, name: str, said: str) -> None:
+        """Links of storage have no ending, and the names beside them are spelled in many ways."""
+        film = "https://vod.example/8f3a"
+        assert url([{name: said, "url": "https://vod.example/1b2c"}, {name: "video", "url": film}]) == film
+
+    @pytest.mark.parametrize("playlist", ["https://cdn.example/a.m3u8", "https://cdn.example/a.mpd?sig=1"])
+    @pytest.mark.parametrize("other", ["thumb.jpg", "poster.png", "preview.mp4", "audio.mp3"])
+    def test_a_playlist_is_better_than_what_is_no_film(self, playlist: str, other: str) -> None:
+        """It leads to the film, and an image stored in its place would be told as the film."""
+        assert url([f"https://cdn.example/{other}", playlist]) == playlist
 
     def test_a_film_that_is_named_like_a_preview_is_better_than_an_image(self) -> None:
         """Its name may come from the prompt."""
@@ -181,6 +221,8 @@ class TestTheFilmWins:
         """Kling and others repeat the video that was sent in, beside `task_result.videos`."""
         task = {"id": "t1", echoed: "https://input.example/mine.mp4", "task_result": {"videos": [{"url": FILM}]}}
         assert completed(task, "infinityblue").sources[0].url == FILM
+        beside = {"id": "t1", "data": task}
+        assert completed(beside, "infinityblue").sources[0].url == FILM
         task.pop("task_result")
         assert completed(task, "infinityblue").sources[0].url.endswith("/content")
 
@@ -211,6 +253,12 @@ class TestInline:
         found = source("data:video/mp4;base64," + "A" * 500_000)
         assert found == Source("result", "video", "data:video/mp4;base64", inline=True)
 
+    @pytest.mark.parametrize("written", ['"{}"', "`{}`", "![film]({})", "<{}>", "\ufeff {}"])
+    def test_it_may_stand_in_quotes(self, written: str) -> None:
+        """As any other link may."""
+        found = source(written.format("data:video/mp4;base64,AAAA"))
+        assert found == Source("result", "video", "data:video/mp4;base64", inline=True)
+
     @pytest.mark.parametrize("junk", ["data:text/html,<p>", "data:,", "data:application/json;base64,e30="])
     def test_other_data_is_no_file(self, junk: str) -> None:
         """A text is never the film."""
@@ -229,6 +277,7 @@ class TestTheKey:
                 "sig=a&se=1",
             ),
             *("Expires=1795255200", "auth_key=1-0-0-a", "a=1&sign=b", "x-oss-signature=a"),
+            *("x-expires=1&x-signature=a", "hdnts=exp=1~hmac=a", "wsSecret=a&wsTime=1", "verify=1-a", "hmac=a"),
         ],
     )
     def test_a_link_with_a_signature_of_its_own_goes_without_the_key(self, query: str) -> None:

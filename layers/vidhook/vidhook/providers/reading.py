@@ -39,7 +39,7 @@ AS_HTTP: dict[Category | None, int] = {
 ENVELOPE_WORDS = {"success", "fail", "error"}
 WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
 # Links that do not show that a task is completed: a preview stands in the answer of a running one too.
-UNCONVINCING = {Rank.CONTENT, Rank.PREVIEW, Rank.OTHER, Rank.ECHO}
+UNCONVINCING = {Rank.CONTENT, Rank.PREVIEW, Rank.OTHER, Rank.MENTIONED, Rank.ECHO}
 MOST_TASKS = 100  # of a list in an answer
 MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
 # A reason that says this is no end, whatever the status code is. Compiled when one is read, which is rare.

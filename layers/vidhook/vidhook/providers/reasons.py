@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vidhook.providers.codes import BUSY, meanings_of_word
-from vidhook.providers.file import LONGEST_WORD, Provider, fold
-from vidhook.providers.values import LINK_LIMIT, document, link
+from vidhook.providers.file import Provider, fold
+from vidhook.providers.values import ITEMS, LINK_LIMIT, document, link, names_in
 from vidhook.providers.wording import (
     LIMIT,
     category_of,
@@ -21,7 +21,6 @@ from vidhook.task import Category, TaskError
 from vidhook.times import number
 
 REFUSALS = {Category.CONTENT_POLICY, Category.INVALID_INPUT, Category.QUOTA, Category.AUTH, Category.NOT_FOUND}
-ITEMS = 200  # how many objects, lists, texts and kilobytes are looked at for one reason; a real error has fewer than 30
 # What an HTTP status in place of a code says, when no word says more.
 HTTP = {
     **dict.fromkeys((400, 413, 415, 422), Category.INVALID_INPUT),
@@ -113,15 +112,6 @@ def guess(answer: Mapping[str, object]) -> Guess:
         or any(find_reason(names.get(key)) for key in REFUSAL_KEYS)
     )
     return Guess(find_reason(answer), refused, next((int(code) for code in numbers if 400 <= code < 600), None))
-
-
-def names_in(value: Mapping[str, object]) -> dict[str, object]:
-    """Returns the values in an object, with `error_code`, `errorCode` and `ErrorCode` as one name; the first counts."""
-    found: dict[str, object] = {}
-    for key, inner in itertools.islice(value.items(), ITEMS):
-        if inner not in (None, ""):
-            found.setdefault(key[:LONGEST_WORD].replace("_", "").casefold(), inner)
-    return found
 
 
 def _find(value: object, depth: int, left: list[int]) -> Reason | None:

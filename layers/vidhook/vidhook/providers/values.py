@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,8 @@ from vidhook.times import number
 LINK_LIMIT = 8_192  # servers and browsers accept this length, and it fits into an event
 DEPTH = 40  # far below Python's recursion limit, far above any answer
 WRAPPINGS = 3  # JSON in a string in a list of one, and no more
+ITEMS = 200  # how much of an object is looked at, and for one reason in all: a real error has fewer than 30 parts
+NAME = 200  # characters of a name in an answer
 PLAIN = {int, float, bool, type(None)}
 LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
 
@@ -56,6 +60,15 @@ def opened(value: object, depth: int = 4) -> Any:
     if depth and isinstance(value, dict):
         return {key: opened(inner, depth - 1) for key, inner in value.items()}
     return value
+
+
+def names_in(value: Mapping[str, object]) -> dict[str, object]:
+    """Returns the values in an object, with `error_code`, `errorCode` and `ErrorCode` as one name; the first counts."""
+    found: dict[str, object] = {}
+    for key, inner in islice(value.items(), ITEMS):
+        if inner not in (None, ""):
+            found.setdefault(key[:NAME].replace("_", "").casefold(), inner)
+    return found
 
 
 def _integer(digits: str) -> int | None:
