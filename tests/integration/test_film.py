@@ -65,6 +65,10 @@ NOT_THE_FILM: dict[str, tuple[Answer, str]] = {
     "English in gzip": (Answer(200, gzip.compress(PROSE), FILM | {"content-encoding": "gzip"}), "content"),
     "a film in brotli": (Answer(200, MP4, FILM | {"content-encoding": "br"}), "broken"),
     "a film that is no gzip": (Answer(200, MP4, FILM | {"content-encoding": "gzip"}), "protocol"),
+    "a film that is packed twice": (
+        Answer(200, gzip.compress(gzip.compress(MP4)), FILM | {"content-encoding": "gzip, gzip"}),
+        "broken",
+    ),
     "half a film in gzip": (Answer(200, gzip.compress(MP4)[:-9], FILM | {"content-encoding": "gzip"}), "protocol"),
     "a first part": (Answer(206, MP4[:1000], FILM | {"content-range": f"bytes 0-999/{LENGTH}"}), "broken"),
     "a last part": (Answer(206, MP4[9:], FILM | {"content-range": f"bytes 9-{LENGTH - 1}/{LENGTH}"}), "broken"),
@@ -127,6 +131,15 @@ FILMS: dict[str, tuple[Answer, bytes, str]] = {
         MP4,
         "video/mp4",
     ),
+    "in gzip, and a line after it": (
+        Answer(200, gzip.compress(MP4) + b"\r\n" * 9, FILM | {"content-encoding": "gzip, identity"}),
+        MP4,
+        "video/mp4",
+    ),
+    **{
+        f"with the coding {word!r}": (Answer(200, MP4, FILM | {"content-encoding": word}), MP4, "video/mp4")
+        for word in ("", "none", "utf-8", "aws-chunked", "Identity, identity", "binary", "mp4")
+    },
     "in deflate": (Answer(203, zlib.compress(MP4), FILM | {"content-encoding": "deflate"}), MP4, "video/mp4"),
     "large and in gzip": (
         Answer(200, gzip.compress(MP4 * 600), FILM | {"content-encoding": "gzip", "accept-ranges": "bytes"}),

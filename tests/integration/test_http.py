@@ -565,6 +565,7 @@ PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
         "gzip",
         lambda body: gzip.compress(body[:7]) + b"\0\0" + gzip.compress(body[7:]) + bytes(9),
     ),
+    "gzip, and a line after it": ("gzip, identity", lambda body: gzip.compress(body) + b"\r\n" * 9),
     "deflate": ("deflate", zlib.compress),
     "deflate without its head": ("deflate", bare_deflate),
 }

@@ -96,8 +96,7 @@ def whole_length(download: "Download") -> int | None:
     """
     if download.status not in (200, 203, 206):
         raise BadStatus(f"the link answers {download.status}")
-    if not download.packed:
-        _check_encoding(download)
+    _check_coding(download)
     if download.status != 206:
         return download.length
     given = download.headers.get("content-range", "")
@@ -114,9 +113,9 @@ def _check_part(download: "Download", identity: Identity, start: int, end: int) 
         raise SourceChanged(
             f"the file is no longer the one that was begun: asked for a part, it answers {download.status}"
         )
-    if download.status != 206:
-        raise BrokenDownload(f"the link answers {download.status}")
-    _check_encoding(download)
+    if download.status != 206 or download.packed:
+        raise BrokenDownload(f"the link answers {download.status}{' with a packed part' * download.packed}")
+    _check_coding(download)
     given = download.headers.get("content-range", "")
     if given.lower() != f"bytes {start}-{end - 1}/{identity.length}" or download.length not in (None, end - start):
         raise SourceChanged(
@@ -127,10 +126,9 @@ def _check_part(download: "Download", identity: Identity, start: int, end: int) 
         raise SourceChanged("the file is no longer the one that was begun: its ETag is another")
 
 
-def _check_encoding(download: "Download") -> None:
-    encoding = download.headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
-        raise BrokenDownload(f"the link answers with content-encoding {encoding}")
+def _check_coding(download: "Download") -> None:
+    if download.coding:
+        raise BrokenDownload(f"the link answers with content-encoding {download.coding}")
 
 
 class Reader:

@@ -87,6 +87,9 @@ _TO_ESCAPE = re.compile(r'[^!-~]|["<>]')
 _ODD = re.compile("[ \udc80-\udcff]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PACKED = ("gzip", "x-gzip", "deflate")
+# The codings that change a body (https://www.iana.org/assignments/http-parameters). Hosts write other words into the
+# header too, such as utf-8, none or aws-chunked, which say nothing of the bytes.
+_CODINGS = (*_PACKED, "br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 _DEFAULT_PORT = {"https": 443, "http": 80}
 _HEAD_BYTES = 65_536  # of an answer's status lines and headers, any 1xx included
@@ -261,6 +264,7 @@ class Download:
     """An answer whose body is still to be read. `length` is its Content-Length, None if it was not announced.
 
     A body in gzip or deflate (`packed`), though not asked for, is decoded while it is read, and has no known length.
+    `coding` is what cannot be decoded, such as br; empty if there is nothing of that kind.
     """
 
     def __init__(self, answer: requests.Response, exchange: "_Exchange") -> None:
@@ -271,6 +275,7 @@ class Download:
         self.address = exchange.address
         self.content_type = self.headers.get("content-type")
         self.packed = _packed(self.headers)
+        self.coding = "" if self.packed else ", ".join(_codings(self.headers))
         self.length = None if self.packed else _announced(answer)
         self._unpacker = _Unpacker() if self.packed else None
 
@@ -674,9 +679,11 @@ class _Unpacker:
         self._left = b""
         self._decoder: Any = None  # None before the first member, and between two
         self._later = False  # a member has ended
+        self._over = False  # what follows begins no member, so it is no content, as for gzip itself
 
     def add(self, packed: bytes) -> None:
-        self._left += packed
+        if not self._over:
+            self._left += packed
 
     def next(self, most: int) -> bytes:
         """Returns at most `most` decoded bytes, b"" if more has to be added first. Raises zlib.error."""
@@ -685,6 +692,9 @@ class _Unpacker:
                 if self._later:
                     self._left = self._left.lstrip(b"\0")  # padding
                 if len(self._left) < 2:
+                    return b""
+                if self._later and not self._left.startswith(b"\x1f\x8b"):
+                    self._left, self._over = b"", True
                     return b""
                 self._decoder = zlib.decompressobj(_window(self._left))
             content = cast(bytes, self._decoder.decompress(self._left, most))
@@ -697,7 +707,7 @@ class _Unpacker:
 
     def check_end(self) -> None:
         """Raises zlib.error if it ended inside a member."""
-        if self._decoder or self._left:
+        if self._decoder or (self._left and not self._later):
             raise zlib.error("cut")
 
 
@@ -720,7 +730,14 @@ def _window(head: bytes) -> int:
 
 
 def _packed(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-encoding", "").lower() in _PACKED
+    codings = _codings(headers)
+    return len(codings) == 1 and codings[0] in _PACKED
+
+
+def _codings(headers: Mapping[str, str]) -> list[str]:
+    """Returns the codings that a body has, in the order in which they were applied."""
+    words = (word.strip() for word in headers.get("content-encoding", "").lower().split(","))
+    return [word for word in words if word in _CODINGS]
 
 
 def _literal(host: str) -> _Address | None:
