@@ -121,6 +121,31 @@ class TestDoubtfulEnds:
         snapshot = snapshot_of(polled.watch)
         assert (snapshot.status, snapshot.said) == (Status.FAILED, False)
 
+    def test_a_step_that_failed_beside_the_film_is_told_as_completed_then(self, world: World, watch: str) -> None:
+        """The film is there, and the word says only that something else is not."""
+        world.wait(300)
+        polled = ask(world, watch, says("watermark_failed", url="https://cdn.example/v.mp4"))
+        while not polled.settled:
+            world.wait(polled.pause)
+            polled = world.poll(watch)
+        snapshot = snapshot_of(polled.watch)
+        assert (snapshot.status, snapshot.said, snapshot.sources[0].url) == (
+            Status.COMPLETED,
+            False,
+            "https://cdn.example/v.mp4",
+        )
+
+    @pytest.mark.parametrize("doubt", [Answer(404), says("completed")], ids=["404", "no link"])
+    def test_a_link_that_was_seen_outlives_its_task(self, world: World, watch: str, doubt: Answer) -> None:
+        """Some providers forget a task as soon as it is done."""
+        world.wait(300)
+        polled = ask(world, watch, says("baked", url="https://cdn.example/v.mp4"), doubt)
+        while not polled.settled:
+            world.wait(polled.pause)
+            polled = world.poll(watch)
+        snapshot = snapshot_of(polled.watch)
+        assert (snapshot.status, snapshot.sources[0].url) == (Status.COMPLETED, "https://cdn.example/v.mp4")
+
     @pytest.mark.parametrize("doubt", DOUBTS, ids=["404", "410", "no link", "422"])
     @pytest.mark.parametrize("between", [says("processing"), DOWN, Answer(429)], ids=["status", "500", "429"])
     def test_any_other_answer_ends_the_doubt(self, world: World, watch: str, doubt: Answer, between: Answer) -> None:
@@ -171,7 +196,9 @@ class TestWhatWasSeenCountsAtTheDeadline:
     def short(self, world: World) -> str:
         return world.submit(task_id="t1", deadline_seconds=120).watch.id
 
-    @pytest.mark.parametrize("last", [DOWN, Answer(404), Answer(401)], ids=["500", "404", "401"])
+    @pytest.mark.parametrize(
+        "last", [DOWN, Answer(404), Answer(401), says("processing")], ids=["500", "404", "401", "later word"]
+    )
     def test_a_link_beside_an_unknown_word_is_told(self, world: World, short: str, last: Answer) -> None:
         """The render is there, and only its word was not understood."""
         polled = ask(world, short, says("baked", url="https://cdn.example/v.mp4"))

@@ -85,6 +85,18 @@ class TestSaidOrConcluded:
                 "まだ完了していません",
                 "처리 중입니다",
                 "El video aún no está listo",
+                "Not completed",
+                "Video not-ready",
+                "in-progress",
+                "Still-processing",
+                "Processing your request",
+                "Task in processing",
+                "Votre vidéo est en cours",
+                "La tarea está en progreso",
+                "没有完成",
+                "正在渲染",
+                "実行中です",
+                "아직 완료되지 않았습니다",
                 "The video hasn't been generated yet",
                 "Video isn\u2019t ready",
                 "Task is yet to be processed",
@@ -108,6 +120,7 @@ class TestSaidOrConcluded:
             *("The task could not be completed", "This model is not available in your region", "Image is not valid"),
             "The video was not generated because the prompt violates our policy",
             *("API key is not activated yet", "This model does not support image input yet"),
+            *("Processing failed", "Not accepted", "处理中断", "Running out of memory", "Processing is not supported"),
         ],
     )
     def test_words_that_only_look_like_it_end_the_task(self, said: str) -> None:
@@ -118,10 +131,33 @@ class TestSaidOrConcluded:
         """It may be the end of this task, and be answered for ever."""
         assert reading({"error": {"message": "Internal error"}}, status=422).inferred
 
-    @pytest.mark.parametrize("code", ["IN_PROGRESS", "VideoNotReady", "task_not_finished"])
+    @pytest.mark.parametrize("code", ["IN_PROGRESS", "VideoNotReady", "task_not_finished", "RESULT_PENDING"])
     def test_a_code_may_say_that_it_goes_on(self, code: str) -> None:
         """The message beside it is often one for people."""
         assert reading({"error": {"code": code, "message": "Come back later"}}, status=400).outcome == "retry"
+
+    @pytest.mark.parametrize("status", [400, 404, 409, 410, 422, 429, 500, 503])
+    @pytest.mark.parametrize("word", ["processing", "queued", "failed", "completed"])
+    def test_the_tasks_own_status_counts_under_any_http_status(self, status: int, word: str) -> None:
+        """Some providers answer with the status code of what became of the task."""
+        body = {"id": "t1", "status": word, "metadata": {"url": LINK}}
+        got = reading(body, status=status)
+        assert (got.outcome, got.snapshot) == ("snapshot", reading(body).snapshot)
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (404, {"id": "t1", "status": "not_found"}),
+            (404, {"id": "t1", "status": "error", "message": "task not found"}),
+            (500, {"id": "t1", "status": "error", "message": "oops"}),
+            (500, {"id": "other", "status": "failed"}),
+            (500, {"status": "failed"}),
+            (401, {"id": "t1", "status": "failed", "message": "invalid key"}),
+        ],
+    )
+    def test_a_refusal_with_a_status_of_its_own_is_read_as_one(self, status: int, body: object) -> None:
+        """The word is about the request, or about nobody knows which task."""
+        assert reading(body, status=status).snapshot is None
 
     @pytest.mark.parametrize("said", ["Your organization has not been verified yet", "API key is not activated yet"])
     def test_a_key_that_is_not_yet_good_is_refused(self, said: str) -> None:
@@ -177,6 +213,13 @@ class TestCompletedWithoutALink:
         assert outcome(got) == (Status.COMPLETED, None)
         got = reading({"task_id": "t1", "status": "completed", "message": said}, "vibepeak")
         assert got.inferred
+        assert outcome(reading({"id": "t1", "status": "completed", "detail": said})) == (Status.COMPLETED, None)
+
+    @pytest.mark.parametrize("said", ["Video generated successfully", "No error", "Task completed.", "生成成功"])
+    def test_success_at_the_error_place_is_no_reason(self, said: str) -> None:
+        """Some providers fill it on every answer."""
+        got = reading({"id": "t1", "status": "completed", "error": {"message": said}})
+        assert outcome(got) == (Status.COMPLETED, None)
 
     def test_a_reason_that_is_no_refusal_of_content_is_confirmed(self) -> None:
         """The link may follow, as without a reason."""
@@ -242,6 +285,24 @@ class TestWords:
         got = reading({"task_id": "t1", "status": word, "error": {"message": "blocked by moderation"}}, "vibepeak")
         assert (outcome(got), got.inferred) == ((Status.FAILED, Category.CONTENT_POLICY), True)
 
+    @pytest.mark.parametrize(
+        "word", ["watermark_failed", "partially_failed", "completed_audio_failed", "upload_error", "ThumbnailFailed"]
+    )
+    def test_a_step_that_failed_is_an_end_that_has_to_be_confirmed(self, word: str) -> None:
+        """The film may be there all the same; without one, the step was that of the film."""
+        got = reading({"id": "t1", "status": word, "video_url": LINK})
+        assert (outcome(got), got.inferred) == ((Status.COMPLETED, None), True)
+        got = reading({"data": {"id": "t1", "status": word}}, "vicsee")
+        assert (outcome(got)[0], got.inferred) == (Status.FAILED, True)
+
+    @pytest.mark.parametrize("done", [{"progress": 100}, {"completed_at": 1_777_288_000}])
+    def test_a_running_word_beside_all_that_ends_a_task_is_remembered(self, done: dict[str, int]) -> None:
+        """Some providers never change the word; until the deadline it is believed."""
+        got = reading({"id": "t1", "status": "processing", "video_url": LINK, **done})
+        assert got.seen is not None
+        assert (outcome(got), got.seen.sources[0].url, got.seen.said) == ((Status.PROCESSING, None), LINK, False)
+        assert reading({"id": "t1", "status": "processing", "video_url": LINK}).seen is None
+
     def test_a_part_that_means_failed_needs_a_reason_unless_it_ends_the_word(self) -> None:
         """`failed_over` has not failed."""
         assert outcome(reading({"id": "t1", "status": "failed_over"})) == (Status.PROCESSING, None)
@@ -275,6 +336,12 @@ class TestTheFilesWordsWin:
         got = by_file(self.OWN + '[status]\nFAIL = "failed"\n', {"status": "FAIL", "error": {"message": "no"}})
         assert outcome(got)[0] == Status.FAILED
 
+    def test_a_word_of_the_file_counts_under_a_refusing_status_too(self) -> None:
+        """Where nothing else may be meant by it, as trouble may be by 429."""
+        text = self.OWN + '[status]\nFAIL = "failed"\n'
+        assert outcome(by_file(text, {"status": "FAIL"}, 400))[0] == Status.FAILED
+        assert by_file(text, {"status": "FAIL"}, 429).outcome == "retry"
+
     def test_a_word_may_say_why_the_task_failed(self) -> None:
         """PixVerse answers 7 for what its moderation refused, and gives no other reason."""
         got = by_file(self.OWN + '[status]\n7 = "content_policy"\n', {"status": 7})
@@ -292,12 +359,15 @@ class TestTheFilesWordsWin:
         assert (outcome(got), got.seen is not None) == ((Status.PROCESSING, None), True)
         assert by_file(text, {"status": 0, "error": {"code": "invalid_api_key"}}).key_refused
         assert by_file(text, {"status": 200, "url": LINK}).outcome == "retry"
+        assert reading({"id": "t1", "status": 7, "video_url": LINK}).seen is not None
 
     def test_a_sign_is_no_dash(self) -> None:
         """-1 means failed where 1 means completed."""
         own = self.OWN + '[status]\n1 = "completed"\n-1 = "failed"\n'
         assert outcome(by_file(own.replace("-1", '"-1"'), {"status": -1, "url": LINK}))[0] == Status.FAILED
         assert outcome(by_file(own.replace("-1", '"-1"'), {"status": 1, "url": LINK}))[0] == Status.COMPLETED
+        for spelled in ("\uff0d1", "- 1", "\u22121", "-1.0"):
+            assert outcome(by_file(own, {"status": spelled, "url": LINK}))[0] == Status.FAILED, spelled
 
     @pytest.mark.parametrize(
         ("place", "body", "status", "expected"),
@@ -344,6 +414,8 @@ class TestWhichPartIsTheTask:
         body = {"status": "success", "id": "req_1", "data": {"task_id": "t1", "state": "running"}}
         assert outcome(reading(body))[0] == Status.PROCESSING
         assert outcome(reading({**body, "data": {"state": "running"}}))[0] == Status.PROCESSING
+        same = {"status": "success", "id": "t1", "data": {"id": "t1", "status": "running"}}
+        assert outcome(reading(same))[0] == Status.PROCESSING
         alone = reading({"status": "success", "id": "req_1", "request_id": "r"})
         assert (alone.outcome, alone.inferred) == ("retry", False)
         linked = reading({"status": "success", "id": "row_7", "url": LINK})

@@ -75,7 +75,7 @@ def poll(
         if snapshot.said and not watch.retries:  # one that was given up may have ended days ago
             pacer.learn(settled, snapshot, at)
         return Polled(settled, True, reading=reading, broken=broken, settled_now=True)
-    snapshot = _open_snapshot(reading)
+    snapshot = _open_snapshot(watch, reading)
     hints = pacer.hints(watch, snapshot, at) if snapshot else {}
     pause = pacer.pause(watch, reading, at, hints)
     entry = replace(_entry(at, reading, broken), pause=pause.seconds, why=pause.why, hints=hints)
@@ -124,37 +124,52 @@ def _doubted_at(watch: Watch, reading: "Reading | None", at: float) -> float | N
 def _settling_snapshot(watch: Watch, reading: "Reading | None", broken: str | None, at: float) -> Snapshot | None:
     """Returns the final snapshot if this poll settles the watch, else None."""
     over = watch.age(at) >= watch.submission.deadline_seconds
-    if over and (reading is None or reading.snapshot is None) and watch.snapshot and watch.snapshot.sources:
-        return _at_deadline(watch, watch.snapshot, reading, broken)
+    latest = _open_snapshot(watch, reading) or watch.snapshot
     if reading is not None:
         snapshot = reading.snapshot
         if snapshot is not None and snapshot.status.final and snapshot.said:
             return snapshot
         if reading.inferred and watch.doubted_at is not None:
             confirmed = over or watch.age(at) - watch.doubted_at >= CONFIRM_SECONDS
-            return failed(snapshot or watch.snapshot, reading.error) if confirmed else None
+            return _concluded(snapshot, latest, reading.error) if confirmed else None
     if not over:
         return None
+    if latest is not None and latest.sources:
+        return _completed(latest)
     if reading is not None and reading.key_refused:
         return failed(watch.snapshot, reading.error)
-    return _at_deadline(watch, _open_snapshot(reading) or watch.snapshot, reading, broken)
-
-
-def _open_snapshot(reading: "Reading | None") -> Snapshot | None:
-    """Returns the snapshot of a task that goes on, with what was seen of an end that is not certain."""
-    if reading is None or reading.snapshot is None:
-        return None
-    seen = reading.snapshot if reading.inferred else reading.seen
-    return reading.snapshot if seen is None else replace(seen, status=Status.PROCESSING)
-
-
-def _at_deadline(watch: Watch, latest: Snapshot | None, reading: "Reading | None", broken: str | None) -> Snapshot:
-    """Returns the end of a task whose time is over: a link or a reason that was seen, or that there was none."""
-    if latest is not None and latest.sources:
-        return replace(latest, status=Status.COMPLETED, error=None)
     if latest is not None and latest.error is not None:
         return failed(latest, latest.error)
     return failed(latest, _deadline_error(watch, latest, reading, broken))
+
+
+def _open_snapshot(watch: Watch, reading: "Reading | None") -> Snapshot | None:
+    """Returns the snapshot of a task that goes on, with what this answer or an earlier one showed of its end.
+
+    That is a link beside a word that means no end, or a reason: at the deadline it is all that is known.
+    """
+    if reading is None or reading.snapshot is None:
+        return None
+    seen = reading.snapshot if reading.inferred else reading.seen
+    now = reading.snapshot if seen is None else replace(seen, status=Status.PROCESSING)
+    before = watch.snapshot
+    return (
+        now if before is None else replace(now, sources=now.sources or before.sources, error=now.error or before.error)
+    )
+
+
+def _concluded(snapshot: Snapshot | None, latest: Snapshot | None, error: TaskError | None) -> Snapshot:
+    """Returns the end that the answers have suggested long enough. A link that was seen outlives its task."""
+    if snapshot is not None and snapshot.status is Status.COMPLETED:
+        return snapshot
+    gone = error is not None and error.category in (Category.NOT_FOUND, Category.NO_RESULT)
+    if gone and latest is not None and latest.sources:
+        return _completed(latest)
+    return failed(snapshot or latest, error)
+
+
+def _completed(latest: Snapshot) -> Snapshot:
+    return replace(latest, status=Status.COMPLETED, error=None, said=False)
 
 
 def _deadline_error(watch: Watch, latest: Snapshot | None, reading: "Reading | None", broken: str | None) -> TaskError:

@@ -24,7 +24,7 @@ from jmespath.parser import ParsedResult
 from vidhook.providers.values import embedded
 
 # Bounds far above what an API takes: people of a stack write expressions, and each poll evaluates them.
-LENGTH, NESTING, LEVELS, COPIES, PROJECTIONS = 1_000, 24, 64, 100, 8
+LENGTH, NESTING, LEVELS, COPIES, PROJECTIONS, CALLS = 1_000, 24, 64, 100, 8, 8
 
 
 class _Functions(jmespath.functions.Functions):  # type: ignore[misc]  # jmespath has no types
@@ -68,7 +68,8 @@ def _compiled(path: str) -> ParsedResult:
         raise ValueError(f"it is longer than {LENGTH} characters, or nested over {NESTING} levels deep")
     expression = jmespath.compile(path)
     levels, copies = _growth(expression.parsed)
-    if levels > LEVELS or copies > COPIES or _projections(expression.parsed) > PROJECTIONS:
+    projections, calls = _walks(expression.parsed)
+    if levels > LEVELS or copies > COPIES or projections > PROJECTIONS or calls > CALLS:
         raise ValueError("it could take very long on a large answer")
     with suppress(JMESPathTypeError):  # an empty object lacks the value that a function needs; an answer may have it
         expression.search({}, options=_OPTIONS)  # finds unknown functions and wrong numbers of arguments
@@ -85,10 +86,15 @@ def _nesting(path: str) -> int:
     return max(deepest, *(run.count("!") for run in negations), 0)
 
 
-def _projections(node: Mapping[str, Any]) -> int:
-    """Returns how often an expression goes through a whole list or object."""
-    own = node["type"] == "flatten" or node["type"].endswith("projection")
-    return int(own) + sum(_projections(child) for child in node.get("children", ()) if isinstance(child, dict))
+def _walks(node: Mapping[str, Any]) -> tuple[int, int]:
+    """Returns how often an expression goes through a whole list or object, by itself and in a function."""
+    projections = int(node["type"] == "flatten" or node["type"].endswith("projection"))
+    calls = int(node["type"] == "function_expression")
+    for child in node.get("children", ()):
+        if isinstance(child, dict):
+            below = _walks(child)
+            projections, calls = projections + below[0], calls + below[1]
+    return projections, calls
 
 
 def _growth(node: Mapping[str, Any]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -72,8 +72,12 @@ _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _WITH_KEY = re.compile(rf"(?=.*\{{key\}}){_HEADER_VALUE.pattern}")
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]")
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
-_WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]+)\s*")
+_NUMBER = re.compile(r"\s*([+-]?)\s*([0-9]+)(?:\.0+|(\.[0-9]+))?\s*")
 _PLACEHOLDER = re.compile(r"\{\s*(\w[\w:.-]*)\s*\}")
+# What other languages write where a placeholder stands: ${task_id}, {{task_id}}, {}, {task_id!r}, {task_id?}.
+_MISWRITTEN = re.compile(r"\$\{|\{\s*\{\s*\w+\s*\}\s*\}|\{\s*\}|\{\s*(?:task_id|key)\s*[^\s}:\w]")
+# Headers that hold credentials: a fixed one would be a secret in a file.
+_CREDENTIALS = ("authorization", "proxy-authorization", "x-api-key", "api-key", "apikey", "x-auth-token", "cookie")
 _TASK_ID = ("task_id", "task_id:path")
 # The names of the providers that ship with vidhook, and of the formats that several providers share.
 BUNDLED = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.toml")))
@@ -107,11 +111,14 @@ class Provider:
 
 
 def fold(word: str) -> str:
-    """Returns one spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`; -1 is not 1."""
+    """Returns one spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`, for `1` and `1.0`.
+
+    -1 is not 1, whatever sign of minus it has.
+    """
     word = word[:LONGEST_WORD]
-    if number := _WHOLE_NUMBER.fullmatch(word):
-        return number[1]
-    plain = word if word.isascii() else unicodedata.normalize("NFKC", word)
+    plain = word if word.isascii() else unicodedata.normalize("NFKC", word).replace("\N{MINUS SIGN}", "-")
+    if number := _NUMBER.fullmatch(plain):
+        return f"{number[1].strip('+')}{number[2]}{number[3] or ''}"
     return _BETWEEN_WORDS.sub("", plain).casefold()
 
 
@@ -234,7 +241,7 @@ def parse(text: str, name: str | None = None) -> Provider:
     messages = top.table("messages")
     answer.need("status")
     assets.need("result")
-    path = top.placed("path", _PATH, "start it with /, without spaces")
+    path = top.route("path", _PATH, "start it with /, without spaces")
     method = top.choice("method", ("GET", "POST"), "GET")
     if body is not None and method == "GET":
         raise top.bad("body", "it is only sent with a POST", 'add method = "POST"')
@@ -244,10 +251,12 @@ def parse(text: str, name: str | None = None) -> Provider:
     header = auth.text("header", _HEADER, "use a header's name", default="Authorization")
     headers.spelled(_HEADER, "use a header's name")
     headers.once(header)
+    headers.without_credentials()
     assets.spelled(_ROLE, "use 1 to 40 of A-Z, a-z, 0-9, - and _")
     words = {word: statuses.choice(word, [*Status, *Category]) for word in statuses.data}
     statuses.agree(words)
     errors.agree({code: errors.choice(code, [*Category, NOT_YOURS]) for code in errors.data})
+    messages.agree({part: messages.category_of(part) for part in messages.data}, spaced)
     return Provider(
         name=own_name,
         base_url=_base_url(top),
@@ -257,7 +266,7 @@ def parse(text: str, name: str | None = None) -> Provider:
         headers={key: headers.placed(key, _HEADER_VALUE, "use plain characters", ()) for key in headers.data},
         auth_header=header,
         auth_value=auth.placed("value", _WITH_KEY, "put {key} where the key belongs", ("key",), "Bearer {key}"),
-        content_path=top.placed("content_path", _PATH_OF_A_TASK, "start it with / and put {task_id} in it")
+        content_path=top.route("content_path", _PATH_OF_A_TASK, "start it with / and put {task_id} in it")
         if "content_path" in data
         else None,
         link_lives_seconds=top.seconds("link_lives_seconds"),
@@ -374,12 +383,23 @@ class _Table:
     ) -> str:
         """Returns a text in which only these names stand in braces."""
         value = self.text(key, pattern, hint, default)
+        known = " or ".join(f"{{{each}}}" for each in names)
+        if wrong := _MISWRITTEN.search(value):
+            raise self.bad(
+                key, f'"{wrong[0]}" is not how a value is put in', f"write {known}" if known else "leave it out"
+            )
         for name in _PLACEHOLDER.findall(value):
             if name == "key" and name not in names:
                 raise self.bad(key, "{key} stands here", "the key belongs under [auth] only")
             if name not in names:
-                known = " or ".join(f"{{{each}}}" for each in names)
                 raise self.bad(key, f"{{{name}}} means nothing here", f"use {known}" if known else "leave it out")
+        return value
+
+    def route(self, key: str, pattern: re.Pattern[str], hint: str) -> str:
+        """Returns a path, in which braces stand around the task's id only."""
+        value = self.placed(key, pattern, hint)
+        if left := re.search("[{}]", _PLACEHOLDER.sub("", value)):
+            raise self.bad(key, f'a "{left[0]}" is left in "{value}"', "write {task_id}, and %7B or %7D for a brace")
         return value
 
     def spelled(self, pattern: re.Pattern[str], hint: str) -> None:
@@ -396,11 +416,17 @@ class _Table:
                 raise self.bad(key, "this header is sent twice", "leave it out; the key's header belongs under [auth]")
             seen.add(key.lower())
 
-    def agree(self, meanings: Mapping[str, str]) -> None:
+    def without_credentials(self) -> None:
+        """Raises for a header that holds a key as it is written here."""
+        for key in self.data:
+            if key.lower() in _CREDENTIALS:
+                raise self.bad(key, "this header holds a key", "name it under [auth]; the key belongs in the secret")
+
+    def agree(self, meanings: Mapping[str, str], spelled: Callable[[str], str] = fold) -> None:
         """Raises for two of its keys that are one word, but mean two things."""
         first: dict[str, str] = {}
         for word, meaning in meanings.items():
-            other = first.setdefault(fold(word), word)
+            other = first.setdefault(spelled(word), word)
             if meanings[other] != meaning:
                 raise self.bad(
                     word, f'it is the same word as "{other}", which means {meanings[other]}', "leave out one"

@@ -16,8 +16,8 @@ from vidhook.errors import BadInput
 from vidhook.providers.expressions import search
 from vidhook.providers.file import Provider, content_url, fold, task_request
 from vidhook.providers.reasons import Guess, Reason, category, guess, merge_reasons, task_error, upper_snake
-from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key
-from vidhook.providers.statuses import Meaning, meaning_of
+from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key, type_of
+from vidhook.providers.statuses import Meaning, is_unfinished, meaning_of, said_of
 from vidhook.providers.values import count, document, embedded, opened, percent, text
 from vidhook.providers.wording import is_down, prepared, spaced
 from vidhook.redaction import without_key
@@ -42,27 +42,6 @@ WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
 UNCONVINCING = {Rank.CONTENT, Rank.PREVIEW, Rank.OTHER, Rank.MENTIONED, Rank.ECHO}
 MOST_TASKS = 100  # of a list in an answer
 MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
-# A reason that says this is no end, whatever the status code is. Compiled when one is read, which is rare.
-UNFINISHED = (
-    r"\bnot (?:yet )?ready\b"
-    r"|\b(?:is|are|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
-    r"|\b(?:task|job|video|generation|request) not (?:yet )?(?:completed?|finished|done|started)\b"
-    # A key that is not yet activated, or a model that does not support something yet, will be refused again.
-    r"|\bnot\b(?!.{0,40}(?:verif|activ|enabl|approv|subscri|purchas|paid|pay|valid|agree|support|permit|allow))"
-    r".{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
-    # "It failed while it was being processed" is an end.
-    r"|^(?!.*\b(?:fail|error|invalid|unable|could not|cannot)).*"
-    r"\b(?:is|are|still|currently|being|yet) (?:still |currently |being |yet )?"
-    r"(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued|in (?:the )?(?:progress|queue))\b"
-    r"|^(?!.*\bfail).*\bstill (?:being )?(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued)\b"
-    r"|\b(?:in progress|unfinished|yet to be|wait (?:until|till|while)|no (?:result|output|video)s? yet)\b"
-    r"|\bstat(?:us|e)\b(?: is)?\W{1,3}(?:pending|queued|running|processing|generating|rendering|not start|submitted)\b"
-    r"|^(?:processing|pending|queued|running|generating|rendering|not ready)\W{0,3}$"
-    r"|(?:处理|生成|排队|进行|运行|执行|渲染|處理|排隊|進行)中|(?:尚未|还未|还没|仍未|未)(?:完成|就绪|生成|结束)"
-    r"|(?:正|还)在(?:处理|生成|排队|运行)|処理中|まだ|未完了|(?:처리|생성|진행|대기) ?중"
-    r"|todav[ií]a no|a[uú]n no|en (?:proceso|curso|cola)\b"
-)
-
 T = TypeVar("T")
 
 
@@ -111,7 +90,7 @@ def read(  # noqa: PLR0913 - each is given by its name
     """
     answer = without_key(document(body), body, key)
     exchange = _Exchange(provider, status, answer, task_id, age_seconds, now)
-    task, word = exchange.task() if 200 <= status < 300 else ({}, None)
+    task, word = exchange.task()
     if word is not None:
         reading = exchange.with_status(task, word)
     elif answer is None:
@@ -164,12 +143,29 @@ class _Exchange:
             name = self.first("id", task, text)
             if self._is_about_request(task, word, name):
                 continue
-            if self.task_id is not None and name == self.task_id:
+            own = self.task_id is not None and name == self.task_id
+            if not 200 <= self.status < 300 and not self._ends_a_refusal(word, own):
+                continue
+            vague = fold(word) in ENVELOPE_WORDS and fold(word) not in self.provider.statuses
+            if own and not vague:
                 return task, word
-            # The `success` of an envelope with the id of the request gives way to a status within it.
+            # The `success` of an envelope, also of one with the task's id, gives way to a status within it.
             if found[1] is None or (self.task_id is not None and fold(found[1]) in ENVELOPE_WORDS):
                 found = task, word
         return found
+
+    def _ends_a_refusal(self, word: str, own: bool) -> bool:
+        """Whether a status word is the task's although its HTTP status is not 2xx: the task's id stands beside it.
+
+        Without the id it counts if the provider's file lists it, and the HTTP status speaks of neither key nor bill,
+        nor of trouble that passes.
+        """
+        spelled, passes = fold(word), self.status in TRANSIENT or self.status >= 500
+        if self.status in REFUSED or (passes and not own) or not (own or spelled in self.provider.statuses):
+            return False
+        return spelled in self.provider.statuses or (
+            spelled not in ENVELOPE_WORDS and meaning_of(self.provider, word).known
+        )
 
     def _parts(self) -> Iterator[dict[str, Any]]:
         paths = self.provider.answer.get("task", ())
@@ -185,13 +181,15 @@ class _Exchange:
     def _is_a_code(self, task: dict[str, Any], word: str) -> bool:
         """Whether a number is a code of the answer and no status word, as those that the provider file lists.
 
-        Where the file lists others, a short number beside a link is a status that its author did not know.
+        Where the file lists others, or the task's id is there, a short number beside a link is a status that the file's
+        author did not know.
         """
         spelled = fold(word)
         if not _is_whole(spelled) or spelled in self.provider.statuses:
             return False
-        others = len(spelled) < 3 and any(map(_is_whole, self.provider.statuses))
-        return not (others and self.file("result", task))
+        own = self.task_id is not None and self.first("id", task, text) == self.task_id
+        unlisted = len(spelled) < 3 and (own or any(map(_is_whole, self.provider.statuses)))
+        return not (unlisted and self.file("result", task))
 
     def _is_about_request(self, task: dict[str, Any], word: str, name: str | None) -> bool:
         """Whether the word is about the request, as in JSend: the answer has neither a task's id nor a result."""
@@ -209,17 +207,27 @@ class _Exchange:
         meant = meaning_of(self.provider, word)
         snapshot = self._values(task, word, meant)
         if meant.known and not meant.status.final:
-            return Reading("snapshot", snapshot)
+            return Reading("snapshot", snapshot, seen=self._seen_early(snapshot, task))
         found = self._reason(task)
         failed = self._failed(snapshot, found, meant.category)
         result = self._result(task, snapshot.object)
         completed = self._completed(snapshot, task, result) if result else None
         if not meant.known:
+            if meant.of_a_step and meant.suggests is Status.FAILED:
+                return _of_a_failed_step(completed, failed)
             rank = result.rank if result else None
             return _of_unknown_word(meant, snapshot, completed, failed if found else None, rank)
         if meant.status is Status.FAILED:
             return Reading("snapshot", failed, failed.error)
         return self._called_completed(snapshot, task, found, failed, completed)
+
+    def _seen_early(self, snapshot: Snapshot, task: dict[str, Any]) -> Snapshot | None:
+        """Returns the end of a task whose word alone says that it goes on: all is done, and the link is there."""
+        if snapshot.progress != 100 and snapshot.completed_at is None:
+            return None
+        result = self.file("result", task, snapshot.object)
+        completed = self._completed(snapshot, task, result) if result else None
+        return replace(completed, said=False) if completed and completed.said else None
 
     def _called_completed(
         self,
@@ -234,7 +242,7 @@ class _Exchange:
             return Reading("snapshot", completed)
         # Some providers call a task completed that their moderation refused, and give no link but a reason.
         kind = category(self.provider, found)
-        friendly = found is not None and _is_mere_message(found, task)
+        friendly = found is not None and _is_friendly(found, task)
         if kind is Category.CONTENT_POLICY and not (friendly and completed):
             return Reading("snapshot", replace(failed, said=not friendly), failed.error)
         if not friendly and kind not in (None, Category.PROVIDER, Category.NO_RESULT):
@@ -306,15 +314,17 @@ class _Exchange:
         return replace(snapshot, status=Status.COMPLETED, sources=sources, error=None, said=said)
 
     def _source(self, role: str, url: str, snapshot: Snapshot, task: dict[str, Any]) -> Source:
+        # The result is what the task makes; an extra may be a picture of it.
+        kind = snapshot.object if role == "result" else type_of(role, url, snapshot.object)
         if url[:5].lower() == "data:":
-            return Source(role, snapshot.object, url.partition(",")[0], inline=True)
+            return Source(role, kind, url.partition(",")[0], inline=True)
         lives = self.provider.link_lives_seconds
         expires = (
             self.first("expires_at", task, instant)
             or link_expiry(url)
             or (lives and (snapshot.completed_at or math.floor(self.now)) + lives)
         )
-        return Source(role, snapshot.object, url, expires, needs_key=needs_key(url, self.provider.base_url))
+        return Source(role, kind, url, expires, needs_key=needs_key(url, self.provider.base_url))
 
     def file(self, role: str, task: dict[str, Any], kind: str = "video") -> Found | None:
         """Returns the file of a role in a task; `kind` is `video` or `image`."""
@@ -443,9 +453,19 @@ def _of_unknown_word(
     return Reading("snapshot", snapshot, seen=replace(seen, said=False) if seen else None)
 
 
-def _is_mere_message(found: Reason, task: Mapping[str, Any]) -> bool:
-    """Whether a reason is only the task's `message`, which stands on success too."""
-    return found.code is None and found.message in (task.get("message"), task.get("msg"))
+def _of_a_failed_step(completed: Snapshot | None, failed: Snapshot) -> Reading:
+    """Reads a word such as `watermark_failed` or `partially_failed`: with a link the film is there all the same."""
+    if completed is not None and completed.said:
+        return Reading("snapshot", replace(completed, known_status=True, said=False))
+    return Reading("snapshot", replace(failed, known_status=True, said=False), failed.error)
+
+
+def _is_friendly(found: Reason, task: Mapping[str, Any]) -> bool:
+    """Whether a reason is only a message that stands on success too."""
+    if found.code is not None or found.message is None:
+        return False
+    mere = (task.get(name) for name in ("message", "msg", "detail", "info"))
+    return found.message in mere or said_of(spaced(found.message)) is Status.COMPLETED
 
 
 def _joined(own: Reason | None, guessed: Reason | None) -> Reason | None:
@@ -454,7 +474,7 @@ def _joined(own: Reason | None, guessed: Reason | None) -> Reason | None:
 
 def _is_unfinished(found: Reason) -> bool:
     """Whether a reason, or its code, says that the task goes on."""
-    return any(re.search(UNFINISHED, spaced(said).replace("n't", " not")) for said in _texts(found))
+    return any(map(is_unfinished, _texts(found)))
 
 
 def _passes(found: Reason | None, kind: Category | None) -> bool:

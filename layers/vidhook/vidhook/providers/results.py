@@ -40,6 +40,7 @@ PREVIEW = re.compile(
     r"(?:^|[^a-z])(?:thumb(?:nail)?s?|cover|poster|preview|sprite|watermark(?:ed)?|(?:first|last|key|start|end)[_-]?frame)"
     r"(?:[^a-z]|$)"
 )
+STILL = re.compile(r"thumb|cover|poster|image|frame|snapshot")
 # These do not go back, and begin where they cannot have begun before: a text of commas or brackets makes none slow.
 MARKDOWN = re.compile(
     r"\]\(\s*+(?:<([^<>\n]{1,8192}+)>|((?:[^\s()<>]|\((?:[^\s()<>]|\([^\s()<>]*+\))*+\)){1,8192}+)[\s)])"
@@ -175,8 +176,8 @@ def _links(text: str, kind: str, asked: str) -> Iterator[tuple[str, Rank]]:
     """Yields the links in a text: it is one or several, has them in quotes or as Markdown, or mentions them."""
     if inline := DATA.match(text):
         fits = not inline[2].lower().startswith("image/" if kind == "video" else "video/")
-        url = text[inline.end(1) :]
-        yield url.rstrip("\"'`>)* \t\r\n" if inline[1] else None), Rank.INLINE if fits else Rank.OTHER
+        whole = text[inline.end(1) :]
+        yield whole.rstrip("\"'`>)* \t\r\n" if inline[1] else None), Rank.INLINE if fits else Rank.OTHER
         return
     if len(text) > 4 * LINK_LIMIT:
         return
@@ -186,8 +187,8 @@ def _links(text: str, kind: str, asked: str) -> Iterator[tuple[str, Rank]]:
     for mention in islice(MENTIONED.finditer(text), 0 if found else LINKS):
         part = mention[0].rstrip(STOPS)
         # A text may also name a page of help.
-        if _ending(part) == kind and (url := _absolute(part, asked)):
-            yield url, max(_rank_as_given(url, url, kind, asked), Rank.MENTIONED)
+        if _ending(part) == kind and (named := _absolute(part, asked)):
+            yield named, max(_rank_as_given(named, named, kind, asked), Rank.MENTIONED)
 
 
 def _rank_as_given(url: str, given: str, kind: str, asked: str) -> Rank:
@@ -278,10 +279,18 @@ def _is_inside(host: str) -> bool:
 
 
 def is_image(found: Found) -> bool:
-    """Returns whether a finished file is an image by the end of its path, and no preview of something else."""
-    if found.inline:
-        return found.url[:11].lower() == "data:image/"
-    return _ending(found.url) == "image" and not PREVIEW.search(urlsplit(found.url).path.rpartition("/")[2].lower())
+    """Returns whether a finished file is an image by its own link, and no preview of something else."""
+    name = "" if found.inline else urlsplit(found.url).path.rpartition("/")[2].lower()
+    return type_of("", found.url, "video") == "image" and not PREVIEW.search(name)
+
+
+def type_of(role: str, url: str, kind: str) -> str:
+    """Returns whether a file is a `video` or an `image`, by its link, else by its role, else the `kind` of its task."""
+    inline = re.match(r"data:(video|image)/", url, re.IGNORECASE)
+    by_link = inline[1].lower() if inline else _ending(url)
+    if by_link in ("video", "image"):
+        return by_link
+    return "image" if STILL.search(role.lower()) else kind
 
 
 def needs_key(url: str, base_url: str) -> bool:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from vidhook.providers.file import Provider, fold
+from vidhook.providers.wording import spaced
 from vidhook.task import Category, Status
 
 WORDS = {
@@ -41,14 +42,48 @@ FINAL_WORDS = {
 STATUSES = {word: status for status, words in WORDS.items() for word in words.split()}
 IMPLIED = {word: kind for kind, words in FINAL_WORDS.items() for word in words.split()}
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
-# A part that says that only a step is completed.
-STEPS = {"almost", "nearly", "draft", "preview", "thumbnail", "cover", "poster", "step", "stage", "scene", "frame"} | {
-    *("keyframe", "storyboard", "script")
+# A part that says that only a step is completed or has failed, or only some of the results.
+STEPS = {
+    *("almost", "nearly", "draft", "preview", "thumbnail", "cover", "poster", "step", "stage", "scene", "frame"),
+    *("keyframe", "storyboard", "script", "watermark", "watermarking", "audio", "sound"),
+    *("subtitle", "subtitles", "caption", "captions", "upload", "download", "copy", "transfer", "webhook", "callback"),
+    *("notification", "upscale", "upscaling", "interpolation", "compression", "archive", "backup", "sync"),
 }
+PARTLY = {"partial", "partially", "partly"}
 # A part that turns the meaning of the others, or says that they are still to come.
 TURNING = {"not", "no", "non", "never", "without", "un", "until", "before", "pre", "if", "can", "will", "to", "being"}
 TURNING_SIGNS = re.compile(r"[未不没無]")
 LONGEST_WORD = 100
+# Words that only stand around a status in a short text for people.
+AROUND = """the your this that a an task job video image request generation result output render file is are be been
+    being still in on at of for to by now yet currently has have was were please it its we our status state moment wait
+    successfully all and
+    el la su tu un una este esta está se en aún aun todavía vídeo tarea solicitud imagen le votre vidéo tâche est
+    encore das der die ihr wird ist noch auftrag o seu tarefa ainda"""
+FILLERS = frozenset(AROUND.split())
+NEGATIONS = {"not", "no", "without", "nicht", "pas", "não"}
+LONGEST_TEXT = 80
+# A text that says this is no end, whatever the status code is. Compiled when one is read, which is rare.
+UNFINISHED = (
+    r"\bnot (?:yet )?ready\b"
+    r"|\b(?:is|are|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
+    r"|\b(?:task|job|video|generation|request) not (?:yet )?(?:completed?|finished|done|started)\b"
+    # A key that is not yet activated, or a model that does not support something yet, will be refused again.
+    r"|\bnot\b(?!.{0,40}(?:verif|activ|enabl|approv|subscri|purchas|paid|pay|valid|agree|support|permit|allow))"
+    r".{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
+    # "It failed while it was being processed" is an end.
+    r"|^(?!.*\b(?:fail|error|invalid|unable|could not|cannot)).*"
+    r"\b(?:is|are|still|currently|being|yet) (?:still |currently |being |yet )?"
+    r"(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued|in (?:the )?(?:progress|queue))\b"
+    r"|^(?!.*\bfail).*\bstill (?:being )?(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued)\b"
+    r"|\b(?:in progress|unfinished|yet to be|wait (?:until|till|while)|no (?:result|output|video)s? yet)\b"
+    r"|\bstat(?:us|e)\b(?: is)?\W{1,3}(?:pending|queued|running|processing|generating|rendering|not start|submitted)\b"
+    r"|(?:正在|仍在|还在|還在)(?:处理|生成|排队|运行|渲染|执行|进行|合成|制作|创建|转码|编码|等待|准备|上传|處理|製作|排隊)"
+    r"|(?:处理|生成|排队|进行|运行|执行|渲染|合成|制作|處理|排隊|進行|処理|実行|作成|変換|レンダリング|待機|準備)中"
+    r"(?![断止斷])|(?:尚未|还未|还没有?|仍未|没有|未)(?:完成|就绪|生成|结束|完了)|まだ"
+    r"|(?:처리|생성|진행|대기|작업|렌더링|실행|준비) ?중|생성하는 중|아직"
+    r"|todav[ií]a no|a[uú]n no|en (?:proceso|progreso|curso|cola)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +92,14 @@ class Meaning:
 
     category: why the task failed, if the word says so. known: False for a word that is in no table; it is read as
     processing. suggests: the end that a part of such a word names, which counts if the rest of the answer agrees.
+    of_a_step: it is the end of a step only, or of some of several results.
     """
 
     status: Status
     category: Category | None = None
     known: bool = True
     suggests: Status | None = None
+    of_a_step: bool = False
 
 
 def meaning_of(provider: Provider, word: str) -> Meaning:
@@ -96,14 +133,55 @@ def _by_parts(word: str) -> Meaning:
     single = [found.status for part in parts if (found := _known(part))]
     if any(not status.final for status in single):
         return unknown
-    if ending and ending.status is Status.FAILED and ending.category is not Category.CONTENT_POLICY:
-        return ending
     named = ending.status if ending else next(iter(single), None)
-    if named is Status.COMPLETED and STEPS & set(parts):
+    of_a_step = bool(STEPS & set(parts))
+    if named is Status.FAILED:
+        of_a_step = of_a_step or bool(PARTLY & set(parts)) or Status.COMPLETED in single
+    if named is Status.COMPLETED and of_a_step:
         return unknown
-    return Meaning(Status.PROCESSING, known=False, suggests=named)
+    if ending and named is Status.FAILED and ending.category is not Category.CONTENT_POLICY and not of_a_step:
+        return ending
+    return Meaning(Status.PROCESSING, known=False, suggests=named, of_a_step=of_a_step)
 
 
 def _signs(ending: str) -> Meaning | None:
     """Returns the meaning of an ending in a script that writes words without blanks between them."""
     return None if ending.isascii() else _known(fold(ending))
+
+
+def said_of(text: str) -> Status | None:
+    """Returns the status that a short text for people says of a task, if it says nothing else.
+
+    "Processing your request" and "Not completed" are processing, "Video generated successfully" is completed.
+    """
+    words = re.findall(r"[^\W\d_]+", text.casefold().replace("n't", " not")) if len(text) <= LONGEST_TEXT else []
+    negated = any(word in NEGATIONS for word in words)
+    said = _statuses_of([word for word in words if word not in NEGATIONS])
+    if not said:
+        return None
+    if negated:
+        opposite = {Status.FAILED: Status.COMPLETED}
+        opposite |= dict.fromkeys((Status.COMPLETED, Status.PROCESSING), Status.PROCESSING)  # "not started"
+        return opposite.get(said[0]) if len(said) == 1 else None
+    if Status.FAILED in said:
+        return None
+    return Status.COMPLETED if said[-1] is Status.COMPLETED and "being" not in words else Status.PROCESSING
+
+
+def _statuses_of(words: list[str]) -> list[Status]:
+    """Returns the statuses that words or pairs of words mean; none if a word is neither a status nor a mere filler."""
+    said = []
+    for place, word in enumerate(words):
+        pair = _known(word + words[place + 1]) if place + 1 < len(words) else None
+        before = _known(words[place - 1] + word) if place else None
+        if meaning := pair or _known(word):
+            said.append(meaning.status)
+        elif word not in FILLERS and before is None:
+            return []
+    return said
+
+
+def is_unfinished(text: str) -> bool:
+    """Returns whether a text for people, or a code, says that the task goes on."""
+    plain = spaced(text).replace("-", " ")
+    return said_of(plain) is Status.PROCESSING or bool(re.search(UNFINISHED, plain.replace("n't", " not")))
