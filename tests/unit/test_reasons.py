@@ -214,6 +214,15 @@ class TestRetryable:
             *(({"message": "Flagged by moderation, try again later"}, False), ({"code": "Arrearage"}, False)),
             *(({"message": "Invalid image, please try again"}, False), ({"message": "Unauthorized"}, False)),
             *(({"message": "Task not found, please try again later"}, False),),
+            *(
+                ({"message": "This duration is unavailable, use 5 or 10"}, None),
+                ({"message": "connect ECONNREFUSED"}, True),
+            ),
+            *(({"message": "Model v1 is unavailable, switch to v2 and try again later"}, None),),
+            *(({"message": "Resolution 4k is temporarily unavailable for this model"}, None),),
+            *(({"message": "사용할 수 없는 모델입니다. 잠시 후 다시 시도하세요"}, None),),
+            *(({"message": "このモデルは利用できません。別のモデルをお試しください"}, None),),
+            *(({"message": "模型不可用 请切换其他模型后稍后再试"}, None),),
         ],
         ids=str,
     )

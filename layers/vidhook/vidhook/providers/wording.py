@@ -22,9 +22,19 @@ def _has(pattern: str, words: str) -> bool:
 
 # Names of machines and idioms that contain a word of a refusal. They are taken out before anything is looked for.
 HARMLESS = _pattern(
-    r"(?:network|auto ?scaling|admission|firewall|thread|memory) polic(?:y|ies)|gamut violations?|sensitive (?:field"
+    r"(?:violat\w+ (?:of )?(?:the |an? )?(?:following )?(?:new )?)?"
+    r"(?:(?:network|auto ?scaling|admission|firewall|thread|memory|password|resource|quota|group|origin|selinux"
+    r"|opa|kms|tls"
+    r"|concurrency|rate ?-?limit\w*|refund|cookie|referrer|backup|update|deployment|traffic|timeout|placement|queue"
+    r"|priority|restrictive|lockout|naming|tagging|logging|tenant|cluster|kubernetes|proxy|dns|s3) polic(?:y|ies)"
+    r"|(?:(?:row|column) ?-?level|pod|session|network|transport|database) ?-?security polic(?:y|ies)"
+    r"|following content ?-?security policy)(?: violat\w+)?|polic(?:y|ies) (?:header|directive)s?"
+    r"|gamut violations?|sensitive (?:field"
     r"|header)s?"
-    r"|explicit synchroni\w+|(?:load|white|colou?r) ?-?balanc\w+|balance of (?:the )?load|subscription to"
+    r"|explicit synchroni\w+|explicit (?=(?:\w+ (?:and \w+ )?){1,2}(?:is|are|was|must|required|needed|missing))"
+    r"|['\"]?children['\"]? (?:field|parameter|property|key|element|attribute|prop|array|list)s?"
+    r"|(?:field|parameter|property|key) ['\"]?children|(?:load|white|colou?r) ?-?balanc\w+"
+    r"|balance of (?:the )?load|subscription to"
     r"|permission bits?"
     r"|token count|(?:incorrect|invalid|illegal|unknown) key or (?:\w+ )?value|audit (?:\w+ )?(?:log|trail|table"
     r"|record|event"
@@ -35,7 +45,8 @@ HARMLESS = _pattern(
     r"|time|noise|context|locale|light|motion) ?-?sensitive|sensitive (?:to|about)|sensitivity|(?:retry|cache"
     r"|caching|cors|iam|bucket|scaling|retention|restart|scheduling|eviction|whitelist(?:ing)?|backoff|lifecycle"
     r"|routing"
-    r"|pull|access) polic(?:y|ies)|blocked by (?:the |a |an )?(?:firewall|cors|network|proxy|waf|cloudflare|thread)"
+    r"|pull|access) polic(?:y|ies)|blocked by (?:the |a |an )?(?:firewall|cors|network|proxy|waf|cloudflare"
+    r"|thread)(?: polic(?:y|ies))?"
     r"|(?:blocked|filtered) (?:thread|queue|io|call)s?|child (?:process|job|task|node)(?:es|s)?|minor (?:version"
     r"|issue|error|change|problem|bug|update|adjustment|fix|release|delay)s?|dead ?lock|guidelines? (?:image|map)s?"
     r"|internal polic(?:y|ies) (?:server|engine)|terms of (?:time|size|length)|kill switch|explicitly"
@@ -70,7 +81,8 @@ CONTENT_POLICY = _pattern(
     r"|text|video|output|input) audit|(?:(?:not|never|n't|fail\w* to) (?:pass|clear)\w*|fail(?:ed|s|ing)?)(?: the"
     r"| our| a| an)? (?:\w+ )?(?:audit|security check|inspection|review)(?! (?:log|entr|record"
     r"|service|writer))|data inspection (?:fail\w*|not|reject\w*)|violen(?:t|ce)|prohibit(?:ed|s|ion)?"
-    r"|forbidden (?:content|words?|terms?|subjects?)|banned (?:content|words?|terms?|prompts?)|inappropriate|offensive"
+    r"|forbidden (?:content|words?|terms?|subjects?)|banned (?:content|words?|terms?|prompts?)|inappropriate"
+    r"|offensive"
     r"|objectionable|obscen\w+|profan\w+|vulgar|nud(?:e|es|ity)|naked|sexual\w*|sexy|porn\w*|erotic\w*|explicit|lewd"
     r"|suggestive|fetish|copyright\w*|infring\w*|trademark\w*|intellectual property|similarity to (?:third|training"
     r"|existing)"
@@ -81,7 +93,8 @@ CONTENT_POLICY = _pattern(
     r"|individuals?)|minors|under ?-?age\w*|under (?:the age of )?18|children|kids|child (?:abuse|sexual|safety"
     r"|exploitation|nudity)|csam|(?:minor|danger|ip|people|celebrity|audio) (?:filter(?:ed)?|upload|input image)"
     r"|artist names?"
-    r"|words? (?:that )?we (?:do not|don't)|self ?-?harm\w*|suicid\w*|gore(?!-)|gory|blood(?:y(?! hell)|shed)|tortur\w+"
+    r"|words? (?:that )?we (?:do not|don't)|self ?-?harm\w*|suicid\w*|gore(?!-)|gory|blood(?:y(?! hell)|shed)"
+    r"|tortur\w+"
     r"|weapons?|firearms?|explosives?|drugs?|narcotics?|terroris\w+|extremis\w+|hate(?:ful)?|harass\w*|bully\w*"
     r"|racis[mt]|slurs?|harmful|illicit|illegal (?:content|activit\w+|acts?)|abus(?:e|ive)|disallowed"
     r"|adult (?:content|material|theme\w*|imagery|nud\w+|video|image|scene|subject|oriented)s?|adult\Z"
@@ -119,7 +132,7 @@ CONTENT_POLICY = _pattern(
     r"|不文明|不健康|赌博|毒品|自残|自杀|枪支|武器|宗教|政治|领导人|儿童|仇恨|歧视|隐私信息|触犯|违背|禁止(?:生成"
     r"|内容|词)|内容安全|安全过滤|过滤|実在の人物|著名人|許可されていない(?:内容|コンテンツ)|アダルト|금지된|음란"
     r"|폭력|유명인|실존 인물|contenido (?:bloqueado|rechazado|no permitido|sensible)|persona real|celebridad"
-    r"|menores de edad|未通过\S{0,6}审|审查|不宜",
+    r"|menores de edad|未通过\S{0,6}审|审查|不宜|真实(?:人物|人像|人脸)",
 )
 # The provider's own machinery broke, whatever other words its trace contains.
 BROKEN = _pattern(
@@ -128,7 +141,8 @@ BROKEN = _pattern(
     r"|invalid (?:pointer|memory|state|opcode|address)|cannot read propert\w+|of undefined|undefined is not|traceback"
     r"|stack ?trace|panic|core dumped"
     r"|segmentation fault|segfault|nil pointer|null pointer|nonetype|list index out of range|index out of (?:range"
-    r"|bounds)|unexpected keyword argument|object has no attribute|assert triggered|cuda|cudnn|nccl|gpu"
+    r"|bounds)|unexpected keyword argument|object has no attribute|assert triggered|illegal (?:memory"
+    r"|instruction|address)|cuda|cudnn|nccl|gpu"
     r"|out of (?:\w+ )?memory|memory limit|oom|no space left|disk full|killed|sigkill|sigterm|exit code|weights?"
     r"|checkpoint|model (?:file|host|server)s?|workers? (?:\w+ )?(?:died|crash\w*|lost|exit\w*|restart\w*|fail\w*)"
     r"|(?:upload|sav|stor|writ|copy|publish|deliver|persist)\w* (?:of )?(?:\w+ ){0,3}(?:output|outputs|result"
@@ -165,7 +179,8 @@ CROWDED = _pattern(
     r"|are )?available)?|(?:more|too much|unusual|extreme) (?:demand|load|traffic)"
     r"|experiencing (?:\w+ ){0,2}(?:demand|load|traffic|volume|congestion)|congest\w*|no (?:healthy|free|idle"
     r"|spare) (?:\w+ )?nodes?|swamped|too fast",
-    r"并发|频率(?:过高|限制)|过于频繁|请求(?:过多|频繁|过快)|限流|限速|繁忙|拥挤|负载|访问量过大|人数过多|排队人数|稍后提交"
+    r"并发|频率(?:过高|限制)|过于频繁|请求(?:过多|频繁|过快)|限流|限速|繁忙|拥挤|负载|访问量过大|人数过多"
+    r"|排队人数|稍后提交"
     r"|队列已满|调用频次|混雑|混み合|リクエストが多|レート制限|過負荷|요청이 너무 많|혼잡|과부하|사용량이 많"
     r"|속도 제한|demasiadas (?:solicitudes|peticiones)|sobrecarg|saturad|l[ií]mite de (?:velocidad|frecuencia)|拥堵"
     r"|高峰|排队(?:中|过多|过长|任务过多)|算力不足|资源(?:不足|紧张)|火爆",
@@ -177,7 +192,7 @@ QUOTA = _pattern(
     r"|recharge|top ?-?up|(?:set|plan|daily|weekly|monthly|usage|spending|spend|inference|hard|soft|active user"
     r"|account|trial|free|tier|budget) (?:\w+ )?(?:limit|cap|allowance|quota)s?|free tier|(?:free )?trial (?:has "
     r"|is |was )?(?:ended|over|expired|finished)|resource pack\w*|(?:not|isn't) (?:\w+ )?(?:in|included in|part of"
-    r"|available (?:in|on)) (?:your |the )?(?:current )?(?:plan|subscription|tier|package)|(?:plan|subscription"
+    r"|available (?:in|on|for|with)) (?:your |the )?(?:\w+ )?(?:plan|subscription|tier|package)|(?:plan|subscription"
     r"|tier) (?:does not|doesn't) (?:include|allow|support|cover)|upgrade (?:to (?:an? "
     r"|the )?(?:pro|paid|higher|premium|plus|max)|your (?:plan|account|subscription|tier))|subscription|subscribe"
     r"|purchase|allowance|prepaid|postpaid|unpurchased|not (?:been )?purchased|(?:have |has )?run out of (?:credits?"
@@ -215,8 +230,11 @@ BAD_FILE = _pattern(
     r"|链接|首帧|尾帧)\S{0,4}无法(?:读取|访问|下载|打开|获取|解析)|无法(?:读取|访问|下载|打开|获取|解析)(?:图片|视频"
     r"|音频|文件|素材|图像|链接)",
 )
+# The result is gone: it is no input, so nobody need look for a mistake of the caller.
+GONE_FILE = r"\A(?:文件|视频|结果|作品)(?:链接)?已?(?:过期|失效)"
 TIMEOUT = _pattern(
-    r"time ?-?outs?|timed ?-?out|deadline\w*|took (?:too long|longer than|more than)|(?:generation|task|job|run"
+    r"time ?-?outs?|e(?:socket)?timedout|timed ?-?out|deadline\w*|took (?:too long|longer than|more than)"
+    r"|(?:generation|task|job|run"
     r"|execution|processing|prediction) (?:time )?(?:has )?exceeded \d+ ?(?:s|sec|seconds|m|min|minutes|h|hours)"
     r"|ran out of time|time limit|response time exceeded|in (?:the )?queue (?:for )?too long|max(?:imum)? (?:wait\w*"
     r"|(?:queue |queu\w+ )?time|runtime"
@@ -232,7 +250,8 @@ CANCELLED = _pattern(
     r"|a )?(?:user|client|customer|caller|owner|operator|admin\w*)|(?:user|client|caller) (?:has |have )?(?:abort\w*"
     r"|stopp\w*|closed|disconnected|left|interrupted)|withdrawn by|manually (?:stopped|terminated|ended|interrupted)"
     r"|stopped manually",
-    r"取消|撤销|终止任务|被(?:管理员|用户|系统)(?:终止|停止|中断)|手动终止|キャンセル|中止され|취소|중단되었|cancelad|anulad|用户(?:已|主动|手动)?(?:终止"
+    r"取消|撤销|终止任务|被(?:管理员|用户|系统)(?:终止|停止|中断)|手动终止|キャンセル|中止され|취소|중단되었"
+    r"|cancelad|anulad|用户(?:已|主动|手动)?(?:终止"
     r"|停止|中断)",
 )
 AUTH = _pattern(
@@ -285,7 +304,8 @@ PASSING = _pattern(
     r"|network) (?:\w+ )?exception|unavailable|outage|(?:temporar|transient|intermittent)\w*|maintenance|bad gateway"
     r"|gateway|status 50[0234]|(?:returned|http|code|error) (?:50[0234]|529)|is down|are down|went down|offline"
     r"|(?:connection|stream|runner|peer) (?:was |is )?(?:reset|refused|closed|lost|error|aborted|dropped"
-    r"|disconnect\w*)|disconnect\w*|reset before|unreachable|scheduling failure|failed to schedule"
+    r"|disconnect\w*)|disconnect\w*|reset before|econn\w+|enotfound|epipe|eai again|socket hang ?up|unreachable"
+    r"|scheduling failure|failed to schedule"
     r"|could not be scheduled|(?:spot|host|node) (?:\w+ )?(?:interrupt\w*|preempt\w*|terminat\w*)|preempt\w*"
     r"|interrupt\w*|evict\w*|on our (?:side|end)|downstream (?:service )?error|upstream (?:service )?error"
     r"|server had an error|could not be started|glitch\w*|hiccup\w*|(?:is|are|still) (?:booting|starting up"
@@ -366,8 +386,15 @@ AGAIN = _pattern(
 ANOTHER = _pattern(
     r"different|another|modif(?:y|ying|ied)|chang(?:e|ing)|adjust(?:ing)?|rephras\w*|rewrit\w*|edit(?:ing)?"
     r"|remov(?:e|ing)|replac(?:e|ing)|(?:do|should|must) not (?:retry|try|be retried)|don't (?:retry|try)"
-    r"|not retr(?:y|ya)\w*|non-?retr\w+|will not help|no use",
-    r"修改|更换|调整|请勿重试|不要重试|変更|修正|변경|수정|cambie|cambiar|modifique",
+    r"|not retr(?:y|ya)\w*|non-?retr\w+|will not help|no use|switch(?:ing)? to|instead|use (?:\w+ )?\d\w*|pick|choose"
+    r"|select|selected|upgrade|(?:this|that|your|the) (?:\w+ )?(?:duration|resolution|ratio|size|voice|style"
+    r"|plan|option"
+    r"|feature|effect|template|format|mode)(?: you \w+)? (?:is|are)|for (?:this|your|that) (?:\w+ )?(?:model"
+    r"|plan|account"
+    r"|region|country)",
+    r"修改|更换|调整|请勿重试|不要重试|切换|改用|换一|其他模型|变更|変更|修正|別の|他の|このモデル|変えて|변경"
+    r"|수정|다른 "
+    r"|사용할 수 없는|cambie|cambiar|modifique|otro\b|otra\b",
 )
 TROUBLE = _pattern(
     r"(?:unknown|unexpected) (?:\w+ )?(?:error|exception|failure)s?|(?:something|anything) went wrong|crash\w*",
@@ -380,6 +407,7 @@ RULES: tuple[tuple[Category, tuple[str, ...]], ...] = (
     (Category.CONTENT_POLICY, (CONTENT_POLICY,)),
     (Category.PROVIDER, (BROKEN, CROWDED)),
     (Category.QUOTA, (QUOTA,)),
+    (Category.EXPIRED, (GONE_FILE,)),
     (Category.INVALID_INPUT, (BAD_FILE,)),
     (Category.TIMEOUT, (TIMEOUT,)),
     (Category.CANCELLED, (CANCELLED,)),
