@@ -71,7 +71,7 @@ class Planner:
     def pause(self, seen: Seen) -> int:
         pacer, at = self._pacer(seen), BEGAN + seen.age
         if not seen.answers:
-            return pacer.first_pause(SUBMISSION, at)
+            return pacer.first_pause(SUBMISSION, at).seconds
         *before, latest = self._polls(pacer, seen.answers)
         watch = Watch(SUBMISSION, BEGAN, polls=len(seen.answers) - 1, history=tuple(before))
         return pacer.pause(watch, Reading("snapshot", _snapshot(seen.answers[-1])), at, latest.hints).seconds

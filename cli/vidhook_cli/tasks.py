@@ -103,14 +103,14 @@ def retry(task: str, deadline_seconds: int | None) -> None:
 def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
     """Returns all that happened to a task, as rows of at, what and detail, oldest first."""
     start = watch.history[0].at if watch.history else watch.submitted_at
-    rows: list[tuple[float, str, str]] = [(watch.submitted_at, "submitted", watch.execution)]
+    rows: list[tuple[float, str, str]] = [
+        (watch.submitted_at, "submitted", f"{watch.execution}{_paused(*watch.first)}")
+    ]
     if watch.polls > len(watch.history):
         rows.append((start - 0.001, "polls", f"{watch.polls - len(watch.history)} earlier ones are not shown"))
     for poll in watch.history:
         progress = f" {poll.progress} %" if poll.progress is not None else ""
-        why = f" ({poll.why.replace('_', '-')})" if poll.why else ""
-        pause = f", pause {poll.pause} s{why}" if poll.pause else ""
-        rows.append((poll.at, "poll", f"{poll.answer}{progress}{pause}"))
+        rows.append((poll.at, "poll", f"{poll.answer}{progress}{_paused(poll.pause, poll.why)}"))
     if watch.retried_at is not None:
         rows.append((watch.retried_at, "retried", f"{watch.retries}: a new deadline, and a poll at once"))
     for event in ledger.events(watch.id):  # none yet, one or, after a retry, two; or it is no longer stored
@@ -121,6 +121,11 @@ def timeline(watch: Watch, ledger: Ledger) -> list[dict[str, Any]]:
             detail = f"{event_id[:10]}... to {subscriber_id}: {made.outcome} ({made.status or made.kind}){then}"
             rows.append((made.at, f"attempt {made.number}", detail))
     return [{"at": iso(at), "what": what, "detail": detail} for at, what, detail in sorted(rows)]
+
+
+def _paused(seconds: int | None, why: str | None) -> str:
+    because = f" ({why.replace('_', '-')})" if why else ""
+    return f", pause {seconds} s{because}" if seconds else ""
 
 
 def _end(event: Event) -> list[tuple[float, str, str]]:

@@ -10,7 +10,8 @@ from tests.integration.world import Answer, World, event_of, says
 from vidhook.errors import BadSubmission, Conflict
 from vidhook.event import Event
 from vidhook.submit import MOST_CALLBACKS
-from vidhook.task import DeliveryState, SubscriberState, Watch, derived_id
+from vidhook.task import DeliveryState, SubscriberState, Watch, derived_id, watch_id
+from vidhook_cli.tasks import timeline
 
 
 def nested(world: World, **fields: Any) -> Any:
@@ -71,6 +72,10 @@ def test_an_expected_duration_shapes_the_first_pause(world: World) -> None:
     """A task of an hour need not be asked about every minute, nor one of ten seconds only once."""
     pauses = [world.submit(f"t{each}", expected_seconds=each).pause for each in (10, 100, 1_000)]
     assert pauses == sorted(set(pauses))
+    watch = world.ledger.watch(watch_id("acme", "t100"))
+    assert watch.first == (pauses[1], "expected")
+    submitted = timeline(watch, world.ledger)[0]
+    assert submitted["detail"] == f"{watch.execution}, pause {pauses[1]} s (expected)"
 
 
 class TestFromTheWatchItself:

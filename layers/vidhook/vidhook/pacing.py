@@ -37,14 +37,14 @@ class Pacer:
     factor: float = 1.0
     budgets: Mapping[str, Budget] = field(default_factory=dict)
 
-    def first_pause(self, submission: Submission, now: float) -> int:
-        """Returns the seconds to pause before the first poll; for a task that is followed already, none is planned."""
+    def first_pause(self, submission: Submission, now: float) -> Pause:
+        """Returns the pause before the first poll; for a task that is followed already, none is planned."""
         watch = Watch(submission, submitted_at=now)
         budget = self.budget_of(submission.provider)
         with suppress(NotFound):
             if budget and self.ledger.watch(watch.id):
                 budget = Budget()
-        return self._pause(watch, None, now, {}, budget).seconds
+        return self._pause(watch, None, now, {}, budget)
 
     def pause(self, watch: Watch, reading: "Reading | None", at: float, hints: Mapping[str, float]) -> Pause:
         """Returns the pause after the poll at `at`. `reading` is None without an answer; `hints` are those in it."""

@@ -70,7 +70,8 @@ class Intake:
         self._check_against_stack(submission)
         now = self.clock.now()
         pause = self.pacer.first_pause(submission, now)
-        watch, created = self.ledger.claim(submission, execution or submission.id, pause, now)
+        name = execution or submission.id
+        watch, created = self.ledger.claim(submission, name, pause.seconds, now, why=pause.why)
         if not created:
             _check_against_first(raw, watch)
             if submission.callback_url is not None:
@@ -81,10 +82,10 @@ class Intake:
                 # Read after the token is written: either the event is seen here, or publishing sees the token.
                 watch = self.ledger.watch(watch.id)
             if not watch.settled:
-                self.machines.start_watch(watch.execution, watch.id, pause)
+                self.machines.start_watch(watch.execution, watch.id, pause.seconds)
         if watch.event_id is not None and (token is not None or execution is not None):
             self._answer_at_once(watch)
-        return Submitted(watch, created, pause)
+        return Submitted(watch, created, pause.seconds)
 
     def _check_against_stack(self, submission: Submission) -> None:
         """Raises BadSubmission for a submission that fits the schema, but not this stack or its provider."""

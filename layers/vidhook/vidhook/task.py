@@ -222,6 +222,7 @@ class Watch:
     """Our following of one task.
 
     execution: the name of the state machine's execution that follows it. paused: the sum of all pauses, in seconds.
+    first: the pause before the first poll, in seconds, and why it was so long; earlier versions did not note it.
     history: the latest polls, oldest first. store_failures: how often storing the video failed. uploads: by role, what
     is stored, or goes into the bucket in parts. detected_at: when a poll found the task settled. last_progress: the
     latest poll that subscribers were notified of. doubted_at: the age at which the provider first answered as if the
@@ -236,6 +237,7 @@ class Watch:
     execution: str = ""
     polls: int = 0
     paused: int = 0
+    first: tuple[int, str] = (0, "")
     store_failures: int = 0
     uploads: dict[str, Upload] = field(default_factory=dict)
     history: tuple[Poll, ...] = ()

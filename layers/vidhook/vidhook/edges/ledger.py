@@ -134,12 +134,14 @@ class Ledger:
 
     # Watches
 
-    def claim(self, submission: Submission, execution: str, pause: int, now: float) -> tuple[Watch, bool]:
+    def claim(
+        self, submission: Submission, execution: str, pause: int, now: float, *, why: str = ""
+    ) -> tuple[Watch, bool]:
         """Returns the watch of this task, and whether this call made it: a task submitted twice has one watch.
 
-        `execution` is the name of the execution that will follow it, after `pause` seconds.
+        `execution` is the name of the execution that will follow it, after `pause` seconds; `why` it pauses so long.
         """
-        watch = Watch(submission, submitted_at=now, execution=execution, paused=pause)
+        watch = Watch(submission, submitted_at=now, execution=execution, paused=pause, first=(pause, why))
         item = {
             **_key(watch.id, "watch"),
             "submission": serialize(asdict(submission)),
@@ -147,6 +149,7 @@ class Ledger:
             "execution": execution,
             "polls": 0,
             "paused": pause,
+            "first": serialize([pause, why]),
             "list": "watches",
             "listed_at": _sortable(now, watch.id),
             "due": _due("watch", watch.id),
@@ -1390,6 +1393,7 @@ def _watch(item: Item) -> Watch:
         execution=item["execution"],
         polls=item["polls"],
         paused=item["paused"],
+        first=tuple(json.loads(item.get("first", '[0, ""]'))),
         store_failures=item.get("store_failures", 0),
         uploads={role: Upload(**upload) for role, upload in json.loads(item.get("uploads", "{}")).items()},
         history=tuple(Poll(**entry) for entry in json.loads(item.get("history", "[]"))),
