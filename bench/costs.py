@@ -335,6 +335,7 @@ class Video(Download):
         content = b"\x00\x00\x00\x18ftypmp42" + bytes(4_096)
         self.status, self.headers, self.content_type, self.length = 200, {}, "video/mp4", len(content)
         self.packed = False
+        self.coding = ""
         self._left = io.BytesIO(content)
 
     def read_some(self, most: int) -> bytes:
