@@ -135,7 +135,11 @@ class TestDoubtfulEnds:
             "https://cdn.example/v.mp4",
         )
 
-    @pytest.mark.parametrize("doubt", [Answer(404), says("completed")], ids=["404", "no link"])
+    @pytest.mark.parametrize(
+        "doubt",
+        [Answer(404), says("completed"), says("", 400, error={"message": "the task record expired"})],
+        ids=["404", "no link", "expired"],
+    )
     def test_a_link_that_was_seen_outlives_its_task(self, world: World, watch: str, doubt: Answer) -> None:
         """Some providers forget a task as soon as it is done."""
         world.wait(300)

@@ -97,6 +97,24 @@ class TestSaidOrConcluded:
                 "正在渲染",
                 "実行中です",
                 "아직 완료되지 않았습니다",
+                *("In queue, position 3", "Waiting for a worker", "Video is being transcoded", "Check back later"),
+                *("Under review", "Expected status succeeded, got processing", "Results pending"),
+                "Try again when the task is completed",
+                *("任务尚未开始", "转码中", "请耐心等待", "正在产生影片", "审核中"),
+                *(
+                    "動画を生成しています",
+                    "完了していません",
+                    "キューに入っています",
+                    "대기열에 있습니다",
+                    "준비되지 않았습니다",
+                ),
+                *(
+                    "Wird verarbeitet",
+                    "La vidéo n'est pas encore prête",
+                    "Em processamento",
+                    "In corso",
+                    "\u0412 обработке",
+                ),
                 "The video hasn't been generated yet",
                 "Video isn\u2019t ready",
                 "Task is yet to be processed",
@@ -120,6 +138,7 @@ class TestSaidOrConcluded:
             *("The task could not be completed", "This model is not available in your region", "Image is not valid"),
             "The video was not generated because the prompt violates our policy",
             *("API key is not activated yet", "This model does not support image input yet"),
+            *("Account is under dispute", "服务正在维护的模型不支持", "Die Karte ist noch nicht freigeschaltet"),
             *("Processing failed", "Not accepted", "处理中断", "Running out of memory", "Processing is not supported"),
         ],
     )
@@ -141,8 +160,12 @@ class TestSaidOrConcluded:
     def test_the_tasks_own_status_counts_under_any_http_status(self, status: int, word: str) -> None:
         """Some providers answer with the status code of what became of the task."""
         body = {"id": "t1", "status": word, "metadata": {"url": LINK}}
-        got = reading(body, status=status)
-        assert (got.outcome, got.snapshot) == ("snapshot", reading(body).snapshot)
+        got, plain = reading(body, status=status).snapshot, reading(body).snapshot
+        assert got is not None
+        assert plain is not None
+        assert (got.status, got.sources) == (plain.status, plain.sources)
+        # Where the HTTP status is one of trouble that passes, a failure has to be confirmed.
+        assert got.said == (word != "failed" or status in (400, 404, 410, 422))
 
     @pytest.mark.parametrize(
         ("status", "body"),
@@ -215,6 +238,17 @@ class TestCompletedWithoutALink:
         assert got.inferred
         assert outcome(reading({"id": "t1", "status": "completed", "detail": said})) == (Status.COMPLETED, None)
 
+    @pytest.mark.parametrize("said", ["Content moderation passed", "NSFW: false", "审核通过", "20 credits used"])
+    @pytest.mark.parametrize("place", ["reason", "error", "detail", "failure_reason", "error_message"])
+    def test_an_all_clear_at_the_error_place_is_no_reason(self, place: str, said: str) -> None:
+        """The film at the content path is paid for."""
+        assert outcome(reading({"id": "t1", "status": "completed", place: said})) == (Status.COMPLETED, None)
+
+    def test_a_mere_text_against_a_content_path_has_to_be_confirmed(self) -> None:
+        """Words may be misread; a code is not."""
+        got = reading({"id": "t1", "status": "completed", "reason": "refused by the content filter"})
+        assert (outcome(got)[1], got.inferred) == (Category.CONTENT_POLICY, True)
+
     @pytest.mark.parametrize("said", ["Video generated successfully", "No error", "Task completed.", "生成成功"])
     def test_success_at_the_error_place_is_no_reason(self, said: str) -> None:
         """Some providers fill it on every answer."""
@@ -256,6 +290,10 @@ class TestWords:
             *(("未完成", "processing"), ("moderation_passed", "processing"), ("pending_moderation", "processing")),
             *(("waiting_to_be_completed", "processing"), ("retrying_failed_upload", "processing")),
             *(("almost_done", "processing"), ("draft_completed", "processing"), ("preview_ready", "processing")),
+            *(("processing_failed", "failed"), ("cancelled_by_user", "failed"), ("FAILED_PERMANENTLY", "failed")),
+            *(("blocked_by_moderation", "failed"), ("nsfw_detected", "failed"), ("审核未通过", "failed")),
+            *(("OK", "completed"), ("video_processed", "completed"), ("pending_cancel", "processing")),
+            *(("frames_generated", "processing"), ("processing_completed", "processing"), ("готово", "completed")),
             *(("生成完毕", "completed"), ("완료되었습니다", "completed"), ("生成に失敗しました", "failed")),
         ],
     )
@@ -294,6 +332,16 @@ class TestWords:
         assert (outcome(got), got.inferred) == ((Status.COMPLETED, None), True)
         got = reading({"data": {"id": "t1", "status": word}}, "vicsee")
         assert (outcome(got)[0], got.inferred) == (Status.FAILED, True)
+
+    @pytest.mark.parametrize(
+        "word",
+        ["转存失败", "水印失败", "save_failed", "transcode_failed", "notify_failed", "lipsync_failed", "hls_failed"],
+    )
+    def test_any_failure_of_something_else_is_none_of_the_film_beside_it(self, word: str) -> None:
+        """Nobody can list all steps; without the film it is the end."""
+        got = reading({"id": "t1", "status": word, "video_url": LINK})
+        assert (outcome(got), got.inferred) == ((Status.COMPLETED, None), True)
+        assert outcome(reading({"data": {"id": "t1", "status": word}}, "vicsee"))[0] == Status.FAILED
 
     @pytest.mark.parametrize("done", [{"progress": 100}, {"completed_at": 1_777_288_000}])
     def test_a_running_word_beside_all_that_ends_a_task_is_remembered(self, done: dict[str, int]) -> None:
@@ -420,6 +468,25 @@ class TestWhichPartIsTheTask:
         assert (alone.outcome, alone.inferred) == ("retry", False)
         linked = reading({"status": "success", "id": "row_7", "url": LINK})
         assert outcome(linked)[0] == Status.COMPLETED
+
+    @pytest.mark.parametrize("word", ["success", "ok", "error", "fail"])
+    def test_a_word_with_an_id_of_another_is_about_the_request(self, word: str) -> None:
+        """It is that of the request, which may have gone wrong."""
+        got = reading({"status": word, "id": "req_1", "message": "Internal server error"})
+        assert (got.outcome, got.inferred) == ("retry", False)
+
+    @pytest.mark.parametrize("envelope", ["success", "ok", 200, 0, 1])
+    def test_an_envelopes_word_gives_way_to_the_tasks_in_the_same_object(self, envelope: object) -> None:
+        """Some relays write both side by side."""
+        body = {"status": envelope, "task_id": "t1", "video_url": LINK}
+        for word, status in (("processing", Status.PROCESSING), ("failed", Status.FAILED), ("done", Status.COMPLETED)):
+            assert outcome(reading({**body, "task_status": word}))[0] == status, word
+
+    def test_a_failing_word_beside_a_reason_that_goes_on_is_no_sure_end(self) -> None:
+        """Relays say `error` for a question that came too early."""
+        for word, expected in (("error", "retry"), ("failed", "snapshot")):
+            got = reading({"id": "t1", "status": word, "message": "Video is still processing"})
+            assert (got.outcome, got.inferred) == (expected, expected == "snapshot")
 
     def test_of_several_tasks_the_one_that_was_asked_for_counts(self) -> None:
         """Some APIs answer with a list."""

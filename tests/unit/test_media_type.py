@@ -76,6 +76,10 @@ OTHERS = [
     b"\xff\xf1\x50\x80\x03\xdf\xfc\xde",
     b"OggS\x00\x02" + bytes(20) + b"\x01\x13OpusHead",
     b"\xfd7zXZ\x00\x00\x04",
+    b"#!AMR\n\x3c\x91",
+    b"FORM\x00\x01\x00\x00AIFFCOMM",
+    b"\r\n%PDF-1.4\n\xe2\xe3",
+    b"PK\x07\x08PK\x03\x04",
     b"BZh91AY&SY\x00\x01",
     b"\x28\xb5\x2f\xfd\x24\x00",
     b"video.mp4".ljust(257, b"\x00") + b"ustar\x0000",
@@ -110,6 +114,7 @@ TEXTS = [
     b"<svg xmlns='http://www.w3.org/2000/svg'/>",
     b"G" * SNIFF_BYTES,
     PROSE.encode() + b"\x00",
+    b"Not found\x00",
     b"Your video \x00 is being made.\x1b[0m" + PROSE.encode(),
     *(
         code.encode("utf-16-le")

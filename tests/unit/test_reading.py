@@ -254,7 +254,9 @@ class TestEnvelopes:
         assert answer({"status": "error", "message": "Invalid API key"}, name).key_refused
         assert answer({"status": "fail", "message": "Rate limit exceeded"}, name).outcome == "retry"
         assert answer({"status": "success", "data": None}, name).outcome == "retry"
-        assert snapshot({"status": "error", "id": "t", "task_id": "t"}, name).status == Status.FAILED
+        with_its_id = {"status": "error", "id": "t", "task_id": "t"}
+        assert snapshot(with_its_id, name, task_id="t").status == Status.FAILED
+        assert answer(with_its_id, name, task_id="another").outcome == "retry"
         assert snapshot({"status": "success", "url": "https://cdn.example/v.mp4"}, name).status == Status.COMPLETED
 
 

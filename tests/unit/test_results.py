@@ -75,6 +75,18 @@ class TestHowALinkIsWritten:
             (f"{FILM}. Enjoy!", FILM),
             (f"视频已生成\uff1a{FILM}\uff0c请在24小时内下载", FILM),
             (f"\ufeff{FILM}\u200b", FILM),
+            (f"{FILM}\uff0c有效期24小时", FILM),
+            (f"{FILM}请在24小时内下载", FILM),
+            (f"{FILM}?sig=a\uff0c请下载", f"{FILM}?sig=a"),
+            (f"{FILM}?sig=a (valid 24h)", f"{FILM}?sig=a"),
+            (f"{FILM}.", FILM),
+            (f"\u201c{FILM}\u201d", FILM),
+            (f"\xab{FILM}\xbb", FILM),
+            (f"https://cdn.example/cover.jpg\u3001{FILM}", FILM),
+            ("https://cdn.example/v?name=my film.mp4", "https://cdn.example/v?name=my%20film.mp4"),
+            ("Your video: https://vod.example/8f3a?sig=x", "https://vod.example/8f3a?sig=x"),
+            ('<video src="https://vod.example/8f3a?a=1&amp;b=2">', "https://vod.example/8f3a?a=1&b=2"),
+            ("https:\\/\\/cdn.example\\/film.mp4", FILM),
             ("https://cdn.example/a\u200db\xa0c.mp4", "https://cdn.example/a%E2%80%8Db%C2%A0c.mp4"),
         ],
     )
@@ -112,6 +124,8 @@ class TestHowALinkIsWritten:
             " ",
             "//[bad/a",
             "See https://help.example/docs for more",
+            "/",
+            "/imagine a cat",
             "[docs](#docs)",
             "[docs](https://",
         ],
@@ -146,6 +160,18 @@ class TestTheFilmWins:
             {"video": "https://cdn.example/in.mp4", "resultJson": json.dumps({"resultUrls": [FILM]})},
             {"url": FILM, "output": {"url": "https://cdn.example/thumb.jpg"}},
             {"VideoUrl": FILM, "Thumbnail": "https://cdn.example/thumb.jpg"},
+            {"video_url": "https://cdn.example/in.mp4", "output": FILM},
+            {"video_url": "https://cdn.example/in.mp4", "result_url": FILM},
+            {"video_urls": ["https://cdn.example/in.mp4"], "output": FILM},
+            {"content": [{"url": "https://cdn.example/in.mp4"}], "video_url": FILM},
+            {"file": {"download_url": FILM}},
+            ["https://cdn.example/film.mp4?x-oss-process=video/snapshot,t_1000,f_jpg", FILM],
+            [{"type": "thumbnail", "url": "https://cdn.example/t.jpg"}, {"type": "text-to-video", "url": FILM}],
+            [{"type": "reference_to_video", "url": FILM}, "https://cdn.example/t.jpg"],
+            [{"name": "cover", "url": "https://vod.example/1b2c"}, {"name": "video", "url": FILM}],
+            ["https://vod.example/thumbnails/8f3a", FILM],
+            ["https://cdn.example/c.jpg", f"Here is your video: {FILM}"],
+            f"![](https://vod.example/1b2c) [video]({FILM})",
         ],
         ids=str,
     )
@@ -233,6 +259,46 @@ class TestTheFilmWins:
         }
         assert completed(task, "vicsee").status == Status.FAILED
 
+    @pytest.mark.parametrize("name", ["no_watermark", "without-watermark", "watermark_free", "watermark_removed"])
+    def test_a_film_without_a_watermark_is_better_than_one_with_it(self, name: str) -> None:
+        """Some providers give both."""
+        clean = f"https://cdn.example/film_{name}.mp4"
+        assert url(["https://cdn.example/film_watermark.mp4", clean]) == clean
+
+    @pytest.mark.parametrize(
+        "task",
+        [
+            {"video": "https://input.example/mine.mp4", "output": None},
+            {"url": "https://cdn.example/cover.jpg"},
+            {"images": ["https://input.example/mine.png"]},
+            {"some_new_name": FILM},
+        ],
+        ids=str,
+    )
+    def test_a_link_that_is_hardly_the_film_is_believed_only_when_nothing_better_comes(self, task: Any) -> None:
+        """The film's link may follow in a moment."""
+        provider = parse('name = "own"\nbase_url = "https://own.example"\nformat = "generic"\n')
+        body = json.dumps({"task_id": "t1", "status": "completed", **task}).encode()
+        asked: dict[str, Any] = {"status": 200, "headers": {}, "body": body, "now": 1_777_288_860.0, "task_id": "t1"}
+        assert read(provider, **asked, age_seconds=20.0).outcome == "retry"
+        got = read(provider, **asked, age_seconds=900.0)
+        assert got.snapshot is not None
+        assert (got.snapshot.status, got.inferred) == (Status.COMPLETED, True)
+
+    @pytest.mark.parametrize(
+        "task",
+        [
+            {"content": [{"type": "video_url", "url": "https://input.example/mine.mp4", "role": "reference_video"}]},
+            {"url": "https://api.own.example/gateway/v1/jobs/t1"},
+            {"input": {"video_url": "https://input.example/mine.mp4"}, "params": {"x": FILM}},
+        ],
+        ids=str,
+    )
+    def test_an_input_or_the_question_itself_is_never_the_film(self, task: Any) -> None:
+        """It would be told and stored as what was paid for."""
+        text = FILE.replace('assets.result = "output"', 'format = "generic"')
+        assert completed(task, text=text).status == Status.FAILED
+
     def test_a_place_may_lead_into_json_in_a_string(self) -> None:
         """Kie and others give a part of the answer as text; a prompt that is JSON stays a text."""
         text = FILE.replace('"output"', '"response.output.link"') + 'answer.prompt = "prompt"\n'
@@ -278,6 +344,7 @@ class TestTheKey:
             ),
             *("Expires=1795255200", "auth_key=1-0-0-a", "a=1&sign=b", "x-oss-signature=a"),
             *("x-expires=1&x-signature=a", "hdnts=exp=1~hmac=a", "wsSecret=a&wsTime=1", "verify=1-a", "hmac=a"),
+            *("token=a", "e=1777&token=a", "_jwt=a.b.c", "access_token=a", "X%2DAmz%2DSignature=a", "a=1;Signature=b"),
         ],
     )
     def test_a_link_with_a_signature_of_its_own_goes_without_the_key(self, query: str) -> None:

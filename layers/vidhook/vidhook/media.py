@@ -24,6 +24,7 @@ SIGNATURES = (  # offset, bytes at this offset, media type
     (0, b"%PDF-", "application/pdf"),
     (0, b"PK\3\4", "application/zip"),
     (0, b"PK\5\6", "application/zip"),
+    (0, b"PK\7\x08", "application/zip"),
     (0, b"\x1f\x8b", "application/gzip"),
     (0, b"Rar!\x1a\7", "application/x-rar-compressed"),
     (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
@@ -33,6 +34,7 @@ SIGNATURES = (  # offset, bytes at this offset, media type
     (257, b"ustar", "application/x-tar"),
     (0, b"ID3", "audio/mpeg"),
     (0, b"fLaC", "audio/flac"),
+    (0, b"#!AMR", "audio/amr"),
     (0, b"II*\0", "image/tiff"),
     (0, b"MM\0*", "image/tiff"),
     (0, b"\0\0\1\0", "image/x-icon"),
@@ -43,7 +45,9 @@ SIGNATURES = (  # offset, bytes at this offset, media type
 )
 PATTERNS = (
     (rb"BM.{4}\0{4}", "image/bmp"),
-    (rb"OggS.{22,60}(?:OpusHead|\x01vorbis|Speex  )", "audio/ogg"),
+    (rb"OggS.{22,60}(?:OpusHead|\x01vorbis|Speex  |\x7fFLAC)", "audio/ogg"),
+    (rb"FORM.{4}AIF[FC]", "audio/aiff"),
+    (rb"\s{1,100}%PDF-", "application/pdf"),
     (rb"OggS\0", "video/ogg"),
     (rb"RIFF.{4}WEBP", "image/webp"),
     (rb"RIFF.{4}AVI ", "video/x-msvideo"),
@@ -148,7 +152,7 @@ def _is_sound(head: bytes) -> bool:
 
 def _may_be_text(head: bytes) -> bool:
     """Whether bytes of no known file are a damaged text, or one in UTF-16 or UTF-32 without a mark."""
-    if len(BINARY.findall(head)) <= ODD_IN_TEXT * len(head) and _is_utf8(head):
+    if len(BINARY.findall(head.rstrip(b"\0"))) <= ODD_IN_TEXT * len(head) and _is_utf8(head):
         return True
     content = head[: len(head) // 4 * 4]
     return len(content) >= WIDE_BYTES and any(LETTERS.fullmatch(content.decode(code, "replace")) for code in WIDE)

@@ -162,7 +162,7 @@ def _concluded(snapshot: Snapshot | None, latest: Snapshot | None, error: TaskEr
     """Returns the end that the answers have suggested long enough. A link that was seen outlives its task."""
     if snapshot is not None and snapshot.status is Status.COMPLETED:
         return snapshot
-    gone = error is not None and error.category in (Category.NOT_FOUND, Category.NO_RESULT)
+    gone = error is not None and error.category in (Category.NOT_FOUND, Category.NO_RESULT, Category.EXPIRED)
     if gone and latest is not None and latest.sources:
         return _completed(latest)
     return failed(snapshot or latest, error)

@@ -73,9 +73,10 @@ _WITH_KEY = re.compile(rf"(?=.*\{{key\}}){_HEADER_VALUE.pattern}")
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]")
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
 _NUMBER = re.compile(r"\s*([+-]?)\s*([0-9]+)(?:\.0+|(\.[0-9]+))?\s*")
+_DASH = re.compile("[\u2010-\u2015\u2212]")
 _PLACEHOLDER = re.compile(r"\{\s*(\w[\w:.-]*)\s*\}")
 # What other languages write where a placeholder stands: ${task_id}, {{task_id}}, {}, {task_id!r}, {task_id?}.
-_MISWRITTEN = re.compile(r"\$\{|\{\s*\{\s*\w+\s*\}\s*\}|\{\s*\}|\{\s*(?:task_id|key)\s*[^\s}:\w]")
+_MISWRITTEN = re.compile(r"\$\{|\{\s*\{\s*\w+\s*\}\s*\}|\{\s*\}|\{\s*(?:task_id|key)\b(?!\s*(?::path)?\s*\})")
 # Headers that hold credentials: a fixed one would be a secret in a file.
 _CREDENTIALS = ("authorization", "proxy-authorization", "x-api-key", "api-key", "apikey", "x-auth-token", "cookie")
 _TASK_ID = ("task_id", "task_id:path")
@@ -116,7 +117,7 @@ def fold(word: str) -> str:
     -1 is not 1, whatever sign of minus it has.
     """
     word = word[:LONGEST_WORD]
-    plain = word if word.isascii() else unicodedata.normalize("NFKC", word).replace("\N{MINUS SIGN}", "-")
+    plain = word if word.isascii() else _DASH.sub("-", unicodedata.normalize("NFKC", word))
     if number := _NUMBER.fullmatch(plain):
         return f"{number[1].strip('+')}{number[2]}{number[3] or ''}"
     return _BETWEEN_WORDS.sub("", plain).casefold()

@@ -16,10 +16,10 @@ from vidhook.errors import BadInput
 from vidhook.providers.expressions import search
 from vidhook.providers.file import Provider, content_url, fold, task_request
 from vidhook.providers.reasons import Guess, Reason, category, guess, merge_reasons, task_error, upper_snake
-from vidhook.providers.results import Found, Rank, best, is_image, link_expiry, needs_key, type_of
+from vidhook.providers.results import Found, Rank, anywhere, best, is_image, link_expiry, needs_key, type_of
 from vidhook.providers.statuses import Meaning, is_unfinished, meaning_of, said_of
 from vidhook.providers.values import count, document, embedded, opened, percent, text
-from vidhook.providers.wording import is_down, prepared, spaced
+from vidhook.providers.wording import is_all_clear, is_down, prepared, spaced
 from vidhook.redaction import without_key
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
@@ -36,10 +36,12 @@ AS_HTTP: dict[Category | None, int] = {
     Category.CONTENT_POLICY: 400,
     Category.INVALID_INPUT: 400,
 }
-ENVELOPE_WORDS = {"success", "fail", "error"}
+ENVELOPE_WORDS = {"success", "fail", "error", "ok"}
 WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
 # Links that do not show that a task is completed: a preview stands in the answer of a running one too.
-UNCONVINCING = {Rank.CONTENT, Rank.PREVIEW, Rank.OTHER, Rank.MENTIONED, Rank.ECHO}
+UNCONVINCING = {Rank.CONTENT, Rank.MENTIONED, Rank.PREVIEW, Rank.OTHER, Rank.UNCLEAR}
+# Those that do not even show it when the provider says so: the film's link may follow.
+DOUBTFUL = {Rank.PREVIEW, Rank.OTHER, Rank.UNCLEAR}
 MOST_TASKS = 100  # of a list in an answer
 MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
 T = TypeVar("T")
@@ -137,8 +139,8 @@ class _Exchange:
         """
         found: tuple[dict[str, Any], str | None] = ({}, None)
         for task in self._parts():
-            word = self.first("status", task, text)
-            if word is None or self._is_a_code(task, word):
+            word = self._word(task)
+            if word is None:
                 continue
             name = self.first("id", task, text)
             if self._is_about_request(task, word, name):
@@ -146,13 +148,23 @@ class _Exchange:
             own = self.task_id is not None and name == self.task_id
             if not 200 <= self.status < 300 and not self._ends_a_refusal(word, own):
                 continue
-            vague = fold(word) in ENVELOPE_WORDS and fold(word) not in self.provider.statuses
-            if own and not vague:
+            if own and not self._is_vague(word):
                 return task, word
             # The `success` of an envelope, also of one with the task's id, gives way to a status within it.
             if found[1] is None or (self.task_id is not None and fold(found[1]) in ENVELOPE_WORDS):
                 found = task, word
         return found
+
+    def _word(self, task: dict[str, Any]) -> str | None:
+        """Returns the status word of a part of the answer: the first with a meaning of its own, else the first."""
+        found = (text(search(path, task)) for path in self.provider.answer.get("status", ()))
+        words = [word for word in found if word is not None and not self._is_a_code(task, word)]
+        clear = (word for word in words if not self._is_vague(word) and meaning_of(self.provider, word).known)
+        return next(clear, None) or next(iter(words), None)
+
+    def _is_vague(self, word: str) -> bool:
+        """Whether a word may as well be about the request."""
+        return fold(word) in ENVELOPE_WORDS and fold(word) not in self.provider.statuses
 
     def _ends_a_refusal(self, word: str, own: bool) -> bool:
         """Whether a status word is the task's although its HTTP status is not 2xx: the task's id stands beside it.
@@ -163,9 +175,7 @@ class _Exchange:
         spelled, passes = fold(word), self.status in TRANSIENT or self.status >= 500
         if self.status in REFUSED or (passes and not own) or not (own or spelled in self.provider.statuses):
             return False
-        return spelled in self.provider.statuses or (
-            spelled not in ENVELOPE_WORDS and meaning_of(self.provider, word).known
-        )
+        return spelled in self.provider.statuses or (not self._is_vague(word) and meaning_of(self.provider, word).known)
 
     def _parts(self) -> Iterator[dict[str, Any]]:
         paths = self.provider.answer.get("task", ())
@@ -193,11 +203,10 @@ class _Exchange:
 
     def _is_about_request(self, task: dict[str, Any], word: str, name: str | None) -> bool:
         """Whether the word is about the request, as in JSend: the answer has neither a task's id nor a result."""
-        spelled = fold(word)
-        if task is not self.document or spelled not in ENVELOPE_WORDS or spelled in self.provider.statuses:
+        if task is not self.document or not self._is_vague(word):
             return False
-        # `success` with another id than the task's is about the request with that id.
-        foreign = spelled == "success" and self.task_id is not None and name != self.task_id
+        # With another id than the task's it is about the request with that id.
+        foreign = self.task_id is not None and name != self.task_id
         return (name is None or foreign) and self.file("result", task) is None
 
     # An answer with a status word: the word decides which other values count
@@ -213,13 +222,23 @@ class _Exchange:
         result = self._result(task, snapshot.object)
         completed = self._completed(snapshot, task, result) if result else None
         if not meant.known:
-            if meant.of_a_step and meant.suggests is Status.FAILED:
-                return _of_a_failed_step(completed, failed)
-            rank = result.rank if result else None
-            return _of_unknown_word(meant, snapshot, completed, failed if found else None, rank)
+            return _of_unknown_word(meant, snapshot, completed, failed if found else None, result)
         if meant.status is Status.FAILED:
-            return Reading("snapshot", failed, failed.error)
-        return self._called_completed(snapshot, task, found, failed, completed)
+            if meant.of_a_step or (not meant.whole and completed is not None and completed.said):
+                return _of_a_failed_step(completed, failed)
+            return self._called_failed(word, found, failed)
+        if completed is not None and completed.said:
+            return Reading("snapshot", completed)
+        sure = completed is not None and result is not None and result.rank not in DOUBTFUL
+        return self._called_completed(task, found, failed, completed, sure=sure)
+
+    def _called_failed(self, word: str, found: Reason | None, failed: Snapshot) -> Reading:
+        """Reads a task that its provider calls failed: it has, unless the reason or the HTTP status says otherwise."""
+        goes_on = found is not None and _is_unfinished(found)
+        if goes_on and self._is_vague(word):
+            return Reading("retry", error=failed.error)
+        passes = self.status in TRANSIENT or self.status >= 500
+        return Reading("snapshot", replace(failed, said=not (goes_on or passes)), failed.error)
 
     def _seen_early(self, snapshot: Snapshot, task: dict[str, Any]) -> Snapshot | None:
         """Returns the end of a task whose word alone says that it goes on: all is done, and the link is there."""
@@ -230,26 +249,24 @@ class _Exchange:
         return replace(completed, said=False) if completed and completed.said else None
 
     def _called_completed(
-        self,
-        snapshot: Snapshot,
-        task: dict[str, Any],
-        found: Reason | None,
-        failed: Snapshot,
-        completed: Snapshot | None,
+        self, task: dict[str, Any], found: Reason | None, failed: Snapshot, completed: Snapshot | None, *, sure: bool
     ) -> Reading:
-        """Reads a task that its provider calls completed, which it is with a link."""
-        if completed is not None and completed.said:
-            return Reading("snapshot", completed)
+        """Reads a task that its provider calls completed, without a link that shows it.
+
+        `completed` is what it is by the link there is, and `sure` whether nothing better may follow.
+        """
         # Some providers call a task completed that their moderation refused, and give no link but a reason.
         kind = category(self.provider, found)
         friendly = found is not None and _is_friendly(found, task)
+        coded = found is not None and found.code is not None
         if kind is Category.CONTENT_POLICY and not (friendly and completed):
-            return Reading("snapshot", replace(failed, said=not friendly), failed.error)
-        if not friendly and kind not in (None, Category.PROVIDER, Category.NO_RESULT):
+            return Reading("snapshot", replace(failed, said=not friendly and (coded or not sure)), failed.error)
+        refused = not friendly and kind not in (None, Category.PROVIDER, Category.NO_RESULT)
+        if refused and (coded or not sure):
             return Reading("snapshot", replace(failed, said=False), failed.error)
-        if completed is not None:
+        if completed is not None and sure:
             return Reading("snapshot", replace(completed, said=True))
-        return self._without_a_link(snapshot, found, None if friendly else kind)
+        return self._without_a_link(failed, task, completed, found, None if friendly else kind)
 
     def _values(self, task: dict[str, Any], word: str, meant: Meaning) -> Snapshot:
         def first(field: str, parse: Callable[[Any], T | None]) -> T | None:
@@ -272,9 +289,19 @@ class _Exchange:
             known_status=meant.known,
         )
 
-    def _without_a_link(self, snapshot: Snapshot, found: Reason | None, kind: Category | None) -> Reading:
-        """Reads a task that its provider calls completed without saying where the result is: it may follow."""
-        message = f'{self.provider.name} says "{snapshot.provider_status}" and gives no link to a result'
+    def _without_a_link(
+        self,
+        failed: Snapshot,
+        task: dict[str, Any],
+        completed: Snapshot | None,
+        found: Reason | None,
+        kind: Category | None,
+    ) -> Reading:
+        """Reads a task that its provider calls completed without saying where the result is: it may follow.
+
+        If it does not, a link that is hardly the film, or that stands under an unknown name, is better than none.
+        """
+        message = f'{self.provider.name} says "{failed.provider_status}" and gives no link to a result'
         if kind is Category.PROVIDER:
             error = task_error(found, kind, message)
         else:
@@ -284,7 +311,11 @@ class _Exchange:
         goes_on = found is not None and _is_unfinished(found)
         if goes_on or (self.age is not None and self.age < YOUNG_SECONDS):
             return Reading("retry", error=error)
-        return Reading("snapshot", replace(snapshot, status=Status.FAILED, error=error, said=False), error)
+        if completed is None and (somewhere := anywhere(task, failed.object, self._url())):
+            completed = self._completed(failed, task, somewhere)
+        if completed is not None:
+            return Reading("snapshot", replace(completed, said=False))
+        return Reading("snapshot", replace(failed, error=error, said=False), error)
 
     def _failed(self, snapshot: Snapshot, found: Reason | None, implied: Category | None) -> Snapshot:
         kind = implied or category(self.provider, found) or Category.PROVIDER
@@ -310,7 +341,9 @@ class _Exchange:
             if extra is not None and extra.url not in links.values():
                 links.setdefault(role, extra.url)
         sources = tuple(self._source(role, url, snapshot, task) for role, url in links.items())
-        said = result.rank not in UNCONVINCING
+        # Where nothing says what the task makes, an image that is no preview is what it made.
+        image = snapshot.object == "image" and result.rank is Rank.OTHER
+        said = image or result.rank not in UNCONVINCING
         return replace(snapshot, status=Status.COMPLETED, sources=sources, error=None, said=said)
 
     def _source(self, role: str, url: str, snapshot: Snapshot, task: dict[str, Any]) -> Source:
@@ -437,7 +470,7 @@ class _Exchange:
 
 
 def _of_unknown_word(
-    meant: Meaning, snapshot: Snapshot, completed: Snapshot | None, failed: Snapshot | None, rank: Rank | None
+    meant: Meaning, snapshot: Snapshot, completed: Snapshot | None, failed: Snapshot | None, result: Found | None
 ) -> Reading:
     """Reads a word that no table has: it is an end only where a part of it says so, and the rest of the answer too."""
     linked = completed is not None and completed.said
@@ -449,7 +482,8 @@ def _of_unknown_word(
         return Reading("snapshot", replace(completed, known_status=True, said=True))
     if meant.suggests is Status.FAILED and failed is not None:
         return Reading("snapshot", replace(failed, known_status=True), failed.error)
-    seen = completed if linked or (failed is None and rank is not Rank.CONTENT) else failed
+    by_path = result is not None and result.rank is Rank.CONTENT
+    seen = completed if linked or (failed is None and not by_path) else failed
     return Reading("snapshot", snapshot, seen=replace(seen, said=False) if seen else None)
 
 
@@ -465,7 +499,8 @@ def _is_friendly(found: Reason, task: Mapping[str, Any]) -> bool:
     if found.code is not None or found.message is None:
         return False
     mere = (task.get(name) for name in ("message", "msg", "detail", "info"))
-    return found.message in mere or said_of(spaced(found.message)) is Status.COMPLETED
+    words = spaced(found.message)
+    return found.message in mere or said_of(words) is Status.COMPLETED or is_all_clear(words)
 
 
 def _joined(own: Reason | None, guessed: Reason | None) -> Reason | None:

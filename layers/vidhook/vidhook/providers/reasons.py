@@ -62,7 +62,8 @@ CODE_AND_MESSAGE = re.compile(
 )
 # Codes that only say "something is wrong with the request": the message is more exact.
 VAGUE = re.compile(
-    r"(invalid|bad)( (request|parameter|argument|input))?( error)?|.* api error|api error|upstream error|.*failed?"
+    r"(invalid|bad)( (request|parameter|argument|input))?( error)?|(type|value) error .*"
+    r"|.* api error|api error|upstream error|.*failed?"
 )
 
 

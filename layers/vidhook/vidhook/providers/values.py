@@ -12,7 +12,7 @@ from vidhook.times import number
 LINK_LIMIT = 8_192  # servers and browsers accept this length, and it fits into an event
 DEPTH = 40  # far below Python's recursion limit, far above any answer
 WRAPPINGS = 3  # JSON in a string in a list of one, and no more
-ITEMS = 200  # how much of an object is looked at, and for one reason in all: a real error has fewer than 30 parts
+ITEMS = 200  # parts of an object that are looked at, and of all errors together; a real one has fewer than 30
 NAME = 200  # characters of a name in an answer
 PLAIN = {int, float, bool, type(None)}
 LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
@@ -21,9 +21,10 @@ LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x
 def document(body: bytes) -> dict[str, Any] | None:
     """Returns the JSON object in a body, also from a list of one or from JSON that stands in a string, else None.
 
-    Broken UTF-8 and lone surrogates become U+FFFD; NaN and the infinities become null.
+    It may be in UTF-8, UTF-16 or UTF-32. What is broken in it and lone surrogates become U+FFFD; NaN and the infinities
+    become null.
     """
-    value = parsed(body.decode("utf-8-sig", "replace"))
+    value = parsed(body.decode(json.detect_encoding(body[:64]), "replace"))
     for _ in range(WRAPPINGS):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
@@ -35,7 +36,8 @@ def document(body: bytes) -> dict[str, Any] | None:
 def parsed(text: str) -> Any:
     """Returns the JSON value in a text; None if there is none."""
     try:
-        value = json.loads(text, parse_int=_integer, parse_float=number, parse_constant=lambda _: None)
+        # Relays that make JSON by hand put raw line breaks into its texts.
+        value = json.loads(text, parse_int=_integer, parse_float=number, parse_constant=lambda _: None, strict=False)
     except (ValueError, RecursionError):
         return None
     # Most answers are flat and have no escaped surrogate, and a copy of a large one costs time.

@@ -315,7 +315,12 @@ PASSING = _pattern(
     r"|暂时不可用|无可用渠道|返回 ?50\d|内部エラー|サーバーエラー|メンテナンス|一時的|利用できません|내부 오류"
     r"|서버 오류|점검|일시적|error interno|error del servidor|mantenimiento|no disponible|temporalmente",
 )
-DOWN = _pattern(r"maintenance|unavailable|temporar\w*|offline", r"维护|不可用|メンテナンス|점검|mantenimiento")
+DOWN = _pattern(
+    r"maintenance|unavailable|temporar\w*|offline|bad gateway|gateway timeout|upstream (?:error|timeout"
+    r"|connect error)"
+    r"|status 50[234]|database is locked|try again later",
+    r"维护|不可用|无可用渠道|メンテナンス|점검|mantenimiento",
+)
 INVALID_INPUT = _pattern(
     r"invalid\w*|incorrect\w*|illegal|wrong (?:file|format|type|size|value|number)|(?:un|not |isn't |only )supported"
     r"|unsupported\w*|(?:are|is|only) supported|supported (?:\w+ )?(?:values|types|formats|sizes|models|are)"
@@ -401,6 +406,64 @@ TROUBLE = _pattern(
     r"未知错误|未知异常|流程出错|不明なエラー|알 수 없는 오류|error desconocido",
 )
 
+# A text that says this is no end, whatever the status code is. Compiled when one is read, which is rare.
+UNFINISHED = (
+    r"\bnot (?:yet )?ready\b"
+    r"|\b(?:is|are|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
+    r"|\b(?:task|job|video|generation|request) not (?:yet )?(?:completed?|finished|done|started)\b"
+    # A key that is not yet activated, or a model that does not support something yet, will be refused again.
+    r"|\bnot\b(?!.{0,40}(?:verif|activ|enabl|approv|subscri|purchas|paid|pay|valid|agree|support|permit|allow))"
+    r".{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
+    # "It failed while it was being processed" is an end.
+    r"|^(?!.*\b(?:fail|error|invalid|unable|could not|cannot)).*"
+    r"\b(?:is|are|still|currently|being|yet) (?:still |currently |being |yet )?"
+    r"(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued|in (?:the )?(?:progress|queue))\b"
+    r"|^(?!.*\bfail).*\bstill (?:being )?(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued)\b"
+    r"|\b(?:in progress|unfinished|yet to be|wait (?:until|till|while)|no (?:result|output|video)s? yet)\b"
+    r"|\bstat(?:us|e)\b(?: is)?\W{1,3}(?:pending|queued|running|processing|generating|rendering|not start"
+    r"|submitted)\b"
+    r"|\b(?:in|position in) (?:the )?queue\b|\bqueue position\b|\bwaiting (?:for|to)\b|\balmost (?:done"
+    r"|ready)\b|\btoo early\b"
+    r"|\b(?:is|still) (?:being \w+ed|incomplete)\b|\bresults? pending\b|\bcheck back\b|\bwaiting in line\b"
+    r"|\bwill be (?:ready|available)\b|\bunder review\b"
+    r"|\b(?:awaiting|pending) (?:review|moderation)\b|\bgot (?:processing|pending|queued|running|in progress)\b"
+    r"|\b(?:when|once|after|until) .{0,40}\b(?:complete[ds]?|finish\w*|ready|done)\b|\boperation not done\b"
+    # Chinese, Japanese, Korean
+    r"|(?:正在|仍在|还在|還在)(?!维护|維護|升级|检修)[\u4e00-\u9fff]"
+    r"|(?:处理|生成|排队|进行|运行|执行|渲染|合成|制作|转码|上传|审核|處理|排隊|進行|処理|実行|作成|変換"
+    r"|レンダリング|待機|準備"
+    r"|アップロード)中(?![断止斷])"
+    r"|(?:尚未|还未|还没有?|仍未|没有|未)(?:完成|就绪|生成|结束|完了|开始)|等待(?:处理|生成|中)|请(?:稍候"
+    r"|耐心等待)|まだ"
+    r"|(?:処理|生成|作成|実行|変換|準備|アップロード)(?:して|されて)いま(?:す|せん)|(?:完了|準備"
+    r"|生成)(?:が)?(?:して|できて|されて)いません"
+    r"|キューに|順番待ち|(?:처리|생성|진행|대기|작업|렌더링|실행|준비|업로드) ?중|(?:완료|준비|생성"
+    r"|처리)되지 않|대기열|생성하는 중|아직"
+    # Others: "in progress", "is being made", "not yet ready"
+    r"|\ben (?:proceso|progreso|curso|cola|cours|attente)\b|\bem (?:processamento|andamento|fila)\b"
+    r"|\bin (?:corso|elaborazione|attesa|coda"
+    r"|bearbeitung|arbeit|warteschlange)\b|\best[aá] (?:siendo|sendo)\b|\bwird (?:noch |gerade )?(?:verarbeitet"
+    r"|generiert|erstellt"
+    r"|gerendert)\b|\bläuft noch\b|в (?:обработке|очереди|процессе)|обрабатыва|генерируе|выполняется|не готов"
+    r"|haz\u0131r değil|đang được|przetwarzan|işleniyor|s\u0131rada"
+    r"|đang (?:xử lý|tạo|chờ)"
+    r"|\bsedang (?:diproses|dibuat)\b|w trakcie|قيد (?:المعالجة|التنفيذ|الانتظار)|กำลัง"
+    r"|(?:noch nicht|pas encore|n.est pas|ainda não|non (?:è )?ancora|ещё не|еще не|todav[ií]a no|a[uú]n no"
+    r"|jeszcze nie"
+    r"|no ha|chưa|belum) .{0,15}"
+    r"(?:fertig|bereit|abgeschlossen|prête?|terminée?|termina|pront[oa]|conclu[ií]d|completad|listo|готов"
+    r"|заверш|gotow|xong|sẵn|selesai)"
+)
+# It stands at the place of an error although all went well: "Safety check: passed", "NSFW: false", 审核通过.
+ALL_CLEAR = _pattern(
+    r"pass(?:ed|es)?|approved|cleared|not flagged|no (?:\w+ ){0,2}(?:violations?|issues?|problems?|errors?|warnings?"
+    r"|flags?)(?: (?:found|detected))?|(?:nsfw|flagged|blocked|violation|error|sensitive|timeout|moderation|safety)"
+    r"\W{1,3}(?:false|none|no|ok|0|null)|compl(?:y|ies|iant)(?! with your)|adjusted to|expires in|were deducted"
+    r"|was charged"
+    r"|(?:credits?|quota|tokens?) (?:used|spent|consumed|left|remaining)|used: \d",
+    r"(?<![未不没])通过|无违规|未发现|消耗|扣除|正常|合规(?<!不合规)|問題ありません|문제가? ?없",
+)
+
 # The first that fits wins. What is only taken from vague words, such as "invalid", comes after all that is clear.
 RULES: tuple[tuple[Category, tuple[str, ...]], ...] = (
     (Category.PROVIDER, (BROKEN_HELPER,)),
@@ -464,3 +527,13 @@ def may_pass(words: str) -> bool:
     if _has(ANOTHER, words):
         return False
     return any(_has(pattern, words) for pattern in (CROWDED, PASSING, TIMEOUT, LATER, BROKEN_HELPER))
+
+
+def goes_on(words: str) -> bool:
+    """Returns whether a spaced text says that the task is not done yet."""
+    return re.search(UNFINISHED, words) is not None
+
+
+def is_all_clear(words: str) -> bool:
+    """Returns whether a spaced text says that nothing is wrong."""
+    return _has(ALL_CLEAR, words)
