@@ -112,7 +112,7 @@ def test_the_event_and_the_command_say_why_it_is_not_stored(world: World, what: 
     assert rows["video"] == f"result: not stored: {kind}, {told['store_error']['message']}"
 
 
-UNKNOWN = b"\x01\x02\x03\x04 a codec of tomorrow" + bytes(range(256))
+UNKNOWN = b"\x01\x02\x03\x04 some codec of tomorrow" + bytes(500)
 FILMS: dict[str, tuple[Answer, bytes, str]] = {
     "of a proxy": (Answer(203, MP4, FILM), MP4, "video/mp4"),
     "a part that is all": (

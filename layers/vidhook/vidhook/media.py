@@ -152,7 +152,8 @@ def _is_sound(head: bytes) -> bool:
 
 def _may_be_text(head: bytes) -> bool:
     """Whether bytes of no known file are a damaged text, or one in UTF-16 or UTF-32 without a mark."""
-    if len(BINARY.findall(head.rstrip(b"\0"))) <= ODD_IN_TEXT * len(head) and _is_utf8(head):
+    text = head.rstrip(b"\0")
+    if len(BINARY.findall(text)) <= ODD_IN_TEXT * len(text) and _is_utf8(text):
         return True
     content = head[: len(head) // 4 * 4]
     return len(content) >= WIDE_BYTES and any(LETTERS.fullmatch(content.decode(code, "replace")) for code in WIDE)
