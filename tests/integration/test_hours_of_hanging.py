@@ -30,7 +30,11 @@ class Silent:
         raise failure
 
 
-@pytest.mark.slow
+@pytest.fixture
+def world(quick_world: World) -> World:
+    return quick_world
+
+
 def test_200_tasks_an_hour_to_one_that_hangs_leave_a_small_account_at_work(world: World) -> None:
     """Without turns they took 15,135 and 17,925 Lambda-seconds an hour: half of what ten functions have."""
     world.wait(-world.now % HOUR)

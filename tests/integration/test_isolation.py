@@ -4,20 +4,15 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
-from tests.integration.memory import Table, exceptions_of
-from tests.integration.world import PROVIDER, World, says
+from tests.integration.world import World, says
 from vidhook.deliver import FIRST_SECONDS
-from vidhook.edges.ledger import Ledger
 from vidhook.event import Event
 from vidhook.task import Delivery, Subscriber
 from vidhook_sandbox.loopback import Handler, Loopback
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 SUBSCRIBERS = 50
 LATER = 1.0  # the most that one hanging subscriber may change
@@ -40,12 +35,8 @@ class Arrivals(Handler):
 
 
 @pytest.fixture
-def world(world: World) -> World:
-    """Its ledger is in memory, since moto copies the whole table for each transaction."""
-    table = Table(exceptions_of("dynamodb"), lambda write: write(), lambda: None)
-    ledger = Ledger(world.ledger.table, client=cast("DynamoDBClient", table), clock=world.clock)
-    ledger.put_provider_file("acme", PROVIDER.format(base_url=world.web.url))
-    return world.but(ledger=ledger)
+def world(quick_world: World) -> World:
+    return quick_world
 
 
 @dataclass

@@ -201,6 +201,10 @@ class Hanging:
 class TestHangs:
     """One subscriber hangs; its deliveries take turns."""
 
+    @pytest.fixture
+    def world(self, quick_world: World) -> World:
+        return quick_world
+
     def due(self, world: World, number: int, http: Any) -> tuple[World, list[Delivery]]:
         """Events to one subscriber that hangs, none delivered, and the world in which it does."""
         world.subscribe("late")
@@ -231,7 +235,6 @@ class TestHangs:
         assert waits[1:6] == [75, 135, 255, 495, 615]
         assert (len(waits), set(waits[6:])) == (12, {615})
 
-    @pytest.mark.slow
     def test_an_hour_of_hanging_costs_at_most_twelve_minutes(self, world: World) -> None:
         """However many deliveries there are, and however often they look."""
         hanging = Hanging(world)

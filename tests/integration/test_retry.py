@@ -195,6 +195,10 @@ def test_a_failure_that_came_before_the_completed_poll_can_be_retried(world: Wor
 
 
 class TestCrashes:
+    @pytest.fixture
+    def world(self, quick_world: World) -> World:
+        return quick_world
+
     def test_two_retries_at_once_are_one(self, world: World) -> None:
         """Two operators may press at the same time: one of them is told that it is done."""
 

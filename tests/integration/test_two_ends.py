@@ -176,16 +176,16 @@ class OneTask(RuleBasedStateMachine):
         assert set(on_bus) <= set(bodies)
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [20, pytest.param(80, marks=pytest.mark.slow)])
 def test_every_end_is_one_event_and_every_callback_url_gets_the_last_one(
-    world: World, monkeypatch: pytest.MonkeyPatch, examples: int
+    quick_world: World, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
     """Whoever is killed, whoever retries and whoever comes late: nobody misses how the task ended."""
 
     class Here(OneTask):
         pass
 
-    Here.world, Here.monkeypatch = world, monkeypatch
+    Here.world, Here.monkeypatch = quick_world, monkeypatch
     run_state_machine_as_test(
         Here,
         settings=settings(

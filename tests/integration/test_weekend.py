@@ -12,6 +12,11 @@ HOUR, DAY = 3_600, 86_400
 DOWN, UP = Answer(503, b"closed"), Answer(200, b"open")
 
 
+@pytest.fixture
+def world(quick_world: World) -> World:
+    return quick_world
+
+
 def answers(world: World, subscriber: Subscriber, answer: Answer) -> None:
     """Sets the answer of a subscriber from now on."""
     world.web.script(f"/{subscriber.id.removeprefix('sub_')}", answer)
@@ -43,7 +48,6 @@ def test_a_weekend_loses_nothing_and_disables_nobody(world: World) -> None:
     assert reports(world) == ["endpoint.failing", "endpoint.recovered"]
 
 
-@pytest.mark.slow
 def test_a_burst_of_failures_disables_nobody(world: World) -> None:
     """A bad deployment may fail many events within minutes, until somebody rolls it back."""
     clock, app = Clockwork(world), world.subscribe("app", DOWN)
@@ -91,7 +95,6 @@ def test_two_failures_far_apart_are_no_evidence(world: World) -> None:
     assert world.ledger.subscriber(app.id).state == "active"
 
 
-@pytest.mark.slow
 def test_one_success_resets_the_count_of_days(world: World) -> None:
     """The five days are days without any success, so a subscriber that sometimes works stays active."""
     clock, app = Clockwork(world), world.subscribe("app", DOWN)
