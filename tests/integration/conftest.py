@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import boto3
 import botocore.session
@@ -11,13 +11,8 @@ from botocore.loaders import create_loader
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.integration.memory import Table, exceptions_of
-from tests.integration.world import PROVIDER, Web, World
+from tests.integration.world import Web, World
 from vidhook.edges import aws as clients
-from vidhook.edges.ledger import Ledger
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 ROOT = Path(__file__).parents[2]
 # One for all tests: reading what AWS's services look like takes longer than most tests.
@@ -73,13 +68,9 @@ def world(web: Web, table: str, bucket_name: str) -> World:
 
 
 @pytest.fixture
-def quick_world(world: World) -> World:
+def quick_world(web: Web, bucket_name: str) -> World:
     """Its ledger is in memory, for tests of many events: moto copies the whole table for each transaction."""
-    table = Table(exceptions_of("dynamodb"), lambda write: write(), lambda: None)
-    ledger = Ledger(world.ledger.table, client=cast("DynamoDBClient", table), clock=world.clock)
-    ledger.put_provider_file("acme", PROVIDER.format(base_url=world.web.url))
-    vars(world)["ledger"] = ledger  # all that the world makes later uses it
-    return world
+    return World(web, "ledger", bucket_name, in_memory=True)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, ClassVar
 
-import boto3
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -68,14 +67,11 @@ class Life(RuleBasedStateMachine):
 
     made = count()
     web: ClassVar[Web]
-    table_properties: ClassVar[dict[str, Any]]
     names = Bundle("names")
 
     def __init__(self) -> None:
         super().__init__()
-        table = f"ledger{next(self.made)}"
-        boto3.client("dynamodb").create_table(TableName=table, **self.table_properties)
-        self.world = World(self.web, table, "videos")
+        self.world = World(self.web, f"ledger{next(self.made)}", "videos", in_memory=True)
         self.world.http = Witness(self)
         self.clock = Clockwork(self.world)
         self.ids: dict[str, str] = {}  # of subscribers that are there, by name
@@ -212,13 +208,12 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def life(web: Web, bucket_name: str, table_properties: dict[str, Any]) -> type[Life]:
+def life(web: Web, bucket_name: str) -> type[Life]:
     Life.web = web
-    Life.table_properties = table_properties
     return Life
 
 
-@pytest.mark.parametrize("lives", [1, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lives", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_no_life_of_a_subscriber_loses_an_event(life: type[Life], lives: int) -> None:
     """Hypothesis tries sequences that nobody would think of, such as a pause in the middle of a drain."""
     terms = settings(max_examples=lives, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 
+from tests.integration.memory import Table, exceptions_of
 from vidhook.edges.bus import Bus
+from vidhook.edges.ledger import Ledger
 from vidhook.edges.machines import Machines
 from vidhook.event import Event
 from vidhook.poll import Polled, poll
@@ -22,6 +24,9 @@ from vidhook.submit import Submitted
 from vidhook.task import Credentials, Delivery, SigningSecret, Snapshot, Subscriber, TaskError, Watch
 from vidhook.times import Clock
 from vidhook.wiring import Edges
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 KEY = "key-5f0c8a"
 DEFAULT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -174,9 +179,12 @@ def error_of(watch: Watch) -> TaskError:
 
 
 class World(Edges):
-    """The edges of a stack in memory, its bus and state machines fakes; time is `now`, and `jitter` always 0."""
+    """The edges of a stack, its bus and state machines fakes; time is `now`, and `jitter` always 0.
 
-    def __init__(self, web: Web, table: str, bucket: str) -> None:
+    in_memory: its ledger is a dictionary and not moto's DynamoDB.
+    """
+
+    def __init__(self, web: Web, table: str, bucket: str, *, in_memory: bool = False) -> None:
         self.settings = {
             "TABLE": table,
             "BUCKET": bucket,
@@ -188,6 +196,9 @@ class World(Edges):
             "VIDEOS_URL": "https://videos.example/v1",
         }
         super().__init__(self.settings, clock=Clock(now=lambda: self.now, jitter=lambda: 0.0))
+        if in_memory:
+            kept = cast("DynamoDBClient", Table(exceptions_of("dynamodb"), lambda write: write(), lambda: None))
+            vars(self)["ledger"] = Ledger(table, client=kept, clock=self.clock)
         self.web = web
         self.now = 1_777_287_600.0
         client = boto3.client("secretsmanager")
