@@ -28,6 +28,7 @@ from tests.integration.world import DEFAULT_SECRET, Answer, Web, World
 from vidhook import subscribers
 from vidhook.edges.http import Http, Response
 from vidhook.event import Event
+from vidhook.subscribers import MOST_SECRETS
 from vidhook.task import Delivery, DeliveryState
 
 HOUR, DAY, FOR_EVER = 3_600, 86_400, float("inf")
@@ -144,7 +145,8 @@ class Life(RuleBasedStateMachine):
             secrets=self.world.secrets,
             clock=self.world.clock,
         )
-        old = [(secret, min(ends, was or ends)) for secret, was in self.secrets[name]]
+        signing = [(secret, was) for secret, was in self.secrets[name] if was is None or self.world.now < was]
+        old = [(secret, min(ends, was or ends)) for secret, was in signing[1 - MOST_SECRETS :]]
         self.secrets[name] = [*old, (fresh, None)]
 
     @precondition(lambda self: len(self.ids) > 1)
