@@ -1,5 +1,6 @@
 """The template as CloudFormation gets it."""
 
+import ast
 import json
 import re
 import runpy
@@ -7,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from samtranslator.yaml_helper import yaml_parse
+
+from vidhook.edges.telemetry import count
 
 ROOT = Path(__file__).parents[2]
 EXPANDED = runpy.run_path(str(Path(__file__).parents[1] / "expanded.py"))
@@ -135,17 +139,95 @@ def test_what_resources_refer_to_stands_before_them() -> None:
     assert sections[-2:] == ["Resources", "Outputs"]
 
 
-def test_every_metric_of_our_own_that_is_shown_or_alarms_is_counted_in_a_function() -> None:
-    """An alarm on a metric that nobody counts never goes off, and nothing says so."""
-    counted = {
-        name
-        for file in (ROOT / "functions").glob("*.py")
-        for name in re.findall(r'\bcount\(\s*"(\w+)"', file.read_text("utf-8"))
+def test_the_key_opens_for_services_by_what_they_are_documented_to_say() -> None:
+    """A condition that a service does not meet locks it out, and dead letters are lost without a word.
+
+    SQS and SNS give the queue's or topic's ARN as encryption context; nothing says that EventBridge and CloudWatch name
+    the source's account: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    """
+    statements = RESOURCES["Key"]["Properties"]["KeyPolicy"]["Statement"]
+    services = {
+        service: set(each["Condition"]["ArnLike"])
+        for each in statements
+        if "Service" in each["Principal"]
+        for service in listed(each["Principal"]["Service"])
     }
-    alarmed = {alarm["MetricName"] for alarm in ALARMS.values() if not isinstance(alarm["Namespace"], str)}
-    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    ours = re.search(r'\["\$\{AWS::StackName\}", "KeyRefused"\](.*?)\["AWS/', body, re.DOTALL)
-    assert ours is not None
-    shown = set(re.findall(r'"(\w{3,})"', ours[0])) | set(re.findall(r'MetricName=\\"(\w+)\\"', body))
-    assert {"StoreFailures", "Deliveries"} <= alarmed | shown
-    assert alarmed | shown <= counted
+    queue, topic = {"kms:EncryptionContext:aws:sqs:arn"}, {"kms:EncryptionContext:aws:sns:topicArn"}
+    assert services.pop("events.amazonaws.com") == services.pop("scheduler.amazonaws.com") == queue
+    assert services.pop("cloudwatch.amazonaws.com") == topic
+    assert services.pop("sns.amazonaws.com") == {"aws:SourceArn"}
+    assert list(services.values()) == [{LOG_ARN}]
+
+
+def listed(value: Any) -> list[str]:
+    """One name or a list of them."""
+    return [
+        each["Fn::Sub"] if isinstance(each, dict) else each for each in (value if isinstance(value, list) else [value])
+    ]
+
+
+def test_a_failed_first_deployment_leaves_nothing_behind() -> None:
+    """The next try would be a second table, key and bucket; later they must outlive the stack."""
+    kept = {name for name, each in RESOURCES.items() if each.get("DeletionPolicy") == "RetainExceptOnCreate"}
+    assert kept == {"Key", "Table", "Bucket"}
+    assert "Retain" not in {each.get("DeletionPolicy") for each in RESOURCES.values()}
+
+
+def test_no_configuration_reserves_concurrency() -> None:
+    """A new account has 10 or 50 in all, and refuses every reservation: the first deployment would fail."""
+    assert "PollerConcurrency" not in (ROOT / "samconfig.toml").read_text("utf-8")
+
+
+def counted() -> set[tuple[str, frozenset[str]]]:
+    """The name and the dimensions of every metric that a function writes."""
+    calls = (
+        node
+        for file in (ROOT / "functions").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "count"
+    )
+    named = ((call.args[0], frozenset(str(each.arg) for each in call.keywords)) for call in calls)
+    return {(str(name.value), dimensions) for name, dimensions in named if isinstance(name, ast.Constant)}
+
+
+def shown(stack: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """The metrics of our own on a stack's dashboard, with their dimensions."""
+    sub = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    body = json.loads(re.sub(r"\$\{[\w.]+\}", "x", sub.replace("${AWS::StackName}", stack)))
+    for widget in body["widgets"]:
+        before: list[Any] = []
+        for metric in widget["properties"]["metrics"]:
+            if isinstance(metric[0], dict):
+                for namespace, names, name in re.findall(
+                    r'{"([^"]+)",(.*?)} MetricName="(\w+)"', metric[0]["expression"]
+                ):
+                    assert namespace == stack
+                    yield name, frozenset(names.split(","))
+                assert "SEARCH" not in metric[0]["expression"] or f'"{stack}"' in metric[0]["expression"]
+                continue
+            # A dot repeats what stands in the same place of the metric before.
+            before = [before[place] if each == "." else each for place, each in enumerate(metric)]
+            if before[0] == stack:
+                yield before[1], frozenset(each for each in before[2::2] if isinstance(each, str))
+
+
+def test_every_metric_of_our_own_that_is_shown_or_alarms_is_counted_with_its_dimensions() -> None:
+    """An alarm on a metric that nobody counts so never goes off, and nothing says so.
+
+    A name with a hyphen stands in quotes in a search, as CloudWatch would take it for two words:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
+    """
+    ours = [alarm for alarm in ALARMS.values() if not isinstance(alarm["Namespace"], str)]
+    alarmed = {(alarm["MetricName"], frozenset(each["Name"] for each in alarm.get("Dimensions", []))) for alarm in ours}
+    dashboard = set(shown("vidhook-prod"))
+    assert {("StoreFailures", frozenset()), ("Deliveries", frozenset({"outcome"}))} <= alarmed | dashboard
+    assert alarmed | dashboard <= counted()
+
+
+def test_a_metric_has_the_dimensions_that_it_is_counted_with(capsys: pytest.CaptureFixture[str]) -> None:
+    """The library that writes metrics may add one of its own, and then no alarm finds them."""
+    count("Polls", provider="alad")
+    count("KeyRefused")
+    for line, names in zip(capsys.readouterr().out.splitlines(), (["provider"], []), strict=True):
+        (written,) = json.loads(line)["_aws"]["CloudWatchMetrics"]
+        assert written["Dimensions"] == [names]
