@@ -49,14 +49,22 @@ $(CHECKOV)/.ready: requirements-checkov.lock
 checkov: $(READY) $(CHECKOV)/.ready ## run the security scan of the template as written and as expanded
 	@mkdir -p build && $(BIN)/python tests/expanded.py > build/expanded.json
 	$(CHECKOV)/bin/checkov --config-file .checkov.yaml -f template.yaml build/expanded.json
+# The functions run on the Python that builds them, so that their layer has its bytecode.
+RUNTIME ?= $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+COMPILER ?= $(CURDIR)/$(BIN)/python
+ENV ?= default
 build: $(READY) ## build what `make deploy` uploads
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --no-cached
+	@case "$(RUNTIME)" in python3.1[1-4]) ;; *) echo "AWS Lambda runs python3.11 to python3.14, not $(RUNTIME)." \
+	  "Choose: make build RUNTIME=python3.14 COMPILER=/path/to/python3.14" >&2; exit 1;; esac
+	PATH="$(CURDIR)/$(BIN):$$PATH" RUNTIME="$(RUNTIME)" COMPILER="$(COMPILER)" $(BIN)/sam build --no-cached
 	@cd .aws-sam/build/VidhookLayer && files=`find . -name '*.py' | wc -l` && made=`find . -name '*.pyc' | wc -l` \
-	  && if [ $$made -eq $$files ]; then echo "bytecode: $$made of $$files files"; else \
+	  && if [ $$made -eq $$files ]; then echo "bytecode for $(RUNTIME): $$made of $$files files"; else \
 	  echo "WARNING: bytecode: $$made of $$files files, so functions start slowly. It takes a Python of the functions' version:" >&2; \
-	  echo "make build COMPILER=/path/to/python3.13, or with RUNTIME=python3.12 for another Runtime" >&2; fi
-deploy: build ## deploy to AWS, with samconfig.toml
-	$(BIN)/sam deploy
+	  echo "make build RUNTIME=python3.12 COMPILER=/path/to/python3.12" >&2; fi
+deploy: build ## deploy to AWS, with samconfig.toml; ENV=prod for its other stage
+	$(BIN)/sam deploy --config-env $(ENV) --parameter-overrides \
+	  `$(BIN)/python -c 'import sys, tomllib; known = tomllib.load(open("samconfig.toml", "rb"))[sys.argv[1]]["deploy"]; \
+	  print(known["parameters"]["parameter_overrides"], "Runtime=$(RUNTIME)")' $(ENV)`
 bench-pace: $(READY) ## measure how well the pauses are chosen, compared with the loops that others recommend
 	@$(BIN)/python -m bench.pace
 bench-start: $(READY) ## measure how light functions start, compared with a plain `sam build`

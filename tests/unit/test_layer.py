@@ -6,6 +6,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,57 @@ class TestBytecode:
         code, said, files = compiled({})
         assert (code, files) == (0, 0)
         assert said == "warning: no bytecode, so functions start slowly: python3.13 is not on the PATH\n"
+
+
+class TestDeploy:
+    """What `make deploy` gives the SAM CLI, which a recorder stands for."""
+
+    RECORDER = """#!/bin/sh
+echo "$RUNTIME $COMPILER $*" >> calls
+mkdir -p .aws-sam/build/VidhookLayer && touch .aws-sam/build/VidhookLayer/a.py .aws-sam/build/VidhookLayer/a.pyc
+"""
+
+    @pytest.fixture
+    def clone(self, tmp_path: Path) -> Path:
+        """A checkout in a folder with a name that a shell would split."""
+        clone = tmp_path / "a (b) c"
+        (clone / ".venv/bin").mkdir(parents=True)
+        for name in ("Makefile", "samconfig.toml", "requirements.lock", "pyproject.toml"):
+            shutil.copy(ROOT / name, clone)
+        (clone / ".venv/bin/python").symlink_to(sys.executable)
+        (clone / ".venv/bin/sam").write_text(self.RECORDER)
+        (clone / ".venv/bin/sam").chmod(0o755)
+        (clone / ".venv/.ready").touch()
+        return clone
+
+    def made(self, clone: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        return subprocess.run(
+            ["make", *arguments], cwd=clone, env=kept, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def test_the_functions_run_on_the_python_that_built_their_layer(self, clone: Path) -> None:
+        """Another version would not read its bytecode, and a cold start takes more than twice as long without it."""
+        ended = self.made(clone, "deploy", "ENV=prod")
+        assert ended.returncode == 0, ended.stderr
+        assert f"bytecode for {THIS}: 1 of 1 files" in ended.stdout
+        built, deployed = (clone / "calls").read_text("utf-8").splitlines()
+        assert built == f"{THIS} {clone}/.venv/bin/python build --no-cached"
+        overrides = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))["prod"]["deploy"]["parameters"]
+        expected = f"deploy --config-env prod --parameter-overrides {overrides['parameter_overrides']} Runtime={THIS}"
+        assert deployed.strip() == expected
+
+    def test_another_runtime_may_be_chosen(self, clone: Path) -> None:
+        """With a Python of that version."""
+        ended = self.made(clone, "deploy", "RUNTIME=python3.12", "COMPILER=/opt/py/python3.12")
+        assert ended.returncode == 0, ended.stderr
+        built, deployed = (clone / "calls").read_text("utf-8").splitlines()
+        assert built.startswith("python3.12 /opt/py/python3.12 ")
+        assert deployed.endswith(" Runtime=python3.12")
+
+    def test_a_runtime_that_lambda_lacks_is_refused_with_the_way_out(self, clone: Path) -> None:
+        """CloudFormation would say so after the upload."""
+        ended = self.made(clone, "deploy", "RUNTIME=python3.15")
+        assert ended.returncode != 0
+        assert "AWS Lambda runs python3.11 to python3.14, not python3.15. Choose: make build" in ended.stderr
+        assert not (clone / "calls").exists()
