@@ -17,7 +17,7 @@ from vidhook_cli.stack import stack
 from vidhook_cli.tasks import find
 
 COLUMNS = ("task", "subscriber", "event_type", "state", "attempts", "last", "next_at")
-LIMIT = 50
+LIMIT, SINCE = 50, "30d"
 
 
 @click.command()
@@ -28,7 +28,7 @@ LIMIT = 50
     "--failed", "state", flag_value=DeliveryState.FAILED, help="Only those that were given up: --state failed."
 )
 @click.option("--type", "event_type", type=click.Choice(EVENT_TYPES), help="Only deliveries of such events.")
-@click.option("--since", default="30d", show_default=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
+@click.option("--since", help=f"An instant (2026-04-27T11:20:12Z) or an age (36h); {SINCE} by default. Not with TASK.")
 @click.option("--limit", type=click.IntRange(1), help=f"The most to show; without TASK {LIMIT} if it is not given.")
 @as_json_option
 def deliveries(
@@ -36,15 +36,17 @@ def deliveries(
     subscriber_id: str | None,
     state: str | None,
     event_type: str | None,
-    since: str,
+    since: str | None,
     limit: int | None,
     as_json: bool,
 ) -> None:
     """Lists deliveries, newest first; of a TASK, with each attempt and the next retry.
 
     TASK is tsk_..., provider/task_id, or the provider's id alone. Deliveries of progress events are found by TASK or
-    --subscriber. --since is for lists without TASK.
+    --subscriber.
     """
+    if task is not None and since is not None:
+        raise click.UsageError("--since is for lists without TASK: all deliveries of a task are shown")
     ledger = stack().edges.ledger
     if task is not None:
         chosen = (
@@ -62,7 +64,7 @@ def deliveries(
         subscriber_id=subscriber_id,
         state=state,
         event_type=event_type,
-        since=instant(since, time.time()),
+        since=instant(since or SINCE, time.time()),
     )
     rows = (shapes.delivery(each) for each in islice(_all_pages(read), limit or LIMIT))
     if wants_json(as_json):
@@ -80,6 +82,8 @@ def replay(task: str | None, subscriber_id: str | None, since: str | None) -> No
 
     An event is sent with the same id and the same bytes.
     """
+    if task is not None and since is not None:
+        raise click.UsageError("--since is for all events of a --subscriber: give it, or a TASK")
     here = stack()
     if task is not None:
         found = here.edges.ledger.deliveries(find(task, here.edges.ledger))

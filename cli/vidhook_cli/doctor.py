@@ -312,7 +312,10 @@ def doctor(url: str, secret: str, allow: tuple[str, ...], ca_file: Path | None, 
         checked_secret(secret)
     except BadSubscriber as error:
         raise click.BadParameter(f"it {error.problem}; copy all of it", param_hint="--secret") from None
-    context = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
+    try:
+        context = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
+    except (ssl.SSLError, OSError) as error:
+        raise click.BadParameter(f"{ca_file} holds no certificates in PEM: {error}", param_hint="--ca-file") from None
     http = Http(allowed_networks=(*LOOPBACK, *allow), ssl_context=context)
     for_program = wants_json(as_json)
     found: list[Finding] = []

@@ -4,7 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Event
 from typing import NoReturn
 from uuid import uuid4
@@ -12,7 +12,7 @@ from uuid import uuid4
 import boto3
 import click
 
-from vidhook_cli.show import as_json_option, lines, wants_json
+from vidhook_cli.show import Amount, as_json_option, lines, wants_json
 from vidhook_cli.stack import stack
 
 WAIT_SECONDS = 5
@@ -24,7 +24,7 @@ def events() -> None:
 
 
 @events.command()
-@click.option("--seconds", type=float, help="Stop after this time; by default, run until interrupted.")
+@click.option("--seconds", type=Amount(0, 31_536_000), help="Stop after this time; by default, run until interrupted.")
 @as_json_option
 def tail(seconds: float | None, as_json: bool) -> None:
     """Prints every event as it happens.
@@ -53,14 +53,15 @@ def tail(seconds: float | None, as_json: bool) -> None:
 
 
 def _interrupts() -> Event:
-    """Returns what SIGINT sets in addition to its KeyboardInterrupt, which Python drops inside a destructor."""
+    """Returns what a signal to end sets in addition to its KeyboardInterrupt, which Python drops in a destructor."""
     interrupted = Event()
 
     def interrupt(*_: object) -> NoReturn:
         interrupted.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, interrupt)
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last one when its terminal is closed
+        signal.signal(name, interrupt)
     return interrupted
 
 
@@ -70,12 +71,15 @@ def _short(data: dict[str, object]) -> str:
 
 @contextmanager
 def _queue(bus: str) -> Iterator[str]:
+    """Makes a queue that gets every event of the bus. What it made is removed at the end, or if a call is refused."""
     name = f"{stack().name}-tail-{uuid4().hex[:8]}"
     sqs, bridge = boto3.client("sqs"), boto3.client("events")
-    url = sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "300"})["QueueUrl"]
-    try:
+    with ExitStack() as made:
+        url = sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "300"})["QueueUrl"]
+        made.callback(sqs.delete_queue, QueueUrl=url)
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         rule = bridge.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps({"source": ["vidhook"]}))["RuleArn"]
+        made.callback(bridge.delete_rule, Name=name, EventBusName=bus)
         policy = {
             "Version": "2012-10-17",
             "Statement": [
@@ -90,8 +94,5 @@ def _queue(bus: str) -> Iterator[str]:
         }
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
         bridge.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "tail", "Arn": arn}])
+        made.callback(bridge.remove_targets, Rule=name, EventBusName=bus, Ids=["tail"])
         yield url
-    finally:
-        bridge.remove_targets(Rule=name, EventBusName=bus, Ids=["tail"])
-        bridge.delete_rule(Name=name, EventBusName=bus)
-        sqs.delete_queue(QueueUrl=url)

@@ -46,6 +46,13 @@ class Lazy(click.Group):
             return super().invoke(ctx)
         except VidhookError as error:
             raise click.ClickException(str(error)) from error
+        except Exception as error:
+            # What AWS says is imported only by commands that ask it.
+            if not type(error).__module__.startswith("botocore."):
+                raise
+            from vidhook_cli.refusals import in_words
+
+            raise click.ClickException(in_words(error)) from error
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

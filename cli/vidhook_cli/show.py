@@ -1,10 +1,11 @@
 """Shows facts: as tables and sentences for a person, or as one JSON line each for a program."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -70,10 +71,22 @@ def _cell(value: Any) -> str:
 def instant(text: str, now: float) -> float:
     """Returns unix seconds from `2026-04-27T11:20:12Z`, or from an age such as `90m`, `36h` or `5d`."""
     units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-    if text[:-1].isdigit() and text[-1:] in units:
-        return now - timedelta(seconds=int(text[:-1]) * units[text[-1]]).total_seconds()
+    if re.fullmatch(r"[0-9]{1,9}[smhd]", text):
+        return now - int(text[:-1]) * units[text[-1]]
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f'"{text}" is neither an instant (2026-04-27T11:20:12Z) nor an age (36h)') from None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        short = shown(text, 80)
+        raise click.BadParameter(f'"{short}" is neither an instant (2026-04-27T11:20:12Z) nor an age (36h)') from None
+
+
+class Amount(click.FloatRange):
+    """A number within its bounds; `nan` is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the number, for click."""
+        amount = super().convert(value, param, ctx)
+        if math.isnan(amount):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return amount

@@ -7,7 +7,7 @@ from functools import cache
 
 import boto3
 import click
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from vidhook.wiring import Edges, settings_of
 
@@ -34,9 +34,12 @@ def stack() -> Stack:
     name = os.environ.get("VIDHOOK_STACK", DEFAULT_NAME)
     try:
         answer = boto3.client("cloudformation").describe_stacks(StackName=name)
-    except (ClientError, BotoCoreError) as error:
-        hint = "set VIDHOOK_STACK, AWS_REGION and credentials, or AWS_ENDPOINT_URL for a sandbox"
-        raise click.ClickException(f'the stack "{name}" cannot be read: {error}; {hint}') from error
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        region = boto3.Session().region_name
+        hint = "set VIDHOOK_STACK and AWS_REGION to those of the stack, or AWS_ENDPOINT_URL for a sandbox"
+        raise click.ClickException(f'there is no stack "{name}" in {region} in this account; {hint}') from error
     outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in answer["Stacks"][0].get("Outputs", [])}
     if "Table" not in outputs:
         raise click.ClickException(f'the stack "{name}" is not a vidhook stack: it has no output named Table')

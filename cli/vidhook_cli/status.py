@@ -20,7 +20,10 @@ NO_BUDGETS = "none"  # the stack's output where its parameter is empty
 @click.command()
 @as_json_option
 def status(as_json: bool) -> None:
-    """Shows running and failed executions, dead-letter queues, active alarms and failing subscribers."""
+    """Shows running and failed executions, dead-letter queues, active alarms and failing subscribers.
+
+    Exits with 1 when anything is unwell.
+    """
     here = stack()
     rows = [
         *_executions("watches", here.outputs["WatchArn"]),
@@ -44,6 +47,8 @@ def status(as_json: bool) -> None:
     else:
         shown = [{**row, "well": "ok" if row["well"] else "LOOK"} for row in rows]
         table(shown, ("well", "what", "value", "detail"), nothing="")
+    if not all(row["well"] for row in rows):
+        raise SystemExit(1)
 
 
 def unused_budgets(written: str, ledger: Ledger) -> list[dict[str, Any]]:

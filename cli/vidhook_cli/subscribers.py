@@ -10,7 +10,7 @@ from vidhook import shapes
 from vidhook import subscribers as jobs
 from vidhook.errors import BadSubscriber
 from vidhook.task import TERMINAL_TYPES, Outcome
-from vidhook_cli.show import as_json_option, instant, lines, subscriber_id, table, wants_json
+from vidhook_cli.show import Amount, as_json_option, instant, lines, subscriber_id, table, wants_json
 from vidhook_cli.stack import stack
 
 COLUMNS = ("id", "state", "url", "events")
@@ -144,7 +144,14 @@ def remove(subscriber_id: str) -> None:
 
 @subscribers.command()
 @click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
-@click.option("--keep", "keep_hours", default=24.0, show_default=True, help="Hours for which the old secret signs too.")
+@click.option(
+    "--keep",
+    "keep_hours",
+    type=Amount(0, 8_760),
+    default=24.0,
+    show_default=True,
+    help="Hours for which the old secret signs too.",
+)
 @click.option("--now", "immediately", is_flag=True, help="End the old secret immediately, such as when it leaked.")
 @click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
 @as_json_option

@@ -13,10 +13,10 @@ from vidhook import shapes
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
 from vidhook.event import Event
-from vidhook.task import Watch, is_id, watch_id
+from vidhook.task import Status, Watch, is_id, watch_id
 from vidhook.texts import shown
 from vidhook.times import iso
-from vidhook_cli.show import as_json_option, instant, lines, table, wants_json
+from vidhook_cli.show import Amount, as_json_option, instant, lines, table, wants_json
 from vidhook_cli.stack import stack
 
 COLUMNS = ("task", "status", "progress", "polls", "submitted_at")
@@ -27,7 +27,7 @@ COLUMNS = ("task", "status", "progress", "polls", "submitted_at")
 @click.argument("task_id")
 @click.option("--metadata", help="A JSON object that every event of the task has too.")
 @click.option("--callback-url", help="Notify this URL too, of this task only.")
-@click.option("--expected-seconds", type=float, help="How long the task should take.")
+@click.option("--expected-seconds", type=Amount(0, 604_800), help="How long the task should take.")
 @click.option("--deadline-seconds", type=int, help="Stop following the task after this time.")
 @click.option("--progress", is_flag=True, help="Send progress events too.")
 def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **others: Any) -> None:
@@ -51,9 +51,9 @@ def submit(provider: str, task_id: str, metadata: str | None, progress: bool, **
 
 @click.command()
 @click.option("--provider", help="Only tasks of this provider.")
-@click.option("--status", help="Only tasks in this status: pending, processing, completed or failed.")
+@click.option("--status", type=click.Choice([*Status]), help="Only tasks in this status.")
 @click.option("--since", default="7d", show_default=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
-@click.option("--limit", default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The most to show.")
 @as_json_option
 def tasks(provider: str | None, status: str | None, since: str, limit: int, as_json: bool) -> None:
     """Lists tasks, newest first."""

@@ -11,6 +11,7 @@ import click
 CHECKOUT, PACKAGED = Path(__file__).parents[2], Path(__file__).parent / "stack"
 # Where template.yaml, statemachines/, functions/, layers/ and events/ are. A wheel contains them, see pyproject.toml.
 ROOT = PACKAGED if PACKAGED.is_dir() else CHECKOUT
+LARGEST = 86_400
 EXTRA = ("ministack", "samtranslator", "standardwebhooks", "pip")  # the modules of the extra `sandbox`
 
 
@@ -30,11 +31,18 @@ def need_extra() -> None:
         raise click.ClickException(f"this command needs {', '.join(missing)}: pip install 'vidhook[sandbox]'")
 
 
+def not_negative(_: click.Context, __: click.Parameter, given: float) -> float:
+    """Returns a number from 0 to 86,400, for click; `nan` is none."""
+    if not 0 <= given <= LARGEST:
+        raise click.BadParameter(f"{given} is not a number from 0 to {LARGEST}")
+    return given
+
+
 def leave_when_told() -> None:
-    """Makes SIGINT and SIGTERM end the command cleanly: every `with` block is left, and the exit code is 0."""
+    """Makes SIGINT, SIGTERM and SIGHUP end the command cleanly: every `with` block is left, and the exit code is 0."""
 
     def leave(*_: object) -> NoReturn:
         raise SystemExit(0)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last one when its terminal is closed
         signal.signal(number, leave)

@@ -26,7 +26,7 @@ from botocore.exceptions import ClientError
 from vidhook import subscribers
 from vidhook.task import Subscriber
 from vidhook.wiring import Edges, settings_of
-from vidhook_sandbox import ROOT, build_folder, leave_when_told, need_extra
+from vidhook_sandbox import ROOT, build_folder, leave_when_told, need_extra, not_negative
 from vidhook_sandbox.package import Package, pack
 from vidhook_sandbox.provider import KEYS, SampleProvider, provider_files
 from vidhook_sandbox.subscriber import SampleSubscriber
@@ -218,8 +218,14 @@ def _free_port(port: int) -> int:
 
 
 @click.command()
-@click.option("--port", default=0, help="Port on 127.0.0.1; a free one by default.")
-@click.option("--wait-scale", default=1.0, show_default=True, help="0.1 makes every wait ten times shorter.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port on 127.0.0.1; a free one by default.")
+@click.option(
+    "--wait-scale",
+    default=1.0,
+    callback=not_negative,
+    show_default=True,
+    help="0.1 makes every wait ten times shorter.",
+)
 @click.option("--auth/--no-auth", default=False, help="Enforce IAM: a function can do only what its role allows.")
 def sandbox(port: int, wait_scale: float, auth: bool) -> None:
     """Runs the whole stack on this machine until interrupted.

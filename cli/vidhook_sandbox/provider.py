@@ -390,7 +390,13 @@ def _iso(at: float) -> str:
 
 
 @click.command()
-@click.option("--port", default=8470, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8470,
+    show_default=True,
+    help="Port on 127.0.0.1; 0 takes a free one.",
+)
 def sample_provider(port: int) -> None:
     """Runs a sample of all four providers, with tasks that follow your script."""
     leave_when_told()

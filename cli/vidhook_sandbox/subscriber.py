@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from vidhook_sandbox import leave_when_told, need_extra
+from vidhook_sandbox import leave_when_told, need_extra, not_negative
 from vidhook_sandbox.loopback import Handler, Loopback
 
 
@@ -134,11 +134,37 @@ def line(received: Received) -> str:
 
 
 @click.command()
-@click.option("--port", default=8471, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8471,
+    show_default=True,
+    help="Port on 127.0.0.1; 0 takes a free one.",
+)
 @click.option("--secret", "secrets", multiple=True, required=True, help="whsec_...; may be given several times.")
-@click.option("--fail", default=0, show_default=True, metavar="N", help="Answer 500 to the first N webhooks.")
-@click.option("--status", default=200, show_default=True, help="The status for the other webhooks.")
-@click.option("--slow", default=0.0, show_default=True, metavar="SECONDS", help="Wait before each answer.")
+@click.option(
+    "--fail",
+    type=click.IntRange(0, 1_000_000),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Answer 500 to the first N webhooks.",
+)
+@click.option(
+    "--status",
+    type=click.IntRange(200, 599),
+    default=200,
+    show_default=True,
+    help="The status for the other webhooks.",
+)
+@click.option(
+    "--slow",
+    default=0.0,
+    callback=not_negative,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait before each answer.",
+)
 def sample_subscriber(port: int, secrets: tuple[str, ...], fail: int, status: int, slow: float) -> None:
     """Receives webhooks on this machine, verifies each and prints a line about it."""
     need_extra()
