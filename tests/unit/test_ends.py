@@ -138,6 +138,14 @@ class TestSaidOrConcluded:
             *("The task could not be completed", "This model is not available in your region", "Image is not valid"),
             "The video was not generated because the prompt violates our policy",
             *("API key is not activated yet", "This model does not support image input yet"),
+            *("Timed out waiting for the upstream result", "Task expired while waiting in the queue"),
+            *("Task not completed due to insufficient balance", "Task not completed: content moderation rejected it"),
+            *("Your account is under review", "Your API key is pending activation", "Cancelled while in progress"),
+            *("More credits will be available on May 1", "This model is not available in your region yet"),
+            *("The person in the image is being depicted naked", "The request body is incomplete"),
+            *("Task not found in queue", "Results are only kept until the task is finished and deleted: not found"),
+            *("任务未完成:余额不足", "视频未生成:提示词包含敏感词", "您尚未完成实名认证", "生成中检测到违规内容"),
+            *("处理中出现错误", "合成中文字幕失败", "任务执行中被用户取消", "没有生成结果", "轮询超时 任务仍在处理中"),
             *("Account is under dispute", "服务正在维护的模型不支持", "Die Karte ist noch nicht freigeschaltet"),
             *("Processing failed", "Not accepted", "处理中断", "Running out of memory", "Processing is not supported"),
         ],
@@ -244,6 +252,18 @@ class TestCompletedWithoutALink:
         """The film at the content path is paid for."""
         assert outcome(reading({"id": "t1", "status": "completed", place: said})) == (Status.COMPLETED, None)
 
+    @pytest.mark.parametrize(
+        "said",
+        [
+            *("Prompt did not pass moderation", "Content does not comply with our policy", "non-compliant content"),
+            *("Image not approved by moderation", "Content violates policy. 20 credits were deducted"),
+            *("审核没有通过", "内容未能通过审核", "内容违规 扣除20积分", "图片敏感 已扣除积分"),
+        ],
+    )
+    def test_an_all_clear_that_is_denied_is_a_refusal(self, said: str) -> None:
+        """A refusal told as a film would be paid for again and again."""
+        assert outcome(reading({"id": "t1", "status": "completed", "error": {"message": said}}))[0] == Status.FAILED
+
     def test_a_mere_text_against_a_content_path_has_to_be_confirmed(self) -> None:
         """Words may be misread; a code is not."""
         got = reading({"id": "t1", "status": "completed", "reason": "refused by the content filter"})
@@ -292,6 +312,7 @@ class TestWords:
             *(("almost_done", "processing"), ("draft_completed", "processing"), ("preview_ready", "processing")),
             *(("processing_failed", "failed"), ("cancelled_by_user", "failed"), ("FAILED_PERMANENTLY", "failed")),
             *(("blocked_by_moderation", "failed"), ("nsfw_detected", "failed"), ("审核未通过", "failed")),
+            *(("正在取消", "processing"), ("cancel_failed", "processing"), ("recovered_from_failure", "processing")),
             *(("OK", "completed"), ("video_processed", "completed"), ("pending_cancel", "processing")),
             *(("frames_generated", "processing"), ("processing_completed", "processing"), ("готово", "completed")),
             *(("生成完毕", "completed"), ("완료되었습니다", "completed"), ("生成に失敗しました", "failed")),
@@ -316,6 +337,21 @@ class TestWords:
         got = reading({"task_id": "t1", "status": "image_generated", "result": {"video_url": link}}, "vibepeak")
         assert got.seen is not None
         assert (outcome(got), got.seen.sources[0].url) == ((Status.PROCESSING, None), link)
+
+    @pytest.mark.parametrize(
+        "link",
+        [
+            {"url": "https://cdn.example/cover.jpg"},
+            {"video": "https://input.example/mine.mp4", "output": None},
+            {"images": ["https://input.example/mine.png"]},
+        ],
+        ids=str,
+    )
+    def test_nor_does_it_with_all_other_signs_of_an_end(self, link: dict[str, Any]) -> None:
+        """A word that nobody knows and a link that is hardly the film are not said together."""
+        text = 'format = "generic"\n'
+        got = by_file(text, {"task_id": "t1", "status": "video_generation_completed", "progress": 100, **link})
+        assert outcome(got)[0] == Status.PROCESSING
 
     @pytest.mark.parametrize("word", ["completed_with_errors", "COMPLETED_WITH_ERRORS"])
     def test_completed_with_errors_and_a_reason_but_no_link_has_failed(self, word: str) -> None:

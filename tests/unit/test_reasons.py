@@ -188,6 +188,25 @@ class TestCategory:
         assert category(OWN, Reason(None, "out of luck")) is None
 
 
+class TestWhereAReasonStands:
+    @pytest.mark.parametrize("name", sorted(PROVIDERS))
+    @pytest.mark.parametrize(
+        "place",
+        [
+            *("failReason", "failureReason", "msg", "errMsg", "err_msg", "errorMsg", "errorDetail", "error_detail"),
+            *("status_message", "statusMessage", "taskStatusMsg", "failMessage", "failMsg", "failure"),
+        ],
+    )
+    def test_a_failed_tasks_reason_is_found_under_every_usual_name(self, name: str, place: str) -> None:
+        """Without it the category is `provider`, and people think that it may pass."""
+        said = "The prompt violates our content policy"
+        for more in ({place: said}, {"output": {place: said}}):
+            task = {"id": "t", "task_id": "t", "status": "failed", "title": "my cat", **more}
+            got = read(PROVIDERS[name], status=200, headers={}, body=json.dumps(task).encode(), now=NOW).error
+            assert got is not None
+            assert (got.category, got.message) == (Category.CONTENT_POLICY, said)
+
+
 class TestRetryable:
     @pytest.mark.parametrize(
         ("error", "retryable"),

@@ -84,6 +84,9 @@ class TestHowALinkIsWritten:
             (f"\xab{FILM}\xbb", FILM),
             (f"https://cdn.example/cover.jpg\u3001{FILM}", FILM),
             ("https://cdn.example/v?name=my film.mp4", "https://cdn.example/v?name=my%20film.mp4"),
+            ("https://cdn.example/v?f=a (1).mp4&sig=x", "https://cdn.example/v?f=a%20(1).mp4&sig=x"),
+            (f"{FILM}?t=1 有效期24小时", f"{FILM}?t=1"),
+            ("[a](https://cdn.example/a film.mp4)", "https://cdn.example/a%20film.mp4"),
             ("Your video: https://vod.example/8f3a?sig=x", "https://vod.example/8f3a?sig=x"),
             ('<video src="https://vod.example/8f3a?a=1&amp;b=2">', "https://vod.example/8f3a?a=1&b=2"),
             ("https:\\/\\/cdn.example\\/film.mp4", FILM),
@@ -197,6 +200,11 @@ class TestTheFilmWins:
     def test_a_playlist_is_better_than_what_is_no_film(self, playlist: str, other: str) -> None:
         """It leads to the film, and an image stored in its place would be told as the film."""
         assert url([f"https://cdn.example/{other}", playlist]) == playlist
+
+    @pytest.mark.parametrize("name", ["x_watermarked.mp4", "album-cover.mp4", "preview_8f3a.mp4"])
+    def test_a_film_that_is_all_there_is_is_believed_whatever_its_name(self, name: str) -> None:
+        """Free plans mark it, and the rest of its name comes from the prompt."""
+        assert completed({"output": f"https://cdn.example/{name}"}).said
 
     def test_a_film_that_is_named_like_a_preview_is_better_than_an_image(self) -> None:
         """Its name may come from the prompt."""

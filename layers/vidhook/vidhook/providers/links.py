@@ -31,7 +31,7 @@ FOREIGN = r"\s\"<>`|\\^\u2018-\u201d\u2026\xab\xbb\u3000-\u303f\uff00-\uffef"
 # These do not go back, and begin where they cannot have begun before: a text of commas or brackets makes none slow.
 MARKDOWN = re.compile(
     r"(?:(!)\[[^\[\]]{0,200}+)?\]\(\s*+"
-    r"(?:<([^<>\n]{1,8192}+)>|((?:[^\s()<>]|\((?:[^\s()<>]|\([^\s()<>]*+\))*+\)){1,8192}+)[\s)])"
+    r"(?:<([^<>\n]{1,8192}+)>|([^()<>\n]{1,500}?\.(?:mp4|mov|webm|mkv))\)|((?:[^\s()<>]|\((?:[^\s()<>]|\([^\s()<>]*+\))*+\)){1,8192}+)[\s)])"
 )
 MENTIONED = re.compile(rf"(?<![A-Za-z0-9])https?://[^{FOREIGN}'()\[\]]++", re.IGNORECASE)
 # Words before a link without an ending which say that it leads to the film, and not to a page.
@@ -45,7 +45,7 @@ ENDED = re.compile(
     rf"[^?#]*?(?:{'|'.join(map(re.escape, ENDING_OF))})(?=[{re.escape(STOPS)}]*+(?:$|[^\x21-\x7e]))", re.IGNORECASE
 )
 # A query may hold blanks, as a file's name in it does.
-AFTER_QUERY = re.compile(r"\s+\(|[\"<>`\u2018-\u201d\u2026\xab\xbb\u3000-\u303f\uff00-\uffef]")
+AFTER_QUERY = re.compile(r"\s+[(\u3000-\u9fff]|[\"<>`\u2018-\u201d\u2026\xab\xbb\u3000-\u303f\uff00-\uffef]")
 DATA = re.compile(
     r"([\s\ufeff\u200b\"'`<(*]*+|!?\[[^\[\]]{0,200}+\]\(\s*+<?)"
     r"data:((?:video|image)/[\w.+-]{1,60}|application/octet-stream)(?:;[^,;]{0,80}){0,4},",
@@ -106,7 +106,9 @@ def _written(text: str) -> Iterator[tuple[str, How | None]]:
     """Yields the texts that should be a link each: all links of a Markdown text, else what it begins with."""
     marked = MARKDOWN.findall(f"{text}\n")[:LINKS] if "](" in text else []
     if marked:
-        yield from ((_bare(one or other), How.SHOWN if shown else None) for shown, one, other in marked)
+        yield from (
+            (_bare(any_of[0] or any_of[1] or any_of[2]), How.SHOWN if shown else None) for shown, *any_of in marked
+        )
         return
     bare = _unwrapped(text)
     if "\\" in bare:
@@ -132,6 +134,8 @@ def _trimmed(text: str) -> str:
     path, query, rest = re.match(r"([^?#]*)([?#]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
     if query:
         cut = AFTER_QUERY.split(rest, maxsplit=1)[0]
+        if re.search(r"&[\w.-]+=", rest[len(cut) :]):
+            cut = rest  # the signature follows a name with such signs
         return f"{path}{query}{cut if cut == rest else cut.rstrip(STOPS)}"
     ended = ENDED.match(path) if len(path) <= LINK_LIMIT and not ending_of(path) else None
     return ended[0] if ended else path

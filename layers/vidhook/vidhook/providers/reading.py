@@ -15,11 +15,20 @@ from typing import Any, Literal, TypeVar
 from vidhook.errors import BadInput
 from vidhook.providers.expressions import search
 from vidhook.providers.file import Provider, content_url, fold, task_request
-from vidhook.providers.reasons import Guess, Reason, category, guess, merge_reasons, task_error, upper_snake
+from vidhook.providers.reasons import (
+    Guess,
+    Reason,
+    category,
+    failure_of,
+    guess,
+    merge_reasons,
+    task_error,
+    upper_snake,
+)
 from vidhook.providers.results import Found, Rank, anywhere, best, is_image, link_expiry, needs_key, type_of
 from vidhook.providers.statuses import Meaning, is_unfinished, meaning_of, said_of
 from vidhook.providers.values import count, document, embedded, opened, percent, text
-from vidhook.providers.wording import is_all_clear, is_down, prepared, spaced
+from vidhook.providers.wording import is_all_clear, is_down, prepared, refuses, spaced
 from vidhook.redaction import without_key
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
@@ -217,7 +226,7 @@ class _Exchange:
         snapshot = self._values(task, word, meant)
         if meant.known and not meant.status.final:
             return Reading("snapshot", snapshot, seen=self._seen_early(snapshot, task))
-        found = self._reason(task)
+        found = self._reason(task) or (failure_of(task) if meant.status is Status.FAILED else None)
         failed = self._failed(snapshot, found, meant.category)
         result = self._result(task, snapshot.object)
         completed = self._completed(snapshot, task, result) if result else None
@@ -229,8 +238,12 @@ class _Exchange:
             return self._called_failed(word, found, failed)
         if completed is not None and completed.said:
             return Reading("snapshot", completed)
-        sure = completed is not None and result is not None and result.rank not in DOUBTFUL
+        # A film that is named like a preview may be called so by its prompt, or be that of a free plan.
+        sure = result is not None and (result.rank not in DOUBTFUL or self._is_a_film(result, snapshot.object))
         return self._called_completed(task, found, failed, completed, sure=sure)
+
+    def _is_a_film(self, result: Found, kind: str) -> bool:
+        return result.rank is Rank.PREVIEW and type_of("", result.url, "") == kind
 
     def _called_failed(self, word: str, found: Reason | None, failed: Snapshot) -> Reading:
         """Reads a task that its provider calls failed: it has, unless the reason or the HTTP status says otherwise."""
@@ -311,8 +324,11 @@ class _Exchange:
         goes_on = found is not None and _is_unfinished(found)
         if goes_on or (self.age is not None and self.age < YOUNG_SECONDS):
             return Reading("retry", error=error)
-        if completed is None and (somewhere := anywhere(task, failed.object, self._url())):
-            completed = self._completed(failed, task, somewhere)
+        beside = self.answer if any(value is task for value in self.answer.values()) else {}
+        for place in (task, beside) if completed is None else ():
+            if somewhere := anywhere(place, failed.object, self._url()):
+                completed = self._completed(failed, task, somewhere)
+                break
         if completed is not None:
             return Reading("snapshot", replace(completed, said=False))
         return Reading("snapshot", replace(failed, error=error, said=False), error)
@@ -478,7 +494,8 @@ def _of_unknown_word(
     with_errors = meant.suggests is Status.COMPLETED and "error" in fold(snapshot.provider_status or "")
     if with_errors and failed is not None and not linked:
         return Reading("snapshot", replace(failed, known_status=True, said=False), failed.error)
-    if meant.suggests is Status.COMPLETED and completed is not None and finished:
+    shown = linked or (result is not None and result.rank in (Rank.CONTENT, Rank.MENTIONED))
+    if meant.suggests is Status.COMPLETED and completed is not None and finished and shown:
         return Reading("snapshot", replace(completed, known_status=True, said=True))
     if meant.suggests is Status.FAILED and failed is not None:
         return Reading("snapshot", replace(failed, known_status=True), failed.error)
@@ -509,7 +526,8 @@ def _joined(own: Reason | None, guessed: Reason | None) -> Reason | None:
 
 def _is_unfinished(found: Reason) -> bool:
     """Whether a reason, or its code, says that the task goes on."""
-    return any(map(is_unfinished, _texts(found)))
+    message, code = _texts(found)
+    return is_unfinished(message) or (is_unfinished(code) and not (message and refuses(spaced(message))))
 
 
 def _passes(found: Reason | None, kind: Category | None) -> bool:

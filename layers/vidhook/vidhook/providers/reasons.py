@@ -34,7 +34,7 @@ FILLERS = {
     *("ok", "success", "succeed", "succeeded", "true", "false"),
 }
 # The usual names in an error, spelled as `names_in` does.
-CODE_KEYS = ("code", "errorcode", "errcode", "statuscode")
+CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "failcode", "failurecode")
 KIND_KEYS = ("type", "errortype", "key", "name")  # only without a code; "invalid_request_error" is too vague to count
 NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason", "baseresp")
 MESSAGE_KEYS = (
@@ -50,8 +50,20 @@ MESSAGE_KEYS = (
         "err",
         "title",
         "statusmsg",
+        "statusmessage",
+        "taskstatusmsg",
+        "failmsg",
+        "failmessage",
+        "failure",
+        "errordetail",
+        "errordetails",
     ),
 )
+# In a task itself, a title or a description is that of the video, and a code may be its envelope's.
+FAILURE_NAMES = {*MESSAGE_KEYS, *NESTED_KEYS, "errorcode", "errcode", "failcode", "failurecode"} - {
+    "title",
+    "description",
+}
 # Where an envelope says that a request was refused.
 FLAGS = ("success", "ok")
 REFUSAL_KEYS = ("error", "errors", "code", "errorcode", "errcode", "detail", "baseresp")
@@ -87,6 +99,16 @@ def merge_reasons(values: Iterable[object], depth: int = 8) -> Reason | None:
     """Returns one reason from several values: the most specific code and the most specific message."""
     left = [ITEMS]
     return _merge([], [_find(value, depth, left) for value in values])
+
+
+def failure_of(task: Mapping[str, object]) -> Reason | None:
+    """Returns the reason of a task that its provider calls failed, by the usual names in it or in its result."""
+    inside = (task, *(task.get(name) for name in ("output", "result", "data")))
+    for part in inside:
+        known = names_in(part) if isinstance(part, dict) else {}
+        if found := find_reason({name: value for name, value in known.items() if name in FAILURE_NAMES}):
+            return found
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ ADVERBS = {"permanently", "finally", "fatally", "detected", "eventually"}
 LAST_STEPS = {"processed", "rendered", "published", "available", "delivered", "stored", "saved"}
 # A part that turns the meaning of the others, or says that they are still to come.
 TURNING = {"not", "no", "non", "never", "without", "un", "until", "before", "pre", "if", "can", "will", "to", "being"}
-TURNING_SIGNS = re.compile(r"[未不没無]")
+TURNING |= {"after", "from", "soon"}
+TURNING_SIGNS = re.compile(r"[未不没無待]|即将|申请|正在|请求取消|取消失败")
 LONGEST_WORD = 100
 # Words that only stand around a status in a short text for people.
 AROUND = """the your this that you a an task job video image request generation result output render file is are be been
@@ -141,7 +142,8 @@ def _by_parts(word: str) -> Meaning:
         cut = next((count for count in range(1, len(word)) if _signs(word[count:])), len(word))
         ending, rest = _signs(word[cut:]), word[:cut]
     if ending and not ending.status.final:
-        return ending
+        # "finished_processing": nobody knows, but the link beside it is remembered.
+        return unknown if any(found.status.final for part in parts[:-1] if (found := _known(part))) else ending
     single = [found.status for part in parts if (found := _known(part))]
     # "processing_failed" is an end, "processing_completed" only that of a step, and "pending_cancel" none.
     if Status.PENDING in single or (Status.PROCESSING in single and (ending is None or ending != FAILED)):
@@ -149,7 +151,7 @@ def _by_parts(word: str) -> Meaning:
     named = ending.status if ending else next(iter(single), None)
     if named is None and LAST_STEPS & set(parts[-1:]):
         named = Status.COMPLETED
-    if named is Status.COMPLETED and STEPS & set(parts):
+    if (named is Status.COMPLETED and STEPS & set(parts)) or {"cancel", "cancellation"} & set(parts[:-1]):
         return unknown
     if named is not Status.FAILED or ending is None or (ending.category is Category.CONTENT_POLICY and rest):
         return Meaning(Status.PROCESSING, known=False, suggests=named)

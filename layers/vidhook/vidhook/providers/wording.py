@@ -132,7 +132,7 @@ CONTENT_POLICY = _pattern(
     r"|不文明|不健康|赌博|毒品|自残|自杀|枪支|武器|宗教|政治|领导人|儿童|仇恨|歧视|隐私信息|触犯|违背|禁止(?:生成"
     r"|内容|词)|内容安全|安全过滤|过滤|実在の人物|著名人|許可されていない(?:内容|コンテンツ)|アダルト|금지된|음란"
     r"|폭력|유명인|실존 인물|contenido (?:bloqueado|rechazado|no permitido|sensible)|persona real|celebridad"
-    r"|menores de edad|未通过\S{0,6}审|审查|不宜|真实(?:人物|人像|人脸)",
+    r"|menores de edad|未通过\S{0,6}(?:审|检测)|社区公约|审查|不宜|真实(?:人物|人像|人脸)",
 )
 # The provider's own machinery broke, whatever other words its trace contains.
 BROKEN = _pattern(
@@ -412,7 +412,8 @@ UNFINISHED = (
     r"|\b(?:is|are|has|have|still) not (?:yet )?(?:been )?(?:completed?|finished|done|generated|started)\b"
     r"|\b(?:task|job|video|generation|request) not (?:yet )?(?:completed?|finished|done|started)\b"
     # A key that is not yet activated, or a model that does not support something yet, will be refused again.
-    r"|\bnot\b(?!.{0,40}(?:verif|activ|enabl|approv|subscri|purchas|paid|pay|valid|agree|support|permit|allow))"
+    r"|\bnot\b(?!.{0,40}(?:verif|activ|enabl|approv|subscri|purchas|paid|pay|valid|agree|support|permit|allow"
+    r"|available (?:in|through|on|to|for|with)|releas|launch|access|deploy|train|open))"
     r".{0,40}\byet\b|\bnot (?:yet )?(?:completed?|finished)\b.{0,20}\bstatus\b"
     # "It failed while it was being processed" is an end.
     r"|^(?!.*\b(?:fail|error|invalid|unable|could not|cannot)).*"
@@ -420,21 +421,21 @@ UNFINISHED = (
     r"(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued|in (?:the )?(?:progress|queue))\b"
     r"|^(?!.*\bfail).*\bstill (?:being )?(?:(?:process|generat|render)(?:ing|ed)|running|pending|queued)\b"
     r"|\b(?:in progress|unfinished|yet to be|wait (?:until|till|while)|no (?:result|output|video)s? yet)\b"
-    r"|\bstat(?:us|e)\b(?: is)?\W{1,3}(?:pending|queued|running|processing|generating|rendering|not start"
-    r"|submitted)\b"
-    r"|\b(?:in|position in) (?:the )?queue\b|\bqueue position\b|\bwaiting (?:for|to)\b|\balmost (?:done"
-    r"|ready)\b|\btoo early\b"
-    r"|\b(?:is|still) (?:being \w+ed|incomplete)\b|\bresults? pending\b|\bcheck back\b|\bwaiting in line\b"
-    r"|\bwill be (?:ready|available)\b|\bunder review\b"
-    r"|\b(?:awaiting|pending) (?:review|moderation)\b|\bgot (?:processing|pending|queued|running|in progress)\b"
-    r"|\b(?:when|once|after|until) .{0,40}\b(?:complete[ds]?|finish\w*|ready|done)\b|\boperation not done\b"
+    r"|\b(?:in|position in) (?:the )?queue\b|\bqueue position\b|^(?:still |currently |now )?waiting (?:for|to|in)\b"
+    r"|\balmost (?:done|ready)\b|\btoo early\b|\bresults? pending\b|\bcheck back\b|\boperation not done\b"
+    r"|\b(?:is|still) being (?:(?:process|generat|render|transcod|encod|upload|prepar|creat|upscal|download|sav|stor"
+    r"|produc|finali[sz]|queu)ed|made)\b|\b(?:task|job|video|generation|result) is (?:still )?incomplete\b"
+    r"|\b(?:video|result|file|output|it) will be (?:ready|available)\b|\bwill be ready\b|\bunder review\b"
+    r"|\b(?:awaiting|pending) (?:review|moderation)\b"
+    r"|\b(?:try|check|retry|poll|ask|come) (?:again |back )?(?:when|once|after|until)\b.{0,40}"
+    r"\b(?:complete[ds]?|finish\w*|ready|done)\b"
     # Chinese, Japanese, Korean
-    r"|(?:正在|仍在|还在|還在)(?!维护|維護|升级|检修)[\u4e00-\u9fff]"
+    r"|(?:正在|仍在|还在|還在)(?:处理|生成|排队|运行|渲染|执行|进行|合成|制作|创建|转码|编码|等待|准备|上传"
+    r"|下载|审核|处理|處理|製作|排隊|产生|產生|生产)"
     r"|(?:处理|生成|排队|进行|运行|执行|渲染|合成|制作|转码|上传|审核|處理|排隊|進行|処理|実行|作成|変換"
-    r"|レンダリング|待機|準備"
-    r"|アップロード)中(?![断止斷])"
-    r"|(?:尚未|还未|还没有?|仍未|没有|未)(?:完成|就绪|生成|结束|完了|开始)|等待(?:处理|生成|中)|请(?:稍候"
-    r"|耐心等待)|まだ"
+    r"|レンダリング|待機|準備|アップロード)中(?=$|[\s,.;:!?)\]\u2026\u3001\u3002\uff01-\uff1f]|请|です|で)"
+    r"|(?:尚未|还未|还没有?|仍未|没有|未)(?:完成|就绪|准备好|结束|完了|开始)|(?:尚未|还未|还没有?|仍未|未)生成"
+    r"|等待(?:处理|生成|中)|请(?:稍候|耐心等待|等待)|まだ"
     r"|(?:処理|生成|作成|実行|変換|準備|アップロード)(?:して|されて)いま(?:す|せん)|(?:完了|準備"
     r"|生成)(?:が)?(?:して|できて|されて)いません"
     r"|キューに|順番待ち|(?:처리|생성|진행|대기|작업|렌더링|실행|준비|업로드) ?중|(?:완료|준비|생성"
@@ -454,14 +455,36 @@ UNFINISHED = (
     r"(?:fertig|bereit|abgeschlossen|prête?|terminée?|termina|pront[oa]|conclu[ií]d|completad|listo|готов"
     r"|заверш|gotow|xong|sẵn|selesai)"
 )
+# The status itself, whatever is said of it.
+UNFINISHED_STATE = (
+    r"\bstat(?:us|e)\b(?: is)?\W{1,3}(?:pending|queued|running|processing|generating|rendering|not start|submitted"
+    r"|in progress)\b|\bgot (?:processing|pending|queued|running|in progress)\b"
+)
+AWAITS_REVIEW = r"审核中|(?:正在|等待)审核|\b(?:under|awaiting|pending) (?:review|moderation)\b"
+# What is over in spite of such words, or is no task: an account, a key, a plan.
+OVER = _pattern(
+    r"fail\w*|tim(?:ed|e) ?-?out|cancel\w*|abort\w*|reject\w*|violat\w*|blocked|insufficient|corrupt\w*|stopped"
+    r"|terminated|deprecated|not found|accounts?|api keys?|organi[sz]ation|payment|cards?|plans?|limits?|credits?"
+    r"|regions?|access",
+    r"失败|超时|取消|出错|错误|违规|违反|敏感|拒绝|检测到|停止|终止|不足|欠费|认证|支付|实名|账[号户]|受限|中断|中途"
+    r"|中止|无效|失敗|エラー|실패|오류",
+)
+ENDS = {
+    *(Category.QUOTA, Category.AUTH, Category.CONTENT_POLICY, Category.TIMEOUT, Category.CANCELLED),
+    *(Category.NOT_FOUND, Category.EXPIRED),
+}
 # It stands at the place of an error although all went well: "Safety check: passed", "NSFW: false", 审核通过.
 ALL_CLEAR = _pattern(
     r"pass(?:ed|es)?|approved|cleared|not flagged|no (?:\w+ ){0,2}(?:violations?|issues?|problems?|errors?|warnings?"
     r"|flags?)(?: (?:found|detected))?|(?:nsfw|flagged|blocked|violation|error|sensitive|timeout|moderation|safety)"
-    r"\W{1,3}(?:false|none|no|ok|0|null)|compl(?:y|ies|iant)(?! with your)|adjusted to|expires in|were deducted"
-    r"|was charged"
+    r"\W{1,3}(?:false|none|no|ok|0|null)|compl(?:y|ies|iant)|adjusted to|expires in|were deducted|was charged"
     r"|(?:credits?|quota|tokens?) (?:used|spent|consumed|left|remaining)|used: \d",
-    r"(?<![未不没])通过|无违规|未发现|消耗|扣除|正常|合规(?<!不合规)|問題ありません|문제가? ?없",
+    r"通过|无违规|未发现|消耗|扣除|正常|合规|問題ありません|문제가? ?없",
+)
+NOT_CLEAR = _pattern(
+    r"not|n't|never|no longer|non|without|fail\w*|reject\w*|violat\w*|blocked|refus\w*|declin\w*|den(?:y|ied)|unable"
+    r"|forbidden|prohibited|removed|flagged|cannot",
+    r"[未不没]|无法|违|敏感|拒|拦截|屏蔽",
 )
 
 # The first that fits wins. What is only taken from vague words, such as "invalid", comes after all that is clear.
@@ -530,10 +553,20 @@ def may_pass(words: str) -> bool:
 
 
 def goes_on(words: str) -> bool:
-    """Returns whether a spaced text says that the task is not done yet."""
+    """Returns whether a spaced text says that the task is not done yet, and not that it ended for all that."""
+    if re.search(UNFINISHED_STATE, words):
+        return True
+    if refuses(re.sub(AWAITS_REVIEW, "-", words)):
+        return False
     return re.search(UNFINISHED, words) is not None
 
 
 def is_all_clear(words: str) -> bool:
-    """Returns whether a spaced text says that nothing is wrong."""
-    return _has(ALL_CLEAR, words)
+    """Returns whether a spaced text says that nothing is wrong, and nothing else that is."""
+    rest = re.sub(ALL_CLEAR, "-", words, flags=re.ASCII)
+    return rest != words and not _has(NOT_CLEAR, rest.replace("n't", " not"))
+
+
+def refuses(words: str) -> bool:
+    """Returns whether a spaced text says that something failed or was refused for good."""
+    return _has(OVER, words) or category_of(prepared(words)) in ENDS
