@@ -169,7 +169,10 @@ def test_status_shows_what_is_well_and_what_is_not(bridge: Bridge, cli: Cli, sub
     """It counts the running watches, and names the disabled subscribers and the aborted watches."""
 
     def status() -> dict[str, dict[str, Any]]:
-        return {row["what"]: row for row in rows(cli("status"))}
+        result = cli("status")
+        found = [json.loads(line) for line in result.output.splitlines()]
+        assert result.exit_code == int(not all(row["well"] for row in found))
+        return {row["what"]: row for row in found}
 
     app = subscriber(answers=[410])
     waits = bridge.task(seconds=1_000)
