@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from vidhook.deliver import JITTER, PAUSES
 from vidhook.edges.telemetry import count
 
 ROOT = Path(__file__).parents[2]
@@ -176,6 +177,23 @@ def test_a_failed_first_deployment_leaves_nothing_behind() -> None:
 def test_no_configuration_reserves_concurrency() -> None:
     """A new account has 10 or 50 in all, and refuses every reservation: the first deployment would fail."""
     assert "PollerConcurrency" not in (ROOT / "samconfig.toml").read_text("utf-8")
+
+
+def test_logs_that_come_late_make_no_group() -> None:
+    """A group that is there already fails the next deployment of the stack."""
+    roles = of_type("AWS::IAM::Role")
+    functions = {name: each["Role"]["Fn::GetAtt"][0] for name, each in of_type("AWS::Lambda::Function").items()}
+    for name, role in functions.items():
+        statements = [each for policy in roles[role]["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+        denied = [each["Action"] for each in statements if each["Effect"] == "Deny"]
+        assert denied == ["logs:CreateLogGroup"], name
+
+
+def test_an_alarm_on_the_oldest_delivery_does_not_end_between_two_of_its_attempts() -> None:
+    """Data comes with attempts, up to 29 hours apart, and an alarm that ends and begins anew wakes people each time."""
+    alarm = ALARMS["OldestUndeliveredAlarm"]
+    assert alarm["Period"] * alarm["EvaluationPeriods"] > PAUSES[-1] * (1 + JITTER)
+    assert (alarm["DatapointsToAlarm"], alarm["Period"] * alarm["EvaluationPeriods"] <= 604_800) == (1, True)
 
 
 def counted() -> set[tuple[str, frozenset[str]]]:

@@ -173,7 +173,8 @@ def ended_from_outside(detail: Mapping[str, Any], *, ledger: "Ledger") -> tuple[
     Returns None if it followed no watch: its submission was refused, or another execution follows the task. `detail`
     is that of EventBridge's "Step Functions Execution Status Change".
     """
-    given = json.loads(detail["input"] or "null")  # AWS leaves out a very long input; no submission is that long
+    # AWS leaves out a very long input; no submission is that long.
+    given = json.loads(detail.get("input") or "null")
     if not isinstance(given, dict):
         return None
     try:
