@@ -246,7 +246,7 @@ class TestEndedFromOutside:
     def ended(self, stack: Stack, status: str, name: str, given: Any) -> dict[str, Any]:
         """What comes of EventBridge's word that an execution ended."""
         arn = stack.watch_arn.replace(":stateMachine:", ":execution:") + f":{name}"
-        change = {"status": status, "executionArn": arn}
+        change: dict[str, Any] = {"status": status, "executionArn": arn}
         if given is not ABSENT:
             change["input"] = given if given is None else json.dumps(given)
         return stack.call("PublishEvent", {"detail-type": "Step Functions Execution Status Change", "detail": change})
