@@ -207,6 +207,25 @@ def test_progress_takes_its_time_from_the_pause_before_the_next_poll(took: float
         assert expression.evaluate(None) == left
 
 
+def test_trouble_of_our_own_is_not_told_as_a_bad_submission() -> None:
+    """A nested caller would give up a good submission; it is tried again for hours, as a poll is."""
+    states = definition("statemachines/watch.asl.json")["States"]
+    submitting, polling = states["Submit task"], states["Poll task"]
+    (tried_again,), (caught,) = submitting["Retry"], submitting["Catch"]
+    assert {**tried_again, "Comment": ""} == {**polling["Retry"][0], "Comment": ""}
+    assert states[caught["Next"]]["Error"] == "SubmissionFault"
+    assert states["Submission refused"]["Error"] == "BadSubmission"
+
+
+@pytest.mark.parametrize(("given", "pause"), [({"watch": "tsk_a", "pause": 20}, 20), ({"watch": "tsk_a"}, 0)])
+def test_a_watch_that_is_started_without_a_pause_polls_at_once(given: dict[str, Any], pause: int) -> None:
+    """Whoever starts one by hand knows the task, and not the pause."""
+    choice = definition("statemachines/watch.asl.json")["States"]["Submitted already?"]["Choices"][0]
+    expression = Jsonata(choice["Assign"]["pause"].removeprefix("{%").removesuffix("%}"))
+    expression.assign("states", {"input": given})
+    assert expression.evaluate(None) == pause
+
+
 def test_only_a_repeated_publishing_looks_for_the_video_first() -> None:
     """A look costs a request, and a crash after the video was stored is the only reason for it to be there."""
     states = definition("statemachines/watch.asl.json")["States"]
