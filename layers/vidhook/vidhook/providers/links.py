@@ -1,6 +1,5 @@
 """Reads the links in a text of an answer: plain, in quotes, in Markdown or HTML, in a sentence, or as a `data:` URL."""
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,7 +90,10 @@ def _how(given: str, url: str) -> How:
 
 def _mentioned(text: str, asked: str) -> Iterator[Link]:
     """Yields the links in a sentence: those that end as a file does, or the only one if the words speak of a film."""
-    text = html.unescape(text) if "<" in text else text
+    if "<" in text:
+        from html import unescape  # its table of letters takes time to load, and HTML in an answer is rare
+
+        text = unescape(text)
     mentions = list(islice(MENTIONED.finditer(text), LINKS))
     for mention in mentions:
         part = mention[0].rstrip(STOPS)
