@@ -184,7 +184,7 @@ class _Exchange:
         spelled, passes = fold(word), self.status in TRANSIENT or self.status >= 500
         if self.status in REFUSED or (passes and not own) or not (own or spelled in self.provider.statuses):
             return False
-        return spelled in self.provider.statuses or (not self._is_vague(word) and meaning_of(self.provider, word).known)
+        return not self._is_vague(word) and meaning_of(self.provider, word).known
 
     def _parts(self) -> Iterator[dict[str, Any]]:
         paths = self.provider.answer.get("task", ())

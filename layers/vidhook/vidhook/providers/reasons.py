@@ -38,32 +38,12 @@ CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "failcode", "failurec
 KIND_KEYS = ("type", "errortype", "key", "name")  # only without a code; "invalid_request_error" is too vague to count
 NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason", "baseresp")
 MESSAGE_KEYS = (
-    *("message", "msg", "errormessage", "errormsg", "errmsg", "errordescription"),
-    *(
-        "detail",
-        "details",
-        "description",
-        "reason",
-        "failreason",
-        "failurereason",
-        "error",
-        "err",
-        "title",
-        "statusmsg",
-        "statusmessage",
-        "taskstatusmsg",
-        "failmsg",
-        "failmessage",
-        "failure",
-        "errordetail",
-        "errordetails",
-    ),
+    *("message", "msg", "errormessage", "errormsg", "errmsg", "errordescription", "detail", "details", "description"),
+    *("reason", "failreason", "failurereason", "error", "err", "title", "statusmsg", "statusmessage", "taskstatusmsg"),
+    *("failmsg", "failmessage", "failure", "errordetail", "errordetails"),
 )
 # In a task itself, a title or a description is that of the video, and a code may be its envelope's.
-FAILURE_NAMES = {*MESSAGE_KEYS, *NESTED_KEYS, "errorcode", "errcode", "failcode", "failurecode"} - {
-    "title",
-    "description",
-}
+FAILURE_NAMES = {*MESSAGE_KEYS, *NESTED_KEYS, *CODE_KEYS} - {"title", "description", "code", "statuscode"}
 # Where an envelope says that a request was refused.
 FLAGS = ("success", "ok")
 REFUSAL_KEYS = ("error", "errors", "code", "errorcode", "errcode", "detail", "baseresp")

@@ -44,26 +44,10 @@ STATUSES = {word: status for status, words in WORDS.items() for word in words.sp
 IMPLIED = {word: kind for kind, words in FINAL_WORDS.items() for word in words.split()}
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 # A part that says that only a step is completed or has failed, or only some of the results.
-STEPS = {
-    *(
-        "almost",
-        "nearly",
-        "half",
-        "draft",
-        "preview",
-        "thumbnail",
-        "cover",
-        "poster",
-        "step",
-        "stage",
-        "scene",
-        "frame",
-    ),
-    *("frames", "prompt"),
-    *("keyframe", "storyboard", "script", "watermark", "watermarking", "audio", "sound"),
-    *("subtitle", "subtitles", "caption", "captions", "upload", "download", "copy", "transfer", "webhook", "callback"),
-    *("notification", "upscale", "upscaling", "interpolation", "compression", "archive", "backup", "sync"),
-}
+STEP_WORDS = """almost nearly half draft preview thumbnail cover poster step stage scene frame frames prompt keyframe
+    storyboard script watermark watermarking audio sound subtitle subtitles caption captions upload download copy
+    transfer webhook callback notification upscale upscaling interpolation compression archive backup sync"""
+STEPS = frozenset(STEP_WORDS.split())
 PARTLY = {"partial", "partially", "partly"}
 # What else may stand in a word for the failure of the task itself. Beside the film, any other failure is a step's.
 WHOLE_WORDS = """video image task job generation generate generating generated render rendering request process
@@ -76,8 +60,8 @@ ADVERBS = {"permanently", "finally", "fatally", "detected", "eventually"}
 # The last thing that a provider does with a film; with a link it is done.
 LAST_STEPS = {"processed", "rendered", "published", "available", "delivered", "stored", "saved"}
 # A part that turns the meaning of the others, or says that they are still to come.
-TURNING = {"not", "no", "non", "never", "without", "un", "until", "before", "pre", "if", "can", "will", "to", "being"}
-TURNING |= {"after", "from", "soon"}
+TURNING_WORDS = "not no non never without un until before pre if can will to being after from soon"
+TURNING = frozenset(TURNING_WORDS.split())
 TURNING_SIGNS = re.compile(r"[未不没無待]|即将|申请|正在|请求取消|取消失败")
 LONGEST_WORD = 100
 # Words that only stand around a status in a short text for people.
@@ -88,6 +72,8 @@ AROUND = """the your this that you a an task job video image request generation 
     encore das der die ihr wird ist noch auftrag o seu tarefa ainda"""
 FILLERS = frozenset(AROUND.split())
 NEGATIONS = {"not", "no", "without", "nicht", "pas", "não"}
+# What a status is that is denied: "not completed", "not started", "no error". Others say nothing then.
+DENIED = {Status.FAILED: Status.COMPLETED, Status.COMPLETED: Status.PROCESSING, Status.PROCESSING: Status.PROCESSING}
 LONGEST_TEXT = 80
 
 
@@ -146,7 +132,7 @@ def _by_parts(word: str) -> Meaning:
         return unknown if any(found.status.final for part in parts[:-1] if (found := _known(part))) else ending
     single = [found.status for part in parts if (found := _known(part))]
     # "processing_failed" is an end, "processing_completed" only that of a step, and "pending_cancel" none.
-    if Status.PENDING in single or (Status.PROCESSING in single and (ending is None or ending != FAILED)):
+    if Status.PENDING in single or (Status.PROCESSING in single and ending != FAILED):
         return unknown
     named = ending.status if ending else next(iter(single), None)
     if named is None and LAST_STEPS & set(parts[-1:]):
@@ -187,9 +173,7 @@ def said_of(text: str) -> Status | None:
     if not said:
         return None
     if negated:
-        opposite = {Status.FAILED: Status.COMPLETED}
-        opposite |= dict.fromkeys((Status.COMPLETED, Status.PROCESSING), Status.PROCESSING)  # "not started"
-        return opposite.get(said[0]) if len(said) == 1 else None
+        return DENIED.get(said[0]) if len(said) == 1 else None
     if Status.FAILED in said:
         return None
     return Status.COMPLETED if said[-1] is Status.COMPLETED and "being" not in words else Status.PROCESSING
