@@ -46,11 +46,6 @@ LOCAL: dict[type[BotoCoreError], str] = {
 }
 
 
-def is_refusal(error: BaseException) -> bool:
-    """Returns whether an error comes from AWS or from asking it."""
-    return isinstance(error, ClientError | BotoCoreError)
-
-
 def in_words(error: BaseException) -> str:
     """Returns one line: what was asked, what AWS answered, who asked if that is known, and the mend."""
     if isinstance(error, ClientError):

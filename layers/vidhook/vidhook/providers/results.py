@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
+from itertools import islice
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from vidhook.providers.links import ENDING_OF, How, Link, ending_of, links_in
-from vidhook.providers.values import LINK_LIMIT, embedded, names_in, origin
+from vidhook.providers.values import ITEMS, LINK_LIMIT, embedded, names_in, origin, spelled
 from vidhook.times import instant, number
 
 # The usual names of a link, those that are most likely a result's first; spelled as `names_in` does.
@@ -158,7 +159,8 @@ def _found(value: object, task: object, kind: str, asked: str, *, every_name: bo
             names = names_in(here)
             left -= len(names) // MOST_NAMES
             least = max(least, Rank.FILM if here is task else _rank_by_names(names, kind))
-            empty = any(value in (None, "") for name, value in here.items() if name.replace("_", "") in RESULT_NAMES)
+            known = islice(here.items(), ITEMS)
+            empty = any(value in (None, "") and spelled(key) in RESULT_NAMES for key, value in known)
             inside = list(_usual(names, in_task=here is task, still_empty=empty))
             if every_name:
                 inside += [(names[name], Rank.FILM) for name in names if _may_hold(name, kind)]

@@ -69,8 +69,13 @@ def names_in(value: Mapping[str, object]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, inner in islice(value.items(), ITEMS):
         if inner not in (None, ""):
-            found.setdefault(key[:NAME].replace("_", "").casefold(), inner)
+            found.setdefault(spelled(key), inner)
     return found
+
+
+def spelled(key: str) -> str:
+    """Returns one spelling for `error_code`, `errorCode` and `ErrorCode`."""
+    return key[:NAME].replace("_", "").casefold()
 
 
 def _integer(digits: str) -> int | None:
