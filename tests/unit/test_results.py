@@ -280,6 +280,7 @@ class TestTheFilmWins:
             {"url": "https://cdn.example/cover.jpg"},
             {"images": ["https://input.example/mine.png"]},
             {"some_new_name": FILM},
+            {"hls_url": "https://cdn.example/master.m3u8", "thumbnail_url": "https://cdn.example/t.jpg"},
         ],
         ids=str,
     )

@@ -135,9 +135,15 @@ def best(values: Iterable[object], task: object, kind: str, asked: str) -> Found
 
 
 def anywhere(task: object, kind: str, asked: str) -> Found | None:
-    """Returns a link that ends as the finished file does, wherever it stands in a task but among its inputs."""
-    films = (each.url for each in _found(task, task, kind, asked, every_name=True) if each.rank is Rank.FILM)
-    return next((Found(url, Rank.UNCLEAR) for url in films), None)
+    """Returns a link that ends as the finished file does, wherever it stands in a task but among its inputs.
+
+    If there is none, a playlist: it leads to the film.
+    """
+    every = _found(task, task, kind, asked, every_name=True)
+    told = min(
+        (each for each in every if each.rank in (Rank.FILM, Rank.PLAYLIST)), key=lambda each: each.rank, default=None
+    )
+    return Found(told.url, Rank.UNCLEAR) if told else None
 
 
 def _found(value: object, task: object, kind: str, asked: str, *, every_name: bool = False) -> Iterator[Found]:
