@@ -121,6 +121,11 @@ class Load:
     video_days: int
 
 
+def metrics_of(alarm: dict[str, Any]) -> int:
+    """Returns how many metrics an alarm is about, each of which is paid for."""
+    return sum("MetricStat" in each for each in alarm.get("Metrics", ())) or 1
+
+
 def monthly(usage: Usage, load: Load) -> dict[str, float]:
     """Returns the dollars a month by service."""
     memory = TEMPLATE["Globals"]["Function"]["MemorySize"]
@@ -129,8 +134,9 @@ def monthly(usage: Usage, load: Load) -> dict[str, float]:
     sweeping = SWEEPS * (
         PRICES["Lambda request"] + memory / 1024 * SWEEP_MILLISECONDS / 1e3 * PRICES["Lambda GB second"]
     )
-    alarms = sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in TEMPLATE["Resources"].values())
-    secrets = sum(resource["Type"] == "AWS::SecretsManager::Secret" for resource in TEMPLATE["Resources"].values())
+    resources = TEMPLATE["Resources"].values()
+    alarms = sum(metrics_of(each["Properties"]) for each in resources if each["Type"] == "AWS::CloudWatch::Alarm")
+    secrets = sum(each["Type"] == "AWS::SecretsManager::Secret" for each in resources)
 
     def used(*names: str) -> float:
         return sum(usage.used.get(name, 0) * PRICES[name] for name in names) * load.tasks
@@ -189,7 +195,9 @@ def count(
     Tasks that were `learned` came before. `expected` is the submissions' expected_seconds, `pause_factor` the parameter
     PauseFactor. Call it once in a process, since the functions reuse their clients.
     """
-    environ = {
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environ = ours | {
+        "AWS_CONFIG_FILE": os.devnull,  # it may have an endpoint_url
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -208,7 +216,7 @@ def count(
     clock = Clock(now, lambda: 0.5)
     outside = Outside(now)
     with (
-        mock.patch.dict(os.environ, environ),
+        mock.patch.dict(os.environ, environ, clear=True),
         mock_aws(),
         contextlib.redirect_stdout(log),
         mock.patch("vidhook.wiring.Http", return_value=outside),
@@ -377,7 +385,9 @@ class Meter:
     def ledger_bytes(self) -> int:
         """The size of the table and its indexes now; each item has 100 bytes of overhead."""
         return sum(
-            size + 100 for item in self._items().values() for size in (_bytes(item), *map(_bytes, self._entries(item)))
+            size + 100
+            for item in self._items().values()
+            for size in (item_bytes(item), *map(item_bytes, self._entries(item)))
         )
 
     def _items(self) -> dict[tuple[str, str], dict[str, Any]]:
@@ -400,11 +410,11 @@ class Meter:
             return
         if model.name in ("GetItem", "Query"):
             rows = [parsed["Item"]] if "Item" in parsed else parsed.get("Items", [])
-            self.used["DynamoDB read unit"] += max(1, math.ceil(sum(map(_bytes, rows)) / 4_096))
+            self.used["DynamoDB read unit"] += max(1, math.ceil(sum(map(item_bytes, rows)) / 4_096))
             return
         if model.name == "BatchGetItem":
             rows = [row for found in parsed["Responses"].values() for row in found]
-            self.used["DynamoDB read unit"] += sum(math.ceil(_bytes(row) / 4_096) for row in rows)
+            self.used["DynamoDB read unit"] += sum(math.ceil(item_bytes(row) / 4_096) for row in rows)
             return
         before, after = self._before, self._items()
         self._before = after
@@ -435,7 +445,7 @@ class Meter:
         self.used["KMS request"] += 1
 
 
-def _bytes(item: Mapping[str, Any]) -> int:
+def item_bytes(item: Mapping[str, Any]) -> int:
     """An item's size: its names and values in UTF-8; a number takes half as many bytes as it has digits, and one."""
     total = 0
     for name, typed in item.items():
@@ -445,7 +455,7 @@ def _bytes(item: Mapping[str, Any]) -> int:
 
 
 def _units(old: Mapping[str, Any], new: Mapping[str, Any]) -> int:
-    return math.ceil(max(_bytes(old), _bytes(new)) / 1_024)
+    return math.ceil(max(item_bytes(old), item_bytes(new)) / 1_024)
 
 
 def _deploy(subscribers: int) -> None:

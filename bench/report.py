@@ -39,7 +39,7 @@ def _cell(value: object) -> str:
         return "yes" if value else "**no**"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.2f}"
-    return "-" if value is None else str(value)
+    return "-" if value is None else str(value).replace("|", "\\|")
 
 
 def aims(results: Results) -> str:
@@ -259,6 +259,25 @@ def fanout(results: Results) -> Section:
     )
 
 
+def finding(results: Results) -> Section:
+    """The section about references."""
+    columns, ratios = tuple(next(iter(next(iter(results["rows"].values())).values()))), results["ratios"]
+    return (
+        paragraph(
+            "What `GET /v1/tasks?reference=` and `vidhook why` ask of DynamoDB, beside a scan of the table. The rows "
+            "are those that submissions write; DynamoDB is simulated, with partitions in the order of their sort keys "
+            "and pages of 1 MB. DynamoDB answers a query or a batch in milliseconds, whatever the size of the table: "
+            "what counts is the number of requests and of the items that they read. `ms` are those of our code."
+        ),
+        "",
+        aims(results),
+        table(("tasks", "by", *columns), _by_line(results["rows"], columns)),
+        "A scan over a look-up by reference, among the most tasks:",
+        "",
+        table(tuple(ratios), (ratios.values(),)),
+    )
+
+
 def _by_line(rows: Results, columns: Iterable[str]) -> Rows:
     return (
         (name, line, *(row[each] for each in columns)) for name, lines in rows.items() for line, row in lines.items()
@@ -271,13 +290,15 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], Section]]] = {
     "start": ("Starting light", start),
     "flow": ("Many tasks at once", flow),
     "fanout": ("Many subscribers at once", fanout),
+    "finding": ("Finding one task among many", finding),
 }
 
 
 def page() -> Section:
     """Returns the whole page, pictures in their places."""
     about = paragraph(
-        "What vidhook measures of itself, beside what one would use without it. `make bench` measures all of it anew "
+        "This page is for people who ask whether vidhook is worth it, and for contributors. It has what vidhook "
+        "measures of itself, beside what one would use without it. `make bench` measures all of it anew "
         "and writes this page; each section has its own command. Machines differ, so look at the ratios; aims that are "
         "not reached are marked."
     )
