@@ -9,7 +9,11 @@ READY := $(VENV)/.ready
 CHECKOV := .venv-checkov
 # What only the benches need: their report draws pictures, and their rivals send events.
 REPORT := .venv-report
+# What writes and compiles the types for receivers. Without npm, or its registry, the tests of it are skipped.
+NODE_TOOLS := node_modules/.ready
 export SAM_CLI_TELEMETRY = 0
+# Some people let pip install for the user by default; in a virtual environment that is an error.
+export PIP_USER = 0
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,12 +32,16 @@ $(READY): requirements.lock pyproject.toml
 setup: $(READY) ## set up the virtual environment
 demo: $(READY) ## run the whole stack on this machine: sample providers, videos in S3, signed webhooks
 	@$(BIN)/vidhook demo
-test: $(READY) ## run every fast test
-	@$(BIN)/pytest -n auto -m "not slow"
-test-slow: $(READY) ## run the tests that take minutes
+# The end to end tests wait more than they work, so there is one worker more than there are processors.
+WORKERS := $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1 )))
+test: $(READY) node-tools ## run every fast test
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
+test-slow: $(READY) node-tools ## run the tests that take minutes
 	@$(BIN)/pytest -n auto -m slow
+# Tests of the command, the pages, the template and the benchmarks run little of what is measured, and take minutes.
+UNMEASURED := command doctor listen receivers costs bench_ guess gaps docs contract state_machines template
 coverage: $(READY) ## measure the coverage of the package and the functions; fails below the gate
-	@$(BIN)/pytest -n auto -m "not slow" tests/unit tests/integration --cov --cov-report=term
+	@$(BIN)/pytest -n auto -m "not slow" tests/unit tests/integration $(UNMEASURED:%=--ignore-glob='*/test_%*') --cov --cov-report=term
 check: $(READY) ## run ruff, mypy, the import rules, cfn-lint and sam validate
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,6 +49,15 @@ check: $(READY) ## run ruff, mypy, the import rules, cfn-lint and sam validate
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/sam validate --lint
+$(NODE_TOOLS): package-lock.json
+	@echo "setting up node_modules (once)"
+	@npm ci --no-audit --no-fund --silent --fetch-retries=1
+	@touch $@
+node-tools:
+	@! command -v npm >/dev/null 2>&1 || $(MAKE) -s --no-print-directory $(NODE_TOOLS) \
+	  || echo "npm cannot set up node_modules, so the tests of the types are skipped" >&2
+types: $(READY) $(NODE_TOOLS) ## write the types of the events and of the HTTP API into docs/receivers (needs npm)
+	@$(BIN)/python -m tests.typed
 $(CHECKOV)/.ready: requirements-checkov.lock
 	@echo "setting up $(CHECKOV) (once)"
 	@$(PYTHON) -m venv --clear $(CHECKOV)
@@ -57,6 +74,9 @@ build: $(READY) ## build what `make deploy` uploads
 	@case "$(RUNTIME)" in python3.1[1-4]) ;; *) echo "AWS Lambda runs python3.11 to python3.14, not $(RUNTIME)." \
 	  "Choose: make build RUNTIME=python3.14 COMPILER=/path/to/python3.14" >&2; exit 1;; esac
 	PATH="$(CURDIR)/$(BIN):$$PATH" RUNTIME="$(RUNTIME)" COMPILER="$(COMPILER)" $(BIN)/sam build --no-cached
+# The SAM CLI packages functions/ as it is. Unlike the layer's, this bytecode stays in the checkout, so its source is checked.
+	@! command -v "$(COMPILER)" >/dev/null || \
+	  "$(COMPILER)" -I -m compileall -q -f --invalidation-mode checked-hash -s functions -p /var/task functions
 	@cd .aws-sam/build/VidhookLayer && files=`find . -name '*.py' | wc -l` && made=`find . -name '*.pyc' | wc -l` \
 	  && if [ $$made -eq $$files ]; then echo "bytecode for $(RUNTIME): $$made of $$files files"; else \
 	  echo "WARNING: bytecode: $$made of $$files files, so functions start slowly. It takes a Python of the functions' version:" >&2; \
@@ -75,6 +95,8 @@ bench-flow: $(READY) ## measure that many watches at once are all told once, in 
 	@$(BIN)/python -m bench.flow --large
 bench-fanout: $(READY) $(REPORT)/.ready ## measure how fast one event gets to many subscribers, compared with what one would use; twenty minutes
 	@$(BIN)/python -m bench.fanout
+bench-find: $(READY) ## measure how a task is found by its reference among a million, compared with a scan
+	@$(BIN)/python -m bench.finding
 $(REPORT)/.ready: requirements-bench.lock
 	@echo "setting up $(REPORT) (once)"
 	@$(PYTHON) -m venv --clear $(REPORT)
@@ -83,7 +105,7 @@ $(REPORT)/.ready: requirements-bench.lock
 bench-report: $(REPORT)/.ready ## write docs/performance.md and its pictures from what the benches measured
 	@$(REPORT)/bin/python bench/report.py
 bench: ## measure all of it, and write docs/performance.md; about an hour and a half
-	@$(MAKE) --no-print-directory bench-pace bench-start bench-copy bench-flow bench-fanout
+	@$(MAKE) --no-print-directory bench-pace bench-start bench-copy bench-flow bench-fanout bench-find
 	@$(MAKE) --no-print-directory bench-report
 sandbox: $(READY) ## run the stack on this machine until interrupted
 	@$(BIN)/vidhook sandbox
@@ -93,5 +115,5 @@ lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	printf '%s\n' 'matplotlib>=3.10,<4' 'aiohttp>=3.12,<4' 'httpx>=0.28,<1' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-bench.lock
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
-	rm -rf $(VENV) $(CHECKOV) $(REPORT) .aws-sam build
-.PHONY: help setup demo test test-slow coverage check checkov build deploy bench bench-pace bench-start bench-copy bench-flow bench-fanout bench-report sandbox lock clean
+	rm -rf $(VENV) $(CHECKOV) $(REPORT) node_modules .aws-sam build
+.PHONY: help setup node-tools demo test test-slow coverage check checkov types build deploy bench bench-pace bench-start bench-copy bench-flow bench-fanout bench-find bench-report sandbox lock clean

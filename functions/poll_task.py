@@ -5,27 +5,44 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from vidhook.edges.telemetry import count, logger
+from vidhook.errors import Erased
 from vidhook.poll import Polled, poll
+from vidhook.times import instant
 from vidhook.wiring import edges, warm
 
-warm("ledger", "http", "secrets", "pacer")
+warm("ledger", "http", "keys", "pacer")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Returns whether the watch is settled, the whole seconds to pause if not, and whether to publish progress."""
+    """Returns whether the watch is settled; else the pause in seconds, whether to publish progress, and who goes on."""
+    try:
+        return _polled(event)
+    except Erased:
+        logger.info("the task was erased; nothing to poll")
+        return {"settled": True, "progress": False, "pause": 0, "successor": None}
+
+
+def _polled(event: dict[str, Any]) -> dict[str, Any]:
     here = edges()
     polled = poll(
         event["watch"],
         execution=event["execution"],
+        started_at=instant(event.get("started_at")),  # an execution from before an upgrade does not give it
+        once=event.get("once", False),  # nor this
         ledger=here.ledger,
         http=here.http,
-        secrets=here.secrets,
+        keys=here.keys,
         clock=here.clock,
         pacer=here.pacer,
     )
     _report(polled)
-    return {"settled": polled.settled, "progress": polled.progress, "pause": polled.pause}
+    return {
+        "settled": polled.settled,
+        "progress": polled.progress,
+        "pause": polled.pause,
+        "successor": polled.successor,
+    }
 
 
 def _report(polled: Polled) -> None:

@@ -6,6 +6,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from vidhook.deliver import hanging_seconds
 from vidhook.edges.telemetry import count, logger
+from vidhook.errors import Erased
 from vidhook.notify import Notified
 from vidhook.publish import Published, ended_from_outside, output, publish, publish_progress, watch_failed
 from vidhook.store import Stored
@@ -23,6 +24,14 @@ NOTIFY_SECONDS = 100.0
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Returns the event and the subscribers not reached, or the whole seconds to pause before publishing again."""
+    try:
+        return _published(event, context)
+    except Erased:
+        logger.info("the task was erased; nothing to publish")
+        return output(Published())
+
+
+def _published(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     here = edges()
     watch_id, execution, problem = event.get("watch", ""), event.get("execution"), None
     if event.get("detail-type"):

@@ -1,5 +1,6 @@
 """Serves the HTTP API: tasks, deliveries, subscribers and the links to stored videos, as openapi.json describes it."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -9,16 +10,22 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from vidhook import openapi, shapes, subscribers
+from vidhook.cancel import cancel
 from vidhook.edges.telemetry import count, logger
-from vidhook.errors import BadInput, NotFound, Refused
+from vidhook.errors import BadInput, Erased, NotFound, Refused
 from vidhook.event import serialize
 from vidhook.links import video_key
 from vidhook.problems import parsed, problem
 from vidhook.retry import retry
+from vidhook.task import Watch
+from vidhook.wait import wait_for_end
 from vidhook.wiring import edges, warm
 
 VIDEO_SECONDS = 900
 PAGE = 20
+# What comes after a wait takes less than this. Who may not wait asks again after so many seconds.
+LAST_SECONDS, RETRY_SECONDS = 3.0, 5
+PREFLIGHT = "OPTIONS /{proxy+}"
 
 warm("intake", "secrets")
 
@@ -28,11 +35,27 @@ app = APIGatewayHttpResolver(serializer=serialize)
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="requestContext.requestId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handles one request of the HTTP API and returns its answer (payload format 2.0)."""
+    if event["routeKey"] == PREFLIGHT:
+        return {"statusCode": 204}  # API Gateway adds the headers
+    key = mapping_key(event)
+    event = {**event, "rawPath": event["rawPath"].removeprefix(key)}
+    app.append_context(mapping_key=key)  # type: ignore[no-untyped-call]
     answer = app.resolve(event, context)
     # The path is not logged, since it can contain a video's token.
     operation = openapi.operations(event["rawPath"]).get(event["requestContext"]["http"]["method"])
     logger.info("request answered", operation=operation, status=answer["statusCode"])
     return answer
+
+
+def mapping_key(event: dict[str, Any]) -> str:
+    """Returns what stands before the API's own path when a custom domain maps a key to it, such as `/vidhook`, else "".
+
+    API Gateway leaves the key in `rawPath`, but its route does not see it.
+    """
+    given, route = event.get("pathParameters") or {}, event["routeKey"].partition(" ")[2]
+    own = re.sub(r"\{(\w+)\+?\}", lambda name: given.get(name[1], ""), route)
+    before = event["rawPath"].removesuffix(own) if own else ""
+    return before if re.fullmatch(r"(/[^/]+)+", before) and before != event["rawPath"] else ""
 
 
 def check_path(app: APIGatewayHttpResolver, answer: Callable[..., Response[Any]]) -> Response[Any]:
@@ -52,7 +75,7 @@ app.use([check_path])
 
 @app.post("/v1/tasks")
 def submit_task() -> Response[Any]:
-    submitted = edges().intake.submit(_body())
+    submitted = edges().intake.submit(_with_key(_body()))
     watch = submitted.watch
     return _answer(202 if submitted.created else 200, shapes.task(watch), location=f"/v1/tasks/{watch.id}")
 
@@ -60,11 +83,18 @@ def submit_task() -> Response[Any]:
 @app.get("/v1/tasks")
 def list_tasks() -> Response[Any]:
     wanted = _query("/v1/tasks")
+
+    def fits(watch: Watch) -> bool:
+        return wanted.get("provider") in (None, watch.submission.provider) and (
+            wanted.get("status") in (None, shapes.status(watch))
+        )
+
+    if "reference" in wanted:
+        found = edges().ledger.watches_of(wanted["reference"])
+        items = [shapes.task(each) for each in found if fits(each) and each.submitted_at >= wanted["since"]]
+        return _answer(200, {"items": items, "next": None})
     watches, cursor = edges().ledger.watch_page(
-        lambda watch: (
-            wanted.get("provider") in (None, watch.submission.provider)
-            and wanted.get("status") in (None, shapes.status(watch))
-        ),
+        fits,
         most=wanted["limit"],
         since=wanted["since"],
         cursor=wanted["cursor"],
@@ -75,20 +105,55 @@ def list_tasks() -> Response[Any]:
 @app.get("/v1/tasks/<task>")
 def get_task(task: str) -> Response[Any]:
     ledger = edges().ledger
+    wait = openapi.query("/v1/tasks/{task}", app.current_event.query_string_parameters or {}).get("wait", 0)
+    left = app.lambda_context.get_remaining_time_in_millis() / 1_000 - LAST_SECONDS
+    waited = wait_for_end(task, min(wait, left), ledger=ledger, places=edges().most_waiting)
     watch, event = ledger.watch(task), None
     with suppress(NotFound):  # it is no longer stored
-        event = ledger.event(task, watch.event_id) if watch.event_id else None
-    return _answer(200, shapes.story(watch, event))
+        event = ledger.event(watch.id, watch.event_id) if watch.event_id else None
+    answer = _answer(200, shapes.story(watch, event))
+    if not waited:
+        answer.headers["Retry-After"] = f"{RETRY_SECONDS}"
+    return answer
+
+
+@app.delete("/v1/tasks/<task>")
+def erase_task(task: str) -> Response[Any]:
+    here = edges()
+    try:
+        erased = here.ledger.begin_erasure(task, here.clock.now()).watch_id
+    except Erased:
+        return Response(204, body="")
+    here.functions.erase(erased)
+    logger.info("task erased", task=erased)
+    count("TasksErased")
+    return _answer(202, {"id": erased})
 
 
 @app.post("/v1/tasks/<task>/retry")
 def retry_task(task: str) -> Response[Any]:
     given = openapi.checked("Retry", _body()) if app.current_event.body else {}
-    deadline = int(given["deadline_seconds"]) if given else None
-    watch = retry(task, deadline_seconds=deadline, runs=edges().runs, pacer=edges().pacer)
+    deadline = int(given["deadline_seconds"]) if "deadline_seconds" in given else None
+    watch = retry(task, deadline_seconds=deadline, params=given.get("params"), runs=edges().runs, pacer=edges().pacer)
     logger.info("task retried", task=watch.id, retries=watch.retries)
     count("TasksRetried", provider=watch.submission.provider)
     return _answer(202, shapes.task(watch), location=f"/v1/tasks/{watch.id}")
+
+
+@app.post("/v1/tasks/<task>/cancel")
+def cancel_task(task: str) -> Response[Any]:
+    watch = cancel(task, runs=edges().runs)
+    logger.info("task to be cancelled", task=watch.id, answer=watch.cancel and watch.cancel.answer)
+    ended = watch.event_id is not None
+    if not ended:
+        count("TasksCancelled", provider=watch.submission.provider)
+    return _answer(200 if ended else 202, shapes.task(watch), location=None if ended else f"/v1/tasks/{watch.id}")
+
+
+@app.get("/v1/tasks/<task>/answer")
+def get_answer(task: str) -> Response[Any]:
+    ledger = edges().ledger
+    return _answer(200, shapes.answer(ledger.answer(ledger.watch(task).id)))
 
 
 # Deliveries
@@ -111,9 +176,9 @@ def find_deliveries() -> Response[Any]:
 @app.get("/v1/tasks/<task>/deliveries")
 def list_deliveries(task: str) -> Response[Any]:
     wanted, ledger = _query("/v1/tasks/{task}/deliveries"), edges().ledger
-    ledger.watch(task)
-    page, cursor = ledger.task_delivery_page(task, most=wanted["limit"], cursor=wanted["cursor"])
-    log = ledger.attempts(task, page)
+    known = ledger.watch(task).id
+    page, cursor = ledger.task_delivery_page(known, most=wanted["limit"], cursor=wanted["cursor"])
+    log = ledger.attempts(known, page)
     items = [shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), [])) for each in page]
     return _answer(200, {"items": items, "next": cursor})
 
@@ -121,10 +186,10 @@ def list_deliveries(task: str) -> Response[Any]:
 @app.post("/v1/tasks/<task>/deliveries/<subscriber>/replay")
 def replay_delivery(task: str, subscriber: str) -> Response[Any]:
     ledger = edges().ledger
-    event_id = ledger.watch(task).event_id
-    if event_id is None:
+    watch = ledger.watch(task)
+    if watch.event_id is None:
         raise Refused(409, f"task {task} has no event yet", "replay it when the task is completed or failed")
-    delivery = ledger.delivery(task, event_id, subscriber)
+    delivery = ledger.delivery(watch.id, watch.event_id, subscriber)
     known = ledger.subscriber(subscriber)
     if not known.active:
         raise Refused(409, f"subscriber {subscriber} is {known.state}", "resume it, which sends its held deliveries")
@@ -215,7 +280,7 @@ def recover_subscriber(subscriber: str) -> Response[Any]:
     return _answer(202, {"started": started})
 
 
-# Videos and the OpenAPI document
+# Videos, the OpenAPI document and the JSON Schemas
 
 
 @app.route("/v1/videos/<token>", method=["GET", "HEAD"])
@@ -230,13 +295,30 @@ def follow_video(token: str) -> Response[Any]:
 
 @app.get("/v1/openapi.json")
 def get_document() -> Response[Any]:
-    return _answer(200, openapi.document())
+    return _answer(200, {**openapi.document(), "servers": [{"url": app.context["mapping_key"] or "/"}]})
 
 
 @app.get("/v1/docs")
 def get_page() -> Response[Any]:
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Response(200, "text/html; charset=utf-8", openapi.page(), headers=policy)
+
+
+@app.get("/v1/schemas")
+def list_schemas() -> Response[Any]:
+    items = [
+        {"name": name, "path": f"{app.context['mapping_key']}/v1/schemas/{name}", "description": schema["description"]}
+        for name, schema in openapi.published().items()
+    ]
+    return _answer(200, {"items": items})
+
+
+@app.get("/v1/schemas/<schema>")
+def get_schema(schema: str) -> Response[Any]:
+    found = openapi.published().get(schema)
+    if found is None:
+        raise NotFound("there is no such schema: GET /v1/schemas lists all")
+    return _answer(200, found)
 
 
 # Requests and answers
@@ -251,6 +333,16 @@ def _body() -> Any:
     return parsed(text, event.headers.get("content-type"))
 
 
+def _with_key(given: Any) -> Any:
+    """Returns a submission with the request's Idempotency-Key, if it has one and creates a task."""
+    key = app.current_event.headers.get("idempotency-key")
+    if key is None or not isinstance(given, dict) or "create" not in given:
+        return given
+    if given.setdefault("idempotency_key", key) != key:
+        raise BadInput("idempotency_key", "is another one in the header Idempotency-Key", "give it once")
+    return given
+
+
 def _query(path: str) -> dict[str, Any]:
     """Returns the query of a list: its filters, and `limit`, `cursor` and `since` (unix seconds) in any case."""
     given = openapi.query(path, app.current_event.query_string_parameters or {})
@@ -259,7 +351,8 @@ def _query(path: str) -> dict[str, Any]:
 
 
 def _answer(status: int, body: dict[str, Any], *, location: str | None = None) -> Response[Any]:
-    return Response(status, "application/json", body, headers={"Location": location} if location else None)
+    headers = {"Location": app.context["mapping_key"] + location} if location else None
+    return Response(status, "application/json", body, headers=headers)
 
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]

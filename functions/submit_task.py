@@ -37,10 +37,16 @@ def handler(event: Any, context: object) -> dict[str, Any]:
             if isinstance(given, dict):
                 given = {name: value for name, value in given.items() if name != STARTED_BY}
             try:
-                return {**_answer(_submit(given, execution)), "refusal": None}
+                submitted = _submit(given, execution)
+                return {**_answer(submitted), "create": submitted.watch.uncreated, "refusal": None}
             except BadSubmission as error:
-                return {"id": None, "pause": 0, "refusal": str(error)}
-    return _answer(_submit(event))
+                count("ExecutionsRefused")
+                return {"id": None, "pause": 0, "create": False, "refusal": str(error)}
+    try:
+        return _answer(_submit(event))
+    except BadSubmission:
+        count("CallsRefused")  # the alarm on this function's errors leaves these out
+        raise
 
 
 def _is_message(record: Any) -> bool:

@@ -4,9 +4,9 @@
 """
 
 import json
-import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from samtranslator.parser.parser import Parser
@@ -19,12 +19,13 @@ PACKAGED = ("CodeUri", "ContentUri", "DefinitionUri")
 
 def expanded() -> dict[str, Any]:
     """Returns the template after the Serverless transform. Its local folders become what `sam deploy` uploads."""
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform needs one, and calls nothing
     template = yaml_parse(TEMPLATE.read_text("utf-8"))
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         properties.update({name: "s3://bucket/key" for name in PACKAGED if name in properties})
-    plain: dict[str, Any] = Translator({}, Parser()).translate(template, {})
+    # The transform needs a region, and calls nothing.
+    session = SimpleNamespace(region_name="us-east-1")
+    plain: dict[str, Any] = Translator({}, Parser(), boto_session=session).translate(template, {})
     return plain
 
 

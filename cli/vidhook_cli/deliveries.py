@@ -4,37 +4,54 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
 from vidhook import shapes
-from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
-from vidhook.task import EVENT_TYPES, Attempt, Delivery, DeliveryState, Outcome
+from vidhook.task import EVENT_TYPES, Attempt, Delivery, DeliveryState, Outcome, SubscriberState
 from vidhook.times import iso
-from vidhook_cli.show import as_json_option, instant, lines, subscriber_id, table, wants_json
-from vidhook_cli.stack import stack
+from vidhook_cli.show import (
+    MOST,
+    OneOf,
+    as_json_option,
+    instant,
+    lines,
+    one_line,
+    say,
+    span,
+    table,
+    tell,
+    wants_json,
+    yes_option,
+)
+from vidhook_cli.stack import asks_nothing, confirm, known_subscriber, stack, subscriber_id
 from vidhook_cli.tasks import find
 
-COLUMNS = ("task", "subscriber", "event_type", "state", "attempts", "last", "next_at")
+if TYPE_CHECKING:
+    from vidhook.edges.ledger import Ledger
+
+COLUMNS = ("task", "subscriber", "event_type", "state", "attempts", "last", "created_at", "next_at")
 LIMIT, SINCE = 50, "30d"
 
 
 @click.command()
 @click.argument("task", required=False)
 @click.option("--subscriber", "subscriber_id", metavar="ID", callback=subscriber_id, help="Only to this subscriber.")
-@click.option("--state", type=click.Choice([*DeliveryState]), help="Only deliveries in this state.")
-@click.option(
-    "--failed", "state", flag_value=DeliveryState.FAILED, help="Only those that were given up: --state failed."
-)
-@click.option("--type", "event_type", type=click.Choice(EVENT_TYPES), help="Only deliveries of such events.")
+@click.option("--state", type=OneOf([each.value for each in DeliveryState]), help="Only deliveries in this state.")
+@click.option("--failed", is_flag=True, help="Only those that were given up: --state failed.")
+@click.option("--type", "event_type", type=OneOf(EVENT_TYPES), help="Only deliveries of such events.")
 @click.option("--since", help=f"An instant (2026-04-27T11:20:12Z) or an age (36h); {SINCE} by default. Not with TASK.")
-@click.option("--limit", type=click.IntRange(1), help=f"The most to show; without TASK {LIMIT} if it is not given.")
+@click.option(
+    "--limit", type=click.IntRange(1, MOST), help=f"The most to show; without TASK {LIMIT} if it is not given."
+)
 @as_json_option
-def deliveries(
+def deliveries(  # noqa: PLR0913 - each is an option
     task: str | None,
     subscriber_id: str | None,
     state: str | None,
+    failed: bool,
     event_type: str | None,
     since: str | None,
     limit: int | None,
@@ -42,21 +59,18 @@ def deliveries(
 ) -> None:
     """Lists deliveries, newest first; of a TASK, with each attempt and the next retry.
 
-    TASK is tsk_..., provider/task_id, or the provider's id alone. Deliveries of progress events are found by TASK or
-    --subscriber.
+    TASK is tsk_..., provider/task_id, a reference, or the provider's id. Deliveries of progress events are found by
+    TASK or --subscriber.
     """
     if task is not None and since is not None:
         raise click.UsageError("--since is for lists without TASK: all deliveries of a task are shown")
+    if failed and state is not None:
+        raise click.UsageError("--failed is --state failed: give one of the two")
+    state = DeliveryState.FAILED.value if failed else state
     ledger = stack().edges.ledger
     if task is not None:
-        chosen = (
-            each
-            for each in ledger.deliveries(find(task, ledger))
-            if subscriber_id in (None, each.subscriber_id)
-            and state in (None, each.state)
-            and event_type in (None, each.event_type)
-        )
-        _show_with_attempts(list(islice(chosen, limit)), ledger, wants_json(as_json))
+        chosen = _of_task(task, ledger, subscriber_id, state, event_type)
+        _show_with_attempts(chosen[:limit], ledger, wants_json(as_json))
         return
     read = partial(
         ledger.delivery_page,
@@ -66,37 +80,72 @@ def deliveries(
         event_type=event_type,
         since=instant(since or SINCE, time.time()),
     )
-    rows = (shapes.delivery(each) for each in islice(_all_pages(read), limit or LIMIT))
+    try:
+        rows = [shapes.delivery(each) for each in islice(_all_pages(read), limit or LIMIT)]
+    except NotFound:
+        known_subscriber(subscriber_id or "")
+        raise
     if wants_json(as_json):
         lines(rows)
     else:
-        table(list(rows), COLUMNS, nothing="there are no such deliveries")
+        table(rows, COLUMNS, nothing="there are no such deliveries")
 
 
 @click.command()
 @click.argument("task", required=False)
 @click.option("--subscriber", "subscriber_id", metavar="ID", callback=subscriber_id, help="Only to this subscriber.")
 @click.option("--since", help="All events since an instant (2026-04-27T11:20:12Z) or an age (36h); needs --subscriber.")
-def replay(task: str | None, subscriber_id: str | None, since: str | None) -> None:
+@yes_option
+@as_json_option
+def replay(task: str | None, subscriber_id: str | None, since: str | None, yes: bool, as_json: bool) -> None:
     """Sends the event of TASK again, or all events of a subscriber since a time.
 
-    An event is sent with the same id and the same bytes.
+    An event is sent with the same id and the same bytes. All events of a subscriber are sent only after a question,
+    or with --yes.
     """
     if task is not None and since is not None:
         raise click.UsageError("--since is for all events of a --subscriber: give it, or a TASK")
-    here = stack()
     if task is not None:
-        found = here.edges.ledger.deliveries(find(task, here.edges.ledger))
+        asks_nothing("a replay of one TASK", yes)
+    ledger = stack().edges.ledger
+    if task is not None:
+        found = ledger.deliveries(find(task, ledger))
         chosen = [each for each in found if subscriber_id in (None, each.subscriber_id)]
     elif subscriber_id is not None and since is not None:
-        chosen = list(here.edges.ledger.deliveries_to(subscriber_id, since=instant(since, time.time())))
+        chosen = list(ledger.deliveries_to(subscriber_id, since=instant(since, time.time())))
     else:
         raise click.UsageError("give a TASK, or a --subscriber with --since")
     chosen = [each for each in chosen if not each.event_type.endswith(".progress")]
-    here.edges.runs.resend(chosen)
-    click.echo(f"{len(chosen)} deliveries were started again")
     if not chosen:
+        if subscriber_id is not None:
+            known_subscriber(subscriber_id)
         raise NotFound("there is nothing to replay; `vidhook deliveries` shows what there is")
+    states = {each: _state(each, ledger) for each in {each.subscriber_id for each in chosen}}
+    sent = [each for each in chosen if states[each.subscriber_id] is not None]
+    if task is None:
+        confirm(f"send {len(sent)} events again to {subscriber_id}", yes)
+    started = stack().edges.runs.resend(sent)
+    held = sum(states[each.subscriber_id] is not SubscriberState.ACTIVE for each in sent)
+    removed = len(chosen) - len(sent)
+    notes = [f"deliveries started again: {started}"]
+    notes += [f"held until their subscriber is resumed: {held}"] if held else []
+    notes += [f"not started, as their subscriber is removed: {removed}"] if removed else []
+    tell({"started": started, "held": held, "removed": removed}, "; ".join(notes), as_json)
+
+
+def _of_task(
+    task: str, ledger: "Ledger", subscriber_id: str | None, state: str | None, event_type: str | None
+) -> list[Delivery]:
+    found = list(ledger.deliveries(find(task, ledger)))
+    if subscriber_id is not None and all(each.subscriber_id != subscriber_id for each in found):
+        known_subscriber(subscriber_id)
+    return [
+        each
+        for each in found
+        if subscriber_id in (None, each.subscriber_id)
+        and state in (None, each.state)
+        and event_type in (None, each.event_type)
+    ]
 
 
 def _all_pages(read: Callable[..., tuple[list[Delivery], str | None]]) -> Iterator[Delivery]:
@@ -107,10 +156,10 @@ def _all_pages(read: Callable[..., tuple[list[Delivery], str | None]]) -> Iterat
         yield from page
 
 
-def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool) -> None:
+def _show_with_attempts(found: list[Delivery], ledger: "Ledger", for_program: bool) -> None:
     if not found:
         if not for_program:
-            click.echo("no subscriber was notified of this task (yet)")
+            click.echo("there are no such deliveries of this task (yet)")
         return
     log = ledger.attempts(found[0].watch_id, found)  # all are deliveries of one task
     if for_program:
@@ -118,26 +167,36 @@ def _show_with_attempts(found: list[Delivery], ledger: Ledger, for_program: bool
         return
     for each in found:
         state = click.style(each.state, bold=True)
-        click.echo(f"{each.event_type} {each.event_id} to {_recipient(each, ledger)}: {state}")
+        say(f"{each.event_type} {each.event_id} to {recipient(each, ledger)}: {state}", " " * 7)
         for made in log.get((each.event_id, each.subscriber_id), ()):
-            click.echo(f"  {made.number:>3}  {iso(made.at)}  {_sentence(made)}")
+            say(f"  {made.number:>3}  {iso(made.at)}  {sentence(made)}", " " * 7)
         if each.state is DeliveryState.DUE:
-            click.echo(f"       {iso(each.next_at or each.created_at)}  next attempt")
+            due = each.next_at or each.created_at
+            click.echo(f"       {iso(due)}  next attempt, in {span(max(0.0, due - time.time()))}")
         click.echo("")
 
 
-def _sentence(made: Attempt) -> str:
-    answer = f"answered {made.status}" if made.status is not None else f"{made.kind}: {made.detail}"
+def sentence(made: Attempt) -> str:
+    """Returns what came of an attempt, in words."""
+    answer = f"answered {made.status}" if made.status is not None else f"{made.kind}: {one_line(made.detail)}"
     first_line = made.answer.strip().partition("\n")[0][:60]
     body = f" {first_line!r}" if first_line and made.outcome is not Outcome.DELIVERED else ""
     retry_after = f", asked for {made.retry_after} s" if made.retry_after is not None else ""
     return f"{made.outcome}: {answer}{body}{retry_after} after {made.timings.get('total', 0):.0f} ms"
 
 
-def _recipient(delivery: Delivery, ledger: Ledger) -> str:
+def _state(subscriber_id: str, ledger: "Ledger") -> SubscriberState | None:
+    try:
+        return ledger.subscriber(subscriber_id).state
+    except NotFound:
+        return None
+
+
+def recipient(delivery: Delivery, ledger: "Ledger") -> str:
+    """Returns the subscriber of a delivery, with its URL and what is wrong with it."""
     try:
         subscriber = ledger.subscriber(delivery.subscriber_id)
     except NotFound:
         return f"{delivery.subscriber_id} (removed)"
-    state = "" if subscriber.active else f", {subscriber.state}: {subscriber.reason}"
+    state = "" if subscriber.active else f", {subscriber.state}: {one_line(subscriber.reason or '')}"
     return f"{subscriber.id} ({subscriber.url.partition('?')[0]}{state})"

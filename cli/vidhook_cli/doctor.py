@@ -11,18 +11,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from vidhook.credentials import checked_secret
-from vidhook.deliver import ANSWER_BYTES, ATTEMPT_SECONDS
+from vidhook.deliver import ANSWER_BYTES, ATTEMPT_SECONDS, BODY_SECONDS
 from vidhook.edges.http import Http, Response
-from vidhook.errors import BadSubscriber, RequestFailed
+from vidhook.errors import RequestFailed
 from vidhook.event import Event, serialize
 from vidhook.signature import new_secret, webhook_headers
 from vidhook.subscribers import test_event
-from vidhook_cli.show import as_json_option, lines, wants_json
+from vidhook_cli.endpoint import http_for, network_options, secret_option, trusted
+from vidhook_cli.show import as_json_option, lines, say, wants_json
 
-LOOPBACK = ("127.0.0.0/8", "::1/128")
 SLOW_SECONDS = 5.0
 # Standard Webhooks leaves the tolerance to the receiver; its libraries use five minutes.
 STALE_SECONDS = 600
@@ -97,6 +95,14 @@ def _tampered(maker: WebhookMaker) -> Webhook:
     return replace(webhook, body=webhook.body.removesuffix(b"}") + b',"paid":true}')
 
 
+def _written_otherwise(maker: WebhookMaker) -> Webhook:
+    event = maker.new_event()
+    body = serialize({**event.data, "data": "here"}).replace('"here"', UNUSUAL)
+    return maker.webhook(replace(event, body=body))
+
+
+# JSON that no program writes as it stands here: whoever parses it and writes it again has other bytes.
+UNUSUAL = r'{ "price": 10.0, "2": "b", "1": "a", "large": 9007199254740993, "text": "caf\u00e9 é \/" }'
 VERIFY = "compute HMAC-SHA256 over webhook-id.webhook-timestamp.raw-body, compare in constant time, answer 401"
 CHECK_TIME = "refuse a webhook-timestamp more than 300 seconds away from your clock, before anything else"
 NO_REDIRECT = "give the URL that it redirects to: vidhook follows no redirects"
@@ -129,6 +135,14 @@ PROBES = (
         "accepts an event with fields that it does not know",
         "ignore fields that you do not know: new ones will come",
         lambda maker: maker.webhook(maker.new_event(new_field={"of": ["a", "later", "version"]})),
+        accepted=True,
+    ),
+    Probe(
+        "raw_body",
+        "accepts an event whose JSON is written in an unusual way",
+        "verify the bytes of the body as they came, before they are parsed: JSON that is written again, as by"
+        " JSON.stringify(req.body) or json.dumps, is another text",
+        _written_otherwise,
         accepted=True,
     ),
     Probe("unsigned", "refuses an event without a signature", VERIFY, _unsigned),
@@ -186,6 +200,7 @@ def examine(
                 deadline=ATTEMPT_SECONDS,
                 max_bytes=ANSWER_BYTES,
                 on_excess="truncate",
+                body_seconds=BODY_SECONDS,
             )
         except RequestFailed as failure:
             answer = failure
@@ -288,19 +303,8 @@ def _check_tls(url: str, answer: Response, context: ssl.SSLContext, now: float) 
 
 @click.command()
 @click.argument("url")
-@click.option(
-    "--secret",
-    envvar="VIDHOOK_SECRET",
-    prompt=True,
-    hide_input=True,
-    help="The endpoint's whsec_...; use VIDHOOK_SECRET or the prompt to keep it out of the shell's history.",
-)
-@click.option("--allow", multiple=True, metavar="CIDR", help="A private network that URL may be in, over http too.")
-@click.option(
-    "--ca-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Trust the authorities in this PEM file instead of the public ones.",
-)
+@secret_option
+@network_options
 @as_json_option
 def doctor(url: str, secret: str, allow: tuple[str, ...], ca_file: Path | None, as_json: bool) -> None:
     """Sends signed, forged, stale and repeated events to URL and says what it gets right.
@@ -308,15 +312,8 @@ def doctor(url: str, secret: str, allow: tuple[str, ...], ca_file: Path | None, 
     URL is public https, or on this machine, or in a network given with --allow. Only endpoint.test events are sent,
     and one of an unknown type. Exits with 1 when anything is wrong; warnings alone do not count.
     """
-    try:
-        checked_secret(secret)
-    except BadSubscriber as error:
-        raise click.BadParameter(f"it {error.problem}; copy all of it", param_hint="--secret") from None
-    try:
-        context = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
-    except (ssl.SSLError, OSError) as error:
-        raise click.BadParameter(f"{ca_file} holds no certificates in PEM: {error}", param_hint="--ca-file") from None
-    http = Http(allowed_networks=(*LOOPBACK, *allow), ssl_context=context)
+    context = trusted(ca_file, url)
+    http = http_for(allow, context)
     for_program = wants_json(as_json)
     found: list[Finding] = []
     for finding in examine(url, secret, http=http, ssl_context=context):
@@ -324,10 +321,10 @@ def doctor(url: str, secret: str, allow: tuple[str, ...], ca_file: Path | None, 
         if for_program:
             lines([asdict(finding)])
         else:
-            click.echo(_line(finding))
+            say(_line(finding), " " * 8)
     wrong = sum(finding.verdict == "wrong" for finding in found)
     if not for_program:
-        click.echo(_summary(found, wrong))
+        say(_summary(found, wrong))
     if wrong:
         raise SystemExit(1)
 
@@ -342,4 +339,6 @@ def _summary(found: list[Finding], wrong: int) -> str:
     if wrong:
         more = "" if len(found) > len(PROBES) else "; fix this first: the other probes were not sent"
         return f"\n{wrong} of {len(found)} wrong{more}"
-    return "\nnothing is wrong; check yourself that your code handles a duplicate only once"
+    warnings = sum(finding.verdict == "warning" for finding in found)
+    but = f", with {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
+    return f"\nnothing is wrong{but}; check yourself that your code handles a duplicate only once"

@@ -9,8 +9,8 @@ import click
 from vidhook.errors import NotFound
 from vidhook.pace import EDGES, Kind, Pace
 from vidhook.schedule import Known, next_pause
-from vidhook_cli.show import as_json_option, lines, provider_name, wants_json
-from vidhook_cli.stack import stack
+from vidhook_cli.show import as_json_option, lines, say, tell, wants_json, yes_option
+from vidhook_cli.stack import asks_nothing, confirm, known_provider, stack
 
 SHARES = (0.1, 0.5, 0.9, 0.99)
 ROWS = 12
@@ -20,22 +20,27 @@ BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
 @click.command()
-@click.argument("provider", callback=provider_name)
+@click.argument("provider")
 @click.option("--model", help="Only tasks of this model.")
 @click.option("--reset", is_flag=True, help="Forget what was learned, for example when a provider became much faster.")
+@yes_option
 @as_json_option
-def pace(provider: str, model: str | None, reset: bool, as_json: bool) -> None:
+def pace(provider: str, model: str | None, reset: bool, yes: bool, as_json: bool) -> None:
     """Shows how long tasks of PROVIDER take, as learned so far, and when the next ones will be polled."""
+    if not reset:
+        asks_nothing("pace without --reset", yes)
     edges = stack().edges
-    if reset:
-        click.echo(f"forgotten: {edges.ledger.forget_pace(provider, model)} kinds of task")
-        return
+    expected = known_provider(provider, edges.ledger).expected_seconds
     known = edges.ledger.kinds(provider)
-    _, others = edges.ledger.paces(provider, None, edges.clock.now())
-    expected = edges.ledger.provider(provider).expected_seconds
     chosen = {kind: each for kind, each in known.items() if model in (None, kind[0])}
     if not chosen:
         raise NotFound(f"nothing is learned yet of {provider} {model or ''}".rstrip() + "; it is once a task has ended")
+    if reset:
+        confirm(f"forget how long tasks of {provider} {model or ''}".rstrip() + " take", yes)
+        forgotten = edges.ledger.forget_pace(provider, model)
+        tell({"provider": provider, "forgotten": forgotten}, f"kinds of task forgotten: {forgotten}", as_json)
+        return
+    _, others = edges.ledger.paces(provider, None, edges.clock.now())
     budget = edges.pacer.budget_of(provider)
     planned = list(edges.ledger.planned_days(provider, edges.clock.now()).values())
     limits = {
@@ -48,7 +53,7 @@ def pace(provider: str, model: str | None, reset: bool, as_json: bool) -> None:
         if wants_json(as_json):
             lines([row])
         else:
-            click.echo(picture(row, own))
+            say(picture(row, own), " " * 4)
 
 
 def facts(kind: Kind, own: Pace, polls: list[int]) -> dict[str, Any]:
@@ -67,6 +72,7 @@ def facts(kind: Kind, own: Pace, polls: list[int]) -> dict[str, Any]:
         "hints": {
             name: {"off_by": round(bias.mean, 3), "spread": round(math.sqrt(bias.squares / bias.weight), 3)}
             for name, bias in sorted(own.biases.items())
+            if bias.weight  # else each hint so far was far from all others, and nothing is known of this kind
         },
     }
 
@@ -85,7 +91,7 @@ def picture(row: Mapping[str, Any], own: Pace) -> str:
     saved = row["polls_of_a_fixed_interval"] - row["polls"]
     quantiles = ", ".join(f"{share} within {seconds} s" for share, seconds in row["seconds"].items())
     text = [
-        f"{click.style(row['model'] or '(no model)', bold=True)} ({row['object']}): {row['tasks']} tasks; {quantiles}",
+        f"{click.style(row['model'] or '(no model)', bold=True)} ({row['object']}): tasks: {row['tasks']}; {quantiles}",
         *_bars(_durations(own)),
         f"  {row['polls_a_task']} polls a task, told {row['mean_delay']} s after the end; a fixed interval with this"
         f" delay takes {row['polls_of_a_fixed_interval']} polls, {abs(saved)} {'more' if saved >= 0 else 'fewer'}",

@@ -1,90 +1,238 @@
 """`vidhook providers` checks provider files and stores them in the stack, which uses them before the bundled ones."""
 
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from vidhook.errors import BadProviderFile, NotFound
-from vidhook.providers.file import BUNDLED, FORMATS, bundled, bundled_text, gaps, parse
-from vidhook_cli.show import provider_name
+from vidhook.errors import BadInput, BadProviderFile, NotFound, RequestFailed
+from vidhook.providers.file import BUNDLED, FORMATS, Provider, bundled, bundled_text, parse
+from vidhook.providers.values import document
+from vidhook.task import SAMPLE
+from vidhook_cli.exchanges import Answer, answer_in, body_in, exchange_in, is_exchange, recorded
+from vidhook_cli.gaps import gaps
+from vidhook_cli.guessing.proposal import guess
+from vidhook_cli.show import (
+    Group,
+    as_json_option,
+    lines,
+    nearest,
+    params_option,
+    provider_name,
+    table,
+    tell,
+    wants_json,
+    yes_option,
+)
+from vidhook_cli.stack import confirm, known_provider, stack
 
+STORED = "stored in the stack"
+HINT = "; `vidhook providers list` shows them"
 TOML = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def providers() -> None:
     """Checks and manages provider files."""
 
 
 @providers.command()
 @click.argument("files", nargs=-1, required=True, type=TOML)
-def check(files: tuple[Path, ...]) -> None:
-    """Checks whether each of FILES can be used, and says how to fix it if not."""
+@as_json_option
+def check(files: tuple[Path, ...], as_json: bool) -> None:
+    """Checks whether each of FILES can be used.
+
+    Says how to fix it if not, and warns about what is likely wrong. Exits with 1 when one cannot be used.
+    """
     failed = False
     for file in files:
         try:
-            provider = parse(_text(file))
-            click.echo(f"{file}: ok, {provider.name}")
-            for gap in gaps(provider):
-                click.echo(f"{file}: warning: {gap}")
+            text = _text(file)
+            provider, warnings = parse(text), gaps(text)
         except BadProviderFile as error:
             failed = True
-            click.echo(f"{file}: {error}")
+            row: dict[str, Any] = {
+                "file": str(file),
+                "provider": None,
+                "ok": False,
+                "error": str(error),
+                "warnings": [],
+            }
+            tell(row, f"{file}: {error}", as_json)
+            continue
+        row = {"file": str(file), "provider": provider.name, "ok": True, "error": None, "warnings": warnings}
+        tell(row, "\n".join([f"{file}: ok, {provider.name}", *_warned(file, warnings)]), as_json)
     sys.exit(failed)
 
 
 @providers.command()
 @click.argument("file", type=TOML)
-def put(file: Path) -> None:
+@as_json_option
+def put(file: Path, as_json: bool) -> None:
     """Stores FILE in the stack under the name it has.
 
-    Open tasks use it from their next poll on.
+    Open tasks use it from their next poll on. Warns as `vidhook providers check` does.
     """
-    from vidhook_cli.stack import stack
-
     text = _text(file)
-    name = parse(text).name
+    name, warnings = parse(text).name, gaps(text)
     stack().edges.ledger.put_provider_file(name, text)
-    click.echo(f"{name} is stored" + (" and is used instead of the bundled file" if name in bundled() else ""))
+    instead = " and is used instead of the bundled file" if name in bundled() else ""
+    said = [f"{name} is stored{instead}", *_warned(file, warnings)]
+    tell({"provider": name, "source": STORED, "warnings": warnings}, "\n".join(said), as_json)
+
+
+@providers.command("guess")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--name", help="What you call the provider; by default it is called after its host.")
+@click.option("--url", help="The URL that was polled, with the task's id or {task_id} in it.")
+@click.option(
+    "--result",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="The answer to a second request, which brings the link of a completed task.",
+)
+@as_json_option
+def guess_(files: tuple[str, ...], name: str | None, url: str | None, result: str | None, as_json: bool) -> None:
+    """Proposes a provider file from the recorded answers in FILES.
+
+    Prints it, to be edited; - is stdin. A file holds the JSON that the API answered, or exchanges as `vidhook read`
+    takes them. With one of a completed, a failed and a running task the proposal is best.
+    """
+    second = next(_answers(result), None) if result else None
+    answers = [each for file in files for each in _answers(file)]
+    proposal = guess([replace(each, url=each.url or url, second=each.second or second) for each in answers], name)
+    if as_json:
+        row = {"provider": proposal.provider.name, "toml": proposal.text, "read": proposal.readings}
+        lines([row | {"agrees": proposal.agrees}])
+    else:
+        click.echo(proposal.text, nl=False)
+        hint = "edit the lines that say EDIT, then try `vidhook providers check` and `vidhook read --provider-file`"
+        click.echo("\n".join([*proposal.readings, hint]), err=True)
+
+
+@providers.command("try")
+@click.argument("name", callback=provider_name)
+@click.argument("task_id")
+@params_option("A value that its file wants: model=...")
+@click.option("--file", type=TOML, help="Try this file; only the key is the stack's.")
+@as_json_option
+def try_(name: str, task_id: str, params: dict[str, str] | None, file: Path | None, as_json: bool) -> None:
+    """Asks the provider NAME about the task TASK_ID once.
+
+    Sends the stack's key and stores nothing. Shows the request without the key, the answer, and what is read in it.
+    """
+    from vidhook_cli.trial import show_exchange, tried  # with the HTTP client, which nobody needs who presses Tab
+
+    edges = stack().edges
+    provider = parse(_text(file), name) if file else known_provider(name, edges.ledger)
+    if edges.secrets.provider_key(name, fresh=True) is None and name != SAMPLE:
+        click.echo(f"there is no key of {name}, so none is sent: vidhook keys set {name}", err=True)
+    try:
+        rows = tried(provider, task_id, params or {}, edges)
+    except RequestFailed as error:
+        raise click.ClickException(f"{name} gave no answer: {error}") from error
+    if wants_json(as_json):
+        lines(rows)
+    else:
+        for row in rows:
+            show_exchange(row)
 
 
 @providers.command("list")
-def list_() -> None:
-    """Lists all providers: name, base URL and where the file comes from."""
-    from vidhook_cli.stack import stack
-
+@as_json_option
+def list_(as_json: bool) -> None:
+    """Lists all providers and formats, with what each can do."""
     stored = {name: parse(text, name) for name, text in stack().edges.ledger.provider_files().items()}
-    for name, provider in sorted({**bundled(), **stored}.items()):
-        click.echo(f"{name:<20} {provider.base_url:<44} {'stored in the stack' if name in stored else 'bundled'}")
-    for name in FORMATS:
-        click.echo(f"{name:<20} {'a format, for a file of your own':<44} bundled")
+    rows: list[dict[str, Any]] = [
+        {
+            "provider": name,
+            "base_url": provider.base_url,
+            "source": STORED if name in stored else "bundled",
+            "can": _abilities(provider),
+            "params": list(provider.params),
+        }
+        for name, provider in sorted({**bundled(), **stored}.items())
+    ]
+    none: dict[str, Any] = {"base_url": None, "can": [], "params": []}
+    rows.append({**none, "provider": SAMPLE, "source": "built in, to try a stack", "can": ["create"]})
+    rows += [{**none, "provider": name, "source": "a format, for a file of your own"} for name in FORMATS]
+    if wants_json(as_json):
+        lines(rows)
+    else:
+        table(rows, ("provider", "can", "params", "source"), nothing="")
 
 
 @providers.command()
 @click.argument("name", callback=provider_name)
-def show(name: str) -> None:
-    """Prints the provider file in use for NAME, or a format, which can be the start of your own."""
-    from vidhook_cli.stack import stack
+@as_json_option
+def show(name: str, as_json: bool) -> None:
+    """Prints the provider file in use for NAME.
 
-    text = stack().edges.ledger.provider_file(name)
-    if text is None and name not in (*BUNDLED, *FORMATS):
-        raise NotFound(f'there is no provider "{name}"; `vidhook providers list` shows them')
-    click.echo(bundled_text(name) if text is None else text, nl=False)
+    NAME may be a format too, which can be the start of a file of your own.
+    """
+    ledger = stack().edges.ledger
+    text = ledger.provider_file(name)
+    if text is None and name not in (*BUNDLED, SAMPLE, *FORMATS):
+        near = nearest(name, (*BUNDLED, *FORMATS, *ledger.provider_files()))
+        raise NotFound(f'there is no provider "{name}"{near or HINT}')
+    if as_json:
+        source = "bundled" if text is None else STORED
+        lines([{"provider": name, "source": source, "toml": bundled_text(name) if text is None else text}])
+    else:
+        click.echo(bundled_text(name) if text is None else text, nl=False)
 
 
 @providers.command()
 @click.argument("name", callback=provider_name)
-def remove(name: str) -> None:
+@yes_option
+@as_json_option
+def remove(name: str, yes: bool, as_json: bool) -> None:
     """Removes the stack's own file of the provider NAME.
 
     A bundled file of this name is in use again.
     """
-    from vidhook_cli.stack import stack
+    ledger = stack().edges.ledger
+    if ledger.provider_file(name) is None:
+        near = nearest(name, ledger.provider_files())
+        raise NotFound(f'the stack has no file of its own for "{name}"{near or HINT}')
+    after = "the bundled file is in use again" if name in bundled() else "open tasks of it can no longer be polled"
+    confirm(f"remove the stack's own file of {name}", yes)
+    ledger.remove_provider_file(name)
+    tell({"provider": name, "bundled": name in bundled()}, f"{name} is removed; {after}", as_json)
 
-    if not stack().edges.ledger.remove_provider_file(name):
-        raise NotFound(f'the stack has no file of its own for "{name}"; `vidhook providers list` shows them')
-    click.echo(f"{name} is removed" + ("; the bundled file is in use again" if name in bundled() else ""))
+
+def _answers(file: str) -> Iterator[Answer]:
+    """Yields the answers in a file. Raises BadInput for one that is no JSON object."""
+    with click.open_file(file, "rb") as opened:
+        written = opened.read().decode("utf-8-sig", "replace")
+    found = list(recorded(written))
+    for place, each in found:
+        name = Path(file).name if len(found) == 1 else f"{Path(file).name}, {place}"
+        exchange = exchange_in(each) if is_exchange(each) or isinstance(each, BadInput) else {"body": each}
+        body = document(body_in(exchange))
+        if body is None:
+            raise BadInput(
+                name, "this is no JSON object", "give the JSON that the API answered, or an exchange with it"
+            )
+        yield answer_in(exchange, name, body)
+
+
+def _warned(file: Path, warnings: list[str]) -> list[str]:
+    return [f"{file}: warning: {each}" for each in warnings]
+
+
+def _abilities(provider: Provider) -> list[str]:
+    """Returns what a provider's file lets vidhook do beside polling, and whether its API has webhooks of its own."""
+    known = {
+        "create": provider.create is not None,
+        "cancel": provider.cancel is not None,
+        "poster": "poster" in provider.assets,
+        "several results": bool(provider.results),
+        "own webhooks": provider.webhook,
+    }
+    return [name for name, can in known.items() if can]
 
 
 def _text(file: Path) -> str:

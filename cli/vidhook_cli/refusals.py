@@ -5,17 +5,29 @@ import os
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
+    ConnectionError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    HTTPClientError,
+    InvalidRegionError,
     NoCredentialsError,
     NoRegionError,
+    ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
     ReadTimeoutError,
+    SSOError,
 )
 
-SIGN_IN = "sign in again (`aws sso login`, or new keys), or choose another profile with AWS_PROFILE"
-REGION = "set AWS_REGION to the stack's region"
+from vidhook_cli.show import without_login
+
+SIGN_IN = "sign in again (`aws sso login`, or new keys), or choose another identity with --profile"
+REGION = "give --region, or set AWS_REGION, to the stack's region"
+IDENTITY = "look at where the profile gets its credentials from, or choose another identity with --profile"
+ENDPOINT = "write AWS_ENDPOINT_URL like http://127.0.0.1:4566, and so the endpoint of a single service"
+NETWORK = "look at the network, and at AWS_ENDPOINT_URL if it is set"
 # By the error codes of AWS's services: what is wrong, and the mend.
 MENDS = {
     **dict.fromkeys(
@@ -28,7 +40,7 @@ MENDS = {
     ),
     **dict.fromkeys(
         ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"),
-        ("not allowed", "give this identity the permission, or choose another profile with AWS_PROFILE"),
+        ("not allowed", "give this identity the permission, or choose another identity with --profile"),
     ),
     **dict.fromkeys(
         ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"),
@@ -36,26 +48,51 @@ MENDS = {
     ),
 }
 LOCAL: dict[type[BotoCoreError], str] = {
-    NoCredentialsError: "set AWS_PROFILE or AWS credentials, or AWS_ENDPOINT_URL for a sandbox",
-    PartialCredentialsError: "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    NoCredentialsError: "give --profile, set AWS credentials, or AWS_ENDPOINT_URL for a sandbox",
+    PartialCredentialsError: "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile",
     ProfileNotFound: "`aws configure list-profiles` shows the profiles there are",
     NoRegionError: REGION,
+    InvalidRegionError: REGION,
     EndpointConnectionError: f"{REGION}; with AWS_ENDPOINT_URL, look whether the sandbox still runs",
-    ConnectTimeoutError: "look at the network, and at AWS_ENDPOINT_URL if it is set",
-    ReadTimeoutError: "try again",
+    ConnectTimeoutError: NETWORK,
+    ReadTimeoutError: f"{NETWORK}; else try again",
+    ConnectionClosedError: NETWORK,
+    CredentialRetrievalError: IDENTITY,
+    SSOError: SIGN_IN,
+    ConnectionError: NETWORK,  # what the lines above do not name
+    HTTPClientError: NETWORK,
+    ParamValidationError: "",  # an argument is wrong, no setting
+    BotoCoreError: "look at AWS's settings: the profile in ~/.aws/config, and the variables that begin with AWS_",
 }
 
 
-def in_words(error: BaseException) -> str:
+def in_words(error: BaseException, profile: str | None = None) -> str:
     """Returns one line: what was asked, what AWS answered, who asked if that is known, and the mend."""
     if isinstance(error, ClientError):
         answer = error.response.get("Error", {})
         code, said = answer.get("Code", "unknown error"), " ".join(answer.get("Message", "").split())
         problem, mend = MENDS.get(code, ("", ""))
-        profile = os.environ.get("AWS_PROFILE", "default")
-        who = "" if "arn:" in said or not problem else f" (profile {profile})"
-        parts = [f"AWS refused {error.operation_name}{who}: {problem or code}", said, mend]
+        profile = profile or os.environ.get("AWS_PROFILE")
+        who = f" (profile {profile})" if profile and problem and "arn:" not in said else ""
+        parts = [f"AWS refused {error.operation_name}{who}: {problem or code}", said.rstrip("."), mend]
+    elif "Invalid header value" in str(error):  # which it shows
+        parts = ["the credentials hold a line break, or another sign that they cannot have", "set them anew"]
     else:
-        mend = next((mend for kind, mend in LOCAL.items() if isinstance(error, kind)), "")
-        parts = [" ".join(str(error).split()).rstrip("."), mend]
-    return "; ".join(part for part in parts if part)
+        parts = [_met(error), _mend(error)]
+    return without_login("; ".join(part for part in parts if part))
+
+
+def _met(error: BaseException) -> str:
+    """Returns what the SDK met: in the network, in its settings, or on this machine."""
+    said = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(said.split()).rstrip(".")
+
+
+def _mend(error: BaseException) -> str:
+    if type(error).__name__ == "ResponseParserError":
+        return "the answer is not AWS's: look at AWS_ENDPOINT_URL, and whether the network asks for a login"
+    if not isinstance(error, BotoCoreError):
+        return ENDPOINT if "endpoint" in str(error) else IDENTITY
+    return next((mend for kind, mend in LOCAL.items() if isinstance(error, kind)), "")

@@ -1,47 +1,60 @@
-"""`vidhook status` shows whether the stack works."""
+"""`vidhook status` shows whether the stack works, and how it did in the last day."""
 
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-import boto3
 import click
-from botocore.exceptions import ClientError
 
 from vidhook.budget import parse_budgets
-from vidhook.edges.ledger import Ledger
 from vidhook.errors import NotFound
 from vidhook.times import iso
 from vidhook_cli.show import as_json_option, lines, table, wants_json
-from vidhook_cli.stack import stack
+from vidhook_cli.stack import Stack, client, stack
 
+if TYPE_CHECKING:
+    from vidhook.edges.ledger import Ledger
+
+Row = dict[str, Any]
 MOST = 1_000
+DAY = 86_400
+CANCEL_SECONDS = 900  # a provider should have taken a wish to cancel by then, which is sent again with each poll
+LOOKED_AT = 100  # the latest executions that ended badly in a day: each is a request
+# How an execution is longest, in days: one that failed within the last day began at most so long before.
+LONGEST_DAYS = 8
+# A nested execution with a bad submission fails, so that its caller learns of it; the bridge is well.
+BY_DESIGN = "BadSubmission"
 NO_BUDGETS = "none"  # the stack's output where its parameter is empty
 
 
 @click.command()
+@click.option("--deep", is_flag=True, help="Also send sample tasks in by every way, and wait for their events.")
 @as_json_option
-def status(as_json: bool) -> None:
-    """Shows running and failed executions, dead-letter queues, active alarms and failing subscribers.
+def status(deep: bool, as_json: bool) -> None:
+    """Shows running executions, those that failed in the last day, queues, alarms, cancellations, failing subscribers.
 
-    Exits with 1 when anything is unwell.
+    Exits with 1 when anything is unwell. With --deep no subscriber is notified, unless it asks for the provider sample.
     """
     here = stack()
-    rows = [
-        *_executions("watches", here.outputs["WatchArn"]),
-        *_executions("redeliveries", here.outputs["RedeliverArn"]),
-        *(_queue(name, url) for name, url in here.outputs.items() if name.endswith("Queue")),
-        *_alarms(here.name),
-        *unused_budgets(here.outputs.get("PollBudgets", NO_BUDGETS), here.edges.ledger),
-        *(
-            {
-                "what": f"subscriber {each.id}",
-                "value": each.state,
-                "well": False,
-                "detail": each.reason or f"failing since {iso(each.failing_since)}",
-            }
-            for each in here.edges.ledger.subscribers()
-            if not each.active or each.failing_since is not None
-        ),
-    ]
+    where = f"account {here.account}, {here.region}; what failed is of the last day"
+    rows = [{"what": "stack", "value": here.name, "well": True, "detail": where}]
+    for name, part in (
+        ("watches", partial(_executions, "watches", here.outputs["WatchArn"])),
+        ("redeliveries", partial(_executions, "redeliveries", here.outputs["RedeliverArn"])),
+        ("queues", partial(_queues, here)),
+        ("alarms", partial(_alarms, here)),
+        ("budgets", partial(unused_budgets, here.outputs.get("PollBudgets", NO_BUDGETS), here.edges.ledger)),
+        ("cancellations", partial(_cancellations, here.edges.ledger)),
+        ("subscribers", partial(_subscribers, here.edges.ledger)),
+    ):
+        rows += seen(name, part)
+    if deep:
+        from vidhook_cli.deep import examine
+
+        rows += examine(here)
     if wants_json(as_json):
         lines(rows)
     else:
@@ -51,7 +64,39 @@ def status(as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def unused_budgets(written: str, ledger: Ledger) -> list[dict[str, Any]]:
+def seen(what: str, part: Callable[[], Iterable[Row]]) -> list[Row]:
+    """Returns the rows of one part; a row that says why, if AWS refuses to show it: the other parts count too."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from vidhook_cli.refusals import in_words
+
+    try:
+        return list(part())
+    except (ClientError, BotoCoreError) as error:
+        return [{"what": what, "value": "?", "well": False, "detail": in_words(error)}]
+
+
+def _subscribers(ledger: "Ledger") -> Iterator[Row]:
+    for each in ledger.subscribers():
+        if not each.active or each.failing_since is not None:
+            detail = each.reason or f"failing since {iso(each.failing_since)}"
+            yield {"what": f"subscriber {each.id}", "value": each.state, "well": False, "detail": detail}
+
+
+def _cancellations(ledger: "Ledger") -> Iterator[Row]:
+    """Yields how many wishes to cancel no provider has taken yet, among the tasks that move next."""
+    found = ledger.open_watches(MOST)
+    waiting = [
+        (watch.cancel.at, watch.id) for watch in found if watch.cancel and watch.cancel.pending and not watch.settled
+    ]
+    since, names = min(waiting, default=(time.time(), ""))[0], ", ".join(task for _, task in sorted(waiting)[:3])
+    count = f"{len(waiting)}{'+' if len(found) >= MOST else ''}"
+    detail = f"{names}; since {iso(since)}: `vidhook task` shows why" if waiting else ""
+    well = since > time.time() - CANCEL_SECONDS
+    yield {"what": "cancellations waiting", "value": count, "well": well, "detail": detail}
+
+
+def unused_budgets(written: str, ledger: "Ledger") -> list[dict[str, Any]]:
     """Returns a row for each budget of polls whose provider there is none of, so that it limits nothing."""
     rows = []
     for name in {} if written == NO_BUDGETS else parse_budgets(written):
@@ -64,42 +109,59 @@ def unused_budgets(written: str, ledger: Ledger) -> list[dict[str, Any]]:
     return rows
 
 
-def _executions(what: str, machine_arn: str) -> list[dict[str, Any]]:
-    client = boto3.client("stepfunctions")
-    rows = []
-    for state in ("RUNNING", "FAILED", "TIMED_OUT", "ABORTED"):
-        found = client.list_executions(stateMachineArn=machine_arn, statusFilter=state, maxResults=MOST)["executions"]
-        count = f"{len(found)}{'+' if len(found) == MOST else ''}"
-        names = ", ".join(execution["name"] for execution in found[:3]) if state != "RUNNING" else ""
-        rows.append(
-            {
-                "what": f"{what} {state.lower()}",
-                "value": count,
-                "well": state == "RUNNING" or not found,
-                "detail": names,
-            }
-        )
-    return rows
+def _executions(what: str, machine_arn: str) -> Iterator[Row]:
+    states = client("stepfunctions")
+    running = list(islice(_listed(states, machine_arn, "RUNNING"), MOST))
+    count = f"{len(running)}{'+' if len(running) == MOST else ''}"
+    yield {"what": f"{what} running", "value": count, "well": True, "detail": ""}
+    now = time.time()
+    for state in ("FAILED", "TIMED_OUT", "ABORTED"):
+        ended = _listed(states, machine_arn, state, since=now - LONGEST_DAYS * DAY)
+        today = list(islice((each for each in ended if each["stopDate"].timestamp() > now - DAY), LOOKED_AT))
+        found = [each["name"] for each in today if not _by_design(states, each, state)]
+        names, words = ", ".join(found[:3]), state.lower().replace("_", " ")
+        count = f"{len(found)}{'+' if len(today) == LOOKED_AT else ''}"
+        yield {"what": f"{what} {words}", "value": count, "well": not found, "detail": names}
 
 
-def _queue(name: str, url: str) -> dict[str, Any]:
-    attributes = boto3.client("sqs").get_queue_attributes(
-        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    )["Attributes"]
-    waiting = int(attributes["ApproximateNumberOfMessages"])
-    dead = "DeadLetter" in name
-    detail = "its messages say why: docs/operating.md" if dead and waiting else ""
-    return {"what": name, "value": str(waiting), "well": not (dead and waiting), "detail": detail}
+def _listed(client: Any, machine_arn: str, state: str, since: float = 0.0) -> Iterator[dict[str, Any]]:
+    """Yields the executions in a state that began since an instant, newest first."""
+    for page in client.get_paginator("list_executions").paginate(stateMachineArn=machine_arn, statusFilter=state):
+        for execution in page["executions"]:
+            if execution["startDate"] < datetime.fromtimestamp(since, UTC):
+                return
+            yield execution
 
 
-def _alarms(prefix: str) -> list[dict[str, Any]]:
-    try:
-        alarms = boto3.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{prefix}-")["MetricAlarms"]
-    except ClientError as error:
-        return [{"what": "alarms", "value": "?", "well": False, "detail": str(error)}]
-    ringing = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
-    rows = [{"what": "alarms", "value": f"{len(ringing)} of {len(alarms)}", "well": not ringing, "detail": ""}]
+def _by_design(client: Any, execution: dict[str, Any], state: str) -> bool:
+    if state != "FAILED":
+        return False
+    described = client.describe_execution(executionArn=execution["executionArn"])
+    return bool(described.get("error") == BY_DESIGN)
+
+
+def _queues(here: Stack) -> Iterator[Row]:
+    names = ["ApproximateNumberOfMessages"]
+    for name, url in here.outputs.items():
+        if name.endswith("Queue"):
+            answer = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+            waiting = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+            dead = "DeadLetter" in name
+            detail = "its messages say why: docs/operating.md" if dead and waiting else ""
+            yield {"what": name, "value": str(waiting), "well": not (dead and waiting), "detail": detail}
+
+
+def alarms(here: Stack) -> list[dict[str, Any]]:
+    """Returns the alarms of a stack. Those of another one, whose name begins alike, have a topic of their own."""
+    pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{here.name}-")
+    every = [alarm for page in pages for alarm in page["MetricAlarms"]]
+    return [alarm for alarm in every if here.outputs["AlarmTopic"] in alarm["AlarmActions"]]
+
+
+def _alarms(here: Stack) -> Iterator[Row]:
+    known = alarms(here)
+    ringing = [alarm for alarm in known if alarm["StateValue"] == "ALARM"]
+    yield {"what": "alarms", "value": f"{len(ringing)} of {len(known)}", "well": not ringing, "detail": ""}
     for alarm in ringing:
         detail = alarm.get("AlarmDescription", "")
-        rows.append({"what": alarm["AlarmName"], "value": "ALARM", "well": False, "detail": detail})
-    return rows
+        yield {"what": alarm["AlarmName"], "value": "ALARM", "well": False, "detail": detail}

@@ -9,14 +9,30 @@ import click
 from vidhook import shapes
 from vidhook import subscribers as jobs
 from vidhook.errors import BadSubscriber
-from vidhook.task import TERMINAL_TYPES, Outcome
-from vidhook_cli.show import Amount, as_json_option, instant, lines, subscriber_id, table, wants_json
-from vidhook_cli.stack import stack
+from vidhook.task import TERMINAL_TYPES, Outcome, Subscriber
+from vidhook_cli.show import (
+    Amount,
+    Group,
+    as_json_option,
+    facts,
+    instant,
+    lines,
+    one_line,
+    say,
+    span,
+    table,
+    tell,
+    wants_json,
+    yes_option,
+)
+from vidhook_cli.stack import asks_nothing, confirm, known_provider, known_subscriber, stack
 
 COLUMNS = ("id", "state", "url", "events")
 
+known = click.argument("subscriber_id", metavar="ID", callback=lambda _, __, given: known_subscriber(given).id)
 
-@click.group()
+
+@click.group(cls=Group)
 def subscribers() -> None:
     """Manages the endpoints that are notified."""
 
@@ -40,11 +56,12 @@ def add(  # noqa: PLR0913 - each is an option
     secret: str | None,
     as_json: bool,
 ) -> None:
-    """Adds URL as a subscriber and shows its signing secret, only once.
+    """Adds URL as a subscriber and shows its secret, only once.
 
     --events and --providers take several values, separated by commas or in repeated options.
     """
     here = stack().edges
+    _check_providers(providers)
     subscriber, shown = jobs.add(
         jobs.Terms(url, _words(events), _words(providers), _object(metadata), description, _headers(headers)),
         secret=secret,
@@ -56,9 +73,9 @@ def add(  # noqa: PLR0913 - each is an option
     if wants_json(as_json):
         lines([{**shapes.subscriber(subscriber), "secret": shown}])
         return
-    click.echo(f"{subscriber.id} gets {', '.join(subscriber.events)} at {subscriber.url}")
-    click.echo(f"signing secret, shown only once: {click.style(shown, bold=True)}")
-    click.echo(f"try it: vidhook subscribers test {subscriber.id}")
+    say(f"{subscriber.id} gets {', '.join(subscriber.events)} at {subscriber.url}")
+    say(f"signing secret, shown only once: {click.style(shown, bold=True)}")
+    say(f"try it: vidhook subscribers test {subscriber.id}")
 
 
 @subscribers.command("list")
@@ -73,21 +90,23 @@ def list_all(as_json: bool) -> None:
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
-def show(subscriber_id: str) -> None:
-    """Shows one subscriber as JSON."""
-    click.echo(json.dumps(shapes.subscriber(stack().edges.ledger.subscriber(subscriber_id)), indent=2))
+@known
+@as_json_option
+def show(subscriber_id: str, as_json: bool) -> None:
+    """Shows one subscriber."""
+    _show(known_subscriber(subscriber_id), as_json)
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
+@known
 @click.option("--url")
 @click.option("--events", multiple=True)
 @click.option("--providers", multiple=True)
 @click.option("--metadata")
 @click.option("--description")
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Replaces all headers; '' for none.")
-def update(
+@as_json_option
+def update(  # noqa: PLR0913 - each is an option
     subscriber_id: str,
     url: str | None,
     events: tuple[str, ...],
@@ -95,6 +114,7 @@ def update(
     metadata: str | None,
     description: str | None,
     headers: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Changes what is given and leaves the rest.
 
@@ -102,63 +122,94 @@ def update(
     """
     changes: dict[str, Any] = {
         "url": url,
-        "events": _words(events) or None,
-        "providers": _words(providers) or None,
+        "events": _words(events) if events else None,
+        "providers": _words(providers) if providers else None,
         "metadata": None if metadata is None else _object(metadata),
         "description": description,
-        "headers": _headers(headers) if headers else None,
+        "headers": None if not headers else {} if headers == ("",) else _headers(headers),
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     if not changes:
         options = "--url, --events, --providers, --metadata, --description or --header"
         raise click.UsageError(f"nothing to change: give {options}")
     here = stack().edges
+    _check_providers(providers)
     changed = jobs.change(subscriber_id, changes, ledger=here.ledger, secrets=here.secrets, http=here.http)
-    click.echo(json.dumps(shapes.subscriber(changed), indent=2))
+    _show(changed, as_json)
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
-def pause(subscriber_id: str) -> None:
-    """Holds all deliveries of a subscriber until it is resumed; nothing is lost."""
-    jobs.pause(subscriber_id, ledger=stack().edges.ledger)
-    click.echo(f"{subscriber_id} is paused; its deliveries are held until: vidhook subscribers resume {subscriber_id}")
+@known
+@as_json_option
+def pause(subscriber_id: str, as_json: bool) -> None:
+    """Holds all deliveries of a subscriber until it is resumed.
+
+    Nothing is lost.
+    """
+    paused = jobs.pause(subscriber_id, ledger=stack().edges.ledger)
+    until = f"`vidhook subscribers resume {subscriber_id}`"
+    tell(shapes.subscriber(paused), f"{subscriber_id} is paused; its deliveries are held until: {until}", as_json)
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
-def resume(subscriber_id: str) -> None:
-    """Makes a paused or disabled subscriber active and sends its held deliveries, oldest first."""
+@known
+@as_json_option
+def resume(subscriber_id: str, as_json: bool) -> None:
+    """Makes a paused or disabled subscriber active.
+
+    Its held deliveries are sent, oldest first.
+    """
     here = stack().edges
-    _, drained = jobs.resume(subscriber_id, runs=here.runs)
-    click.echo(f"{subscriber_id} is active; {drained} held deliveries were started")
+    resumed, drained = jobs.resume(subscriber_id, runs=here.runs)
+    row = {**shapes.subscriber(resumed), "started": drained}
+    tell(row, f"{subscriber_id} is active; held deliveries started: {drained}", as_json)
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
-def remove(subscriber_id: str) -> None:
-    """Removes a subscriber and its secret; its open deliveries are cancelled."""
-    jobs.remove(subscriber_id, ledger=stack().edges.ledger)
-    click.echo(f"{subscriber_id} is removed")
+@known
+@yes_option
+@as_json_option
+def remove(subscriber_id: str, yes: bool, as_json: bool) -> None:
+    """Removes a subscriber and its secret.
+
+    Its open deliveries are cancelled.
+    """
+    known = known_subscriber(subscriber_id)
+    if known.callback:
+        raise click.ClickException(f"{subscriber_id} is the callback_url of tasks and cannot be removed; pause it")
+    url = known.url.partition("?")[0]
+    confirm(f"remove {subscriber_id} ({url}) and its secret, and cancel its open deliveries", yes)
+    removed = jobs.remove(subscriber_id, ledger=stack().edges.ledger)
+    tell(shapes.subscriber(removed), f"{subscriber_id} is removed", as_json)
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
+@known
 @click.option(
     "--keep",
     "keep_hours",
     type=Amount(0, 8_760),
-    default=24.0,
-    show_default=True,
-    help="Hours for which the old secret signs too.",
+    help="Hours for which the old secret signs too; 24 by default.",
 )
 @click.option("--now", "immediately", is_flag=True, help="End the old secret immediately, such as when it leaked.")
 @click.option("--secret", help="A whsec_... of yours; by default a new one is made.")
+@yes_option
 @as_json_option
-def rotate(subscriber_id: str, keep_hours: float, immediately: bool, secret: str | None, as_json: bool) -> None:
-    """Gives a subscriber a new signing secret and shows it, only once."""
+def rotate(
+    subscriber_id: str, keep_hours: float | None, immediately: bool, secret: str | None, yes: bool, as_json: bool
+) -> None:
+    """Gives a subscriber a new secret and shows it, only once.
+
+    Asks first if the old secret ends at once: with --now, or --keep 0.
+    """
+    if immediately and keep_hours is not None:
+        raise click.UsageError("--now ends the old secret immediately, so --keep would do nothing")
+    keep_seconds = 0 if immediately else int((24.0 if keep_hours is None else keep_hours) * 3_600)
     here = stack().edges
-    keep_seconds = 0 if immediately else int(keep_hours * 3_600)
+    if keep_seconds:
+        asks_nothing("a rotation that keeps the old secret for a while", yes)
+    else:
+        confirm(f"end the present secret of {subscriber_id} immediately, so that it verifies nothing more", yes)
     shown = jobs.rotate(
         subscriber_id,
         keep_seconds=keep_seconds,
@@ -170,14 +221,12 @@ def rotate(subscriber_id: str, keep_hours: float, immediately: bool, secret: str
     if wants_json(as_json):
         lines([{"id": subscriber_id, "secret": shown, "old_secret_ends_in_seconds": keep_seconds}])
         return
-    click.echo(f"new signing secret, shown only once: {click.style(shown, bold=True)}")
-    click.echo(
-        "the old one no longer signs" if keep_seconds == 0 else f"the old one signs too for {keep_hours:g} hours"
-    )
+    say(f"new signing secret, shown only once: {click.style(shown, bold=True)}")
+    click.echo(f"the old one signs too for {span(keep_seconds)}" if keep_seconds else "the old one no longer signs")
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
+@known
 @as_json_option
 def test(subscriber_id: str, as_json: bool) -> None:
     """Sends endpoint.test and shows the request and the answer.
@@ -192,22 +241,40 @@ def test(subscriber_id: str, as_json: bool) -> None:
     else:
         click.echo(f"> POST {here.ledger.subscriber(subscriber_id).url}")
         click.echo(f"> {tested.event.body}\n")
-        click.echo(f"< {made.status or made.kind}: {made.outcome} {made.detail}")
+        say(f"< {made.status or made.kind}: {made.outcome} {one_line(made.detail)}")
         if made.answer:
-            click.echo(f"< {made.answer}")
+            click.echo(f"< {one_line(made.answer)}")
         click.echo("  " + ", ".join(f"{phase} {ms:.0f} ms" for phase, ms in made.timings.items()))
     if made.outcome is not Outcome.DELIVERED:
         raise SystemExit(1)
 
 
 @subscribers.command()
-@click.argument("subscriber_id", metavar="ID", callback=subscriber_id)
+@known
 @click.option("--since", required=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
-def recover(subscriber_id: str, since: str) -> None:
-    """Sends again all that failed for a subscriber since a time, oldest first."""
-    here = stack().edges
-    started = jobs.recover(subscriber_id, since=instant(since, time.time()), runs=here.runs)
-    click.echo(f"{started} deliveries were started again")
+@as_json_option
+def recover(subscriber_id: str, since: str, as_json: bool) -> None:
+    """Sends again what failed for a subscriber since a time.
+
+    The oldest is sent first.
+    """
+    started = jobs.recover(subscriber_id, since=instant(since, time.time()), runs=stack().edges.runs)
+    tell({"id": subscriber_id, "started": started}, f"deliveries started again: {started}", as_json)
+
+
+def _show(subscriber: Subscriber, as_json: bool) -> None:
+    row = shapes.subscriber(subscriber)
+    if wants_json(as_json):
+        lines([row])
+        return
+    facts(row)
+
+
+def _check_providers(given: tuple[str, ...]) -> None:
+    """Raises NotFound for the name of a provider that there is not; a pattern may stand for those to come."""
+    for name in _words(given):
+        if not set("*?[") & set(name):
+            known_provider(name, stack().edges.ledger)
 
 
 def _words(given: tuple[str, ...]) -> tuple[str, ...]:
@@ -216,7 +283,7 @@ def _words(given: tuple[str, ...]) -> tuple[str, ...]:
 
 def _headers(given: tuple[str, ...]) -> dict[str, str]:
     """Returns headers written like curl's. An error does not repeat a value, which may be a key."""
-    pairs = [line.partition(":") for line in given if line]
+    pairs = [line.partition(":") for line in given]
     if any(not colon for _, colon, _ in pairs):
         raise BadSubscriber("header", "has no colon", "write it like 'X-Api-Key: 12345'")
     if len({name.strip().lower() for name, _, _ in pairs}) < len(pairs):

@@ -3,15 +3,21 @@
 import importlib.util
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 CHECKOUT, PACKAGED = Path(__file__).parents[2], Path(__file__).parent / "stack"
 # Where template.yaml, statemachines/, functions/, layers/ and events/ are. A wheel contains them, see pyproject.toml.
 ROOT = PACKAGED if PACKAGED.is_dir() else CHECKOUT
-LARGEST = 86_400
+LARGEST = 86_400  # seconds, or times as long, that options take
+STARTING = "starting a local cloud and deploying template.yaml to it"
 EXTRA = ("ministack", "samtranslator", "standardwebhooks", "pip")  # the modules of the extra `sandbox`
 
 
@@ -28,14 +34,8 @@ def build_folder() -> Path:
 def need_extra() -> None:
     """Raises ClickException if the extra `sandbox` is not installed, with what is missing and how to install it."""
     if missing := [package for package in EXTRA if importlib.util.find_spec(package) is None]:
-        raise click.ClickException(f"this command needs {', '.join(missing)}: pip install 'vidhook[sandbox]'")
-
-
-def not_negative(_: click.Context, __: click.Parameter, given: float) -> float:
-    """Returns a number from 0 to 86,400, for click; `nan` is none."""
-    if not 0 <= given <= LARGEST:
-        raise click.BadParameter(f"{given} is not a number from 0 to {LARGEST}")
-    return given
+        hint = "install vidhook's extra in its checkout: pip install '.[sandbox]'"
+        raise click.ClickException(f"this command needs {', '.join(missing)}; {hint}")
 
 
 def leave_when_told() -> None:
@@ -46,3 +46,19 @@ def leave_when_told() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last one when its terminal is closed
         signal.signal(number, leave)
+
+
+def moves(console: "Console") -> bool:
+    """Returns whether this is a terminal on which what was written can be written over; one with TERM=dumb is not."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+@contextmanager
+def saying(console: "Console", what: str) -> Iterator[None]:
+    """Says what is done while the block lasts: beside a sign that turns, or with a line."""
+    if moves(console):
+        with console.status(what, spinner="line"):
+            yield
+    else:
+        console.print(what)
+        yield

@@ -14,11 +14,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import click
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -26,7 +27,7 @@ from botocore.exceptions import ClientError
 from vidhook import subscribers
 from vidhook.task import Subscriber
 from vidhook.wiring import Edges, settings_of
-from vidhook_sandbox import ROOT, build_folder, leave_when_told, need_extra, not_negative
+from vidhook_sandbox import ROOT, build_folder, need_extra
 from vidhook_sandbox.package import Package, pack
 from vidhook_sandbox.provider import KEYS, SampleProvider, provider_files
 from vidhook_sandbox.subscriber import SampleSubscriber
@@ -34,6 +35,9 @@ from vidhook_sandbox.subscriber import SampleSubscriber
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
 # Different from a deployment on AWS: providers, subscribers and the API are on this machine.
 NETWORKS = "127.0.0.0/8,::1/128"
+NEEDED = re.compile(
+    "PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|PYTHONPATH|PYTHONHOME|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR)"
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Cloud:
         return Edges({name.upper(): value for name, value in self.outputs.items()}, client=self.client)
 
     def use(self, provider: SampleProvider) -> None:
-        """Replaces the four bundled provider files by ones for the sample provider."""
+        """Puts the bundled provider files that the sample provider speaks into the stack, with its address."""
         for name, text in provider_files(provider).items():
             self.edges.ledger.put_provider_file(name, text)
 
@@ -132,6 +136,7 @@ def _deploy(endpoint: str, packaged: Package) -> dict[str, str]:
     template = json.loads(packaged.template)
     template["Resources"]["Api"]["Properties"]["Tags"] = {"ms-custom-id": STACK}
     api_url = f"{endpoint}/_aws/execute-api/{STACK}/$default"
+    template["Outputs"]["ApiUrl"]["Value"] = api_url  # else it has a host name that few machines can resolve
     parameters = {"AllowedNetworks": NETWORKS, "VideosUrl": f"{api_url}/v1/videos"}
     s3.create_bucket(Bucket=ARTIFACTS)
     for key, content in {**packaged.objects, "template.json": json.dumps(template).encode()}.items():
@@ -158,7 +163,7 @@ def _deploy(endpoint: str, packaged: Package) -> dict[str, str]:
         raise click.ClickException(f"the stack is {stack['StackStatus']}: {''.join(why[:1])}")
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     facts = {name.lower(): value for name, value in settings_of(outputs).items()}
-    return {**facts, "stack": STACK, "api_url": api_url}
+    return {**facts, "stack": STACK}
 
 
 def _await_health(endpoint: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -176,8 +181,12 @@ def _await_health(endpoint: str, process: "subprocess.Popen[bytes]", log: Path) 
 
 
 def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[str, str]:
-    """Returns the environment of MiniStack: our own without AWS settings and proxies."""
-    ours = {name: value for name, value in os.environ.items() if not re.match(r"(?i)AWS_|.*_PROXY$", name)}
+    """Returns the environment of MiniStack: of our own only what any program needs.
+
+    Other settings mean something else: SERVICES and the like are LocalStack's, PYTHONIOENCODING would keep its workers
+    from being understood, and AWS settings and proxies lead away from this machine.
+    """
+    ours = {name: value for name, value in os.environ.items() if NEEDED.fullmatch(name)}
     return {
         **ours,
         "AUTH": str(auth).lower(),
@@ -195,8 +204,15 @@ def _environment(port: int, wait_scale: float, auth: bool, home: Path) -> dict[s
     }
 
 
+@cache
+def _session() -> boto3.Session:
+    """Returns a session that needs nothing of the user's own AWS settings, such as a profile that is not there."""
+    variables = {**botocore.session.Session.SESSION_VARIABLES, "profile": (None, None, None, None)}
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
+
+
 def _client(endpoint: str, service: str, connections: int = 10) -> Any:
-    return boto3.client(
+    return _session().client(
         service,  # type: ignore[call-overload]
         endpoint_url=endpoint,
         region_name=REGION,
@@ -215,25 +231,3 @@ def _free_port(port: int) -> int:
             raise click.ClickException(f"port {port}: {error.strerror}; choose another with --port") from error
         chosen: int = probe.getsockname()[1]
         return chosen
-
-
-@click.command()
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port on 127.0.0.1; a free one by default.")
-@click.option(
-    "--wait-scale",
-    default=1.0,
-    callback=not_negative,
-    show_default=True,
-    help="0.1 makes every wait ten times shorter.",
-)
-@click.option("--auth/--no-auth", default=False, help="Enforce IAM: a function can do only what its role allows.")
-def sandbox(port: int, wait_scale: float, auth: bool) -> None:
-    """Runs the whole stack on this machine until interrupted.
-
-    Prints one JSON line when it is ready.
-    """
-    leave_when_told()
-    with running(port, wait_scale, auth) as cloud:
-        click.echo(json.dumps(cloud.facts()))
-        cloud.process.wait()
-        raise click.ClickException("MiniStack ended unexpectedly")

@@ -1,13 +1,13 @@
-"""`vidhook demo` runs the whole stack on this machine and shows ten tasks."""
+"""`vidhook demo` runs the whole stack on this machine and shows eleven tasks."""
 
 import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console, Group, JustifyMethod, RenderableType
@@ -18,10 +18,14 @@ from rich.text import Text
 
 from vidhook.errors import NotFound
 from vidhook.task import Status, Watch, watch_id
-from vidhook_sandbox import leave_when_told
-from vidhook_sandbox.cloud import Cloud, running
+from vidhook.times import iso
+from vidhook_cli.show import lines
+from vidhook_sandbox import STARTING, leave_when_told, moves, need_extra, saying
 from vidhook_sandbox.provider import SampleProvider, SampleTask
 from vidhook_sandbox.subscriber import Received, SampleSubscriber
+
+if TYPE_CHECKING:
+    from vidhook_sandbox.cloud import Cloud
 
 WAIT_SCALE = 0.1
 TIMEOUT = 90.0  # seconds for all tasks, on a slow machine
@@ -63,6 +67,7 @@ TASKS = (
         "upscaled", "alad", {"seconds": 19, "bytes": 4_000_000, "ends": "completed-super-resolution"}, by_bus=True
     ),
     DemoTask("forbidden", "alad", {"seconds": 7, "ends": "failed-content-policy"}),
+    DemoTask("tide pool", "fal", {"seconds": 9, "bytes": 2_500_000, "faults": ["second-unavailable"]}),
 )
 
 
@@ -110,20 +115,39 @@ class Row:
         return max(received[0].at for received in self.webhooks.values()) - self.task.done_at
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing that happened to a task: `what` in a word, and `text` with the rest."""
+
+    row: Row
+    what: str
+    style: str
+    text: str
+    at: float = field(default_factory=time.time)
+
+    def shown(self) -> Text:
+        begin = time.strftime("%H:%M:%S  ", time.localtime(self.at))
+        return Text.assemble(
+            (begin, "dim"), (f"{self.what:<10}", self.style), f"{self.row.name:<12} {self.text}", no_wrap=True
+        )
+
+
 @dataclass
 class Demo:
     """All that the demo runs. `messages` say what happened, in the order in which it was seen."""
 
-    cloud: Cloud
+    cloud: "Cloud"
     provider: SampleProvider
     receivers: dict[str, SampleSubscriber]
     rows: list[Row] = field(default_factory=list)
-    messages: list[Text] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
 
     def submit(self, given: DemoTask) -> None:
         """Creates the task at the provider and submits it."""
         task = self.provider.add(given.provider, **given.script)
-        submission = {"provider": given.provider, "task_id": task.task_id}
+        submission: dict[str, Any] = {"provider": given.provider, "task_id": task.task_id}
+        if task.params:
+            submission["params"] = dict(task.params)
         self.rows.append(Row(given.name, task))
         if given.by_bus:
             entry = {"Source": "vidhook.demo", "DetailType": "vidhook.submit", "Detail": json.dumps(submission)}
@@ -154,25 +178,39 @@ class Demo:
 
 @click.command()
 @click.option("--auth/--no-auth", default=True, show_default=True, help="Enforce IAM in the local cloud.")
-def demo(auth: bool) -> None:
-    """Shows how ten tasks of four providers become signed webhooks, on this machine, in under a minute."""
+@click.option("--json", "as_json", is_flag=True, help="One JSON line for each step, and one for the end.")
+def demo(auth: bool, as_json: bool) -> None:
+    """Shows how eleven tasks of five providers become signed webhooks, on this machine, in under a minute.
+
+    Exits with 1 when one did not.
+    """
+    from vidhook_sandbox.cloud import running
+
+    need_extra()
     leave_when_told()
     console = Console(highlight=False)
     began = time.monotonic()
     with ExitStack() as contexts:
         enter = contexts.enter_context
-        with console.status("starting a local cloud and deploying template.yaml to it"):
+        with nullcontext() if as_json else saying(console, STARTING):
             cloud = enter(running(wait_scale=WAIT_SCALE, auth=auth))
         state = Demo(cloud, enter(SampleProvider()), {name: enter(SampleSubscriber()) for name in SUBSCRIBERS})
         cloud.use(state.provider)
         for receiver in state.receivers.values():
             cloud.subscribe(receiver, events=("*.completed", "*.failed"))
-        console.print(f"The stack is up at {cloud.endpoint} after {time.monotonic() - began:.0f} s.\n")
-        with _display(console, state) as show:
+        if as_json:
+            lines([_line("ready", detail=cloud.endpoint)])
+        else:
+            console.print(f"The stack is up at {cloud.endpoint} after {time.monotonic() - began:.0f} s.\n")
+        with nullcontext(partial(_print_lines, state, {}, [])) if as_json else _display(console, state) as show:
             _run(state, show)
         problems = [problem for row in state.rows for problem in _problems(cloud, row)]
-    console.print(_summary(console, state))
-    _print_result(console, state, problems, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    if as_json:
+        lines([_result(state, problems, seconds)])
+    else:
+        console.print(_summary(console, state))
+        _print_result(console, _result(state, problems, seconds))
     if problems:
         raise SystemExit(1)
 
@@ -192,7 +230,7 @@ def _run(state: Demo, show: Callable[[], None]) -> None:
     show()
 
 
-def _problems(cloud: Cloud, row: Row) -> Iterator[str]:
+def _problems(cloud: "Cloud", row: Row) -> Iterator[str]:
     """Yields what went wrong: each subscriber must get one webhook, and each file in S3 must equal its source."""
     for name, received in row.webhooks.items():
         if len(received) != 1:
@@ -214,11 +252,11 @@ def _problems(cloud: Cloud, row: Row) -> Iterator[str]:
 @contextmanager
 def _display(console: Console, state: Demo) -> Iterator[Callable[[], None]]:
     """Yields a function that shows the current state: as a live table in a terminal, else as a line for each change."""
-    if console.is_terminal:
+    if moves(console):
         with Live(console=console, refresh_per_second=8, transient=True) as live:
             yield lambda: live.update(_screen(console, state))
     else:
-        yield partial(_print_changes, state, {}, [])
+        yield partial(_print_changes, console, state, {}, [])
 
 
 def _screen(console: Console, state: Demo) -> RenderableType:
@@ -244,19 +282,62 @@ def _screen(console: Console, state: Demo) -> RenderableType:
             sent,
             _pauses(row, room),
         )
-    return Group(table, "", *state.messages[-8:])
+    return Group(table, "", *(message.shown() for message in state.messages[-8:]))
 
 
-def _print_changes(state: Demo, rows: dict[str, str], messages: list[Text]) -> None:
+def _print_changes(console: Console, state: Demo, rows: dict[str, str], messages: list[Message]) -> None:
     """Prints what is new since the last call. `rows` and `messages` are what was printed before."""
     for row in state.rows:
         line = f"{row.name:<12} {row.task.provider:<13} {row.status:<11} polls {row.polls:<3} pauses {_pauses(row, 60)}"
         if rows.get(row.id) != line:
             rows[row.id] = line
-            click.echo(line)
+            console.print(line, markup=False, soft_wrap=True)
     for message in state.messages[len(messages) :]:
-        click.echo(message.plain)
+        console.print(message.shown().plain, markup=False, soft_wrap=True)
         messages.append(message)
+
+
+def _print_lines(state: Demo, rows: dict[str, dict[str, Any]], messages: list[Message]) -> None:
+    """Prints what is new since the last call as JSON, as `_print_changes` does for a person."""
+    for row in state.rows:
+        facts = _facts(row)
+        if rows.get(row.id) != facts:
+            rows[row.id] = facts
+            lines([_line("task", row)])
+    for message in state.messages[len(messages) :]:
+        lines([_line(message.what, message.row, at=message.at, detail=message.text)])
+        messages.append(message)
+
+
+def _line(what: str, row: Row | None = None, *, at: float | None = None, detail: str = "") -> dict[str, Any]:
+    """Returns what happened at one step, as plain JSON."""
+    facts = _facts(row) if row else dict.fromkeys(("name", "provider", "task_id", "status", "polls", "pauses"))
+    return {"at": iso(time.time() if at is None else at), "what": what, **facts, "detail": detail}
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "provider": row.task.provider,
+        "task_id": row.task.task_id,
+        "status": row.status,
+        "polls": row.polls,
+        "pauses": row.pauses,
+    }
+
+
+def _result(state: Demo, problems: list[str], seconds: float) -> dict[str, Any]:
+    """Returns what came of all tasks, as plain JSON."""
+    return {
+        "at": iso(time.time()),
+        "what": "result",
+        "well": not problems,
+        "problems": problems,
+        "tasks": len(state.rows),
+        "webhooks": sum(len(received) for row in state.rows for received in row.webhooks.values()),
+        "files": sum(len(row.assets) for row in state.rows),
+        "seconds": round(seconds),
+    }
 
 
 def _summary(console: Console, state: Demo) -> RenderableType:
@@ -270,36 +351,31 @@ def _summary(console: Console, state: Demo) -> RenderableType:
     return table
 
 
-def _print_result(console: Console, state: Demo, problems: list[str], seconds: float) -> None:
+def _print_result(console: Console, result: dict[str, Any]) -> None:
     console.print()
-    for problem in problems:
+    for problem in result["problems"]:
         console.print(f"[red]✗[/] {problem}")
-    if not problems:
-        files = sum(len(row.assets) for row in state.rows)
-        webhooks = sum(len(received) for row in state.rows for received in row.webhooks.values())
-        console.print(f"[green]✓[/] {len(state.rows)} tasks in {seconds:.0f} s, each subscriber notified once of each")
-        console.print(f"[green]✓[/] {webhooks} webhooks, every signature verified")
-        console.print(f"[green]✓[/] {files} files in S3, each with the sha256 of its source")
+    if result["well"]:
+        in_time = f"{result['tasks']} tasks in {result['seconds']} s"
+        console.print(f"[green]✓[/] {in_time}, each subscriber notified once of each")
+        console.print(f"[green]✓[/] {result['webhooks']} webhooks, every signature verified")
+        console.print(f"[green]✓[/] {result['files']} files in S3, each with the sha256 of its source")
     console.print(
         f"\n[dim]Pauses are those of a stack on AWS; here they pass {1 / WAIT_SCALE:.0f} times faster.\n"
-        "Delay: from the end at the provider to the last verified webhook.[/]"
+        "Delay: seconds on this machine from the end at the provider to the last verified webhook.[/]"
     )
 
 
-def _stored(row: Row, asset: dict[str, Any]) -> Text:
+def _stored(row: Row, asset: dict[str, Any]) -> Message:
     if not asset["stored"]:
-        return _message("not stored", "red", f"{row.name:<12} {asset['role']} is still at its provider")
-    return _message("stored", "blue", f"{row.name:<12} {asset['key']}")
+        return Message(row, "not stored", "red", f"{asset['role']} is still at its provider")
+    return Message(row, "stored", "blue", asset["key"])
 
 
-def _webhook(row: Row, subscriber: str, received: Received) -> Text:
+def _webhook(row: Row, subscriber: str, received: Received) -> Message:
     event_type = (received.event or {}).get("type", "?")
     again = " again" if received.duplicate else ""
-    return _message("verified", "green", f"{row.name:<12} {event_type} → {subscriber}{again}")
-
-
-def _message(what: str, style: str, text: str) -> Text:
-    return Text.assemble((time.strftime("%H:%M:%S  "), "dim"), (f"{what:<10}", style), text, no_wrap=True)
+    return Message(row, "verified", "green", f"{event_type} → {subscriber}{again}")
 
 
 def _task_of(received: Received) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_actions
 from ministack.services import lambda_svc
+from ministack.services.cloudformation import provisioners
 
 from vidhook_sandbox import forks
 
@@ -30,6 +31,7 @@ WORKING_SECONDS = 1.0
 slots = threading.BoundedSemaphore(4 * (os.cpu_count() or 1))
 processes: dict[str, threading.BoundedSemaphore] = {}
 pin_origin = app.pin_request_origin
+alarm_record = provisioners._cw_metric_alarm_record
 condition_keys = iam_actions.request_tag_context
 
 
@@ -93,6 +95,13 @@ def with_encryption_context(service: str, action: str, body: bytes, *others: Any
     return {**condition_keys(service, action, body, *others), **context}
 
 
+def alarm_on_first_metric(name: str, alarm: dict[str, Any]) -> Any:
+    """Makes an alarm on an expression one on its first metric, since MiniStack knows no expressions."""
+    stats = [each["MetricStat"] for each in alarm.get("Metrics", []) if "MetricStat" in each]
+    first = {**stats[0]["Metric"], "Statistic": stats[0]["Stat"], "Period": stats[0]["Period"]} if stats else {}
+    return alarm_record(name, {**alarm, **first, "Metrics": None})
+
+
 if __name__ == "__main__":
     threading.Thread(target=die_with_parent, daemon=True).start()
     zipfile.ZipFile.extractall = unpack_once  # type: ignore[assignment,method-assign]
@@ -101,4 +110,5 @@ if __name__ == "__main__":
         forks.install()
     app.pin_request_origin = treat_as_tls
     iam_actions.request_tag_context = with_encryption_context
+    provisioners._cw_metric_alarm_record = alarm_on_first_metric
     app.main()

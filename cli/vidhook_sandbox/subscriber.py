@@ -5,11 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
 
-from vidhook_sandbox import leave_when_told, need_extra, not_negative
+from vidhook_cli.show import Amount, as_json_option, one_line, tell
+from vidhook_sandbox import LARGEST, leave_when_told, need_extra
 from vidhook_sandbox.loopback import Handler, Loopback
 
 
@@ -125,12 +127,14 @@ class _Handler(Handler):
         self.answer(status, headers=dict(extra))
 
 
-def line(received: Received) -> str:
-    """Returns one line for a person about a webhook."""
+def tell_of(received: Received, as_json: bool) -> None:
+    """Prints a line about a webhook."""
     event = received.event or {}
     verdict = "ok" if received.verified else f"refused ({received.problem})"
     again = ", seen before" if received.duplicate else ""
-    return f"{verdict}  {received.id or 'no id'}  {event.get('type', 'no type')}{again}"
+    row = {"webhook_id": received.id, "problem": received.problem, "duplicate": received.duplicate}
+    said = f"{verdict}  {received.id or 'no id'}  {event.get('type', 'no type')}{again}"
+    tell({**row, "event": received.event}, one_line(said), as_json)
 
 
 @click.command()
@@ -159,13 +163,14 @@ def line(received: Received) -> str:
 )
 @click.option(
     "--slow",
+    type=Amount(0, LARGEST),
     default=0.0,
-    callback=not_negative,
     show_default=True,
     metavar="SECONDS",
     help="Wait before each answer.",
 )
-def sample_subscriber(port: int, secrets: tuple[str, ...], fail: int, status: int, slow: float) -> None:
+@as_json_option
+def sample_subscriber(port: int, secrets: tuple[str, ...], fail: int, status: int, slow: float, as_json: bool) -> None:
     """Receives webhooks on this machine, verifies each and prints a line about it."""
     need_extra()
     from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
@@ -182,7 +187,7 @@ def sample_subscriber(port: int, secrets: tuple[str, ...], fail: int, status: in
         status=status,
         slow=slow,
         port=port,
-        on_receive=lambda received: click.echo(line(received)),
+        on_receive=partial(tell_of, as_json=as_json),
     ) as subscriber:
-        click.echo(f"listening at {subscriber.url}")
+        tell({"url": subscriber.url}, f"listening at {subscriber.url}", as_json)
         threading.Event().wait()

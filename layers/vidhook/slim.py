@@ -64,4 +64,6 @@ if __name__ == "__main__":
     packages = Path(sys.argv[1])
     for name in NO_FUNCTION_READS:
         shutil.rmtree(packages / name, ignore_errors=True)
+    for record in packages.glob("*.dist-info/RECORD"):  # with the path of the Python that pip ran on, in a hash
+        record.unlink()
     slim(packages / "botocore/data", services(packages / "vidhook/edges"))

@@ -14,6 +14,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.events import check_event
 from vidhook.errors import NotFound
 from vidhook.event import Event
 from vidhook.task import DeliveryState, Subscriber, Watch, watch_id
@@ -74,7 +75,8 @@ class Bridge:
 
     def submission(self, task: SampleTask, **terms: Any) -> dict[str, Any]:
         """The submission of a task; its expected duration of one second makes the pauses short."""
-        return {"provider": task.provider, "task_id": task.task_id, "expected_seconds": 1, **terms}
+        params = {"params": dict(task.params)} if task.params else {}
+        return {"provider": task.provider, "task_id": task.task_id, "expected_seconds": 1, **params, **terms}
 
     def submit(self, task: SampleTask, **terms: Any) -> dict[str, Any]:
         return self.cloud.submit(**self.submission(task, **terms))
@@ -205,7 +207,9 @@ class Bridge:
         sqs = self.cloud.client("sqs")
         while messages := sqs.receive_message(QueueUrl=self._bus_queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                self._bus_events.append(json.loads(message["Body"]))
+                seen = json.loads(message["Body"])
+                check_event(seen["detail"], seen["detail-type"])
+                self._bus_events.append(seen)
                 sqs.delete_message(QueueUrl=self._bus_queue, ReceiptHandle=message["ReceiptHandle"])
         return self._bus_events
 

@@ -1,5 +1,6 @@
 """Fixtures: the real template in the local cloud, IAM enforced and waits twenty times shorter; one for each worker."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.e2e.bridge import WAIT_SCALE, Bridge
+from tests.events import check_event
 from vidhook.edges import aws
 from vidhook_cli.main import main
-from vidhook_cli.stack import stack
+from vidhook_cli.stack import find_stack
 from vidhook_sandbox.cloud import REGION, Cloud, running
 from vidhook_sandbox.provider import SampleProvider
 from vidhook_sandbox.subscriber import SampleSubscriber
@@ -25,7 +27,7 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def provider(cloud: Cloud) -> Iterator[SampleProvider]:
-    """A sample provider; the stack asks it instead of all four real ones."""
+    """A sample provider; the stack asks it instead of the real ones."""
     with SampleProvider() as provider:
         cloud.use(provider)
         yield provider
@@ -36,6 +38,25 @@ def bridge(cloud: Cloud, provider: SampleProvider) -> Bridge:
     bridge = Bridge(cloud, provider)
     bridge.record_bus()
     return bridge
+
+
+@pytest.fixture(autouse=True)
+def every_event_fits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails a test whose sample subscribers got an event that does not fit its schema."""
+    misfits: list[str] = []
+    take = SampleSubscriber.take
+
+    def checked(self: SampleSubscriber, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, str]]:
+        answer = take(self, headers, body)
+        try:
+            check_event(json.loads(body))
+        except (AssertionError, ValueError) as error:
+            misfits.append(str(error))
+        return answer
+
+    monkeypatch.setattr(SampleSubscriber, "take", checked)
+    yield
+    assert misfits == []
 
 
 @pytest.fixture
@@ -52,9 +73,9 @@ def cli(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     aws.session.cache_clear()
-    stack.cache_clear()
+    find_stack.cache_clear()
     yield lambda *arguments: CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
-    stack.cache_clear()
+    find_stack.cache_clear()
 
 
 @pytest.fixture

@@ -273,3 +273,20 @@ def test_a_provider_of_your_own_needs_no_deployment(bridge: Bridge) -> None:
     data = cloud.edges.ledger.event(submitted["id"]).data["data"]
     assert (data["provider"], data["status"]) == ("acme", "completed")
     assert data["assets"][0]["sha256"] == task.media().sha256
+
+
+def test_a_watch_that_lasts_goes_on_in_another_execution_and_the_first_one_has_its_event(bridge: Bridge) -> None:
+    """A history has room for some days only, and a nested caller waits for the execution that it started.
+
+    Here every execution is too old as soon as it begins, so each poll has one of its own.
+    """
+    task = bridge.task(seconds=3)
+    definition = bridge.states.describe_state_machine(stateMachineArn=bridge.cloud.outputs["watch_arn"])["definition"]
+    started_at = "{% $states.context.Execution.StartTime %}"
+    assert definition.count(started_at) == 1
+    ended = bridge.run("old", definition.replace(started_at, "2020-01-01T00:00:00Z"), bridge.submission(task))
+    event = bridge.event(task)
+    assert (ended["status"], ended["output"], event.type) == ("SUCCEEDED", event.data, "video.completed")
+    watch = bridge.watch(task)
+    assert watch.polls > 1
+    assert watch.execution != ended["name"]

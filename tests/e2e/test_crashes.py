@@ -125,7 +125,7 @@ def test_a_watch_that_was_never_started_is_started_by_the_sweeper(bridge: Bridge
     """The submit function died after it wrote the watch and before it started the execution."""
     app = subscriber()
     task = bridge.task()
-    submission, _ = check(bridge.submission(task), 86_400)
+    submission = check(bridge.submission(task), 86_400).submission
     bridge.cloud.edges.ledger.claim(submission, submission.id, 1, time.time() - 3 * GRACE_SECONDS)
     assert bridge.invoke("SweepLedgerFunction", {})["watches"] == 1
     [webhook] = webhooks(app, task)

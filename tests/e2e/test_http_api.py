@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.e2e.bridge import Bridge, eventually, id_of, webhooks
+from vidhook.task import watch_id
 from vidhook_sandbox.cloud import REGION, Cloud
 from vidhook_sandbox.subscriber import SampleSubscriber
 
@@ -50,10 +52,28 @@ def published(task: dict[str, Any]) -> dict[str, Any] | None:
     return task if task["event"] else None
 
 
-@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/openapi.json", "/v1/docs", "/v1/videos", "/anything"])
-def test_every_route_but_the_videos_needs_credentials(api: Api, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/v1/tasks", "/v1/openapi.json", "/v1/docs/", "/v1/schemas/a/b", "/v1/videos", "/anything"]
+)
+def test_every_route_but_the_videos_the_docs_and_the_schemas_needs_credentials(api: Api, path: str) -> None:
     """A caller who may submit tasks causes costs."""
     assert requests.get(api.url + path, timeout=60).status_code == 403
+
+
+def test_a_browser_opens_the_docs_without_credentials(api: Api) -> None:
+    """It cannot sign what is typed into its address bar."""
+    page = requests.get(f"{api.url}/v1/docs", timeout=60)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "POST /v1/tasks" in re.sub(r"<[^>]+>", "", page.text)
+
+
+def test_the_schemas_need_no_credentials(api: Api) -> None:
+    """The tools that read them have none."""
+    listed = requests.get(f"{api.url}/v1/schemas", timeout=60).json()["items"]
+    for each in listed:
+        schema = requests.get(api.url + each["path"], timeout=60)
+        assert (schema.status_code, schema.json()["description"]) == (200, each["description"])
+    assert "video.completed" in [each["name"] for each in listed]
 
 
 def test_a_caller_may_be_limited_to_some_routes(api: Api, cloud: Cloud) -> None:
@@ -141,3 +161,53 @@ def test_a_task_token_that_comes_over_http_is_answered(api: Api, bridge: Bridge)
     late = api("POST", "/v1/tasks", bridge.submission(task, task_token="AQCEAAAAKgAAAAMAAAAA-nobody-waits"))
     assert late.status_code == 200
     assert bridge.cloud.edges.ledger.tokens(id_of(task)) == []
+
+
+def test_a_task_is_cancelled_long_before_its_next_poll(
+    api: Api, bridge: Bridge, subscriber: Callable[..., Any]
+) -> None:
+    """One poll of its own asks the provider, or publishes the end; the task's pauses would take an hour here."""
+    app = subscriber()
+    url = bridge.cloud.edges.ledger.provider("alad").base_url
+    able = f'name = "able"\nbase_url = "{url}"\nformat = "new-api"\n[cancel]\npath = "/nowhere/{{task_id}}"\n'
+    bridge.cloud.edges.ledger.put_provider_file("able", able)
+    task = bridge.task(seconds=10**6)
+    for provider in ("alad", "able"):
+        bridge.cloud.submit(provider=provider, task_id=task.task_id, expected_seconds=80_000)
+    stopped, asked = (watch_id(provider, task.task_id) for provider in ("alad", "able"))
+    assert api("POST", f"/v1/tasks/{stopped}/cancel").json()["cancel"]["answer"] == "stopped"
+    [webhook] = webhooks(app, task)
+    assert webhook.event is not None
+    assert webhook.event["data"]["error"]["category"] == "cancelled"
+    assert api("POST", f"/v1/tasks/{asked}/cancel").status_code == 202
+
+    def answered() -> dict[str, Any] | None:
+        task: dict[str, Any] = api("GET", f"/v1/tasks/{asked}").json()
+        return task if task["cancel"]["answer"] else None
+
+    known = eventually(answered)
+    assert (known["cancel"]["answer"], known["event"]) == ("refused", None)
+    assert api("GET", f"/v1/tasks/{asked}/answer").json()["read"]["outcome"]
+
+
+def test_an_erased_task_is_gone_from_everywhere(api: Api, bridge: Bridge, subscriber: Callable[..., Any]) -> None:
+    """Its film, its event and its link, within seconds; and it cannot be submitted again."""
+    app, task = subscriber(), bridge.task()
+    bridge.record_bus()
+    bridge.submit(task, reference="order-of-ann", metadata={"who": "ann"})
+    webhooks(app, task)
+    [asset] = bridge.event(task).data["data"]["assets"]
+    assert api("DELETE", f"/v1/tasks/{id_of(task)}").status_code == 202
+    assert api("GET", f"/v1/tasks/{id_of(task)}").status_code == 410
+    assert api("POST", "/v1/tasks", bridge.submission(task)).status_code == 409
+    s3, bucket = bridge.cloud.client("s3"), bridge.cloud.outputs["bucket"]
+    told = eventually(lambda: [each for each in bridge.bus_events() if each["detail-type"] == "task.erased"])
+    assert [each["detail"]["id"] for each in told] == [id_of(task)]
+    versions = s3.list_object_versions(Bucket=bucket, Prefix=asset["key"])
+    assert [*versions.get("Versions", []), *versions.get("DeleteMarkers", [])] == []
+    assert requests.get(f"{api.url}/v1/videos/{asset['url'].rpartition('/')[2]}", timeout=60).status_code == 404
+    left = bridge.cloud.client("dynamodb").scan(TableName=bridge.cloud.outputs["table"])["Items"]
+    mine = [item for item in left if id_of(task) in json.dumps(item)]
+    assert sorted(item["sk"]["S"] for item in mine) == ["answer", "watch"]
+    assert "ann" not in [word for item in mine for word in re.findall(r"\w+", json.dumps(item))]
+    assert api("GET", "/v1/tasks?reference=order-of-ann").json()["items"] == []

@@ -1,9 +1,11 @@
-"""`vidhook sandbox` prints one JSON line when it is ready, or one clear error, and leaves nothing behind."""
+"""`vidhook sandbox` says that it is ready, in JSON or in commands to type, or one clear error; it leaves nothing."""
 
 import contextlib
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import socket
@@ -19,18 +21,41 @@ from typing import Any
 import boto3
 import click
 import pytest
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
+from tests.integration.test_command import KEYS
 from vidhook_sandbox import ROOT
 from vidhook_sandbox.package import pack
 
 COMMAND = [sys.executable, "-c", "from vidhook_cli.main import main; main()", "sandbox"]
-NAMED = {"endpoint", "bus", "submit_function", "watch_arn", "bucket", "table", "provider_secret"}
+NAMED = {"endpoint", "region", "stack", "log", "api_url", "submit_function", "bus", "watch_arn", "provider_secret"}
+
+
+# What other programs read: LocalStack and its clones, the AWS SDK, HTTP clients, Python, our functions.
+OF_OTHERS = {
+    "SERVICES": "s3,sqs",
+    "LAMBDA_EXECUTOR": "docker",
+    "PERSIST_STATE": "1",
+    "USE_SSL": "1",
+    "LOG_LEVEL": "none",
+    "AWS_PROFILE": "gone",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
+    "PYTHONIOENCODING": "utf-8:strict",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONWARNINGS": "error",
+    "TABLE": "none",
+}
 
 
 @contextlib.contextmanager
-def sandbox(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def sandbox(*arguments: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """The process of the command and what it printed, while it runs."""
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, **settings}
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout
             yield process, json.loads(process.stdout.readline())
@@ -92,6 +117,17 @@ def test_its_line_has_all_that_a_client_needs(facts: dict[str, str]) -> None:
     assert all(isinstance(value, str) and value for value in facts.values())
 
 
+def test_the_output_apiurl_is_an_address_that_answers(facts: dict[str, str]) -> None:
+    """A program finds the HTTP API as it does on AWS: in the outputs of the stack."""
+    cloud = boto3.Session("test", "test", region_name=facts["region"])
+    [stack] = cloud.client("cloudformation", endpoint_url=facts["endpoint"]).describe_stacks()["Stacks"]
+    [url] = [each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "ApiUrl"]
+    request = AWSRequest("GET", f"{url}/v1/tasks")
+    SigV4Auth(Credentials("test", "test"), "execute-api", facts["region"]).add_auth(request)
+    answer = requests.get(f"{url}/v1/tasks", headers=dict(request.headers), timeout=60)
+    assert (answer.status_code, answer.json()["next"]) == (200, None)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no function is forked")
 def test_invocations_at_once_are_forks_of_one_process(facts: dict[str, str]) -> None:
     """An interpreter for each would take a second and 70 MB, and a burst all of a machine."""
@@ -129,6 +165,71 @@ def test_it_listens_on_loopback_only(facts: dict[str, str]) -> None:
     ]
     port = int(facts["endpoint"].rpartition(":")[2])
     assert listening == [f"0100007F:{port:04X}"]
+
+
+@pytest.mark.slow
+def test_with_samples_any_task_ends_in_a_webhook_whatever_the_settings_of_other_programs() -> None:
+    """Whoever tries vidhook has no task at a provider yet, and no endpoint; but often LocalStack, and its settings."""
+    with sandbox("--samples", "--wait-scale", "0.02", **OF_OTHERS) as (process, facts):
+        task = {"provider": "vibepeak", "task_id": "tried out/1", "metadata": {"order": "17"}}
+        lambda_of(facts).invoke(FunctionName=facts["submit_function"], Payload=json.dumps(task))
+        assert process.stdout
+        webhook = json.loads(process.stdout.readline())
+    assert facts.keys() >= NAMED | {"sample_provider", "sample_subscriber"}
+    assert webhook.keys() == KEYS["sandbox --samples"]
+    assert (webhook["problem"], webhook["event"]["type"]) == (None, "video.completed")
+    assert webhook["event"]["data"]["metadata"] == {"order": "17"}
+    assert webhook["event"]["data"]["assets"][0]["stored"]
+
+
+def on_terminal(terminal: int, until: str) -> list[str]:
+    """The lines that a command writes on its terminal, without the controls, up to a text that must come."""
+    written = ""
+    while until not in written:
+        assert select.select([terminal], [], [], 60)[0], written
+        written += os.read(terminal, 65_536).decode()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).splitlines()
+
+
+@pytest.mark.slow
+def test_on_a_terminal_it_shows_commands_that_work_as_they_are(tmp_path: Path) -> None:
+    """They are copied into a shell in another folder, whose user may have AWS settings of their own."""
+    ours, theirs = pty.openpty()
+    users = {"PATH": os.defpath, "HOME": str(tmp_path), "TERM": "xterm"}
+    users |= {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_DEFAULT_REGION": "eu-central-1"}
+    vidhook = str(Path(sys.executable).with_name("vidhook"))
+    with subprocess.Popen(
+        [vidhook, "sandbox", "--samples", "--wait-scale", "0.02"], stdout=theirs, env=users
+    ) as process:
+        os.close(theirs)
+        try:
+            shown = on_terminal(ours, until="ministack.log")
+            [begin, end] = [
+                number for number, line in enumerate(shown) if "another terminal" in line or "Ctrl-C" in line
+            ]
+            typed = shown[begin + 1 : end]
+            assert len(typed) == 4
+            shell = ["sh", "-ec", "\n".join(typed)]
+            ended = subprocess.run(shell, cwd=tmp_path, env=users, capture_output=True, text=True, timeout=60)
+            assert (ended.returncode, ended.stderr) == (0, "")
+            assert '"task_id": "my-task"' in ended.stdout
+            on_terminal(ours, until="video.completed")
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_with_json_a_terminal_gets_the_line_too() -> None:
+    """Whoever looks for one of its addresses can ask for all of them."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([*COMMAND, "--json"], stdout=theirs) as process:
+        os.close(theirs)
+        try:
+            [line] = on_terminal(ours, until="}")
+            assert json.loads(line).keys() >= NAMED
+        finally:
+            process.terminate()
 
 
 def test_a_port_in_use_ends_in_one_line() -> None:

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,13 +120,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """What `pip install vidhook` installs."""
+    """What `pip install .` installs."""
     return install(tmp_path_factory.mktemp("odd path (1)"), wheel, "")
 
 
 @pytest.fixture(scope="module")
 def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """What `pip install 'vidhook[sandbox]'` installs."""
+    """What `pip install '.[sandbox]'` installs."""
     return install(tmp_path_factory.mktemp("odd path (1)"), wheel, "sandbox")
 
 
@@ -136,13 +138,41 @@ def test_the_commands_for_a_stack_need_no_checkout_and_no_extra(plain: Installed
     read = plain.run("read", "-", stdin=json.dumps(RUNNING))
     assert json.loads(read.stdout)["status"] == "processing"
     checked = plain.run("providers", "check", str(plain.site / "vidhook/providers/alad.toml"))
-    assert checked.stdout.endswith(": ok, alad\n")
+    assert json.loads(checked.stdout)["ok"]
+    sent = plain.run("trigger", "video.failed", "http://127.0.0.1:9/", VIDHOOK_SECRET=f"whsec_{'A' * 32}")
+    assert (sent.returncode, json.loads(sent.stdout)["kind"], sent.stderr) == (1, "connect", "")
     for region, missing in (({}, "You must specify a region"), ({"AWS_DEFAULT_REGION": "us-east-1"}, "credentials")):
         status = plain.run("status", **region)
         assert (status.returncode, status.stdout) == (1, "")
         assert status.stderr.startswith("Error: ")
         assert missing in status.stderr
         assert status.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_line_of_the_readme_completes_commands_and_options(plain: Installed) -> None:
+    """A new user finds out with it what there is."""
+    [line] = re.findall(r"^    (eval .*)$", (CHECKOUT / "README.md").read_text("utf-8"), re.MULTILINE)
+    complete = (
+        "\nCOMP_WORDS=(vidhook {}); COMP_CWORD={}; _vidhook_completion vidhook; echo ${{COMPREPLY[@]}}; COMPREPLY=()"
+    )
+    program = line + complete.format("sub", 1) + complete.format("subscribers r", 2) + complete.format("tasks --s", 2)
+    path = f"{plain.python.parent}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["bash", "-c", program], env=plain.environment | {"PATH": path}, capture_output=True, text=True, timeout=60
+    )
+    assert ended.stderr == ""
+    assert ended.stdout == "subscribers submit\nrecover remove resume rotate\n--status --since\n"
+
+
+def test_a_command_is_completed_without_importing_any(plain: Installed) -> None:
+    """Whoever presses Tab waits for it."""
+    pressed = {"COMP_WORDS": "vidhook ", "COMP_CWORD": "1", "_VIDHOOK_COMPLETE": "bash_complete"}
+    ended = plain.run(PYTHONPROFILEIMPORTTIME="1", **pressed)
+    assert "plain,tasks\n" in ended.stdout
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in ended.stderr.splitlines()}
+    assert "click" in imported
+    assert imported.isdisjoint({"boto3", "botocore", "rich", "requests", "vidhook_sandbox"})
 
 
 @pytest.mark.parametrize(
@@ -152,7 +182,7 @@ def test_a_command_that_needs_the_extra_ends_in_one_clear_line(plain: Installed,
     """The line says what to install; the name of a missing module would not."""
     refused = plain.run(*command.split())
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.endswith("pip install 'vidhook[sandbox]'\n")
+    assert refused.stderr.endswith("pip install '.[sandbox]'\n")
     assert refused.stderr.count("\n") == 1
 
 
@@ -169,8 +199,7 @@ def sample_provider(installed: Installed) -> Iterator[str]:
     """The URL of a running sample provider."""
     with installed.running("sample-provider", "--port", "0") as process:
         assert process.stdout
-        lines = [process.stdout.readline() for _ in range(6)]
-        yield lines[-1].split()[-1].removesuffix("/_sample/tasks")
+        yield json.loads(process.stdout.readline())["tasks_url"].removesuffix("/_sample/tasks")
 
 
 def new_task(provider: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import boto3
@@ -9,6 +10,7 @@ import botocore.session
 import pytest
 from botocore.loaders import create_loader
 from moto import mock_aws
+from moto.dynamodb.responses import DynamoHandler
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.integration.world import Web, World
@@ -19,12 +21,22 @@ ROOT = Path(__file__).parents[2]
 AWS_MODELS = create_loader()
 
 
+ONE_REQUEST, CALL = RLock(), DynamoHandler.call_action
+
+
+def one_at_a_time(handler: DynamoHandler) -> Any:
+    """A request to moto's DynamoDB, whose transactions copy the tables while other threads may change them."""
+    with ONE_REQUEST:
+        return CALL(handler)
+
+
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every client made from here on talks to an empty cloud in memory."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(DynamoHandler, "call_action", one_at_a_time)
     with mock_aws():
         session = botocore.session.get_session()
         session.register_component("data_loader", AWS_MODELS)
@@ -60,6 +72,7 @@ def web() -> Iterator[Web]:
     server = Web()
     yield server
     server.close()
+    assert server.misfits == []
 
 
 @pytest.fixture

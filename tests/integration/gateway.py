@@ -31,6 +31,9 @@ class Context:
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:serve_api"
     aws_request_id: str = "6f0c8d1e"
 
+    def get_remaining_time_in_millis(self) -> int:
+        return 29_000
+
 
 class Gateway:
     """Any handler of an HTTP API as a WSGI application."""
@@ -55,20 +58,24 @@ def event(environ: dict[str, Any]) -> dict[str, Any]:
         headers["content-type"] = environ["CONTENT_TYPE"]
     method = environ["REQUEST_METHOD"]
     path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+    key = environ.get("SCRIPT_NAME", "")  # of a custom domain's mapping
     made: dict[str, Any] = {
         "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
+        "routeKey": "ANY /{proxy+}",
+        "rawPath": key + path,
         "rawQueryString": environ.get("QUERY_STRING", ""),
         "headers": headers,
         "requestContext": {
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
+            "http": {"method": method, "path": key + path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
             "requestId": "JKJaXmPLvHcESHA=",
-            "routeKey": "$default",
+            "routeKey": "ANY /{proxy+}",
             "stage": "$default",
         },
+        "pathParameters": {"proxy": path.removeprefix("/")},
         "isBase64Encoded": False,
     }
+    if path.startswith("/v1/videos/"):
+        made |= {"routeKey": f"{method} /v1/videos/{{token}}", "pathParameters": {"token": path.rpartition("/")[2]}}
     query: dict[str, str] = {}
     for name, text in parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True):
         query[name] = f"{query[name]},{text}" if name in query else text
@@ -91,5 +98,6 @@ def served(world: World, monkeypatch: pytest.MonkeyPatch) -> Client:
         "REDELIVER_ARN": make(name="redeliver", definition="{}", roleArn=role)["stateMachineArn"],
     }
     here = Edges({**world.settings, **machines}, clock=world.clock)
+    vars(here)["functions"] = world.functions
     monkeypatch.setattr(serve_api, "edges", lambda: here)
     return Client(Gateway(serve_api.handler))

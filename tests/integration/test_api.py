@@ -6,10 +6,12 @@ import string
 import time
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import jsonschema
 import pytest
 import requests
 from hypothesis import HealthCheck, given, settings
@@ -18,17 +20,19 @@ from standardwebhooks import Webhook
 from werkzeug.test import Client, TestResponse
 
 import serve_api
-from tests.integration.gateway import served
+from tests.integration.gateway import Context, served
 from tests.integration.world import DEFAULT_SECRET, MP4, Answer, World, event_of, says
 from vidhook import __version__, openapi
 from vidhook.edges import ledger
 from vidhook.edges.bucket import Bucket
 from vidhook.edges.telemetry import logger
+from vidhook.erase import OVER_SECONDS
 from vidhook.links import video_token
-from vidhook.task import DeliveryState, derived_id, is_id
+from vidhook.task import EVENT_TYPES, DeliveryState, derived_id, is_id
 from vidhook.times import iso
 
 HOOK, OTHER = ("hook" + letter * 22 for letter in "ab")  # names that make ids of the usual form
+WEBHOOKS = Path(__file__).parents[2] / "events" / "webhooks"
 BASE64URL = string.ascii_letters + string.digits + "-_"
 
 
@@ -246,6 +250,96 @@ class TestTasks:
         assert len(world.web.to("/two?key=k-71")) == 1
 
 
+class TestCancel:
+    def test_a_task_that_is_followed_is_cancelled_once(
+        self, api: Client, world: World, machines: dict[str, str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """202 until the event is there, and 200 ever after."""
+        watch_id = world.submit().watch.id
+        for _ in range(2):
+            answer = api.post(f"/v1/tasks/{watch_id}/cancel")
+            assert (answer.status_code, answer.headers["Location"]) == (202, f"/v1/tasks/{watch_id}")
+        cancel = {"asked_at": iso(world.now), "answer": "stopped", "answered_at": iso(world.now), "message": ""}
+        assert answer_of(answer)["cancel"] == cancel
+        assert executions(machines["watch"]) == [f"{watch_id}-cancel-0-1"]
+        world.publish(watch_id)
+        answer = api.post(f"/v1/tasks/{watch_id}/cancel")
+        assert (answer.status_code, answer_of(answer)["status"]) == (200, "failed")
+        metrics = [line for line in capsys.readouterr().out.splitlines() if "TasksCancelled" in line]
+        assert len(metrics) == 2
+
+    def test_what_has_ended_otherwise_is_a_conflict(self, api: Client, world: World) -> None:
+        """The answer says how."""
+        watch_id = world.completed()
+        refused = problem(api.post(f"/v1/tasks/{watch_id}/cancel"), 409)
+        assert "is completed" in refused["detail"]
+        assert problem(api.post("/v1/tasks/tsk_" + "a" * 26 + "/cancel"), 404)
+
+
+class TestErase:
+    def test_an_erased_task_is_gone_from_this_moment_on(self, api: Client, world: World, log: StringIO) -> None:
+        """202 while its files are being removed, 204 when nothing is left; its pages say what happened."""
+        watch_id = world.completed(reference="order-17")
+        world.publish(watch_id)
+        event = answer_of(api.get(f"/v1/tasks/{watch_id}"))["event"]
+        link = event["data"]["assets"][0]["url"].rpartition("/")[2]
+        answer = api.delete(f"/v1/tasks/{watch_id}")
+        assert (answer.status_code, answer_of(answer)) == (202, {"id": watch_id})
+        assert world.functions.erased == [watch_id]
+        for path in ("", "/answer", "/deliveries"):
+            assert "was erased at" in problem(api.get(f"/v1/tasks/{watch_id}{path}"), 410)["detail"]
+        for path in ("/retry", "/cancel"):
+            problem(api.post(f"/v1/tasks/{watch_id}{path}"), 410)
+        assert answer_of(api.get("/v1/tasks?reference=order-17"))["items"] == []
+        assert answer_of(api.get("/v1/tasks"))["items"] == []
+        given = {"provider": "acme", "task_id": "t1", "reference": "order-17"}
+        assert problem(api.post("/v1/tasks", json=given), 409)["field"] == "task_id"
+        world.eraser.erase(watch_id)
+        problem(api.get(f"/v1/videos/{link}"), 404)
+        assert api.delete(f"/v1/tasks/{watch_id}").status_code == 202
+        world.wait(OVER_SECONDS + 1)
+        [left] = world.ledger.erasures()
+        world.eraser.sweep(left)
+        assert api.delete(f"/v1/tasks/{watch_id}").status_code == 204
+        problem(api.get(f"/v1/tasks/{watch_id}"), 410)
+
+    def test_what_is_not_known_cannot_be_erased(self, api: Client) -> None:
+        """404, and nothing is remembered of it."""
+        problem(api.delete("/v1/tasks/tsk_" + "a" * 26), 404)
+
+
+class TestAnswer:
+    def test_the_latest_answer_is_shown_beside_what_was_read(self, api: Client, world: World) -> None:
+        """A console shows both."""
+        watch_id = world.submit().watch.id
+        problem(api.get(f"/v1/tasks/{watch_id}/answer"), 404)
+        world.web.script("/tasks/t1", says("processing", progress=40), Answer(502, b"<h1>bad gateway</h1>"))
+        world.poll(watch_id)
+        answer = answer_of(api.get(f"/v1/tasks/{watch_id}/answer"))
+        assert (answer["status"], answer["body"]) == (200, {"status": "processing", "progress": 40})
+        assert (answer["read"]["status"], answer["read"]["progress"]) == ("processing", 40)
+        world.wait(5)
+        world.poll(watch_id)
+        answer = answer_of(api.get(f"/v1/tasks/{watch_id}/answer"))
+        assert (answer["status"], answer["body"], answer["at"]) == (502, "<h1>bad gateway</h1>", iso(world.now))
+        assert (answer["read"]["outcome"], answer["read"]["status"]) == ("retry", None)
+
+    def test_the_last_answer_is_there_after_the_event(self, api: Client, world: World) -> None:
+        """Whoever asks why a task failed asks after its end."""
+        watch_id = world.settle(says("failed", error="the GPU is on fire"))
+        world.publish(watch_id)
+        answer = answer_of(api.get(f"/v1/tasks/{watch_id}/answer"))
+        assert answer["body"]["error"] == "the GPU is on fire"
+        assert answer["read"]["error"]["message"] == "the GPU is on fire"
+
+    def test_an_earlier_answer_never_replaces_a_later_one(self, world: World) -> None:
+        """Two executions may poll one task."""
+        watch_id = world.settle(says("failed", error="no"))
+        last = world.ledger.answer(watch_id)
+        world.ledger.put_answer(watch_id, replace(last, at=last.at - 1, body="before"))
+        assert world.ledger.answer(watch_id) == last
+
+
 class TestRetry:
     def given_up(self, world: World) -> str:
         """The id of a task that was published as failed before its provider said anything."""
@@ -281,6 +375,15 @@ class TestRetry:
         assert problem(api.post(f"/v1/tasks/{watch_id}/retry", json=[]), 422)["field"] == "retry"
         task = answer_of(api.post(f"/v1/tasks/{watch_id}/retry", json={"deadline_seconds": 120.0}))
         assert task["deadline_at"] == iso(world.now + 120)
+
+    def test_a_retry_may_have_params_that_the_providers_file_takes(self, api: Client, world: World) -> None:
+        """They are those of a submission, and a wrong one is named."""
+        watch_id = self.given_up(world)
+        for params in ({"model": "a/b"}, {"model": ""}, ["a"]):
+            refused = problem(api.post(f"/v1/tasks/{watch_id}/retry", json={"params": params}), 422)
+            assert refused["field"].partition(".")[0] == "params"
+        task = answer_of(api.post(f"/v1/tasks/{watch_id}/retry", json={"params": {}}))
+        assert (task["params"], task["deadline_at"]) == ({}, iso(world.now + 86_400))
 
     @pytest.mark.parametrize("body", [None, {}])
     def test_a_second_retry_is_a_conflict(self, api: Client, world: World, body: dict[str, Any] | None) -> None:
@@ -616,6 +719,10 @@ class TestVideos:
         head = requests.head(answer.headers["Location"], timeout=5, stream=True)
         assert (head.status_code, head.headers["content-length"]) == (200, str(len(MP4)))
 
+    def test_a_link_works_under_a_mapping_key(self, api: Client, world: World) -> None:
+        """A custom domain may have other APIs beside this one, and `VideosUrl` says where this one is."""
+        assert api.get(self.link(world), base_url="https://media.example.com/vidhook").status_code == 302
+
     def test_a_link_names_the_regions_own_host(self, aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
         """S3's global host redirects to it on a bucket's first day, and the signature includes the host."""
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
@@ -734,7 +841,7 @@ class TestProblems:
             (b"\xff\xfe", "application/octet-stream", 400),
             (b"{}", "application/x-www-form-urlencoded", 415),
             (b"{}", "", 415),
-            (b" " * 65_537, "application/json", 413),
+            (b" " * 131_073, "application/json", 413),
         ],
     )
     def test_what_is_no_json_has_a_status_for_its_reason(
@@ -758,7 +865,7 @@ class TestDocument:
         """Every tool that reads OpenAPI can read it."""
         document = answer_of(api.get("/v1/openapi.json"))
         assert document["info"]["version"] == __version__
-        assert document["components"]["schemas"]["Submission"]["required"] == ["provider", "task_id"]
+        assert document["components"]["schemas"]["Submission"]["required"] == ["provider"]
 
     def test_the_page_shows_every_operation_and_shape(self, api: Client) -> None:
         """The page loads nothing from another place."""
@@ -772,3 +879,70 @@ class TestDocument:
             assert f'<h3 id="{shape}">' in page.text
         assert "<script" not in page.text
         assert "src=" not in page.text
+
+
+class TestSchemas:
+    def test_the_list_leads_to_every_schema(self, api: Client) -> None:
+        """Whoever writes a receiver needs no checkout of vidhook."""
+        listed = answer_of(api.get("/v1/schemas"))["items"]
+        assert {each["name"] for each in listed} == set(openapi.published())
+        for each in listed:
+            schema = answer_of(api.get(each["path"]))
+            assert schema == openapi.published()[each["name"]]
+            assert schema["description"] == each["description"]
+
+    def test_each_schema_of_an_event_stands_for_itself(self, api: Client) -> None:
+        """It refers to nothing outside, and tells its type from the others."""
+        event = answer_of(api.get("/v1/schemas/event"))
+        for each in ("video.failed", "endpoint.test"):
+            body = json.loads((WEBHOOKS / each / "body.json").read_bytes())
+            fits = {
+                name: jsonschema.Draft202012Validator(answer_of(api.get(f"/v1/schemas/{name}"))).is_valid(body)
+                for name in (*EVENT_TYPES, "endpoint.test", "event")
+            }
+            assert {name for name, fit in fits.items() if fit} == {each, "event"}
+        jsonschema.Draft202012Validator.check_schema(event)
+
+    @pytest.mark.parametrize("name", ["video", "video.completed.", "task", "..", "a" * 70])
+    def test_an_unknown_name_is_not_found(self, api: Client, name: str) -> None:
+        """The answer says where the names are, or that it is none."""
+        problem(api.get(f"/v1/schemas/{name}"), 404)
+
+
+class TestACustomDomain:
+    @pytest.mark.parametrize("key", ["/vidhook", "/v1", "/media/vidhook", "/v1/tasks"])
+    def test_an_api_under_a_mapping_key_gives_links_under_it(self, api: Client, world: World, key: str) -> None:
+        """API Gateway leaves the key of a custom domain's mapping in the path, and no route of ours begins so."""
+        there = f"https://api.example.com{key}"
+        made = api.post("/v1/tasks", json=submission(), base_url=there)
+        where = made.headers["Location"]
+        assert (made.status_code, where) == (202, f"{key}/v1/tasks/{answer_of(made)['id']}")
+        assert answer_of(api.get(where.removeprefix(key), base_url=there)) == answer_of(api.get(where[len(key) :]))
+        assert answer_of(api.get("/v1/openapi.json", base_url=there))["servers"] == [{"url": key}]
+        assert answer_of(api.get("/v1/schemas", base_url=there))["items"][0]["path"].startswith(f"{key}/v1/schemas/")
+        assert answer_of(api.get("/v1/openapi.json"))["servers"] == [{"url": "/"}]
+
+    def test_what_is_no_mapping_key_gets_no_link(self, api: Client) -> None:
+        """Two slashes at the beginning of a link would name another host."""
+        made = api.post("/v1/tasks", json=submission(), base_url="https://api.example.com//evil.example")
+        assert problem(made, 404)["detail"] == "the API has no such path"
+
+
+class TestABrowser:
+    def test_its_question_beforehand_is_answered_without_a_body(self) -> None:
+        """The browser sends no credentials with it, and reads the headers that API Gateway adds."""
+        question = {
+            "version": "2.0",
+            "routeKey": "OPTIONS /{proxy+}",
+            "rawPath": "/v1/tasks",
+            "rawQueryString": "",
+            "headers": {"origin": "https://app.example.com", "access-control-request-method": "POST"},
+            "requestContext": {
+                "http": {"method": "OPTIONS", "path": "/v1/tasks"},
+                "requestId": "1",
+                "stage": "$default",
+            },
+            "pathParameters": {"proxy": "v1/tasks"},
+            "isBase64Encoded": False,
+        }
+        assert serve_api.handler(question, Context()) == {"statusCode": 204}

@@ -14,10 +14,12 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.integration.world import REAL_FILM, REAL_MP4
 from vidhook import fetch, parts
 from vidhook.edges import bucket as edge
 from vidhook.edges.bucket import Bucket
 from vidhook.errors import BrokenDownload, ProtocolBroken
+from vidhook.task import Film
 
 ABOUT: dict[str, Any] = {"content_type": "video/mp4", "metadata": {"provider": "acme", "watch": "tsk_1"}}
 on_one_bucket = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -53,9 +55,9 @@ def uploads(bucket_name: str) -> Callable[[], int]:
 
 class TestStore:
     @on_one_bucket
-    @given(body=st.binary(min_size=1, max_size=100_000), announced=st.booleans())
+    @given(body=st.binary(min_size=1, max_size=100_000) | st.just(REAL_MP4), announced=st.booleans())
     def test_what_is_stored_is_what_was_downloaded(self, bucket: Bucket, body: bytes, announced: bool) -> None:
-        """With or without a length, the bytes and the hash are the same, and both ways to ask agree."""
+        """With or without a length, the bytes, the hash and the film are the same, and both ways to ask agree."""
         length = len(body) if announced else None
         key = f"acme/{hashlib.sha256(body).hexdigest()}"
         stored = bucket.store(key, io.BytesIO(body), length=length, **ABOUT)
@@ -63,6 +65,7 @@ class TestStore:
         assert lies["Body"].read() == body
         assert (lies["ContentType"], lies["Metadata"]) == ("video/mp4", ABOUT["metadata"])
         assert (stored.bytes, stored.sha256) == (len(body), hashlib.sha256(body).hexdigest())
+        assert stored.film == (REAL_FILM if body == REAL_MP4 else Film())
         assert bucket.find(key) == stored
 
     @pytest.mark.parametrize("length", [5, None], ids=["known", "unknown"])

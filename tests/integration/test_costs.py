@@ -1,7 +1,9 @@
 """The costs in the documentation are those that bench/costs.py counts, and it counts what the state machine does."""
 
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 from functools import cache
@@ -41,6 +43,21 @@ def test_the_documentation_has_the_figures_that_are_counted() -> None:
         assert quoted is not None
         assert _words(quoted[1]) == _words(made), "run bench/costs.py and put what it prints into the page"
         assert _figures(quoted[1]) == pytest.approx(_figures(made), rel=0.01, abs=0.011)
+
+
+def test_the_aws_settings_of_the_shell_are_not_used(tmp_path: Path) -> None:
+    """It fills and empties a table named `ledger`, in a cloud in memory and nowhere else."""
+    (tmp_path / "config").write_text("[default]\nendpoint_url = http://127.0.0.1:9\n")
+    with socket.create_server(("127.0.0.1", 0)) as sandbox:
+        url = f"http://127.0.0.1:{sandbox.getsockname()[1]}"
+        settings = {"AWS_ENDPOINT_URL": url, "AWS_ENDPOINT_URL_S3": url, "AWS_CONFIG_FILE": str(tmp_path / "config")}
+        command = [sys.executable, "-m", "bench.costs", "--tasks", "1"]
+        environment = os.environ | settings
+        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+        assert (ended.returncode, ended.stdout) == (0, printed("--tasks", "1"))
+        sandbox.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            sandbox.accept()
 
 
 def test_the_states_that_are_counted_are_those_of_the_state_machine() -> None:

@@ -1,10 +1,12 @@
 """`vidhook doctor` against real receivers: it finds nothing wrong with a good one, and the flaw of each other one."""
 
 import json
+import shutil
 import ssl
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,13 +18,15 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from vidhook.edges.http import Http
+from vidhook.event import serialize
 from vidhook.signature import new_secret
 from vidhook_cli import doctor
 from vidhook_cli.main import main
 from vidhook_sandbox.loopback import Handler, Loopback
 
+needs_node = pytest.mark.skipif(not shutil.which("node"), reason="needs Node")
 PROBES = {
-    *("signed", "redirect", "tls", "rotation", "duplicate", "unknown_type", "unknown_fields"),
+    *("signed", "redirect", "tls", "rotation", "duplicate", "unknown_type", "unknown_fields", "raw_body"),
     *("unsigned", "forged", "tampered", "other_secret", "stale", "future", "speed"),
 }
 
@@ -57,6 +61,8 @@ class Receiver:
         return 204
 
     def _verified(self, headers: dict[str, str], body: bytes) -> bool:
+        if self.flaw in WRITERS:
+            body = WRITERS[self.flaw](body)
         if self.flaw == "takes the first signature only" and "webhook-signature" in headers:
             headers = {**headers, "webhook-signature": headers["webhook-signature"].partition(" ")[0]}
         if self.flaw == "signs without the body" and "webhook-signature" in headers:
@@ -74,6 +80,16 @@ class Receiver:
         return True
 
 
+def written_by_node(body: bytes) -> bytes:
+    """The body as `JSON.stringify(req.body)` writes it."""
+    program = "process.stdout.write(JSON.stringify(JSON.parse(require('fs').readFileSync(0, 'utf8'))))"
+    return subprocess.run(["node", "-e", program], input=body, stdout=subprocess.PIPE, check=True).stdout
+
+
+WRITERS: dict[str, Callable[[bytes], bytes]] = {
+    "verifies what Python writes again": lambda body: serialize(json.loads(body)).encode(),
+    "verifies what Node writes again": written_by_node,
+}
 STATUSES = {"redirects": 308, "is not there": 404, "is gone": 410, "breaks": 500, "refuses everything": 401}
 
 
@@ -133,6 +149,8 @@ def test_nothing_is_wrong_with_a_good_endpoint(secret: str) -> None:
         ("refuses duplicates", {"duplicate"}),
         ("refuses unknown types", {"unknown_type"}),
         ("refuses unknown fields", {"unknown_fields"}),
+        ("verifies what Python writes again", {"raw_body"}),
+        pytest.param("verifies what Node writes again", {"raw_body"}, marks=needs_node),
         ("redirects", {"signed", "redirect"}),
         ("is not there", {"signed"}),
         ("is gone", {"signed"}),

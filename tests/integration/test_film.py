@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from tests.integration.test_publish import Crash, Crashing
-from tests.integration.world import MP4, PROVIDER, Answer, World, event_of, says
+from tests.integration.world import MP4, PROVIDER, REAL_FILES, REAL_FILM, REAL_MP4, Answer, World, event_of, says
 from vidhook import fetch, store
 from vidhook.publish import Published
 from vidhook.store import STORE_PAUSES
@@ -261,6 +261,29 @@ def two(world: World) -> Callable[..., str]:
     return settle
 
 
+@pytest.mark.parametrize("alive", [True, False], ids=["alive", "dead"])
+def test_the_poster_is_a_file_of_its_own(world: World, alive: bool) -> None:
+    """It is told with what it is, and when its link is dead the film is told all the same."""
+    text = PROVIDER.format(base_url=world.web.url) + 'poster = "@"\n'
+    world.ledger.put_provider_file("acme", text)
+    cover = world.web.script("/cover", Answer(200, (REAL_FILES / "image.jpg").read_bytes()) if alive else Answer(403))
+    answer = says("completed", url=world.video(Answer(200, REAL_MP4)), cover_url=cover)
+    result, poster = assets(world.publish(world.settle(answer)))
+    assert stored_bytes(result) == REAL_MP4
+    assert (result["role"], poster["role"], poster["type"], poster["stored"]) == ("result", "poster", "image", alive)
+    assert (poster["width"], poster["height"]) == ((70, 50) if alive else (None, None))
+    assert (result["duration_ms"], poster["duration_ms"], poster["has_audio"]) == (2_328, None, None)
+    assert (poster["store_error"] is None) is alive
+
+
+def test_the_timeline_shows_what_is_known_of_a_film(world: World) -> None:
+    """One look says whether it is what was asked for."""
+    watch = world.settle(says("completed", url=world.video(Answer(200, REAL_MP4))))
+    world.publish(watch)
+    rows = {row["what"]: row["detail"] for row in timeline(world.ledger.watch(watch), world.ledger)}
+    assert rows["video"].endswith(f"/result.mp4 ({len(REAL_MP4)} bytes, 64x48, 2.328 s, with sound)")
+
+
 class Standing:
     """A host that takes a request and says nothing, or the beginning, until `go` is set."""
 
@@ -482,6 +505,12 @@ def test_a_film_in_the_providers_answer_is_stored(world: World) -> None:
     assert world.storage.store(watch, INLINE, again=True).files == stored.files
 
 
+def test_such_a_film_says_how_long_it_is(world: World) -> None:
+    """It passes through as any other."""
+    watch = in_the_answer(world, says("completed", url=f"{HEAD},{base64.b64encode(REAL_MP4).decode()}"))
+    assert world.storage.store(watch, INLINE).files["result"].film == REAL_FILM
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
@@ -504,7 +533,7 @@ def test_an_answer_without_the_film_is_a_failure_that_says_so(world: World, answ
 
 def test_a_storage_without_a_provider_to_ask_stores_no_inline_file(world: World) -> None:
     """What it is handed decides."""
-    bare = store.Storage(world.ledger, world.secrets, world.http, world.bucket, lambda key: key)
+    bare = store.Storage(world.ledger, world.keys, world.http, world.bucket, lambda key: key)
     watch = in_the_answer(world, says("completed"))
     assert bare.store(watch, INLINE).failures == {
         "result": NotStored("broken", "the provider's answer, asked for again, holds no such file")

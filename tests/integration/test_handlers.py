@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 import poll_task
 import publish_event
@@ -20,6 +21,7 @@ from tests.integration.world import DEFAULT_SECRET, KEY, Answer, World, says
 from vidhook import wiring
 from vidhook.edges.telemetry import logger
 from vidhook.errors import BadSubmission, TimedOut
+from vidhook.submit import Intake
 from vidhook.task import Credentials
 
 ROOT = Path(__file__).parents[2]
@@ -111,8 +113,9 @@ def tasks(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for state in json.loads((ROOT / path).read_text())["States"].values():
         if state["Type"] == "Task":
             named = re.fullmatch(r"\$\{(\w+)FunctionArn\}", state["Resource"])
-            assert named is not None
-            yield named[1], state
+            assert named is not None or state["Resource"].endswith(":states:startExecution.sync:2")
+            if named is not None:
+                yield named[1], state
 
 
 class TestWhatTheStateMachinesRead:
@@ -142,7 +145,7 @@ class TestWhatTheStateMachinesRead:
     def test_a_week_of_answers_is_small(self, stack: Stack) -> None:
         """States carry ids and seconds; only the event itself is more."""
         watch = stack.settled(says("completed", url=stack.world.video(), prompt="x" * 5_000))
-        assert len(json.dumps(stack.call("PollTask", {"watch": watch, "execution": "run-1"}))) < 100
+        assert len(json.dumps(stack.call("PollTask", {"watch": watch, "execution": "run-1"}))) < 120
 
     def test_the_output_is_the_event_as_it_was_told(self, stack: Stack) -> None:
         """A nested execution gets what subscribers got."""
@@ -173,6 +176,38 @@ class TestWaysIn:
         """Somebody waits for the answer."""
         with pytest.raises(BadSubmission, match="task_id: is missing"):
             stack.call("SubmitTask", {"provider": "acme"})
+
+    def test_a_callers_mistake_is_an_error_that_rings_no_alarm(
+        self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A caller that sends the same nonsense all night must not wake anybody; what we do wrong must.
+
+        The alarm is on Lambda's errors without the calls that were refused.
+        """
+
+        def faults(*inputs: dict[str, Any]) -> float:
+            errors = 0
+            for given in inputs:
+                try:
+                    stack.call("SubmitTask", given)
+                except Exception:  # noqa: BLE001 - Lambda counts any
+                    errors += 1
+            return errors - sum(sum(row.get("CallsRefused", [])) for row in printed())
+
+        template = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))["Resources"]
+        expression, *measured = template["SubmitTaskErrorsAlarm"]["Properties"]["Metrics"]
+        assert expression["Expression"] == "errors - FILL(refused, 0)"
+        assert [each["MetricStat"]["Metric"]["MetricName"] for each in measured] == ["Errors", "CallsRefused"]
+        assert faults({"provider": "acme"}, {"detail": 7}, {"Records": [{}]}, {"provider": "no", "task_id": "t"}) == 0
+        monkeypatch.setattr(Intake, "submit", lambda *_: 1 / 0)
+        assert faults({"provider": "acme", "task_id": "t1"}) == 1
+
+    def test_a_nested_callers_mistake_is_counted(
+        self, stack: Stack, printed: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        """Its execution fails, and the alarm on failed ones leaves it out."""
+        assert stack.call("SubmitTask", {"submission": {"provider": "acme"}, "execution": "nested"})["refusal"]
+        assert [row["ExecutionsRefused"] for row in printed() if "ExecutionsRefused" in row] == [[1.0]]
 
     def test_a_contradiction_is_told_by_every_way_in(
         self, stack: Stack, printed: Callable[[], list[dict[str, Any]]]
@@ -299,7 +334,18 @@ class TestEndedFromOutside:
 def test_a_sweep_of_a_quiet_ledger_does_nothing(stack: Stack) -> None:
     """It runs every quarter of an hour."""
     stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})
-    assert stack.call("SweepLedger", {}) == {"watches": 0, "deliveries": 0, "drained": 0, "cancelled": 0}
+    nothing = {"watches": 0, "deliveries": 0, "drained": 0, "cancelled": 0, "erased": 0}
+    assert stack.call("SweepLedger", {}) == nothing
+
+
+def test_the_sweeper_erases_a_task_at_once_when_it_is_told_to(stack: Stack) -> None:
+    """The caller of the API does not wait for the next quarter of an hour."""
+    task = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1", "reference": "order-17"})["id"]
+    stack.world.ledger.begin_erasure(task, stack.world.now)
+    for _ in range(2):
+        assert stack.call("SweepLedger", {"erase": task}) == {"erased": 1}
+    [left] = stack.world.ledger.erasures()
+    assert (left.told, left.reference) == (True, None)
 
 
 def test_a_sweep_that_could_not_move_all_fails_after_it_was_counted(

@@ -783,6 +783,20 @@ def test_an_unclean_end_of_tls_is_accepted_only_where_nothing_can_be_missing(htt
         assert b"".join(download) == b"video"
 
 
+def test_a_cut_is_noticed_also_where_python_takes_it_for_an_end(authority: Authority) -> None:
+    """Before Python 3.11.3, which Debian 12 has, every context has this option."""
+    old = ssl.create_default_context()
+    authority.ca.configure_trust(old)
+    old.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+    http = Http(allowed_networks=("127.0.0.0/8",), ssl_context=old, resolve=resolve_to_loopback)
+    with (
+        receiver(says(OK + b"\r\nhalf a vid"), tls=authority.server("hook.example")) as there,
+        http.download(there.url("hook.example", "https"), deadline=2) as download,
+        pytest.raises(ConnectionReset, match="without a length"),
+    ):
+        b"".join(download)
+
+
 def test_a_slow_download_ends_at_its_deadline(http: Http) -> None:
     """The deadline includes the redirects before it and every read after it."""
     with ExitStack() as stack:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from vidhook.edges.bus import Bus
+from vidhook.edges.functions import Functions
 from vidhook.edges.machines import CAUSE_LIMIT, Machines
 from vidhook.event import Event, terminal_event
 from vidhook.task import Category, Snapshot, Source, Status, Submission, TaskError, Watch
@@ -25,6 +26,16 @@ DONE = terminal_event(
 def failed(message: str) -> Event:
     error = TaskError(Category.CONTENT_POLICY, "MODERATED", message)
     return terminal_event(WATCH, Snapshot(Status.FAILED, error=error), {}, NOW)
+
+
+def test_the_sweeper_is_told_what_to_erase_and_not_waited_for(aws: None) -> None:
+    """Removing a large task may take longer than a request may."""
+    client = boto3.client("lambda")
+    with Stubber(client) as stub:
+        given = {"FunctionName": "sweep", "InvocationType": "Event", "Payload": b'{"erase":"tsk_1"}'}
+        stub.add_response("invoke", {"StatusCode": 202}, given)
+        Functions("sweep", client=client).erase("tsk_1")
+        stub.assert_no_pending_responses()
 
 
 class TestMachines:
@@ -47,7 +58,33 @@ class TestMachines:
         client = boto3.client("stepfunctions")
         (execution,) = client.list_executions(stateMachineArn=arn)["executions"]
         described = client.describe_execution(executionArn=execution["executionArn"])
-        assert (execution["name"], json.loads(described["input"])) == ("tsk_1", {"watch": "tsk_1", "pause": 20})
+        assert (execution["name"], json.loads(described["input"])) == (
+            "tsk_1",
+            {"watch": "tsk_1", "pause": 20, "create": False},
+        )
+
+    def test_one_poll_says_so_in_its_input(self, arn: str) -> None:
+        """The state machine ends it after that."""
+        assert Machines(watch_arn=arn).start_one_poll("tsk_1-cancel-0-1", "tsk_1") is True
+        client = boto3.client("stepfunctions")
+        (execution,) = client.list_executions(stateMachineArn=arn)["executions"]
+        described = client.describe_execution(executionArn=execution["executionArn"])
+        assert json.loads(described["input"]) == {"watch": "tsk_1", "pause": 0, "once": True}
+
+    def test_a_watch_is_stopped_if_it_runs(self, arn: str) -> None:
+        """It may have ended, or never have been started."""
+        machines = Machines(watch_arn=arn)
+        machines.start_watch("tsk_1", "tsk_1", 20)
+        for name in ("tsk_1", "tsk_1", "tsk_2"):
+            machines.stop_watch(name)
+        assert not machines.watch_is_running("tsk_1")
+
+    def test_who_waits_for_an_erased_task_gets_a_failure(self, step_functions: tuple[Machines, Stubber]) -> None:
+        """And the failure says why."""
+        machines, stub = step_functions
+        cause = "the task was erased in vidhook, so it has no end"
+        stub.add_response("send_task_failure", {}, {"taskToken": "t", "error": "TaskErased", "cause": cause})
+        assert machines.answer_erased("t")
 
     @pytest.fixture
     def step_functions(self, aws: None) -> Iterator[tuple[Machines, Stubber]]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client
@@ -20,7 +19,6 @@ from vidhook.edges.deadletters import BODY_BYTES, MESSAGE_BYTES, DeadLetters
 from vidhook.errors import BadSubmission, BadSubscriber, NotFound
 from vidhook.submission import schema
 from vidhook.task import watch_id
-from vidhook_cli.main import main
 from vidhook_cli.tasks import find
 
 __all__ = ["stack"]
@@ -218,30 +216,6 @@ def test_the_command_refuses_what_a_schema_refuses(
         )
     assert refused.value.field == field
     as_lambda(str(refused.value))
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["subscribers", "show", "x" * 3_000],
-        ["subscribers", "pause", "sub_none"],
-        ["subscribers", "remove", "sub_" + "a" * 25 + "/"],
-        ["subscribers", "test", ""],
-        ["deliveries", "--subscriber", "cb_\x1b[2J"],
-        ["replay", "--subscriber", "x" * 3_000, "--since", "1d"],
-        ["providers", "show", "x" * 3_000],
-        ["providers", "remove", ""],
-        ["pace", "a#b"],
-    ],
-)
-def test_the_command_finds_nothing_under_what_is_no_id(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one line, and before AWS is asked."""
-    monkeypatch.setattr("vidhook_cli.stack.stack", None)
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: there is no ")
-    assert result.output.rstrip("\n").isprintable()
-    assert len(result.output) < 200
 
 
 def test_the_command_looks_for_a_task_only_by_an_id_or_a_name(stack: Stack) -> None:

@@ -9,6 +9,8 @@ import boto3
 import pytest
 
 from tests.integration.world import KEY, Answer, Web, World, error_of, event_of, says, snapshot_of
+from vidhook.poll import LONGEST_EXECUTION
+from vidhook.sweep import sweep
 from vidhook.task import Category, Poll, Snapshot, Status
 
 SLASHED = "sk/5f0c8a+D2=="  # a key that many escape
@@ -430,3 +432,43 @@ def test_a_poll_that_comes_late_does_not_undo_the_end(world: World, watch: str) 
     done = Snapshot(Status.COMPLETED, sources=())
     world.ledger.note_poll(stale, Poll(world.now, "completed"), done, settled=True)
     assert world.poll(watch).settled
+
+
+@pytest.fixture
+def lasting(world: World) -> str:
+    """A watch that may last for a week."""
+    return world.submit(deadline_seconds=604_800).watch.id
+
+
+def test_an_execution_that_is_too_old_is_followed_by_another(world: World, lasting: str) -> None:
+    """Its history would be full one day, and a task that its provider works on would be told as failed."""
+    started_at = world.now
+    ask(world, lasting, says("processing"))
+    world.web.script("/tasks/t1", says("processing"))
+    assert world.poll(lasting, lasting, started_at).successor is None
+    world.wait(LONGEST_EXECUTION)
+    polled = world.poll(lasting, lasting, started_at)
+    assert (polled.settled, polled.successor) == (False, world.ledger.watch(lasting).execution)
+    assert polled.successor not in {None, lasting}
+    # The new one is the watch's own: it is not told as failed when the old one ends, and goes on as one that is young.
+    assert world.poll(lasting, polled.successor, world.now).successor is None
+
+
+def test_an_old_execution_ends_its_task_itself_if_it_can(world: World, lasting: str) -> None:
+    """Nothing is left to go on with."""
+    started_at = world.now
+    world.wait(LONGEST_EXECUTION)
+    world.web.script("/tasks/t1", says("completed", url="https://cdn.example/v.mp4"))
+    polled = world.poll(lasting, lasting, started_at)
+    assert (polled.settled, polled.successor) == (True, None)
+
+
+def test_a_successor_that_never_began_is_started_by_the_sweeper(world: World, lasting: str) -> None:
+    """The old execution may be stopped at the very moment at which it should start the new one."""
+    started_at = world.now
+    world.web.script("/tasks/t1", says("processing"))
+    world.wait(LONGEST_EXECUTION)
+    polled = world.poll(lasting, lasting, started_at)
+    world.wait(polled.pause + 3_600)
+    assert sweep(world.runs, world.secrets).watches == 1
+    assert world.ledger.watch(lasting).execution in world.machines.started

@@ -1,5 +1,8 @@
 """The sample receivers in docs/receivers do what docs/events.md says; each runs as a process of its own."""
 
+import asyncio
+import http.client
+import importlib
 import json
 import os
 import re
@@ -8,16 +11,28 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import indent
 from threading import Event, Thread
+from typing import Any
 
+import django.conf
+import fastapi
+import flask
 import pytest
+from django.test import RequestFactory
+from standardwebhooks import WebhookVerificationError
 
+from tests import typed
+from vidhook.deliver import attempt
 from vidhook.edges.http import Http
 from vidhook.signature import new_secret, webhook_headers
+from vidhook.subscribers import test_event as endpoint_test
+from vidhook.task import Credentials, Delivery, SigningSecret, Subscriber
+from vidhook.times import Clock
 from vidhook_cli.doctor import examine
 
 ROOT = Path(__file__).parents[2]
@@ -25,13 +40,47 @@ RECEIVERS = ROOT / "docs" / "receivers"
 WEBHOOKS = ROOT / "events" / "webhooks"
 SAMPLES = sorted(path.name for path in WEBHOOKS.iterdir() if path.is_dir())
 SECRET, OLD_SECRET = ((WEBHOOKS / name).read_text().strip() for name in ("secret", "old-secret"))
+# The typed receivers take several secrets, with the prefix or without.
+SECOND_SECRET = new_secret()
+SECRETS = f"{SECOND_SECRET.removeprefix('whsec_')} {SECRET}"
+TYPED = ("python", "typescript")
+# Serve an application of a framework as its users do, at a free port.
+WSGI = """
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+WSGIRequestHandler.log_message = lambda *_: None
+server = make_server("127.0.0.1", 0, application)
+print(f"listening at http://127.0.0.1:{server.server_port}/webhooks", flush=True)
+server.serve_forever()
+"""
+FLASK = "from with_flask import app as application"
+DJANGO = """
+import sys
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.urls import path
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF="__main__", MIDDLEWARE=[
+    "django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"])
+from with_django import receive
+urlpatterns = [path("webhooks", receive)]
+application = get_wsgi_application()
+"""
+FASTAPI = """
+import socket, uvicorn
+from with_fastapi import app
+listener = socket.create_server(("127.0.0.1", 0))
+print(f"listening at http://127.0.0.1:{listener.getsockname()[1]}/webhooks", flush=True)
+uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+"""
 LANGUAGES = {
     "python": [sys.executable, "receiver.py"],
-    "node": ["node", "receiver.mjs"],
+    "flask": [sys.executable, "-c", FLASK + WSGI],
+    "django": [sys.executable, "-c", DJANGO + WSGI],
+    "fastapi": [sys.executable, "-c", FASTAPI],
+    "typescript": ["node", "receiver.js"],
     "go": ["go", "run", "receiver.go"],
 }
 
-http = Http(allowed_networks=("127.0.0.0/8",))
+client = Http(allowed_networks=("127.0.0.0/8",))
 
 
 @dataclass
@@ -47,11 +96,18 @@ class Running:
         """Reads what the receiver prints, until it ends."""
         assert self.process.stdout
         for line in self.process.stdout:
-            if found := re.match("listening at (http://127.0.0.1:[0-9]+)", line):
+            if found := re.match(r"listening at (http://127.0.0.1:[0-9]+\S*)", line):
                 self.url = found[1]
                 self.listening.set()
             else:
                 self.lines.append(line.strip())
+
+    def waits_for(self, pattern: str) -> bool:
+        """Whether a line that fits this pattern was printed. Waits up to a second for it."""
+        ends = time.monotonic() + 1
+        while not (found := any(re.fullmatch(pattern, line) for line in self.lines)) and time.monotonic() < ends:
+            time.sleep(0.01)
+        return found
 
     def times_printed(self, line: str) -> int:
         """How often a line was printed. Waits up to a second for the first time."""
@@ -61,19 +117,32 @@ class Running:
         return self.lines.count(line)
 
     def post(self, headers: Mapping[str, str], body: bytes) -> int:
-        return http.send("POST", self.url, headers=headers, body=body).status
+        return client.send("POST", self.url, headers=headers, body=body).status
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the receiver in TypeScript, as Node runs it."""
+    if not (typed.NODE_TOOLS / "tsc").exists():
+        pytest.skip("`make types` has not installed the compiler of TypeScript")
+    folder = tmp_path_factory.mktemp("compiled")
+    typed.compile_receiver(folder)
+    return folder
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)
 def receiver(request: pytest.FixtureRequest) -> Iterator[Running]:
     """The receiver of one language, for all tests of this file."""
-    command = LANGUAGES[request.param]
+    command, folder = LANGUAGES[request.param], RECEIVERS
+    secret = SECRETS if request.param in TYPED else SECRET
     if shutil.which(command[0]) is None:
         pytest.skip(f"there is no {command[0]} on this machine")
+    if request.param == "typescript":
+        folder = request.getfixturevalue("compiled")
     process = subprocess.Popen(
         command,
-        cwd=RECEIVERS,
-        env={**os.environ, "VIDHOOK_SECRET": SECRET, "PORT": "0"},
+        cwd=folder,
+        env={**os.environ, "VIDHOOK_SECRET": secret, "PORT": "0", "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -151,7 +220,7 @@ class TestReceiver:
 
     def test_the_doctor_finds_nothing_wrong_with_it(self, receiver: Running) -> None:
         """A sample receiver must pass the probes that users run on their own receivers."""
-        found = list(examine(receiver.url, SECRET, http=http, ssl_context=ssl.create_default_context()))
+        found = list(examine(receiver.url, SECRET, http=client, ssl_context=ssl.create_default_context()))
         assert {finding.probe: finding.found for finding in found if finding.verdict == "wrong"} == {}
         assert {finding.probe for finding in found if finding.verdict == "warning"} == {"tls"}
 
@@ -165,6 +234,144 @@ class TestReceiver:
         ]
         assert sent[0] == 0
         assert sent[1] != 0
+
+
+@pytest.mark.parametrize("receiver", TYPED, indirect=True, scope="module")
+class TestTypedReceiver:
+    @pytest.mark.parametrize(
+        ("changed", "reason"),
+        [
+            ({"webhook-id": ""}, "webhook-id is missing"),
+            ({"webhook-timestamp": ""}, "webhook-timestamp is missing"),
+            ({"webhook-signature": ""}, "webhook-signature is missing"),
+            ({"webhook-timestamp": "soon"}, "webhook-timestamp is not a number of seconds"),
+            ({"webhook-timestamp": "0"}, r"webhook-timestamp is [0-9]{10} s old"),
+            ({"webhook-timestamp": "9" * 12}, r"webhook-timestamp is [0-9]{12} s in the future"),
+            ({"webhook-id": "evt_1"}, "no signature fits: it was signed with another secret, or the body was changed"),
+            ({"webhook-signature": "v1,"}, "no signature fits: .+"),
+            ({"webhook-signature": "v1, v1a,x"}, "webhook-signature comes more than once"),
+        ],
+    )
+    def test_it_says_what_is_wrong(self, receiver: Running, changed: dict[str, str], reason: str) -> None:
+        """Whoever sets up a receiver sees a 401 and looks into its log."""
+        del receiver.lines[:]
+        assert receiver.post({**signed_now("video.failed"), **changed}, body_of("video.failed")) == 401
+        assert receiver.waits_for(f"refused: {reason}")
+
+    def test_a_signed_body_that_is_no_json_is_refused(self, receiver: Running) -> None:
+        """vidhook sends none, but whoever has the secret may."""
+        del receiver.lines[:]
+        assert receiver.post(webhook_headers([SECRET], "evt_1", int(time.time()), b"{"), b"{") == 401
+        assert receiver.waits_for("refused: the body is not JSON")
+
+    @pytest.mark.parametrize("secret", [SECRET, SECOND_SECRET], ids=["one", "other"])
+    def test_each_of_its_secrets_is_enough(self, receiver: Running, secret: str) -> None:
+        """A receiver that knows the old and the new secret misses nothing while one is rotated."""
+        assert receiver.post(signed_now("video.failed", secret), body_of("video.failed")) == 204
+        assert receiver.post(signed_now("video.failed", new_secret(), secret), body_of("video.failed")) == 204
+        assert receiver.post(signed_now("video.failed", new_secret()), body_of("video.failed")) == 401
+
+    def test_header_names_are_taken_in_any_case(self, receiver: Running) -> None:
+        """Proxies and frameworks write them as they like."""
+        headers = {name.upper(): text for name, text in signed_now("video.failed").items()}
+        assert receiver.post(headers, body_of("video.failed")) == 204
+
+    @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+    def test_a_header_that_comes_twice_is_refused(self, receiver: Running, name: str) -> None:
+        """Two parts of a system could each believe another one of them."""
+        del receiver.lines[:]
+        headers = signed_now("video.failed")
+        host = receiver.url.removeprefix("http://").partition("/")[0]
+        connection = http.client.HTTPConnection(host, timeout=20)
+        connection.putrequest("POST", "/webhooks")
+        for each, text in (
+            *headers.items(),
+            (name, headers[name]),
+            ("content-length", str(len(body_of("video.failed")))),
+        ):
+            connection.putheader(each, text)
+        connection.endheaders(body_of("video.failed"))
+        assert connection.getresponse().status == 401
+        connection.close()
+        assert receiver.waits_for(f"refused: {name} comes more than once")
+
+    def test_what_vidhook_sends_is_accepted(self, receiver: Running) -> None:
+        """The attempt is made by the code that makes it for subscribers."""
+        event = endpoint_test("sub_1", time.time())
+        delivery = Delivery(event.id, event.watch_id, "sub_1", event.type, event.at)
+        credentials = Credentials((SigningSecret(SECRET),))
+        made = attempt(event, delivery, Subscriber("sub_1", receiver.url), credentials, http=client, clock=Clock())
+        assert (made.outcome, made.status) == ("delivered", 204)
+        assert receiver.times_printed(f"{event.id} {event.type}") == 1
+
+
+@pytest.mark.parametrize("secret", ["", " ", "whsec_", "whsec_A", "whsec_?", "whsec_ä"])
+class TestABadSecret:
+    """An empty key would accept what anybody signs with an empty key."""
+
+    REASON = "the secret is not whsec_ and base64"
+
+    def test_it_is_refused_in_python(self, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.syspath_prepend(RECEIVERS)
+        unwrap = importlib.import_module("unwrap")
+        with pytest.raises(unwrap.WebhookError, match=self.REASON):
+            unwrap.unwrap(body_of("video.failed"), signed_now("video.failed"), secret)
+
+    @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node on this machine")
+    def test_it_is_refused_in_typescript(self, secret: str, compiled: Path) -> None:
+        script = """
+            import { unwrap } from "./unwrap.js";
+            const { body, headers, secret } = JSON.parse(process.argv[1]);
+            const as = (secret) => unwrap(Buffer.from(body), new Headers(headers), secret);
+            console.log(as("%s").type);
+            try { as(secret) } catch (error) { console.log(error.message) }
+        """
+        given = {"body": body_of("video.failed").decode(), "headers": signed_now("video.failed"), "secret": secret}
+        command = ["node", "--input-type=module", "--eval", script % SECRET, json.dumps(given)]
+        done = subprocess.run(command, cwd=compiled, capture_output=True, text=True, timeout=20)
+        assert done.stdout.splitlines() == ["video.failed", self.REASON], done.stderr
+
+
+def in_flask(body: bytes, headers: dict[str, str], run: Callable[[Any], None]) -> None:
+    with flask.Flask("receiver").test_request_context(method="POST", data=body, headers=headers):
+        run(flask.request)
+
+
+def in_django(body: bytes, headers: dict[str, str], run: Callable[[Any], None]) -> None:
+    if not django.conf.settings.configured:
+        django.conf.settings.configure()
+    run(RequestFactory().post("/", body, content_type="application/json", headers=headers))
+
+
+def in_fastapi(body: bytes, headers: dict[str, str], run: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    asyncio.run(run(fastapi.Request({"type": "http", "headers": pairs}, receive)))
+
+
+@pytest.mark.parametrize(
+    ("framework", "shown"),
+    [(in_flask, "request.get_data()"), (in_fastapi, "await request.body()"), (in_django, "request.body")],
+)
+def test_the_snippet_of_the_readme_works_as_shown(framework: Callable[..., None], shown: str) -> None:
+    """Each framework names the body in its own way, and the wrong one is an error or already parsed."""
+    page = (ROOT / "README.md").read_text("utf-8")
+    [snippet] = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    assert f"`{shown}`" in page or shown in snippet
+    code = snippet.replace("request.get_data()", shown).replace("whsec_...", SECRET)
+    saved: list[Any] = []
+    scope: dict[str, Any] = {"save": lambda *what: saved.append(what)}
+    exec(f"{'async ' if 'await' in code else ''}def run(request):\n{indent(code, '    ')}", scope)
+    headers = {name.title(): value for name, value in signed_now("video.completed-alad").items()}
+    body = body_of("video.completed-alad")
+    framework(body, headers, scope["run"])
+    data = json.loads(body)["data"]
+    assert saved == [(data["reference"], data["assets"][0]["url"])]
+    with pytest.raises(WebhookVerificationError):
+        framework(body + b" ", headers, scope["run"])
+    assert len(saved) == 1
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl on this machine")

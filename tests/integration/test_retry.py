@@ -13,7 +13,7 @@ from vidhook.errors import NotFound, Refused
 from vidhook.event import Event
 from vidhook.publish import watch_failed
 from vidhook.sweep import sweep
-from vidhook.task import Delivery, Poll, Snapshot, Status
+from vidhook.task import Creation, Delivery, Poll, Snapshot, Status
 
 DEADLINE = 3_600
 
@@ -61,7 +61,7 @@ def test_a_task_that_completes_after_all_is_published_as_completed(world: World,
     opened = world.retry(watch)
     assert (opened.event_id, opened.settled, opened.retries) == (None, False, 1)
     assert world.ledger.watch(watch) == opened
-    assert world.machines.started[f"{watch}-retry-1"] == {"watch": watch, "pause": 1}
+    assert world.machines.started[f"{watch}-retry-1"] == {"watch": watch, "pause": 1, "create": False}
     second = completes(world, watch)
     assert (first.type, second.type) == ("video.failed", "video.completed")
     assert first.id != second.id
@@ -247,7 +247,7 @@ class TestCrashes:
         watch = given_up(world)
 
         class NoStart(FakeMachines):
-            def start_watch(self, execution: str, watch_id: str, pause: int) -> bool:
+            def start_watch(self, execution: str, watch_id: str, pause: int, *, create: bool = False) -> bool:
                 raise Crash
 
         with pytest.raises(Crash):
@@ -282,7 +282,7 @@ class TestExecutionsFromBefore:
         """Two executions published the failure, and one of them is slow."""
 
         class Slow(Crashing):
-            def put_event(self, event: Event, retries: int) -> Event:
+            def put_event(self, event: Event, retries: int, creation: Creation | None = None) -> Event:
                 world.publish(watch)
                 world.wait(10)
                 world.retry(watch)

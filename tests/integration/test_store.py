@@ -4,9 +4,10 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -15,10 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.s3 import models
 
-from tests.integration.world import KEY, World, event_of, says
+from tests.integration.world import KEY, REAL_FILM, REAL_MP4, World, event_of, says
 from vidhook import fetch, parts, store
+from vidhook.errors import TimedOut
+from vidhook.event import serialize
 from vidhook.publish import GO_ON_SECONDS, Published
-from vidhook.store import SLOW_TRIES, STORE_PAUSES, Stored
+from vidhook.store import SLOW_TRIES, STORE_PAUSES, STORE_SECONDS, Stored
 from vidhook.task import Source, Upload, Watch
 
 PART = 1_000  # bytes, instead of 8 MiB
@@ -237,6 +240,19 @@ class TestBreaks:
         assert len(host.keys) > 1
         assert set(host.keys) == {f"Bearer {KEY}"}
 
+    @pytest.mark.parametrize("before", ["", "an-older-key"])
+    def test_a_key_that_was_just_put_goes_with_the_next_try(self, world: World, host: Host, before: str) -> None:
+        """A container that read the secret before may not ask without the key, or with the old one, for minutes."""
+        host.body = film(PART)
+        world.put_key(before)
+        world.secrets.provider_key("acme")
+        world.put_key("the-new-key")
+        watch = world.ledger.watch(completed(world, host))
+        failures = 1 if before else 0  # an old key is replaced when it has failed
+        sources = (Source("result", "video", host.url, needs_key=True),)
+        assert world.storage.store(replace(watch, store_failures=failures), sources).files
+        assert set(host.keys) == {"Bearer the-new-key"}
+
 
 class TestChanges:
     @pytest.mark.parametrize("parted", [False, True])
@@ -356,6 +372,52 @@ class TestTime:
         assert lies(world, world.publish(watch)) == host.body
 
 
+class TestFilm:
+    @pytest.mark.parametrize("how", ["one request", "parts", "parts of two invocations", "found again"])
+    def test_what_a_film_says_of_itself_is_told_however_it_came(
+        self, world: World, host: Host, how: str, request: pytest.FixtureRequest
+    ) -> None:
+        """Its parts come in any order, and some may have come through an earlier invocation."""
+        host.body = REAL_MP4
+        if how.startswith("parts"):
+            request.getfixturevalue("by_parts")
+        watch = completed(world, host)
+        if how == "parts of two invocations":
+            host.most = len(REAL_MP4) + 2 * PART
+            assert world.publish(watch, seconds=1.0).unfinished
+            host.most = float("inf")
+        elif how == "found again":
+            world.storage.store(world.ledger.watch(watch), (Source("result", "video", host.url),))
+            world.ledger.note_uploads(world.ledger.watch(watch), {})
+            host.dead.add("/v.mp4")
+        (told,) = event_of(published := world.publish(watch, again=how == "found again")).data["data"]["assets"]
+        assert lies(world, published) == REAL_MP4
+        assert {name: told[name] for name in asdict(REAL_FILM)} == asdict(REAL_FILM)
+
+    def test_an_upload_keeps_what_its_film_said(self, world: World, host: Host) -> None:
+        """A repeat reads neither the source nor the object again."""
+        watch = world.ledger.watch(completed(world, host))
+        noted = {"result": Upload("", "video/mp4", "", 9, 0, "5d", REAL_FILM)}
+        world.ledger.note_uploads(watch, noted)
+        assert world.ledger.watch(watch.id).uploads == noted
+        assert world.ledger.note_uploads(world.ledger.watch(watch.id), {}) == {}
+
+    def test_an_upload_of_an_earlier_version_goes_on(self, world: World, host: Host) -> None:
+        """It knows nothing of its film, and is replaced like any other."""
+        watch = world.ledger.watch(completed(world, host))
+        old = {"id": "a", "content_type": "video/mp4", "validator": '"1"', "length": 9, "part_bytes": 3, "sha256": None}
+        world.ledger._client.update_item(
+            TableName=world.ledger.table,
+            Key={"pk": {"S": watch.id}, "sk": {"S": "watch"}},
+            UpdateExpression="SET uploads = :old",
+            ExpressionAttributeValues={":old": {"S": serialize({"result": old})}},
+        )
+        seen = world.ledger.watch(watch.id)
+        assert seen.uploads == {"result": Upload("a", "video/mp4", '"1"', 9, 3)}
+        new = {"result": Upload("", "video/mp4", "", 9, 0, "5d", REAL_FILM)}
+        assert world.ledger.note_uploads(seen, new) == new
+
+
 class TestTwoAtOnce:
     def test_an_invocation_that_comes_later_goes_on_with_the_same_upload(
         self, world: World, host: Host, by_parts: None
@@ -463,3 +525,79 @@ class TestTwoAtOnce:
         assert again == replace(watch, uploads=one)
         assert world.ledger.note_uploads(again, {}) == {}
         assert world.ledger.watch(watch.id).uploads == {}
+
+
+@dataclass
+class Line:
+    """Brings files over lines that a fake clock counts: each piece of a file takes its own number of seconds.
+
+    seconds: by URL. The clock goes on while a slow file is read, and not before the quick one is stored.
+    """
+
+    seconds: dict[str, float]
+    now: float = 1_000.0
+    stored: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def link(self, key: str) -> str:
+        """Is asked for when a file is stored."""
+        self.stored.set()
+        return f"https://videos.example/{key}"
+
+    @contextmanager
+    def download(self, url: str, *, deadline: float, **_: Any) -> Iterator[Any]:
+        assert deadline <= STORE_SECONDS
+        if not deadline:
+            raise TimedOut("the time is spent")
+        seconds = self.seconds[url]
+        left = [(HEAD + bytes(PART))[:PART]] * (500 if seconds else 3)
+
+        def read_some(_: int) -> bytes:
+            if seconds:
+                assert self.stored.wait(10)
+            with self.lock:
+                self.now += seconds
+            return left.pop() if left else b""
+
+        answer = SimpleNamespace(status=200, headers={}, length=None, packed=False, coding="", content_type=None)
+        answer.read_some = read_some
+        yield answer
+
+
+class TestTheTimeOfAnInvocation:
+    @pytest.fixture
+    def stored(self, world: World, host: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Stored, float]]:
+        """Stores files of a task, each so slow; what came of it, and the seconds that it took."""
+
+        def store_all(*seconds: float) -> tuple[Stored, float]:
+            sources = tuple(
+                Source("result" if not number else f"other-{number}", "video", f"https://cdn.example/{number}.mp4")
+                for number in range(len(seconds))
+            )
+            line = Line({source.url: each for source, each in zip(sources, seconds, strict=True)})
+            if all(seconds):
+                line.stored.set()
+            for module in (store, fetch):
+                monkeypatch.setattr(module, "monotonic", lambda: line.now)
+            watch = world.ledger.watch(world.submit("slow").watch.id)
+            began = line.now
+            http: Any = line
+            return replace(world.storage, http=http, link=line.link).store(watch, sources), line.now - began
+
+        return store_all
+
+    def test_a_slow_file_leaves_the_others_theirs_and_the_invocation_its_end(self, stored: Any) -> None:
+        """Lambda kills a function at its 900 seconds: then nothing would be told, and all of it would begin anew."""
+        found, took = stored(10.0, 0.0)
+        assert set(found.files) == {"other-1"}
+        assert (found.failures["result"].kind, found.late) == ("timeout", True)
+        assert STORE_SECONDS <= took <= STORE_SECONDS + 10
+
+    def test_files_that_are_all_slow_share_one_time(self, stored: Any) -> None:
+        """A time for each would be longer than the function has."""
+        found, took = stored(10.0, 15.0, 20.0)
+        assert {role: reason.kind for role, reason in found.failures.items()} == dict.fromkeys(
+            found.failures, "timeout"
+        )
+        assert set(found.failures) == {"result", "other-1", "other-2"}
+        assert took <= STORE_SECONDS + 10 + 15 + 20

@@ -42,7 +42,7 @@ from vidhook.task import (
     Submission,
     Subscriber,
     SubscriberState,
-    derived_id,
+    callback_id,
 )
 from vidhook.times import Clock
 from vidhook.wiring import Edges
@@ -173,7 +173,7 @@ class Town(Edges):
         self._order = count()
         self._taken: set[str] = set()
         self.answers["https://app.example/cb"] = "fine"
-        self.ids["cb"], self.urls["cb"] = derived_id("cb", "https://app.example/cb"), "https://app.example/cb"
+        self.ids["cb"], self.urls["cb"] = callback_id("https://app.example/cb"), "https://app.example/cb"
         self.ledger.put_subscriber(callback_subscriber(self.urls["cb"], self._watch()))
 
     def count(self) -> None:

@@ -10,7 +10,7 @@ from tests.integration.world import Answer, World, event_of, says
 from vidhook.errors import BadSubmission, Conflict
 from vidhook.event import Event
 from vidhook.submit import MOST_CALLBACKS
-from vidhook.task import DeliveryState, SubscriberState, Watch, derived_id, watch_id
+from vidhook.task import Creation, DeliveryState, SubscriberState, Watch, callback_id, watch_id
 from vidhook_cli.tasks import timeline
 
 
@@ -24,7 +24,9 @@ def test_a_submitted_task_has_a_watch_and_an_execution_of_its_name(world: World)
     submitted = world.submit()
     assert submitted.created
     assert world.ledger.watch(submitted.watch.id) == submitted.watch
-    assert world.machines.started == {submitted.watch.id: {"watch": submitted.watch.id, "pause": submitted.pause}}
+    assert world.machines.started == {
+        submitted.watch.id: {"watch": submitted.watch.id, "pause": submitted.pause, "create": False}
+    }
 
 
 def test_the_same_task_twice_is_one_watch(world: World) -> None:
@@ -277,7 +279,7 @@ class TestMoreCallbacks:
         url = self.url(world, "cb")
 
         class Slow(Crashing):
-            def put_event(self, event: Event, retries: int) -> Event:
+            def put_event(self, event: Event, retries: int, creation: Creation | None = None) -> Event:
                 world.submit(callback_url=url)
                 written: Event = self._edge.put_event(event, retries)
                 return written
@@ -309,7 +311,7 @@ class TestMoreCallbacks:
         """As when it was known before."""
         url = self.url(world, "cb")
         world.publish(world.completed(callback_url=url))
-        own = derived_id("cb", url)
+        own = callback_id(url)
         world.ledger.put_state(own, SubscriberState.PAUSED, None)
         world.publish(world.completed(task_id="t2"))
         watch = world.submit("t2", callback_url=url).watch

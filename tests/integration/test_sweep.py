@@ -18,10 +18,10 @@ class Asleep(FakeMachines):
         super().__init__()
         self.refused = refused
 
-    def start_watch(self, execution: str, watch_id: str, pause: int) -> bool:
+    def start_watch(self, execution: str, watch_id: str, pause: int, *, create: bool = False) -> bool:
         if self.refused and execution.startswith(self.refused):
             raise PermissionError(execution)
-        return super().start_watch(execution, watch_id, pause)
+        return super().start_watch(execution, watch_id, pause, create=create)
 
 
 def swept(world: World, machines: FakeMachines) -> Swept:

@@ -17,7 +17,7 @@ from vidhook.edges import ledger
 from vidhook.errors import Refused
 from vidhook.publish import ended_from_outside, watch_failed
 from vidhook.sweep import sweep
-from vidhook.task import derived_id
+from vidhook.task import callback_id
 
 DEADLINE = 600
 EDGES = ("ledger", "http", "bus", "machines")
@@ -170,7 +170,7 @@ class OneTask(RuleBasedStateMachine):
             assert all(bodies[asked.headers["webhook-id"]] == asked.body for asked in received)
             got = [asked.headers["webhook-id"] for asked in received].count(last.id)
             assert got == 1 or (self.crashed and got > 1), (callback, got)
-            assert self.world.ledger.delivery(watch.id, last.id, derived_id("cb", callback)).state == "delivered"
+            assert self.world.ledger.delivery(watch.id, last.id, callback_id(callback)).state == "delivered"
         on_bus = [event.id for event in self.world.bus.events if event.watch_id == watch.id]
         assert set(on_bus) >= ({last.id} if not self.crashed else set())
         assert set(on_bus) <= set(bodies)

@@ -2,16 +2,22 @@
 
 import copy
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 
+from tests.events import check_event
 from tests.integration.memory import Table, exceptions_of
+from vidhook.cancel import cancel
+from vidhook.create import CreateStep
 from vidhook.edges.bus import Bus
+from vidhook.edges.functions import Functions
 from vidhook.edges.ledger import Ledger
 from vidhook.edges.machines import Machines
 from vidhook.event import Event
@@ -21,7 +27,7 @@ from vidhook.redeliver import Redelivered, redeliver
 from vidhook.retry import retry
 from vidhook.store import STORE_SECONDS
 from vidhook.submit import Submitted
-from vidhook.task import Credentials, Delivery, SigningSecret, Snapshot, Subscriber, TaskError, Watch
+from vidhook.task import Credentials, Delivery, Film, SigningSecret, Snapshot, Subscriber, TaskError, Watch
 from vidhook.times import Clock
 from vidhook.wiring import Edges
 
@@ -31,6 +37,9 @@ if TYPE_CHECKING:
 KEY = "key-5f0c8a"
 DEFAULT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 40
+REAL_FILES = Path(__file__).parents[1] / "unit" / "films"
+REAL_MP4 = (REAL_FILES / "fragmented.mp4").read_bytes()
+REAL_FILM = Film(2_328, 64, 48, has_audio=True)
 PROVIDER = """
 name = "acme"
 base_url = "{base_url}"
@@ -43,6 +52,9 @@ model = "model"
 prompt = "prompt"
 error = "error"
 usage = "usage"
+[create]
+path = "/videos"
+not_now = ["BUSY", 503]
 [assets]
 result = "url"
 """
@@ -68,11 +80,15 @@ class Asked:
 
 
 class Web:
-    """Answers each path with its script, front to back; the last answer repeats. Remembers who asked what."""
+    """Answers each path with its script, front to back; the last answer repeats. Remembers who asked what.
+
+    misfits: what was wrong with the events that went out to anybody, as webhooks or to the bus; a test fails by it.
+    """
 
     def __init__(self) -> None:
         self.scripts: dict[str, list[Answer]] = {}
         self.asked: list[Asked] = []
+        self.misfits: list[str] = []
         web = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -80,6 +96,8 @@ class Web:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 web.asked.append(Asked(self.command, self.path, headers, body))
+                if "webhook-id" in headers:
+                    web.check(json.loads(body))
                 script = web.scripts.get(self.path.partition("?")[0], [Answer(404)])
                 answer = script.pop(0) if len(script) > 1 else script[0]
                 self.send_response(answer.status)
@@ -90,7 +108,7 @@ class Web:
                 self.end_headers()
                 self.wfile.write(answer.body[: answer.cut])
 
-            do_GET = do_POST = answer  # noqa: N815 - the names http.server calls
+            do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names http.server calls
 
             def log_message(self, *_: object) -> None:
                 """A test's output is for its failure."""
@@ -107,6 +125,13 @@ class Web:
     def to(self, path: str) -> list[Asked]:
         return [asked for asked in self.asked if asked.path == path]
 
+    def check(self, event: Any, name: str = "event") -> None:
+        """Notes what is wrong with an event that went out."""
+        try:
+            check_event(event, name)
+        except AssertionError as error:
+            self.misfits.append(str(error))
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -119,16 +144,19 @@ def says(word: str, http: int = 200, headers: dict[str, str] | None = None, **mo
 
 
 class FakeBus(Bus):
-    """Remembers what was put on it."""
+    """Remembers what was put on it. check: it is called with each event, and the name of its schema."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[Any, str], None] = check_event) -> None:
+        self.check = check
         self.events: list[Event] = []
         self.reports: list[tuple[str, dict[str, Any]]] = []
 
     def put(self, event: Event) -> None:
+        self.check(event.data, "event")
         self.events.append(event)
 
     def report(self, detail_type: str, detail: dict[str, Any], at: float) -> None:
+        self.check(detail, detail_type)
         self.reports.append((detail_type, detail))
 
 
@@ -139,9 +167,14 @@ class FakeMachines(Machines):
         self.started: dict[str, dict[str, Any]] = {}
         self.running: set[str] = set()
         self.answered: list[tuple[str, Event]] = []
+        self.erased: list[str] = []
+        self.stopped: list[str] = []
 
-    def start_watch(self, execution: str, watch_id: str, pause: int) -> bool:
-        return self._remember(execution, {"watch": watch_id, "pause": pause})
+    def start_watch(self, execution: str, watch_id: str, pause: int, *, create: bool = False) -> bool:
+        return self._remember(execution, {"watch": watch_id, "pause": pause, "create": create})
+
+    def start_one_poll(self, execution: str, watch_id: str) -> bool:
+        return self._remember(execution, {"watch": watch_id, "pause": 0, "once": True})
 
     def start_redelivery(self, delivery: Delivery, pause: int) -> bool:
         return self._remember(delivery.execution_name, delivery.execution_input(pause))
@@ -155,8 +188,25 @@ class FakeMachines(Machines):
         self.answered.append((task_token, event))
         return True
 
+    def answer_erased(self, task_token: str) -> bool:
+        self.erased.append(task_token)
+        return True
+
+    def stop_watch(self, execution: str) -> None:
+        self.stopped.append(execution)
+
     def _remember(self, name: str, argument: dict[str, Any]) -> bool:
         return self.started.setdefault(name, argument) is argument
+
+
+class FakeFunctions(Functions):
+    """Remembers what the sweeper was told to erase."""
+
+    def __init__(self) -> None:
+        self.erased: list[str] = []
+
+    def erase(self, watch_id: str) -> None:
+        self.erased.append(watch_id)
 
 
 def event_of(published: Published) -> Event:
@@ -208,7 +258,11 @@ class World(Edges):
 
     @cached_property
     def bus(self) -> FakeBus:
-        return FakeBus()
+        return FakeBus(self.web.check)
+
+    @cached_property
+    def functions(self) -> FakeFunctions:
+        return FakeFunctions()
 
     @cached_property
     def machines(self) -> FakeMachines:
@@ -219,7 +273,8 @@ class World(Edges):
         for name in ("ledger", "bucket", "http", "secrets", "bus", "machines"):
             getattr(self, name)  # those that are not replaced are the same ones
         other = copy.copy(self)
-        bundles = ("intake", "notifier", "pacer", "runs", "storage")  # made anew, of the other edges
+        # These are made anew, of other edges.
+        bundles = ("creator", "eraser", "intake", "keys", "notifier", "pacer", "runs", "storage")
         other.__dict__ = {name: value for name, value in vars(self).items() if name not in bundles} | edges
         return other
 
@@ -239,13 +294,24 @@ class World(Edges):
     def submit(self, task_id: str = "t1", **fields: Any) -> Submitted:
         return self.intake.submit({"provider": "acme", "task_id": task_id, **fields})
 
-    def poll(self, watch_id: str, execution: str | None = None) -> Polled:
+    def ask_for(self, **fields: Any) -> Submitted:
+        """Submits a task that vidhook creates."""
+        return self.intake.submit({"provider": "acme", "create": {"prompt": "a cat"}, "reference": "order-17"} | fields)
+
+    def create(self, watch_id: str) -> CreateStep:
+        return self.creator.create(watch_id)
+
+    def poll(
+        self, watch_id: str, execution: str | None = None, started_at: float | None = None, *, once: bool = False
+    ) -> Polled:
         return poll(
             watch_id,
             execution=execution,
+            started_at=started_at,
+            once=once,
             ledger=self.ledger,
             http=self.http,
-            secrets=self.secrets,
+            keys=self.keys,
             clock=self.clock,
             pacer=self.pacer,
         )
@@ -294,8 +360,13 @@ class World(Edges):
             execution=execution,
         )
 
-    def retry(self, watch_id: str, deadline_seconds: int | None = None) -> Watch:
-        return retry(watch_id, deadline_seconds=deadline_seconds, runs=self.runs, pacer=self.pacer)
+    def cancel(self, watch_id: str) -> Watch:
+        return cancel(watch_id, runs=self.runs)
+
+    def retry(
+        self, watch_id: str, deadline_seconds: int | None = None, params: Mapping[str, str] | None = None
+    ) -> Watch:
+        return retry(watch_id, deadline_seconds=deadline_seconds, params=params, runs=self.runs, pacer=self.pacer)
 
     def publish_progress(self, watch_id: str) -> Published:
         return publish_progress(watch_id, notifier=self.notifier)

@@ -8,6 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 import serve_api
 import submit_task
+from tests import typed
 from tests.integration.gateway import Context
 from vidhook import __version__, subscribers
 from vidhook.deliver import JITTER, PAUSES, attempt
@@ -41,6 +43,7 @@ from vidhook.task import (
     Category,
     Credentials,
     Delivery,
+    Film,
     NotStored,
     Poll,
     SigningSecret,
@@ -62,6 +65,7 @@ SUBMIT = ROOT / "events" / "submit"
 SECRET = "whsec_dmlkaG9vayBzYW1wbGUgc2VjcmV0ICgzMiBieXRlcyk="
 OLD_SECRET = "whsec_dmlkaG9vayBzYW1wbGUgc2VjcmV0LCBiZWZvcmUgaXQ="
 SECRETS = {"secret": SECRET, "old-secret": OLD_SECRET}
+POSTER = "https://cdn.vibepeak.ai/videos/task_abc123xyz.jpg"
 VIDEOS_URL = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1/videos"
 
 
@@ -85,7 +89,7 @@ def watched(provider: str, answer: str) -> tuple[Watch, Snapshot, float]:
     )
     assert reading.snapshot is not None
     watch = Watch(
-        Submission(provider, task_id, metadata={"order": "17"}),
+        Submission(provider, task_id, metadata={"order": "17"}, reference="order-17"),
         submitted_at=now - age,
         polls=2 + int(age) // 20,
         history=(Poll(now - 12, "processing", pause=12), Poll(now, str(reading.snapshot.status))),
@@ -98,6 +102,7 @@ def watched(provider: str, answer: str) -> tuple[Watch, Snapshot, float]:
 def stored_file(watch: Watch, source: Source) -> StoredFile:
     """Returns a file in the bucket, as publishing makes it."""
     key = key_of(watch, source)
+    films = {"video": Film(5_042, 1280, 720, has_audio=True), "image": Film(width=1024, height=1024)}
     return StoredFile(
         "vidhook-bucket-1x2y3z4example",
         key,
@@ -105,6 +110,7 @@ def stored_file(watch: Watch, source: Source) -> StoredFile:
         8_123_456,
         hashlib.sha256(key.encode()).hexdigest(),
         video_link(VIDEOS_URL, SECRET, key),
+        films[source.type],
     )
 
 
@@ -114,6 +120,14 @@ def ended(provider: str, answer: str, *, stored: bool = True) -> Event:
     files = {source.role: stored_file(watch, source) for source in snapshot.sources} if stored else {}
     reasons = {source.role: NotStored("status", "the link answers 403") for source in snapshot.sources}
     return terminal_event(watch, snapshot, files, now + 2, reasons)
+
+
+def with_poster() -> Event:
+    """Returns the terminal event of a film beside which the answer has a poster."""
+    watch, snapshot, now = watched("vibepeak", "completed")
+    (film,) = snapshot.sources
+    snapshot = replace(snapshot, sources=(film, replace(film, role="poster", type="image", url=POSTER)))
+    return terminal_event(watch, snapshot, {each.role: stored_file(watch, each) for each in snapshot.sources}, now + 2)
 
 
 def on_the_way(provider: str, answer: str) -> Event:
@@ -132,6 +146,7 @@ SAMPLES: Mapping[str, tuple[Event, tuple[str, ...]]] = {
     "video.completed-infinityblue": (ended("infinityblue", "completed"), (SECRET,)),
     "video.completed-vibepeak": (ended("vibepeak", "completed"), (SECRET,)),
     "video.completed-vicsee": (ended("vicsee", "completed"), (SECRET,)),
+    "video.completed-with-poster": (with_poster(), (SECRET,)),
     "video.completed-while-rotating": (ended("vicsee", "completed"), (SECRET, OLD_SECRET)),
     "video.completed-not-stored": (ended("vibepeak", "completed", stored=False), (SECRET,)),
     "video.failed": (ended("alad", "failed-content-policy"), (SECRET,)),
@@ -216,9 +231,10 @@ class TestWebhooks:
         assert body["id"] == headers_of(name)["webhook-id"]
         assert body["type"] == name.partition("-")[0]
 
-    def test_there_is_a_finished_video_of_every_provider(self) -> None:
-        """The author of a receiver looks for a sample of the provider in use."""
-        assert {event.provider for event, _ in SAMPLES.values() if event.type == "video.completed"} == set(bundled())
+    def test_there_is_a_finished_video_of_several_providers(self) -> None:
+        """Their facts differ (times, posters, links that expire), and the author of a receiver looks at all of them."""
+        finished = {event.provider for event, _ in SAMPLES.values() if event.type == "video.completed"}
+        assert {"alad", "infinityblue", "vibepeak", "vicsee"} <= finished <= set(bundled())
 
 
 # ---------------------------------------------------------------------------------------------- events/submit
@@ -297,6 +313,7 @@ def bodies(name: str) -> list[Any]:
 # Every way in, and the submissions that it brings.
 WAYS: Mapping[str, Callable[[], list[Any]]] = {
     "direct.json": lambda: [sample("direct.json")],
+    "create.json": lambda: [sample("create.json")],
     "state-machine.json": lambda: [sample("state-machine.json")["submission"]],
     "eventbridge.json": lambda: [sample("eventbridge.json")["detail"]],
     "eventbridge-entry.json": lambda: [json.loads(entry["Detail"]) for entry in sample("eventbridge-entry.json")],
@@ -328,7 +345,7 @@ class TestWaysIn:
         submissions = WAYS[name]()
         assert submissions
         for raw in submissions:
-            submission, _ = check(raw, 86_400)
+            submission = check(raw, 86_400).submission
             assert submission.provider in bundled()
 
     def test_there_is_no_sample_that_nobody_checks(self) -> None:
@@ -339,6 +356,7 @@ class TestWaysIn:
         ("name", "function"),
         [
             ("direct.json", submit_task),
+            ("create.json", submit_task),
             ("state-machine.json", submit_task),
             ("eventbridge.json", submit_task),
             ("sqs.json", submit_task),
@@ -354,7 +372,7 @@ class TestWaysIn:
 
         def submit(_: Intake, raw: Any, execution: str | None = None) -> Submitted:
             found.append(raw)
-            return Submitted(Watch(check(raw, 86_400)[0], 0.0), created=True, pause=20)
+            return Submitted(Watch(check(raw, 86_400).submission, 0.0), created=True, pause=20)
 
         edges = Edges({"TABLE": "ledger", "DEFAULT_DEADLINE_SECONDS": "86400"}, client=lambda _: mock.Mock())
         monkeypatch.setattr(function, "edges", lambda: edges)
@@ -368,7 +386,7 @@ class TestWaysIn:
     def test_a_callback_submits_its_token_and_waits_longer_than_the_deadline(self, name: str) -> None:
         """Without the token the execution gets no answer, and with a shorter timeout the answer comes too late."""
         (raw,) = WAYS[name]()
-        _, token = check(raw, 86_400)
+        token = check(raw, 86_400).token
         assert token == "AQCEAAAAKgAAAAMAAAAA"
         assert sample(name)["States"]["Wait for video"]["TimeoutSeconds"] > 86_400
 
@@ -445,10 +463,11 @@ def keys(value: Any, place: str = "") -> set[str]:
 
 
 class TestPage:
-    @pytest.mark.parametrize("receiver", sorted((ROOT / "docs" / "receivers").iterdir()), ids=lambda path: path.name)
+    @pytest.mark.parametrize("receiver", sorted(typed.RECEIVERS.glob("*.*")), ids=lambda path: path.name)
     def test_it_quotes_each_receiver_verbatim(self, receiver: Path) -> None:
-        """The page must show the same code that the tests run."""
-        assert f"\n{receiver.read_text()}```\n" in PAGE
+        """The page must show the same code that the tests run; to the types, which are long, it links."""
+        shown = f"(receivers/{receiver.name})" if receiver.name in typed.MADE else f"\n{receiver.read_text()}```\n"
+        assert shown in PAGE
 
     def test_it_shows_a_real_body(self) -> None:
         """The page must explain a body that is really sent."""

@@ -62,12 +62,13 @@ def anchors(page: Path) -> set[str]:
 def test_every_vidhook_command_in_the_pages_parses(words: list[str]) -> None:
     """Operators copy these commands during an incident."""
     command: click.Command = main
-    rest = words[1:]
+    # A command keeps the names of its option --help from the first context that it is used in.
+    context = click.Context(main, **main.context_settings)
+    _, rest, _ = main.make_parser(context).parse_args(words[1:])
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-        found = command.get_command(click.Context(command), rest.pop(0))
+        found = command.get_command(context, rest.pop(0))
         assert found is not None, f"there is no such command: {words}"
-        command = found
-    context = click.Context(command)
+        command, context = found, click.Context(found, parent=context)
     given, left, _ = command.make_parser(context).parse_args(rest)
     assert not left
     missing = [each.name for each in command.params if each.required and not given.get(str(each.name))]
@@ -123,6 +124,34 @@ def test_every_alarm_has_its_section_and_every_section_its_alarm() -> None:
     for section, text in sections.items():
         for part in ("**Means**", "**Look**", "**Do**", "**Over**"):
             assert part in text, f"{section} does not say {part}"
+
+
+def test_every_alarm_is_named_in_its_section_and_in_the_table_of_what_sets_it_off() -> None:
+    """Who was woken up searches the page for the alarm's name, and wants to know whether a caller did it."""
+    page = (ROOT / "docs/operating.md").read_text("utf-8")
+    table = page.partition("\n## Alarms\n")[2].partition("\n### ")[0]
+    kinds = ("errors", "throttles")  # the table has those of the functions as kinds
+    for alarm in (
+        each["Properties"] for each in TEMPLATE["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"
+    ):
+        name = alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+        section = alarm["AlarmDescription"].rpartition("#")[2]
+        text = page.partition(f"\n### {section}\n")[2].partition("\n### ")[0]
+        assert name == section or f"`{name}`" in text, f"{name} is not in the section {section}"
+        assert f"`{name}`" in table or name.rpartition("-")[2] in kinds, f"{name} is not in the table"
+
+
+def test_what_the_pages_call_a_part_of_the_dashboard_is_there() -> None:
+    """An operator looks for the title that the page names."""
+    titles = set(
+        re.findall(r'"title": "([^"(:]+)', TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    )
+    pages = [" ".join(page.read_text("utf-8").split()) for page in PAGES]
+    named = {title for page in pages for title in re.findall(r'"([A-Z][^"]*)"(?= on the dashboard)', page)}
+    checklist = (ROOT / "docs/first-deploy-checklist.md").read_text("utf-8")
+    named |= set(re.findall(r'"([A-Z][^"]*)"', checklist.partition("The dashboard has data")[2].partition("\n## ")[0]))
+    assert len(named) > 3
+    assert named <= {title.strip() for title in titles}
 
 
 @pytest.mark.parametrize("kind", ["Parameters", "Outputs"])

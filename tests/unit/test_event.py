@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.events import check_event
 from vidhook.event import failed, fitted, progress_event, serialize, terminal_event
 from vidhook.task import Category, NotStored, Poll, Snapshot, Source, Status, StoredFile, Submission, TaskError, Watch
 
@@ -32,7 +33,7 @@ sources = st.lists(
 errors = st.builds(
     TaskError,
     st.sampled_from(Category),
-    code=st.text(min_size=1, max_size=20),
+    code=st.from_regex("[A-Z0-9_]{1,20}", fullmatch=True),
     message=st.text(min_size=1, max_size=50),
     provider_code=words,
     retryable=st.none() | st.booleans(),
@@ -60,7 +61,13 @@ ended_badly = st.builds(Snapshot, status=st.just(Status.FAILED), error=errors, *
 underway = st.builds(Snapshot, status=st.sampled_from([Status.PENDING, Status.PROCESSING]), **common)
 watches = st.builds(
     Watch,
-    st.builds(Submission, st.just("alad"), st.text(min_size=1, max_size=20), objects),
+    st.builds(
+        Submission,
+        st.just("alad"),
+        st.text(min_size=1, max_size=20),
+        objects,
+        st.none() | st.text(min_size=1, max_size=20),
+    ),
     submitted_at=st.just(NOW - 300),
     polls=st.integers(0, 3_000),
     detected_at=st.none() | st.just(NOW - 1),
@@ -69,10 +76,11 @@ watches = st.builds(
 KEYS = ["id", "type", "timestamp", "data"]
 DATA_KEYS = [
     *("id", "object", "provider", "task_id", "model", "status", "provider_status", "progress", "prompt"),
-    *("created_at", "started_at", "completed_at", "assets", "error", "usage", "metadata", "watch"),
+    *("created_at", "started_at", "completed_at", "assets", "error", "usage", "reference", "metadata", "watch"),
 ]
 ASSET_KEYS = [
     *("role", "type", "url", "stored", "bucket", "key", "content_type", "bytes", "sha256"),
+    *("duration_ms", "width", "height", "has_audio"),
     *("source_url", "source_expires_at", "store_error"),
 ]
 ERROR_KEYS = ["category", "code", "provider_code", "message", "retryable"]
@@ -81,6 +89,25 @@ WATCH_KEYS = ["polls", "detected_at", "detection_delay_seconds_max"]
 
 def stored(source: Source) -> StoredFile:
     return StoredFile("videos", f"alad/{source.role}.mp4", "video/mp4", 5, "00" * 32, "https://videos.example/x")
+
+
+@given(
+    watch=watches,
+    snapshot=completed | ended_badly,
+    kept=st.booleans(),
+    kind=st.sampled_from(["status", "content", "timeout", "fault"]),
+)
+def test_every_terminal_event_fits_its_schema(watch: Watch, snapshot: Snapshot, kept: bool, kind: str) -> None:
+    """Receivers make their types from the schema, and check with it what they get."""
+    files = {source.role: stored(source) for source in snapshot.sources if kept}
+    reasons = {source.role: NotStored(kind, "the link answers 403") for source in snapshot.sources}
+    check_event(terminal_event(watch, snapshot, files, NOW, reasons).data)
+
+
+@given(watch=watches, snapshot=underway)
+def test_every_progress_event_fits_its_schema(watch: Watch, snapshot: Snapshot) -> None:
+    """It is as much of the contract as the end."""
+    check_event(progress_event(watch, snapshot, NOW).data)
 
 
 @given(watch=watches, snapshot=completed | ended_badly)

@@ -3,6 +3,7 @@
 import ast
 import os
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ EDGES = LAYER / "vidhook/edges"
 SLIM = runpy.run_path(str(LAYER / "slim.py"))
 DATA = Path(botocore.__file__).parent / "data"
 THIS = f"python{sys.version_info.major}.{sys.version_info.minor}"
+PYTHON = shlex.quote(sys.executable)
 RUNTIME = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))["Parameters"]["Runtime"]["Default"]
 
 
@@ -138,7 +140,7 @@ class TestBytecode:
 
     def test_a_python_of_the_version_compiles_every_file(self, compiled: Compiled) -> None:
         """Two files, two of bytecode, nothing said."""
-        assert compiled({THIS: f'exec {sys.executable} "$@"'}, RUNTIME=THIS) == (0, "", 2)
+        assert compiled({THIS: f'exec {PYTHON} "$@"'}, RUNTIME=THIS) == (0, "", 2)
 
     def test_a_python_that_does_not_run_fails_the_build(self, compiled: Compiled) -> None:
         """A version manager's stand-in is on the PATH, and has nothing behind it."""
@@ -148,7 +150,7 @@ class TestBytecode:
         assert "no bytecode: python3.13 does not run" in said
         assert "make build COMPILER=/path/to/python3.13" in said
 
-    @pytest.mark.parametrize("answer", [f'exec {sys.executable} "$@"', "exit 0"])
+    @pytest.mark.parametrize("answer", [f'exec {PYTHON} "$@"', "exit 0"])
     def test_a_python_of_another_version_fails_the_build(self, compiled: Compiled, answer: str) -> None:
         """Lambda would not read what it makes."""
         code, said, files = compiled({"python3.9": answer}, COMPILER="python3.9", RUNTIME="python3.9")
@@ -157,7 +159,7 @@ class TestBytecode:
 
     def test_a_python_that_compiles_nothing_fails_the_build(self, compiled: Compiled) -> None:
         """It did once, and said that all was well."""
-        idle = f'case "$*" in *compileall*) exit 0;; esac; exec {sys.executable} "$@"'
+        idle = f'case "$*" in *compileall*) exit 0;; esac; exec {PYTHON} "$@"'
         code, said, files = compiled({THIS: idle}, RUNTIME=THIS)
         assert (code != 0, files) == (True, 0)
         assert f"no bytecode: {THIS} compiled 0 of 2 files" in said
@@ -182,6 +184,7 @@ mkdir -p .aws-sam/build/VidhookLayer && touch .aws-sam/build/VidhookLayer/a.py .
         """A checkout in a folder with a name that a shell would split."""
         clone = tmp_path / "a (b) c"
         (clone / ".venv/bin").mkdir(parents=True)
+        (clone / "functions").mkdir()
         for name in ("Makefile", "samconfig.toml", "requirements.lock", "pyproject.toml"):
             shutil.copy(ROOT / name, clone)
         (clone / ".venv/bin/python").symlink_to(sys.executable)

@@ -1,6 +1,7 @@
 """What a provider's TOML file may contain, the errors for mistakes in it, and the requests that it describes."""
 
 import json
+import re
 from pathlib import Path
 from textwrap import dedent
 from urllib.parse import unquote, urlsplit
@@ -10,17 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidhook.errors import BadInput, BadProviderFile
+from vidhook.providers.auth import Key
 from vidhook.providers.file import (
+    BUNDLED,
     FORMATS,
     bundled,
     bundled_text,
-    content_url,
-    download_headers,
-    gaps,
     parse,
-    task_request,
 )
 from vidhook.providers.reading import read
+from vidhook.providers.request import cancel_request, content_url, download_request, task_request
 from vidhook.task import Category, Source, Status
 
 KLING = """
@@ -42,7 +42,7 @@ def edited(old: str, new: str) -> str:
 
 
 class TestGoodFiles:
-    @pytest.mark.parametrize("name", ["alad", "infinityblue", "vibepeak", "vicsee"])
+    @pytest.mark.parametrize("name", BUNDLED)
     def test_every_bundled_file_is_valid_and_has_its_name(self, name: str) -> None:
         """People start their own provider file from one of these."""
         assert bundled()[name] == parse(bundled_text(name), name)
@@ -51,8 +51,8 @@ class TestGoodFiles:
     def test_a_short_file_is_enough(self) -> None:
         """A file needs the URL, the status and the result; everything else has a default."""
         kling = parse(KLING)
-        assert (kling.name, kling.base_url, kling.method) == ("kling", "https://api.kling.example", "GET")
-        assert (kling.auth_header, kling.auth_value) == ("Authorization", "Bearer {key}")
+        assert (kling.name, kling.base_url, kling.poll.method) == ("kling", "https://api.kling.example", "GET")
+        assert kling.auth.headers == {"Authorization": "Bearer {key}"}
         assert (kling.link_lives_seconds, kling.expected_seconds, kling.content_path) == (None, None, None)
 
     def test_own_words_and_codes_are_folded(self) -> None:
@@ -68,23 +68,45 @@ class TestGoodFiles:
         """join() fails on the empty object that checks a file, but it works on a real answer."""
         assert parse(edited('"data.url"', "\"join('', data.parts)\""))
 
-    def test_the_worked_example_of_the_docs_reads_its_answer(self) -> None:
+    def test_the_worked_example_of_the_docs_ships_and_reads_its_answer(self) -> None:
         """The example file of the documentation must do what the page says."""
         page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
-        worked = dedent(page.split("\nThe file:\n")[1].split("\n`succeed` needs")[0])
-        body = page.split("with the key in `x-api-key`:\n")[1].split("\nThe file:\n")[0]
+        worked = dedent(page.split("The file as it ships:\n")[1].split("\n`succeed` needs")[0]).strip()
+        assert bundled_text("kling").partition("\nname = ")[2] == f"{worked}\n".removeprefix("name = ")
+        body = page.split("/v1/videos/text2video/{id}`:\n")[1].split("\nWrite an answer")[0]
         snapshot = read(
             parse(worked, "kling"), status=200, headers={}, body=body.strip().encode(), now=1777288860
         ).snapshot
         assert snapshot is not None
         assert (snapshot.status, snapshot.created_at) == (Status.COMPLETED, 1777288506)
-        assert snapshot.sources == (
-            Source("result", "video", "https://cdn.kling.example/k1.mp4", 1777288860 + 2_592_000),
-        )
+        film = "https://v15-kling.klingai.com/bs2/k1/output.mp4"
+        assert snapshot.sources == (Source("result", "video", film, 1777288860 + 2_592_000),)
         said = next(line for line in page.splitlines() if "kling.toml: provider" in line)
         with pytest.raises(BadProviderFile) as caught:
             parse(worked.replace('"task_status"', '"task_status["'))
         assert said.strip() == f"kling.toml: {caught.value}"
+
+    @pytest.mark.parametrize("name", BUNDLED)
+    def test_a_file_that_ships_says_what_it_was_made_from_and_when(self, name: str) -> None:
+        """APIs change, and nobody has tried it with a live account."""
+        head = bundled_text(name).partition("\nname = ")[0].replace("\n# ", " ")
+        assert "https://" in head
+        assert re.search(r"\b2026-\d\d-\d\d\b", head)
+        assert re.search(r"(?i)not (verified live|tried)", head)
+
+    def test_the_page_lists_what_ships_and_what_each_can_do(self) -> None:
+        """Whoever chooses a provider reads the table, and not twenty files."""
+        page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
+        table = page.split("## The providers that ship\n\n")[1].split("\n\n")[0].splitlines()[2:]
+        cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+        listed = {name.strip("`"): (*can, params.replace("`", "")) for name, _, *can, params in cells}
+        assert listed == {
+            name: (
+                *("yes" if can else "" for can in (own.create, own.cancel, own.results, own.webhook)),
+                ", ".join(own.params),
+            )
+            for name, own in bundled().items()
+        }
 
 
 class TestMistakes:
@@ -98,6 +120,7 @@ class TestMistakes:
             ),
             (edited('"data.task_status"', '"a..b"'), '[answer].status: "a..b" is not valid JMESPath: Expecting: ['),
             (edited('"data.task_status"', '"a..b"'), "column 3"),
+            (edited('"data.task_status"', '"a[?b[::0]].c"'), "a slice has the step 0; leave it out, or write 1"),
             (
                 edited('"data.url"', '"nope(@)"'),
                 '[assets].result: "nope(@)" is not valid JMESPath: Unknown function: nope()',
@@ -121,7 +144,7 @@ class TestMistakes:
                 edited("base_url", "base_ulr"),
                 'provider "kling": base_ulr: there is no such key; did you mean "base_url"?',
             ),
-            (KLING + '[auth]\nkey = "x"', "[auth].key: there is no such key; the keys are header, value"),
+            (KLING + '[auth]\nkey = "x"', "[auth].key: there is no such key; the keys are type, header, value"),
             (edited('status = "data.task_status"', 'model = "m"'), "[answer].status: it is missing; add it"),
             (edited("result =", "original ="), "[assets].result: it is missing; add it"),
             (edited('name = "kling"', ""), "provider file: name: it is missing; add it"),
@@ -176,6 +199,17 @@ class TestMistakes:
                 KLING + '[status]\nqueued = "waiting"',
                 '[status].queued: "waiting" is not allowed; use one of pending, ',
             ),
+            (KLING + "[cancel]", "[cancel].path: it is missing; add it"),
+            (KLING + '[cancel]\npath = "/stop"', '[cancel].path: "/stop" does not say which task; put {task_id} where'),
+            (KLING + '[cancel]\npath = "/{task_id}"\nverb = "PUT"', "[cancel].verb: there is no such key"),
+            (
+                KLING + '[cancel]\npath = "/{task_id}"\nmethod = "GET"',
+                '[cancel].method: "GET" is not allowed; use one of POST, PUT, PATCH, DELETE',
+            ),
+            (
+                KLING + '[cancel]\npath = "/{task_id}"\n[cancel.body]\nkey = "{key}"',
+                "[cancel.body].key: {key} stands here; the key belongs under [auth] only",
+            ),
             (KLING + '[errors]\nE1 = "oops"', '[errors].E1: "oops" is not allowed; use one of content_policy, '),
             ("name = =", "provider file: this is not TOML: Invalid value (at line 1, column 8)"),
         ],
@@ -197,15 +231,15 @@ class TestRequests:
     def test_the_key_goes_where_the_file_says(self) -> None:
         """The default is a bearer token, and a file can name any other header."""
         own = parse(KLING + '[auth]\nheader = "x-api-key"\nvalue = "{key}"\n[headers]\nX-Version = "2026-01-01"')
-        asked = task_request(own, "t1", "s3cret")
+        asked = task_request(own, "t1", Key("s3cret"))
         assert (asked.method, asked.url, asked.body) == ("GET", "https://api.kling.example/v1/videos/t1", b"")
         assert asked.headers == {"accept": "application/json", "X-Version": "2026-01-01", "x-api-key": "s3cret"}
-        assert task_request(parse(KLING), "t1", "k").headers["Authorization"] == "Bearer k"
+        assert task_request(parse(KLING), "t1", Key("k")).headers["Authorization"] == "Bearer k"
 
     def test_without_a_key_there_is_no_auth_header(self) -> None:
         """A provider would read an empty header as a wrong key."""
         assert "Authorization" not in task_request(parse(KLING), "t1", None).headers
-        assert "Authorization" not in download_headers(parse(KLING), None)
+        assert "Authorization" not in download_request(parse(KLING), "https://api.kling.example/a", None).headers
 
     def test_a_task_may_be_asked_about_with_post(self) -> None:
         """Some APIs take the task's id in a JSON body."""
@@ -213,10 +247,34 @@ class TestRequests:
             'path = "/v1/videos/{task_id}"',
             'path = "/query"\nmethod = "POST"\nbody = {id = "{task_id}", kind = "video"}',
         )
-        asked = task_request(parse(text), 'a"b', "k")
+        asked = task_request(parse(text), 'a"b', Key("k"))
         assert (asked.method, asked.url) == ("POST", "https://api.kling.example/query")
         assert asked.headers["content-type"] == "application/json"
         assert json.loads(asked.body) == {"id": 'a"b', "kind": "video"}
+
+    def test_a_task_is_cancelled_as_the_file_says_with_the_same_headers(self) -> None:
+        """POST is the default; most APIs take nothing but the id."""
+        own = parse(KLING + '[headers]\nX-Version = "1"\n[cancel]\npath = "/v1/videos/{task_id}/cancel"')
+        asked = cancel_request(own, "a/b", Key("s3cret"))
+        assert asked is not None
+        assert (asked.method, asked.url) == ("POST", "https://api.kling.example/v1/videos/a%2Fb/cancel")
+        assert (asked.body, asked.headers) == (b"", task_request(own, "a/b", Key("s3cret")).headers)
+        own = parse(KLING + '[cancel]\nmethod = "DELETE"\npath = "/stop"\n[cancel.body]\nid = "{task_id}"')
+        asked = cancel_request(own, 'a"b', Key("s3cret"))
+        assert asked is not None
+        assert (asked.method, json.loads(asked.body)) == ("DELETE", {"id": 'a"b'})
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("alad", "infinityblue", "kling", "luma", "minimax", "novita", "openai", "pixverse", "siliconflow", "veo"),
+            *("vibepeak", "vicsee", "wavespeed", "zhipu", *FORMATS),
+        ],
+    )
+    def test_what_documents_no_way_to_cancel_says_none(self, name: str) -> None:
+        """A guess could do something else, such as delete a film."""
+        assert "[cancel]" not in bundled_text(name)
+        assert cancel_request(parse(KLING), "t1", Key("k")) is None
 
     @pytest.mark.parametrize("asking", ["", 'method = "POST"\nbody = {id = "{task_id}"}'], ids=["GET", "POST"])
     def test_a_download_accepts_any_type_and_carries_the_key(self, asking: str) -> None:
@@ -224,8 +282,12 @@ class TestRequests:
         text = edited('path = "/v1/videos/{task_id}"', f'path = "/v1/videos/{{task_id}}"\n{asking}')
         fixed = '[headers]\nX-Version = "2026-01-01"\nAccept = "application/json"\nContent-Type = "application/json"'
         own = parse(f'{text}[auth]\nheader = "x-api-key"\nvalue = "{{key}}"\n{fixed}')
-        assert download_headers(own, "s3cret") == {"accept": "*/*", "X-Version": "2026-01-01", "x-api-key": "s3cret"}
-        assert task_request(own, "t1", "s3cret").headers["Accept"] == "application/json"
+        assert download_request(own, "https://api.kling.example/a", Key("s3cret")).headers == {
+            "accept": "*/*",
+            "X-Version": "2026-01-01",
+            "x-api-key": "s3cret",
+        }
+        assert task_request(own, "t1", Key("s3cret")).headers["Accept"] == "application/json"
 
     @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.strip(".")))
     def test_a_task_id_is_one_segment_of_the_path(self, task_id: str) -> None:
@@ -272,7 +334,6 @@ class TestFormats:
         got = read(own, status=200, headers={}, body=json.dumps(answer).encode(), now=0).snapshot
         assert got is not None
         assert got.sources[0].url == "https://cdn.example/a.mp4"
-        assert gaps(own) == []
 
     def test_what_the_file_says_comes_before_its_format(self) -> None:
         """The format is only where to look next."""
@@ -280,7 +341,7 @@ class TestFormats:
             'name = "mine"\nbase_url = "https://a.example"\nformat = "openai-videos"\npath = "/x/{task_id}"\n'
             '[assets]\nresult = "best"\n[answer]\nstatus = "phase"\n[status]\nqueued = "processing"\n'
         )
-        assert own.path == "/x/{task_id}"
+        assert own.poll.path == "/x/{task_id}"
         answer = {
             "id": "t1",
             "phase": "done",
@@ -370,8 +431,8 @@ class TestPlaceholders:
         [
             (edited("{task_id}", "{task_id}?key={key}"), "path: {key} stands here; the key belongs under [auth] only"),
             (KLING + '[headers]\nX-Key = "{key}"', "[headers].X-Key: {key} stands here"),
-            (edited("{task_id}", "{task}"), "path: {task} means nothing here; use {task_id} or {task_id:path}"),
-            (KLING + '[headers]\nX = "{task_id}"', "[headers].X: {task_id} means nothing here; leave it out"),
+            (edited("{task_id}", "{task}"), "path: {task} means nothing here; use {task_id}, or"),
+            (KLING + '[headers]\nX = "{task_id}"', "[headers].X: {task_id} means nothing here; use {uuid}"),
             (POST.replace('"{task_id}"', '"{id}"'), "[body].id: {id} means nothing here"),
             (POST.replace('"{task_id}"', '"7"'), 'path: "/v1/query" does not say which task'),
             (POST.replace('method = "POST"\n', ""), 'body: it is only sent with a POST; add method = "POST"'),
@@ -442,8 +503,3 @@ class TestPlaceholders:
         for bad in ("models/../admin", "/models", "a//b", "a/."):
             with pytest.raises(BadInput):
                 task_request(veo, bad, None)
-
-    def test_a_file_without_an_id_or_an_error_place_gets_a_warning(self) -> None:
-        """Both work without, but worse, and nobody sees it."""
-        assert [gap.partition(" ")[0] for gap in gaps(parse(KLING))] == ["[answer].id", "[answer].error"]
-        assert gaps(bundled()["vicsee"]) == []

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vidhook.edges.ledger import Ledger
-from vidhook.providers.file import bundled_text
+from vidhook.providers.file import BUNDLED, bundled_text
 from vidhook.wiring import Edges
 from vidhook_cli.main import main
 from vidhook_cli.stack import Stack
@@ -17,6 +17,7 @@ from vidhook_cli.stack import Stack
 # click 8.1 mixes standard error into `stdout` unless told not to; later ones never do and have no such option.
 APART: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
 RUNNING = {"id": "video_1", "object": "video", "status": "in_progress", "progress": 40}
+ARN = "arn:aws:cloudformation:us-east-1:123456789012:stack/vidhook/1"
 DONE = RUNNING | {"status": "completed"}
 
 
@@ -164,7 +165,7 @@ def test_a_bad_exchange_is_reported_and_the_others_are_read() -> None:
     assert [json.loads(line)["outcome"] for line in result.stdout.splitlines()] == ["snapshot"]
     errors = result.stderr.splitlines()
     assert len(errors) == 4
-    assert 'line 1: provider: there is no "nobody"; use one of alad, infinityblue, vibepeak, vicsee' in errors[0]
+    assert f'line 1: provider: there is no "nobody"; use one of {", ".join(BUNDLED)}, or' in errors[0]
     assert "line 2: exchange: this is not JSON" in errors[1]
     assert "line 3: exchange: this is not an object" in errors[2]
     assert "line 4: status: 'x' is not an HTTP status" in errors[3]
@@ -196,13 +197,13 @@ def test_check_prints_ok_or_the_mistake(tmp_path: Path) -> None:
     good.write_text(bundled_text("alad"), "utf-8")
     bad.write_text(bundled_text("alad").replace("base_url", "base_ulr"), "utf-8")
     binary.write_bytes(b"\xff\xfe")
-    assert run("providers", "check", good).stdout == f"{good}: ok, alad\n"
+    assert run("providers", "check", good).exit_code == 0
     result = run("providers", "check", good, bad, binary)
     assert result.exit_code == 1
-    first, second, third = result.stdout.splitlines()
-    assert first.endswith("ok, alad")
-    assert second == f'{bad}: provider "alad": base_ulr: there is no such key; did you mean "base_url"?'
-    assert "it is not UTF-8" in third
+    first, second, third = map(json.loads, result.stdout.splitlines())
+    assert first == {"file": str(good), "provider": "alad", "ok": True, "error": None, "warnings": []}
+    assert second["error"] == 'provider "alad": base_ulr: there is no such key; did you mean "base_url"?'
+    assert "it is not UTF-8" in third["error"]
 
 
 class FakeLedger(Ledger):
@@ -229,8 +230,21 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> FakeLedger:
     """The ledger of the stack that the command acts on."""
     edges = Edges({})
     edges.ledger = fake = FakeLedger()
-    monkeypatch.setattr("vidhook_cli.stack.stack", lambda: Stack("vidhook", {}, edges))
+    for module in ("stack", "providers"):
+        monkeypatch.setattr(f"vidhook_cli.{module}.stack", lambda: Stack("vidhook", ARN, {}, edges))
     return fake
+
+
+@pytest.mark.parametrize(
+    "second", [None, {"status": 200, "body": {"file": {"download_url": "https://a.example/a.mp4"}}}]
+)
+def test_a_second_answer_that_would_be_asked_for_is_missed(second: dict[str, Any] | None) -> None:
+    """Without it the line says that there is no link, as if the task had failed."""
+    done = {"task_id": "t1", "status": "Success", "file_id": "7", "base_resp": {"status_code": 0}}
+    given = {"provider": "minimax", "status": 200, "body": done} | ({"second": second} if second else {})
+    result = run("read", "-", stdin=json.dumps(given))
+    assert ('give its answer as "second"' in result.stderr) is (second is None)
+    assert (json.loads(result.stdout)["status"], result.exit_code) == ("completed" if second else "failed", 0)
 
 
 def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, ledger: FakeLedger) -> None:
@@ -239,17 +253,44 @@ def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, ledger: Fa
     file = tmp_path / "own.toml"
     file.write_text(own, "utf-8")
     assert run("providers", "show", "alad").stdout == bundled_text("alad")
-    assert run("providers", "put", file).stdout == "alad is stored and is used instead of the bundled file\n"
+    assert json.loads(run("providers", "put", file).stdout)["source"] == "stored in the stack"
     assert run("providers", "show", "alad").stdout == own
-    listed = {line.split()[0]: line.split(maxsplit=2)[1:] for line in run("providers", "list").stdout.splitlines()}
-    assert listed["alad"] == ["https://relay.example", "stored in the stack"]
-    assert listed["vicsee"] == ["https://vicsee.com", "bundled"]
-    assert run("providers", "remove", "alad").stdout == "alad is removed; the bundled file is in use again\n"
+    listed = {row["provider"]: row for row in map(json.loads, run("providers", "list").stdout.splitlines())}
+    able = {"can": ["create", "poster"], "params": []}
+    assert listed["alad"] == able | {
+        "provider": "alad",
+        "base_url": "https://relay.example",
+        "source": "stored in the stack",
+    }
+    assert (listed["vicsee"]["base_url"], listed["vicsee"]["source"]) == ("https://vicsee.com", "bundled")
+    refused = run("providers", "remove", "alad")
+    assert (refused.exit_code, "give --yes" in refused.stderr) == (2, True)
+    assert json.loads(run("providers", "remove", "alad", "--yes").stdout) == {"provider": "alad", "bundled": True}
     assert run("providers", "show", "alad").stdout == bundled_text("alad")
     for command in ("remove", "show"):
         result = run("providers", command, "nobody")
         assert (result.exit_code, result.stdout) == (1, "")
         assert "`vidhook providers list` shows them" in result.stderr
+    assert 'did you mean "vicsee"?' in run("providers", "show", "vicse").stderr
+
+
+def test_the_list_says_what_each_provider_can_do(ledger: FakeLedger) -> None:
+    """Whoever chooses one wants to know whether tasks are created and cancelled, and what has to be submitted."""
+    listed = {row["provider"]: row for row in map(json.loads, run("providers", "list").stdout.splitlines())}
+    assert listed["fal"]["can"] == ["create", "cancel", "poster", "several results", "own webhooks"]
+    assert listed["fal"]["params"] == ["model"]
+    assert listed["generic"]["can"] == listed["generic"]["params"] == []
+
+
+def test_a_doubtful_file_is_put_with_the_warnings_of_check(tmp_path: Path, ledger: FakeLedger) -> None:
+    """The file can be used, and whoever puts it should know what is likely wrong in it."""
+    file = tmp_path / "own.toml"
+    file.write_text(bundled_text("alad") + '\n[status]\ndone = "failed"\n', "utf-8")
+    checked, put = run("providers", "check", file), run("providers", "put", file)
+    assert (checked.exit_code, put.exit_code, list(ledger.files)) == (0, 0, ["alad"])
+    warnings = json.loads(put.stdout)["warnings"]
+    assert warnings == json.loads(checked.stdout)["warnings"]
+    assert [warning.partition(" ")[0] for warning in warnings] == ['[status]."done"']
 
 
 def test_a_bad_file_is_never_put(tmp_path: Path, ledger: FakeLedger) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from vidhook.providers.file import bundled
 from vidhook.providers.reading import read
 from vidhook.providers.values import document
-from vidhook.redaction import with_key, without_key
+from vidhook.redaction import with_key, without_keys
 
 KEY = "sk/5f0c8a+D2==&<'\"x\\y%2Fz"
 # What a key may have in it; with a sign of an escape in it, it may be another key that is escaped.
@@ -57,7 +57,7 @@ def encoded(key: str, before: bytes, after: bytes, urlsafe: bool) -> str:
 def hidden(answer: Any, key: str = KEY) -> Any:
     """What is read of an answer."""
     body = json.dumps(answer).encode()
-    return without_key(document(body), body, key)
+    return without_keys(document(body), body, (key,))
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -67,6 +67,13 @@ def test_a_key_is_hidden_in_every_spelling(spelling: str, key: str) -> None:
     spelled = SPELLINGS[spelling](key)
     said = hidden({"error": {"message": f"no user {spelled}. Sorry"}, spelled: [spelled, 1, None]}, key)
     assert said == {"error": {"message": "no user [key]. Sorry"}, "[key]": ["[key]", 1, None]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_key_is_hidden_in_every_encoding_that_is_read(encoding: str) -> None:
+    """JSON may come in UTF-16, and then no byte of the key stands beside the next one."""
+    body = json.dumps({"error": f"bad key {KEY}"}).encode(encoding)
+    assert without_keys(document(body), body, (KEY,)) == {"error": "bad key [key]"}
 
 
 @pytest.mark.parametrize("spelling", ["plain", "json", "url", "html"])
@@ -126,7 +133,7 @@ def test_no_text_of_a_reading_has_the_key() -> None:
         }
     ).encode()
     for name, provider in bundled().items():
-        reading = read(provider, status=200, headers={}, body=body, now=0.0, key=KEY)
+        reading = read(provider, status=200, headers={}, body=body, now=0.0, secrets=(KEY,))
         assert "5f0c8a" not in repr(reading).casefold(), name
 
 
@@ -144,5 +151,5 @@ def test_a_large_answer_takes_no_time(part: str) -> None:
     """The function that polls pays for each second."""
     body = (part * (2**20 // len(part))).encode()
     began = time.process_time()
-    without_key({}, body, KEY)
+    without_keys({}, body, (KEY,))
     assert time.process_time() - began < 3

@@ -422,3 +422,202 @@ def test_no_text_takes_long_to_look_through(piece: str) -> None:
         return process_time() - began
 
     assert min(took(piece * (30_000 // len(piece))) for _ in range(3)) < 0.05
+
+
+# Names that nobody has listed
+
+
+def spelled(style: str, *words: str) -> str:
+    """The words as a name in snake_case, camelCase or PascalCase."""
+    if style == "snake":
+        return "_".join(words)
+    name = "".join(word.capitalize() for word in words)
+    return name if style == "pascal" else name[0].lower() + name[1:]
+
+
+styles = st.sampled_from(["snake", "camel", "pascal"])
+NAMELESS = "https://cdn.example/v/8f3a?sig=abc"
+INPUT = "https://in.example/in.mp4"
+
+
+@given(
+    style=styles,
+    first=st.sampled_from(["output", "result", "generated", "final", "edited", "rendered"]),
+    noun=st.sampled_from([("video",), ("video", "url"), ("movie", "url"), ("file",), ("url",), ("mp4",)]),
+    echoed=st.sampled_from(["video_url", "video", "source_video", "input_video_url"]),
+    holder=st.booleans(),
+)
+def test_a_name_of_results_in_any_spelling_has_the_film_and_not_an_input_beside_it(
+    style: str, first: str, noun: tuple[str, ...], echoed: str, holder: bool
+) -> None:
+    """Tasks that edit or extend a film echo the one that they were given."""
+    key = spelled(style, first, *noun)
+    held: object = {"url": NAMELESS} if holder else NAMELESS
+    text = 'name = "own"\nbase_url = "https://api.own.example"\nformat = "generic"\n'
+    found = completed({"id": "t1", "status": "succeeded", echoed: INPUT, key: held}, None, text)
+    assert found.status is Status.COMPLETED
+    assert found.sources[0].url == NAMELESS
+
+
+GENERIC = 'name = "own"\nbase_url = "https://api.own.example"\nformat = "generic"\n'
+nouns = st.sampled_from([("video",), ("video", "url"), ("clip", "url"), ("film",), ("mp4", "url")])
+
+
+@given(
+    style=styles,
+    made=st.sampled_from(
+        [
+            *("stylized", "upscaled", "animated", "dubbed", "translated", "enhanced", "processed", "new", "merged"),
+            *("colorized", "captioned", "lipsync", "hd", "final", "extended", "restored"),
+        ]
+    ),
+    noun=nouns,
+    bare=st.sampled_from(["video_url", "video", "url", "videoUrl", "videos"]),
+    holder=st.booleans(),
+)
+def test_what_was_made_wins_over_the_bare_name_beside_it(
+    style: str, made: str, noun: tuple[str, ...], bare: str, holder: bool
+) -> None:
+    """A task that changes a film repeats the one that it was given, and would be told at once with it."""
+    key = spelled(style, made, *noun)
+    held: object = {"url": NAMELESS} if holder else NAMELESS
+    given_: object = [INPUT] if bare == "videos" else INPUT
+    found = completed({"id": "t1", "status": "succeeded", bare: given_, key: held}, None, GENERIC)
+    assert (found.status, found.said, found.sources[0].url) == (Status.COMPLETED, True, NAMELESS)
+
+
+@given(
+    style=styles,
+    other=st.sampled_from(
+        [
+            *("source", "input", "original", "reference", "driving", "init", "first", "mask", "control", "user"),
+            *("uploaded", "preview", "thumbnail", "cover", "poster", "watermarked", "compressed", "motion", "pose"),
+            *("face", "low", "audio", "old", "failed", "provided"),
+        ]
+    ),
+    noun=nouns,
+    bare=st.sampled_from(["video_url", "url", "videoUrl"]),
+)
+def test_the_bare_name_wins_over_an_input_and_what_is_less_than_the_film(
+    style: str, other: str, noun: tuple[str, ...], bare: str
+) -> None:
+    """The qualifying word says that the other link is not the result."""
+    found = completed(
+        {"id": "t1", "status": "succeeded", spelled(style, other, *noun): INPUT, bare: NAMELESS}, None, GENERIC
+    )
+    assert (found.status, found.said, found.sources[0].url) == (Status.COMPLETED, True, NAMELESS)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "https://app.own.example/tasks/8",
+        "https://own.example/share/8f3a",
+        "https://own.example/view/8",
+        "https://www.own.example/watch/8f",
+    ],
+)
+@pytest.mark.parametrize("name", ["video_url", "mp4_url", "file_url", "download", "video_link", "clip_url"])
+def test_a_page_for_people_loses_to_the_file_beside_it(page: str, name: str) -> None:
+    """It would be told as the film, and no byte of it is one."""
+    for body in ({"result": {"url": page, name: NAMELESS}}, {"url": page, name: NAMELESS}):
+        found = completed({"id": "t1", "status": "succeeded", **body}, None, GENERIC)
+        assert (found.said, found.sources[0].url) == (True, NAMELESS), body
+    alone = completed({"id": "t1", "status": "succeeded", "result": {"url": page}}, None, GENERIC)
+    assert alone.sources[0].url == page
+
+
+@pytest.mark.parametrize("host", ["10.0.0.7", "192.168.1.5:9000", "172.17.0.2", "minio.internal", "storage"])
+def test_a_link_into_the_providers_own_network_alone_is_told_only_after_a_while(host: str) -> None:
+    """Nobody outside can fetch it, and a relay may still learn its public address."""
+    link = f"http://{host}/film.mp4"
+    found = completed({"id": "t1", "status": "succeeded", "video_url": link}, None, GENERIC)
+    assert (found.status, found.said, found.sources[0].url) == (Status.COMPLETED, False, link)
+    better = completed({"id": "t1", "status": "succeeded", "video_url": link, "public_url": NAMELESS}, None, GENERIC)
+    assert better.sources[0].url == NAMELESS
+
+
+@given(
+    style=styles,
+    words=st.sampled_from(
+        [
+            *(
+                ("source", "video"),
+                ("input", "video", "url"),
+                ("reference", "video"),
+                ("ref", "video"),
+                ("src", "video"),
+            ),
+            *(("driving", "video"), ("init", "video"), ("original", "video"), ("template", "video"), ("upload", "url")),
+            *(
+                ("first", "clip", "url"),
+                ("callback", "url"),
+                ("input", "urls"),
+                ("video", "reference"),
+                ("cover", "url"),
+            ),
+        ]
+    ),
+)
+def test_an_input_alone_is_never_the_film(style: str, words: tuple[str, ...]) -> None:
+    """A task that moderation ended has no film, but its inputs are still in the answer."""
+    text = 'name = "own"\nbase_url = "https://api.own.example"\nformat = "generic"\n'
+    found = completed({"id": "t1", "status": "succeeded", spelled(style, *words): INPUT}, None, text)
+    assert (found.status, found.sources) == (Status.FAILED, ())
+
+
+@pytest.mark.parametrize(
+    ("answer", "link"),
+    [
+        ({"video": {"hd_url": FILM}}, FILM),
+        ({"video": {"fifeUrl": NAMELESS}}, NAMELESS),
+        ({"video": {"play_addr": {"url_list": [FILM]}}}, FILM),
+        ({"videoInfo": {"videoUrl": NAMELESS}}, NAMELESS),
+        ({"media": {"url": NAMELESS}}, NAMELESS),
+        ({"copies": [{"clip": {"url": NAMELESS}}]}, NAMELESS),
+        ({"attachments": [{"type": "video", "url": NAMELESS}]}, NAMELESS),
+        ({"public_url": NAMELESS}, NAMELESS),
+        ({"details": {"no_watermark_video": FILM, "watermark_video": "https://cdn.example/w.mp4"}}, FILM),
+    ],
+)
+def test_a_film_under_a_name_that_nobody_listed_is_better_than_none(answer: dict[str, Any], link: str) -> None:
+    """It is paid for; as nobody listed the name, it is told only when nothing better has come for a while."""
+    text = 'name = "own"\nbase_url = "https://api.own.example"\nformat = "generic"\n'
+    found = completed({"id": "t1", **answer}, None, text)
+    assert (found.status, found.said, found.sources[0].url) == (Status.COMPLETED, False, link)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"response_url": NAMELESS, "status_url": NAMELESS, "cancel_url": NAMELESS},
+        {"author": {"avatar_url": NAMELESS, "url": NAMELESS}},
+        {"video_page_url": NAMELESS},
+        {"detail": {"url": NAMELESS}},
+        {"poster": {"url": "https://cdn.example/p.jpg"}, "audio_url": "https://cdn.example/a.mp3"},
+    ],
+)
+def test_a_link_that_nothing_calls_a_file_is_none(answer: dict[str, Any]) -> None:
+    """A page for people, or the address of the status, is not the film."""
+    text = 'name = "own"\nbase_url = "https://api.own.example"\nformat = "generic"\n'
+    assert completed({"id": "t1", **answer}, None, text).sources == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "link"),
+    [
+        ({"files": [{"name": "me.mp4", "url": INPUT}], "video_url": NAMELESS}, NAMELESS),
+        ({"generated_from_video_url": INPUT, "video_url": NAMELESS}, NAMELESS),
+        ({"generation_url": "https://app.example/v/t1", "video_url": FILM}, FILM),
+        ({"url": "https://app.example/v/t1", "video_url": NAMELESS}, NAMELESS),
+        ({"result_url": "https://api.own.example/v2/tasks/t1/result", "video_url": FILM}, FILM),
+        ({"output_viewer_url": "https://app.example/v/t1", "video_url": FILM}, FILM),
+        ({"generated": [NAMELESS]}, NAMELESS),
+        ({"response": {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": NAMELESS}}]}}}, NAMELESS),
+    ],
+)
+def test_an_input_or_a_page_beside_the_film_is_not_taken_for_it(answer: dict[str, Any], link: str) -> None:
+    """It would be told at once, and stored as the film."""
+    text = 'name = "own"\nbase_url = "https://api.own.example"\nformat = "generic"\n'
+    found = completed({"id": "t1", **answer}, None, text)
+    assert (found.status, found.said, found.sources[0].url) == (Status.COMPLETED, True, link)

@@ -122,7 +122,7 @@ def test_the_last_poll_falls_on_the_deadline(deadline: int, expected: float | No
 @settings(max_examples=3, deadline=None)
 @given(known=facts)
 def test_seven_days_take_few_enough_polls(known: Known) -> None:
-    """Each poll adds nine events to the history of an execution, which may have 25,000, and 4,700 for the rest."""
+    """Each poll is paid for, and adds nine events to the history of an execution, which goes on in another in time."""
     assert len(pauses(LONGEST_DEADLINE, known, jitter=0.0)) < MOST_POLLS
 
 

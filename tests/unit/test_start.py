@@ -21,8 +21,9 @@ SETTINGS = {
 HANDLERS = sorted(file.stem for file in (ROOT / "functions").glob("*.py"))
 # What is made before the first invocation.
 MADE = {
-    "poll_task": {"pacer", "ledger", "http", "secrets"},
-    "publish_event": {"ledger", "http", "secrets", "bucket", "bus", "machines", "notifier", "storage"},
+    "create_task": {"creator", "pacer", "ledger", "http", "keys", "secrets"},
+    "poll_task": {"pacer", "ledger", "http", "keys", "secrets"},
+    "publish_event": {"ledger", "http", "keys", "secrets", "bucket", "bus", "machines", "notifier", "storage"},
     "redeliver_event": {"ledger", "http", "secrets", "bus", "notifier"},
     "serve_api": {"ledger", "http", "secrets", "machines", "intake", "pacer", "runs"},
     "submit_task": {"ledger", "http", "machines", "intake", "pacer", "runs"},

@@ -15,10 +15,11 @@ from jsonata import Jsonata
 from samtranslator.yaml_helper import yaml_parse
 
 import publish_event
+from vidhook.create import growing_pause
 from vidhook.deliver import FIRST_SECONDS
 from vidhook.notify import PROGRESS_SECONDS
 from vidhook.parts import SLOWER
-from vidhook.poll import PROGRESS_POINTS
+from vidhook.poll import LONGEST_EXECUTION, PROGRESS_POINTS
 from vidhook.publish import GO_ON_SECONDS, MOST_UNREACHED
 from vidhook.schedule import Known, next_pause
 from vidhook.store import STORE_PAUSES, STORE_SECONDS
@@ -36,6 +37,7 @@ PATHS = sorted(MACHINES)
 # Tasks without a Catch that leads to publishing, and why they need none.
 EXCEPTIONS = {
     "Submit task": "there is no task yet: the caller's own execution fails with the reason",
+    "Go on in another": "this execution goes on itself: it polls after the pause, and learns whether there is an event",
     "Publish failure": "it is the last one: it is retried for a day, then the sweeper finds the watch",
     "Publish progress": "best effort: the next progress event, or the end, has the same news",
     "Start redelivery": "the event is published and the delivery is due in the ledger: the sweeper starts it",
@@ -46,6 +48,7 @@ HISTORY_LIMIT = 25_000
 # Entered, scheduled, started, succeeded, exited for a Lambda task; entered and exited for any other state.
 TASK_EVENTS, STATE_EVENTS = 5, 2
 ROUND_EVENTS = STATE_EVENTS + TASK_EVENTS + STATE_EVENTS  # Pause, Poll task, Settled?
+RETRY_EVENTS = 3  # failed, scheduled, started
 
 PROGRESS = PROGRESS_SECONDS + FIRST_SECONDS + 15  # a cold start and the writes
 ITEM_EVENTS = 2 + TASK_EVENTS + STATE_EVENTS  # one subscriber in the Map, whose start failed
@@ -143,10 +146,10 @@ def test_every_fault_leads_to_publishing(path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_task_that_must_happen_is_retried(path: str) -> None:
-    """Lambda throttles and restarts; only progress is not worth a retry."""
+    """Lambda throttles and restarts. Progress is not worth a retry, and a successor is started after the next poll."""
     for name, state in tasks(path).items():
         tried_again = [rule for rule in state.get("Retry", []) if rule["ErrorEquals"] == ["States.ALL"]]
-        assert bool(tried_again) is (name != "Publish progress"), name
+        assert bool(tried_again) is (name not in {"Publish progress", "Go on in another"}), name
         assert all(rule["JitterStrategy"] == "FULL" for rule in tried_again), name
 
 
@@ -157,21 +160,54 @@ def test_an_iteration_has_no_output() -> None:
     assert [state["Output"] for state in ends] == [{}, {}]
 
 
-def test_a_week_of_polls_fits_an_executions_history() -> None:
-    """This is the worst case: the longest deadline, the most polls, all progress, all retries, nobody reached."""
+def seconds_of_retries(number: int) -> float:
+    """How long so many retries of a poll take on average: with full jitter half of the longest."""
+    (rule,) = definition("statemachines/watch.asl.json")["States"]["Poll task"]["Retry"]
+    pauses = (rule["IntervalSeconds"] * rule["BackoffRate"] ** each for each in range(number))
+    return float(sum(min(pause, rule["MaxDelaySeconds"]) for pause in pauses)) / 2
+
+
+def most_events_of_polls(seconds: float, expected: float | None, retries: int) -> int:
+    """The events of all polls in a time, when each one is retried so often and a task has as many as it can have."""
     factor = TEMPLATE["Parameters"]["PauseFactor"]["MinValue"]
+    age, rounds = 0.0, 0
+    while age < seconds:
+        age += next_pause(Known(age, LONGEST_DEADLINE, expected=expected, factor=factor), 0.0).seconds
+        age += seconds_of_retries(retries)
+        rounds += 1
+    return rounds * (ROUND_EVENTS + retries * RETRY_EVENTS)
+
+
+@pytest.mark.slow
+def test_an_execution_goes_on_in_another_long_before_its_history_is_full() -> None:
+    """This is the worst case: the most polls, each retried as often as fills the history fastest, all progress, nobody
+    reached. A full history fails an execution, and its task would be told as failed although its provider works on it.
+    """
     for expected in (None, 1.0, 60.0, 3_600.0, 86_400.0):
-        age, rounds = 0, 0
-        while age < LONGEST_DEADLINE:
-            age += next_pause(Known(age, LONGEST_DEADLINE, expected=expected, factor=factor), 0.0).seconds
-            rounds += 1
+        polls = max(most_events_of_polls(LONGEST_EXECUTION, expected, retries) for retries in range(13))
         news = 2 * (100 // PROGRESS_POINTS) + 2  # a task may begin again after each step
         # An invocation goes on until what is left is less than a part takes, were it slower than the slowest so far.
         shortest = STORE_SECONDS / (1 + SLOWER)
         stores = (len(STORE_PAUSES) + 1) * (TASK_EVENTS + STATE_EVENTS + ROUND_EVENTS)  # publish, poll
         stores += math.ceil(GO_ON_SECONDS / shortest) * (TASK_EVENTS + STATE_EVENTS)
         redeliveries = MOST_UNREACHED * ITEM_EVENTS
-        assert rounds * ROUND_EVENTS + news * TASK_EVENTS + stores + redeliveries < HISTORY_LIMIT
+        assert polls < 14_000  # what docs/operating.md says
+        assert polls + news * TASK_EVENTS + stores + redeliveries < 0.9 * HISTORY_LIMIT
+    # Without it a week would not fit.
+    assert max(most_events_of_polls(LONGEST_DEADLINE, None, retries) for retries in range(13)) > HISTORY_LIMIT
+
+
+def test_a_week_of_requests_to_create_a_task_leaves_room_in_the_history() -> None:
+    """A creation goes on in no other execution. What is counted is as above: the fewest seconds, the most retries."""
+    most = 0
+    for retries in range(13):
+        age, rounds = 0.0, 0
+        while age < LONGEST_DEADLINE:
+            age += growing_pause(age) + seconds_of_retries(retries)
+            rounds += 1
+        most = max(most, rounds * (ROUND_EVENTS + retries * RETRY_EVENTS))
+    # Of a task that is created later than that, the first poll is the last one of this execution.
+    assert most + LONGEST_EXECUTION / LONGEST_DEADLINE * 14_000 < 0.9 * HISTORY_LIMIT
 
 
 def findings(machine: dict[str, Any]) -> list[str]:
@@ -217,13 +253,62 @@ def test_trouble_of_our_own_is_not_told_as_a_bad_submission() -> None:
     assert states["Submission refused"]["Error"] == "BadSubmission"
 
 
-@pytest.mark.parametrize(("given", "pause"), [({"watch": "tsk_a", "pause": 20}, 20), ({"watch": "tsk_a"}, 0)])
-def test_a_watch_that_is_started_without_a_pause_polls_at_once(given: dict[str, Any], pause: int) -> None:
-    """Whoever starts one by hand knows the task, and not the pause."""
-    choice = definition("statemachines/watch.asl.json")["States"]["Submitted already?"]["Choices"][0]
-    expression = Jsonata(choice["Assign"]["pause"].removeprefix("{%").removesuffix("%}"))
-    expression.assign("states", {"input": given})
-    assert expression.evaluate(None) == pause
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [
+        ({"watch": f"tsk_{'a' * 26}", "pause": 20}, True),
+        ({"watch": f"tsk_{'a' * 26}"}, True),
+        ({"provider": "alad", "task_id": "t1"}, False),
+        ({"watch": "t1"}, False),
+        ({"watch": 7, "provider": "alad"}, False),
+        ({"watch": {}}, False),
+        ({"watch": f"tsk_{'a' * 26}\n"}, False),
+        ({"watch": f"\ntsk_{'a' * 26}"}, False),
+        ({"watch": [f"tsk_{'a' * 26}"]}, False),
+        ([{"watch": f"tsk_{'a' * 26}", "create": True}], False),
+        ({}, False),
+        ("alad", False),
+    ],
+)
+def test_what_is_no_watch_is_checked_as_a_submission(given: Any, known: bool) -> None:
+    """Polling what cannot be a task would fail for hours, and wake an operator for a caller's mistake."""
+    of_a_creation, of_a_watch, _ = definition("statemachines/watch.asl.json")["States"]["Submitted already?"]["Choices"]
+
+    def holds(choice: dict[str, Any], given: Any) -> Any:
+        expression = Jsonata(choice["Condition"].removeprefix("{%").removesuffix("%}"))
+        expression.assign("states", {"input": given})
+        return expression.evaluate(None)
+
+    assert holds(of_a_watch, given) is known
+    assert holds(of_a_creation, given) is False
+    for create, created in ((True, known), (False, False)):
+        assert holds(of_a_creation, {**given, "create": create} if isinstance(given, dict) else given) is created
+
+
+@pytest.mark.parametrize(
+    ("given", "pause", "once"),
+    [
+        ({"watch": "tsk_a", "pause": 20, "once": True}, 20, True),
+        ({"watch": "tsk_a"}, 0, False),
+        ({"pause": "20", "once": "yes"}, 0, False),
+        ({"pause": -1, "once": 1}, 0, False),
+        ({"pause": 1.5, "once": []}, 1, False),
+        ({"pause": 1e12}, 604_800, False),
+        ({"pause": [3], "once": {}}, 0, False),
+    ],
+)
+def test_a_watch_that_is_started_by_hand_waits_for_whole_seconds_or_polls_at_once(
+    given: dict[str, Any], pause: int, once: bool
+) -> None:
+    """Whoever starts one knows the task, and not what else the input has; a Wait state fails for what is no number."""
+    assigned = definition("statemachines/watch.asl.json")["States"]["Submitted already?"]["Choices"][1]["Assign"]
+
+    def value(name: str) -> Any:
+        expression = Jsonata(assigned[name].removeprefix("{%").removesuffix("%}"))
+        expression.assign("states", {"input": given})
+        return expression.evaluate(None)
+
+    assert (value("pause"), value("once")) == (pause, once)
 
 
 def test_only_a_repeated_publishing_looks_for_the_video_first() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vidhook.errors import BadInput, BadSubmission
 from vidhook.schemas import check_texts
-from vidhook.submission import METADATA_BYTES, METADATA_LEVELS, check, schema
+from vidhook.submission import LEVELS, METADATA_BYTES, Checked, check, schema
 from vidhook.task import Submission
 
 GOOD: dict[str, Any] = {"provider": "alad", "task_id": "asyntask_1"}
@@ -43,20 +43,22 @@ def refusal(**fields: Any) -> BadSubmission:
 
 def test_a_provider_and_a_task_are_enough() -> None:
     """Every other field has a default."""
-    assert check(GOOD, 3_600) == (Submission("alad", "asyntask_1", deadline_seconds=3_600), None)
+    assert check(GOOD, 3_600) == Checked(Submission("alad", "asyntask_1", deadline_seconds=3_600))
 
 
 def test_every_field_is_taken_over() -> None:
     """The task token is returned apart, because it is a credential and no part of the watch."""
     fields: dict[str, Any] = {
+        "params": {"model": "fal-ai/veo3"},
         "metadata": {"order": "17"},
+        "reference": "order-17",
         "callback_url": "https://hooks.example/?t=1",
         "expected_seconds": 90.5,
         "deadline_seconds": 600,
         "progress": True,
     }
-    assert set(GOOD) | set(fields) | {"task_token"} == set(FIELDS)
-    assert check({**GOOD, **fields, "task_token": TOKEN}, 86_400) == (Submission(**GOOD, **fields), TOKEN)
+    assert set(GOOD) | set(fields) | {"task_token", "create", "idempotency_key"} == set(FIELDS)
+    assert check({**GOOD, **fields, "task_token": TOKEN}, 86_400) == Checked(Submission(**GOOD, **fields), TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -69,12 +71,20 @@ def test_every_field_is_taken_over() -> None:
         ({"task_id": 7}, "task_id"),
         ({"task_id": "a\nb"}, "task_id"),
         ({"task_id": "a\x85b"}, "task_id"),
+        ({"reference": ""}, "reference"),
+        ({"reference": "r" * 201}, "reference"),
+        ({"reference": " order-17"}, "reference"),
+        ({"reference": 17}, "reference"),
         ({"task_id": "a "}, "task_id"),
         ({"provider": "alad\u200b"}, "provider"),
         ({"task_id": "x" * 513}, "task_id"),
+        ({"params": {"model": 7}}, "params"),
+        ({"params": {"model": "a b"}}, "params"),
+        ({"params": {"": "a"}}, "params"),
+        ({"params": "model"}, "params"),
         ({"metadata": []}, "metadata"),
         ({"metadata": {"note": "x" * METADATA_BYTES}}, "metadata"),
-        ({"metadata": nested(METADATA_LEVELS + 1)}, "metadata"),
+        ({"metadata": nested(LEVELS + 1)}, "metadata"),
         ({"callback_url": ""}, "callback_url"),
         ({"callback_url": None}, "callback_url"),
         ({"expected_seconds": 0}, "expected_seconds"),
@@ -127,7 +137,7 @@ def test_a_character_that_nobody_sees_is_named(field: str, task_id: str, charact
 )
 def test_an_id_that_can_be_seen_is_accepted(task_id: str) -> None:
     """Providers choose their ids, and some have blanks or slashes in them."""
-    assert check({**GOOD, "task_id": task_id}, 60)[0].task_id == task_id
+    assert check({**GOOD, "task_id": task_id}, 60).submission.task_id == task_id
 
 
 @given(task_id=st.text(min_size=1, max_size=5) | st.text(st.sampled_from(INVISIBLE + CONTROLS + "ab"), min_size=1))
@@ -178,7 +188,7 @@ def test_what_is_too_deep_to_look_at_is_refused() -> None:
 def test_a_pair_of_halves_is_a_character() -> None:
     """JSON in ASCII writes a film as two escapes."""
     raw = json.loads('{"provider": "alad", "task_id": "\\ud83c\\udfac", "metadata": {"\\ud83c\\udfac": "\\u0000"}}')
-    assert check(raw, 60)[0].metadata == {"\U0001f3ac": "\0"}
+    assert check(raw, 60).submission.metadata == {"\U0001f3ac": "\0"}
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\x1b[2J", "\uffff", "\x7f", "a" * 100_000])
@@ -222,7 +232,7 @@ def test_a_misspelled_field_is_answered_with_the_nearest_one() -> None:
 def test_whatever_comes_in_is_accepted_or_refused(raw: Any) -> None:
     """Another error would be retried for hours and reach the dead-letter queue without a reason."""
     try:
-        submission, _ = check(raw, 86_400)
+        submission = check(raw, 86_400).submission
     except BadSubmission:
         return
     assert isinstance(submission.deadline_seconds, int)
@@ -233,7 +243,7 @@ def test_whatever_comes_in_is_accepted_or_refused(raw: Any) -> None:
 @given(deadline=st.integers(1, 604_800))
 def test_a_whole_number_written_with_a_point_is_a_whole_number(deadline: int) -> None:
     """Some languages have only one type of number."""
-    submission, _ = check({**GOOD, "deadline_seconds": float(deadline)}, 86_400)
+    submission = check({**GOOD, "deadline_seconds": float(deadline)}, 86_400).submission
     assert str(submission.deadline_seconds) == str(deadline)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vidhook.event import Event, same
 from vidhook.recipients import callback_subscriber, wants
-from vidhook.task import TERMINAL_TYPES, Submission, Subscriber, Watch
+from vidhook.task import SAMPLE, TERMINAL_TYPES, Submission, Subscriber, Watch
 
 types = st.sampled_from([*TERMINAL_TYPES, "video.progress", "image.progress", "endpoint.test"])
 
@@ -115,3 +115,13 @@ def test_one_callback_url_is_one_subscriber_for_all_its_tasks() -> None:
     watches = [Watch(Submission("alad", task), 5.0) for task in "12"]
     one, other = (callback_subscriber("https://hooks.example/", watch) for watch in watches)
     assert one.id == other.id
+
+
+def test_the_sample_is_told_only_to_who_names_it_and_to_its_own_callback_url() -> None:
+    """A check of the stack must not reach systems that wait for real videos."""
+    sample = event(provider=SAMPLE)
+    assert not wants(subscriber(), sample)
+    assert not wants(subscriber(providers=("s*", "alad")), sample)
+    assert wants(subscriber(providers=("alad", SAMPLE)), sample)
+    own = callback_subscriber("https://hooks.example/", Watch(Submission(SAMPLE, "1"), 5.0))
+    assert wants(own, sample)

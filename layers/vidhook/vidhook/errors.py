@@ -8,6 +8,7 @@ VidhookError
     BadSubscriber     ... a subscriber's URL, filter or secret
   Refused             a request cannot be taken: its form is wrong, or the current state does not allow it
   NotFound            it is not in the ledger (any more)
+    Erased            ... since somebody has erased the task
   LostRace            a conditional write found that another execution wrote first
   RequestFailed       an outbound request got no complete answer; try again later, `kind` says what broke
     DnsFailed ConnectFailed TimedOut TlsFailed ConnectionReset ProtocolBroken TooLarge
@@ -78,6 +79,14 @@ class NotFound(VidhookError):
     """It does not exist, or no longer."""
 
 
+class Erased(NotFound):
+    """The task of this id was erased at this instant, which the text gives too."""
+
+    def __init__(self, text: str, task: str, at: float) -> None:
+        super().__init__(text)
+        self.task, self.at = task, at
+
+
 class LostRace(VidhookError):
     """The condition of a write did not hold: another execution wrote first."""
 
@@ -87,7 +96,7 @@ class RequestFailed(VidhookError):
 
     The text is safe to show to the owner of the URL: it contains no query string and no address that a name resolved
     to. `detail` is for operators only. `status`, `address`, `tls_version` and `timings` (milliseconds) say how far it
-    got.
+    got, `sent` whether the server may have received anything of the request.
     """
 
     kind: ClassVar[str] = "protocol"
@@ -96,9 +105,16 @@ class RequestFailed(VidhookError):
         super().__init__(message)
         self.detail = detail
         self.status: int | None = None
+        self.sent = False
         self.address: str | None = None
         self.tls_version: str | None = None
         self.timings: dict[str, float] = {}
+
+
+class TokenFailed(RequestFailed):
+    """The server that makes tokens of a provider's key is down, so nothing was sent to the provider."""
+
+    kind = "token"
 
 
 class DnsFailed(RequestFailed):

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from vidhook.task import (
     TERMINAL_TYPES,
+    Category,
+    Film,
     NotStored,
     Snapshot,
     Source,
@@ -123,6 +125,7 @@ def _data(watch: Watch, snapshot: Snapshot, assets: list[dict[str, Any]], now: f
         "assets": assets,
         "error": error,
         "usage": snapshot.usage,
+        "reference": watch.submission.reference,
         "metadata": watch.submission.metadata,
         "watch": {
             "polls": watch.polls,
@@ -134,6 +137,7 @@ def _data(watch: Watch, snapshot: Snapshot, assets: list[dict[str, Any]], now: f
 
 def _asset(source: Source, file: StoredFile | None = None, reason: NotStored | None = None) -> dict[str, Any]:
     link = None if source.inline else source.url
+    film = file.film if file else Film()
     error = None
     if reason is not None and file is None:
         error = {"kind": reason.kind, "message": _cut(reason.message, SHORT_TEXT)}
@@ -147,6 +151,10 @@ def _asset(source: Source, file: StoredFile | None = None, reason: NotStored | N
         "content_type": file.content_type if file else None,
         "bytes": file.bytes if file else None,
         "sha256": file.sha256 if file else None,
+        "duration_ms": film.duration_ms,
+        "width": film.width,
+        "height": film.height,
+        "has_audio": film.has_audio,
         "source_url": link,
         "source_expires_at": iso(source.expires_at, exact=True),
         "store_error": error,
@@ -163,6 +171,25 @@ def failed(snapshot: Snapshot | None, error: TaskError | None) -> Snapshot:
     """Returns a failed snapshot for a task whose provider did not say so, with the values that were read last."""
     known = snapshot or Snapshot(Status.FAILED)
     return fitted(replace(known, status=Status.FAILED, sources=(), error=error, said=False))
+
+
+NOT_CREATED = TaskError(
+    Category.CANCELLED, "CANCELLED", "the task was cancelled by request before it was created", retryable=None
+)
+
+
+def ambiguous(watch: Watch, what: str | None = None) -> TaskError:
+    """Returns the error of a task that may have been created, and of which nobody knows the provider's id."""
+    known = watch.snapshot.error if watch.snapshot else None
+    came = what or (known.message if known else "vidhook broke off before it had an answer")
+    at = iso(watch.creation.sent_at) if watch.creation else None
+    provider = watch.submission.provider
+    message = (
+        f"{provider} may have created the task: the request was sent at {at}, and then: {came}. It is not sent again. "
+        f"Look for a task of that time at {provider} and submit its task_id; if there is none, create it with a new "
+        "idempotency_key"
+    )
+    return TaskError(Category.PROVIDER, "CREATE_AMBIGUOUS", message, retryable=None)
 
 
 def fitted(snapshot: Snapshot) -> Snapshot:

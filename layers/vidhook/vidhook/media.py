@@ -86,7 +86,7 @@ def media_type(head: bytes, declared: str | None, expected: str) -> str:
     name = (declared or "").partition(";")[0].strip().lower()
     if not head.strip(b"\0"):
         raise NotTheFile(f"the file begins with zeros only, and is not the {expected}")
-    kind = _known(head) or ("text" if _is_text(head) or _may_be_text(head) else name)
+    kind = known_type(head) or ("text" if _is_text(head) or _may_be_text(head) else name)
     if kind == "text":
         _check_playlist(head, name)
     elif kind in UNSAID:
@@ -113,7 +113,7 @@ def inline_file(url: str) -> tuple[str, bytes]:
     return kind, content
 
 
-def _known(head: bytes) -> str | None:
+def known_type(head: bytes) -> str | None:
     """Returns the media type that the bytes say, None if they say none."""
     plain = (kind for offset, magic, kind in SIGNATURES if head.startswith(magic, offset))
     others = (kind for pattern, kind in PATTERNS if re.match(pattern, head, re.DOTALL))

@@ -22,14 +22,54 @@ STYLE = (
 
 @functools.cache
 def document() -> dict[str, Any]:
-    """Returns the whole OpenAPI 3.1 document, with the version of vidhook and the schema of a submission filled in."""
-    loaded: dict[str, Any] = json.loads(files("vidhook").joinpath("openapi.json").read_text("utf-8"))
+    """Returns the whole OpenAPI 3.1 document: openapi.json with the version, the schemas and a webhook of each type."""
+    loaded: dict[str, Any] = json.loads(_text("openapi.json"))
     loaded["info"]["version"] = __version__
-    submission = submission_schema()
-    loaded["components"]["schemas"]["Submission"] = {
-        name: value for name, value in submission.items() if not name.startswith("$")
-    }
+    event = json.loads(_text("event.schema.json").replace("#/$defs/", "#/components/schemas/"))
+    known = loaded["components"]["schemas"]
+    submission = _inside(submission_schema())
+    known |= {"Submission": submission, "Params": submission["properties"]["params"]}
+    known |= {"Event": _inside(event), **event["$defs"]}
+    receive = loaded["webhooks"].pop("event")["post"]
+    for each in event["oneOf"]:
+        shape = known[each["$ref"].rpartition("/")[2]]
+        name = shape["title"]
+        about = {
+            "operationId": f"receive_{name.replace('.', '_')}",
+            "summary": f"Receive {name}, as a subscriber",
+            "description": f"{shape['description']} {receive['description']}",
+            "requestBody": {"required": True, "content": {"application/json": {"schema": each}}},
+        }
+        loaded["webhooks"][name] = {"post": {**receive, **about}}
     return loaded
+
+
+def published() -> dict[str, dict[str, Any]]:
+    """Returns the JSON Schemas that are published, by name: `submission`, `event`, and one of each type of event."""
+    event: dict[str, Any] = json.loads(_text("event.schema.json"))
+    shapes = event["$defs"]
+    types = {
+        shape["title"]: {
+            "$schema": event["$schema"],
+            "$id": event["$id"].replace("event", shape["title"]),
+            "title": shape["title"],
+            "description": shape["description"],
+            "$ref": f"#/$defs/{name}",
+            "$defs": shapes,
+        }
+        for name, shape in shapes.items()
+        if "title" in shape
+    }
+    return {"submission": submission_schema(), "event": event, **types}
+
+
+def _text(name: str) -> str:
+    return files("vidhook").joinpath(name).read_text("utf-8")
+
+
+def _inside(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a schema as it stands inside of the document, without what only a document of its own has."""
+    return {name: value for name, value in schema.items() if not name.startswith("$")}
 
 
 def checked(name: str, raw: Any) -> dict[str, Any]:
@@ -79,7 +119,7 @@ def page() -> str:
         parts.append(f"<h2>{escape(tag['name'])}</h2>")
         parts += [
             _operation(method, path, operation)
-            for path, operations in whole["paths"].items()
+            for path, operations in {**whole["paths"], **whole["webhooks"]}.items()
             for method, operation in operations.items()
             if tag["name"] in operation["tags"]
         ]
@@ -115,6 +155,8 @@ def _shape(shape: Mapping[str, Any]) -> str:
         rows.append(
             f"<li><code>{escape(name)}</code> {_link(inner)}{needed} {escape(inner.get('description', ''))}</li>"
         )
+    if "oneOf" in shape:
+        about += f" One of {', '.join(map(_link, shape['oneOf']))}."
     values = ", ".join(f"<code>{escape(str(value))}</code>" for value in shape.get("enum", ()))
     return f"<p>{about} {values}</p><ul>{''.join(rows)}</ul>"
 
@@ -128,7 +170,7 @@ def _link(schema: Mapping[str, Any]) -> str:
         return " or ".join(map(_link, schema["anyOf"]))
     if "items" in schema:
         return f"array of {_link(schema['items'])}"
-    kinds = schema.get("type", "")
+    kinds = schema.get("type") or schema.get("title", "")
     return " or ".join([kinds] if isinstance(kinds, str) else kinds)
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from vidhook.errors import BrokenDownload, OutOfTime, RequestFailed, SourceChanged, TimedOut
 from vidhook.fetch import PIECE, Ahead, Identity, Origin, Reader
-from vidhook.task import Upload
+from vidhook.film import FilmReader
+from vidhook.task import Film, Upload
 
 if TYPE_CHECKING:
     from vidhook.edges.bucket import Bucket
@@ -51,10 +52,10 @@ class Parts:
         self._slowest = 0.0
         self._failure: BaseException | None = None
         self._fatal = False
-        self._hash = None if self.stored else InOrder()
+        self._whole = None if self.stored else InOrder()
 
-    def store(self, begun: Ahead | None = None) -> str | None:
-        """Stores the missing parts. Returns the SHA-256 of the whole, None if only S3 knows all of the bytes.
+    def store(self, begun: Ahead | None = None) -> tuple[str, Film] | None:
+        """Stores the missing parts. Returns the SHA-256 and the film of the whole; None if only S3 knows all bytes.
 
         `begun` brings the first part. Raises OutOfTime if the time was spent, and at least one part is new;
         TimedOut if none is. Else, when no connection works any more, what the last one raised. What S3 raises, at once.
@@ -65,7 +66,7 @@ class Parts:
             for _ in range(workers - 1):
                 pool.submit(self._work)
         if len(self.stored) == self._count:
-            return self._hash.hexdigest() if self._hash else None
+            return (self._whole.hexdigest(), self._whole.film) if self._whole else None
         if self._failure is not None and (self._fatal or not self._late()):
             raise self._failure
         have = sum(self._size(number) for number in self.stored)
@@ -99,8 +100,8 @@ class Parts:
                 self._new += 1
                 self._under_way -= 1
                 self._slowest = max(self._slowest, monotonic() - began)
-                if self._hash:
-                    self._hash.end(number)
+                if self._whole:
+                    self._whole.end(number)
                 self._changed.notify_all()
             number = begun = None
 
@@ -108,7 +109,7 @@ class Parts:
         """Returns the next part to bring, or None when there is none, or no time. Waits while too much is kept."""
         with self._changed:
             while not self._fatal and not self._late():
-                if self._missing and (self._hash is None or self._missing[0] < self._hash.front + WINDOW):
+                if self._missing and (self._whole is None or self._missing[0] < self._whole.front + WINDOW):
                     self._under_way += 1
                     return heappop(self._missing)
                 if not self._missing and not self._under_way:
@@ -131,32 +132,32 @@ class Parts:
             return self._pass(reader, number, size)
 
     def _pass(self, reader: Reader | Ahead, number: int, size: int) -> str:
-        body = _Passing(reader, size, number, self._hash)
+        body = _Passing(reader, size, number, self._whole)
         return self._bucket.put_part(self.key, self._upload.id, number, body, size)
 
 
 class _Passing:
-    """The next `size` bytes of a reader, on their way to S3 and into the hash."""
+    """The next `size` bytes of a reader, on their way to S3 and into what is known of the whole."""
 
     def __init__(self, reader: Reader | Ahead, size: int, number: int, into: "InOrder | None") -> None:
-        self._reader, self._left, self._number, self._hash = reader, size, number, into
+        self._reader, self._left, self._number, self._whole = reader, size, number, into
         self._at = 0
 
     def read(self, size: int) -> bytes:
         """Returns the next piece, whatever `size` is: urllib3 asks for 16 KiB and sends what it is given."""
         piece = self._reader.read(min(self._left, PIECE))
         self._left -= len(piece)
-        if self._hash:
-            self._hash.add(self._number, self._at, piece)
+        if self._whole:
+            self._whole.add(self._number, self._at, piece)
         self._at += len(piece)
         return piece
 
 
 class InOrder:
-    """The SHA-256 of parts that come at the same time: `front` is the part that is hashed, later ones are kept."""
+    """Reads parts that come at the same time in their order: `front` is the part that is read, later ones are kept."""
 
     def __init__(self) -> None:
-        self._sha256, self._lock = hashlib.sha256(), Lock()
+        self._sha256, self._film, self._lock = hashlib.sha256(), FilmReader(), Lock()
         self.front = 1
         self._ended: set[int] = set()
         self._added: dict[int, int] = {}
@@ -169,7 +170,7 @@ class InOrder:
             new = piece[max(0, added - at) :]
             self._added[number] = added + len(new)
             if number == self.front:
-                self._sha256.update(new)
+                self._read(new)
             else:
                 self._kept.setdefault(number, []).append(new)
 
@@ -180,7 +181,15 @@ class InOrder:
             while self.front in self._ended:
                 self.front += 1
                 for piece in self._kept.pop(self.front, []):
-                    self._sha256.update(piece)
+                    self._read(piece)
+
+    def _read(self, piece: bytes) -> None:
+        self._sha256.update(piece)
+        self._film.feed(piece)
 
     def hexdigest(self) -> str:
         return self._sha256.hexdigest()
+
+    @property
+    def film(self) -> Film:
+        return self._film.film

@@ -3,21 +3,30 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vidhook.ask import ask
+from vidhook.ask import ask, ask_to_cancel, word_of
 from vidhook.event import failed
 from vidhook.schedule import CONFIRM_SECONDS
-from vidhook.task import Category, Poll, Snapshot, Status, TaskError, Watch
+from vidhook.task import ACCEPTED, Category, Poll, Snapshot, Status, TaskError, Watch
 
 if TYPE_CHECKING:
     from vidhook.edges.http import Http
     from vidhook.edges.ledger import Ledger
-    from vidhook.edges.secrets import Secrets
+    from vidhook.keys import Keys
     from vidhook.pacing import Pacer
     from vidhook.providers.reading import Reading
     from vidhook.times import Clock
 
 PROGRESS_SECONDS = 15.0
 PROGRESS_POINTS = 10
+# An execution fails when it has 25,000 events in its history. At this age it has 14,000 at most, with all its retries,
+# and all but very long tasks have ended.
+LONGEST_EXECUTION = 2 * 86_400.0
+GONE = TaskError(
+    Category.CANCELLED,
+    "CANCELLED",
+    "the provider accepted the request to cancel the task, and does not know it any more",
+    retryable=None,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,8 @@ class Polled:
     """The result of one poll. `pause`: whole seconds, 0 when settled. `progress`: subscribers should be notified of it.
 
     `reading` is None when no answer came; `broken` says why. `settled_now`: this poll settled the watch.
-    `budget_spent`: how much of the key's budget of polls is used, in percent.
+    `budget_spent`: how much of the key's budget of polls is used, in percent. `successor`: the name of the execution
+    that goes on instead of this one, which is too old.
     """
 
     watch: Watch
@@ -36,20 +46,23 @@ class Polled:
     broken: str | None = None
     settled_now: bool = False
     budget_spent: float | None = None
+    successor: str | None = None
 
     @property
     def answer(self) -> str | None:
         """What came of the question, as in the watch's history; None when the provider was not asked."""
-        return None if self.reading is None and self.broken is None else _answer(self.reading, self.broken)
+        return None if self.reading is None and self.broken is None else word_of(self.reading, self.broken)
 
 
-def poll(
+def poll(  # noqa: PLR0913 - each is given by its name
     watch_id: str,
     *,
     execution: str | None = None,
+    started_at: float | None = None,
+    once: bool = False,
     ledger: "Ledger",
     http: "Http",
-    secrets: "Secrets",
+    keys: "Keys",
     clock: "Clock",
     pacer: "Pacer",
 ) -> Polled:
@@ -57,13 +70,14 @@ def poll(
 
     Only three things settle a watch: an end that the provider says, an end that its answers have suggested for ten
     minutes, and the deadline. A provider that is down, slow or unreadable only causes a pause. When the watch is
-    settled but its video could not be stored yet, this asks for a fresh link. Raises NotFound when there is no such
-    watch.
+    settled but its video could not be stored yet, this asks for a fresh link. If the task is to be cancelled and has
+    not ended, the provider is asked to. `execution` polls, since `started_at`; `once`: this is its only poll.
+    Raises NotFound when there is no such watch.
     """
     watch = ledger.watch(watch_id)
     if watch.event_id is not None or (watch.settled and not watch.store_failures):
         return Polled(watch, settled=True)
-    reading, broken = ask(watch, ledger=ledger, http=http, secrets=secrets, clock=clock)
+    watch, reading, broken = _ask(watch, ledger=ledger, http=http, keys=keys, clock=clock)
     if watch.settled:
         pacer.count_poll(watch, clock.now())
         return Polled(_with_fresh_link(watch, reading, ledger), True, reading=reading, broken=broken)
@@ -76,6 +90,10 @@ def poll(
             pacer.learn(settled, snapshot, at)
         return Polled(settled, True, reading=reading, broken=broken, settled_now=True)
     snapshot = _open_snapshot(watch, reading)
+    if once:
+        pacer.count_poll(watch, at)
+        watch = ledger.note_poll(watch, _entry(at, reading, broken), snapshot, settled=False, second_execution=True)
+        return Polled(watch, watch.settled, reading=reading, broken=broken)
     hints = pacer.hints(watch, snapshot, at) if snapshot else {}
     pause = pacer.pause(watch, reading, at, hints)
     entry = replace(_entry(at, reading, broken), pause=pause.seconds, why=pause.why, hints=hints)
@@ -86,7 +104,33 @@ def poll(
     watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress, second_execution=second)
     # Another execution may have settled it meanwhile.
     progress = progress and not watch.settled
-    return Polled(watch, watch.settled, pause.seconds, progress, reading, broken, budget_spent=pause.spent)
+    old = started_at is not None and at - started_at >= LONGEST_EXECUTION
+    successor = f"{watch.id}-{int(at)}" if old and not (watch.settled or progress) else None
+    if successor is not None:
+        ledger.note_execution(watch, successor, at + pause.seconds)
+    return Polled(
+        watch, watch.settled, pause.seconds, progress, reading, broken, budget_spent=pause.spent, successor=successor
+    )
+
+
+def _ask(
+    watch: Watch, *, ledger: "Ledger", http: "Http", keys: "Keys", clock: "Clock"
+) -> "tuple[Watch, Reading | None, str | None]":
+    """Asks about a task, keeps the answer, and asks to cancel it if that is wished and the task has not ended.
+
+    Returns the watch with what came of that, and the reading or the class of the failure.
+    """
+    asked = ask(watch, ledger=ledger, http=http, keys=keys, clock=clock)
+    if watch.cancel is not None and watch.cancel.pending and not (watch.settled or asked.ended):
+        answer, said = ask_to_cancel(watch, ledger=ledger, http=http, keys=keys, clock=clock)
+        known = replace(watch.cancel, answer=answer, answered_at=clock.now(), message=said)
+        ledger.note_cancel_answer(watch, known)
+        watch = replace(watch, cancel=known)
+        if asked.reading is not None and answer == ACCEPTED:  # most cancel at once
+            asked = ask(watch, ledger=ledger, http=http, keys=keys, clock=clock)
+    if asked.answer is not None:
+        ledger.put_answer(watch.id, asked.answer)
+    return watch, asked.reading, asked.broken
 
 
 def _with_fresh_link(watch: Watch, reading: "Reading | None", ledger: "Ledger") -> Watch:
@@ -130,8 +174,9 @@ def _settling_snapshot(watch: Watch, reading: "Reading | None", broken: str | No
         if snapshot is not None and snapshot.status.final and snapshot.said:
             return snapshot
         if reading.inferred and watch.doubted_at is not None:
-            confirmed = over or watch.age(at) - watch.doubted_at >= CONFIRM_SECONDS
-            return _concluded(snapshot, latest, reading.error) if confirmed else None
+            as_asked = _is_gone_as_asked(watch, reading)
+            confirmed = over or as_asked or watch.age(at) - watch.doubted_at >= CONFIRM_SECONDS
+            return _concluded(snapshot, latest, reading.error, as_asked=as_asked) if confirmed else None
     if not over:
         return None
     if latest is not None and latest.sources:
@@ -158,14 +203,22 @@ def _open_snapshot(watch: Watch, reading: "Reading | None") -> Snapshot | None:
     )
 
 
-def _concluded(snapshot: Snapshot | None, latest: Snapshot | None, error: TaskError | None) -> Snapshot:
+def _concluded(
+    snapshot: Snapshot | None, latest: Snapshot | None, error: TaskError | None, *, as_asked: bool
+) -> Snapshot:
     """Returns the end that the answers have suggested long enough. A link that was seen outlives its task."""
     if snapshot is not None and snapshot.status is Status.COMPLETED:
         return snapshot
     gone = error is not None and error.category in (Category.NOT_FOUND, Category.NO_RESULT, Category.EXPIRED)
     if gone and latest is not None and latest.sources:
         return _completed(latest)
-    return failed(snapshot or latest, error)
+    return failed(snapshot or latest, GONE if as_asked else error)
+
+
+def _is_gone_as_asked(watch: Watch, reading: "Reading") -> bool:
+    """Whether the provider no longer knows a task that it has agreed to cancel: some delete it."""
+    agreed = watch.cancel is not None and watch.cancel.answer == ACCEPTED
+    return agreed and reading.error is not None and reading.error.category in (Category.NOT_FOUND, Category.EXPIRED)
 
 
 def _completed(latest: Snapshot) -> Snapshot:
@@ -182,15 +235,4 @@ def _deadline_error(watch: Watch, latest: Snapshot | None, reading: "Reading | N
 
 def _entry(at: float, reading: "Reading | None", broken: str | None) -> Poll:
     snapshot = reading.snapshot if reading else None
-    return Poll(at, _answer(reading, broken), progress=snapshot.progress if snapshot else None)
-
-
-def _answer(reading: "Reading | None", broken: str | None) -> str:
-    """The task's status, or the class of what went wrong."""
-    if reading is None:
-        return broken or "broken"
-    if reading.inferred:
-        return "unconfirmed"
-    if reading.snapshot is None:
-        return "key_refused" if reading.key_refused else reading.outcome
-    return str(reading.snapshot.status)
+    return Poll(at, word_of(reading, broken), progress=snapshot.progress if snapshot else None)

@@ -4,10 +4,10 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from vidhook.errors import BadInput, Conflict, NotFound, Refused
+from vidhook.errors import BadInput, Conflict, Erased, NotFound, Refused
 
 # The largest submission is smaller.
-BODY_BYTES = 65_536
+BODY_BYTES = 131_072
 
 
 def problem(error: Exception) -> dict[str, Any]:
@@ -24,6 +24,8 @@ def problem(error: Exception) -> dict[str, Any]:
             status = HTTPStatus.UNPROCESSABLE_ENTITY
             if isinstance(error, Conflict):
                 status, members["differences"] = HTTPStatus.CONFLICT, error.differences
+        case Erased():
+            status, members = HTTPStatus.GONE, {"detail": str(error), "hint": "nothing of it can be had again"}
         case NotFound():
             status, members = HTTPStatus.NOT_FOUND, {"detail": str(error)}
         case _:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from vidhook.errors import NotFound
-from vidhook.event import Event, failed, progress_event, terminal_event
+from vidhook.event import Event, ambiguous, failed, progress_event, terminal_event
 from vidhook.notify import Notified, notify
 from vidhook.store import SLOW_TRIES, STORE_PAUSES, STORE_SECONDS
 from vidhook.task import (
@@ -14,9 +14,9 @@ from vidhook.task import (
     DeliveryState,
     NotStored,
     Snapshot,
+    Submission,
     TaskError,
     Watch,
-    watch_id,
 )
 from vidhook.tokens import answer_tokens
 
@@ -89,7 +89,7 @@ def publish(  # noqa: PLR0913 - each is given by its name
         files = stored.files if stored else {}
         reasons = stored.not_stored if stored else {source.role: NOT_TRIED for source in snapshot.sources}
         ending = terminal_event(watch, snapshot, files, notifier.clock.now(), reasons)
-        event = ledger.put_event(ending, watch.retries)
+        event = ledger.put_event(ending, watch.retries, watch.creation if watch.uncreated else None)
         # Read after the event is written: a callback_url that is added meanwhile is seen here, or sees the event.
         watch = ledger.watch(watch_id)
     notified, forbidden = _tell(event, watch, machines, notifier)
@@ -178,7 +178,7 @@ def ended_from_outside(detail: Mapping[str, Any], *, ledger: "Ledger") -> tuple[
     if not isinstance(given, dict):
         return None
     try:
-        watch = ledger.watch(given.get("watch") or watch_id(str(given.get("provider")), str(given.get("task_id"))))
+        watch = ledger.watch(given.get("watch") or _submitted_id(given))
     except NotFound:
         return None
     if watch.execution != detail["executionArn"].rpartition(":")[2]:
@@ -188,9 +188,26 @@ def ended_from_outside(detail: Mapping[str, Any], *, ledger: "Ledger") -> tuple[
     return watch.id, watch_failed(f"its execution ended as {detail['status']}")
 
 
+def _submitted_id(given: Mapping[str, Any]) -> str:
+    """Returns the id of the task of a submission that nobody has checked."""
+
+    def text(name: str) -> str | None:
+        return str(given[name]) if given.get(name) is not None else None
+
+    return Submission(
+        text("provider") or "",
+        text("task_id"),
+        reference=text("reference"),
+        idempotency_key=text("idempotency_key"),
+        creates="create" in given,
+    ).id
+
+
 def _final_snapshot(watch: Watch, problem: TaskError | None) -> Snapshot:
     if watch.snapshot is not None and watch.snapshot.status.final:
         return watch.snapshot
+    if watch.uncreated and watch.creation is not None and watch.creation.sent_at is not None:
+        return failed(None, ambiguous(watch, problem.message if problem else None))
     return failed(watch.snapshot, problem or watch_failed("it was published before it was settled"))
 
 

@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from vidhook.event import same
-from vidhook.task import Subscriber, Watch, derived_id
+from vidhook.task import SAMPLE, Subscriber, Watch, callback_id
 
 if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
@@ -25,19 +25,25 @@ def wants(subscriber: Subscriber, event: "Event") -> bool:
     """Returns whether an event passes the subscriber's filter: its type, its provider and its task's metadata."""
     return (
         any(fnmatchcase(event.type, pattern) for pattern in subscriber.events)
-        and any(fnmatchcase(event.provider, pattern) for pattern in subscriber.providers)
+        and any(_names(pattern, event.provider) for pattern in subscriber.providers)
         and all(
             name in event.metadata and same(event.metadata[name], value) for name, value in subscriber.metadata.items()
         )
     )
 
 
+def _names(pattern: str, provider: str) -> bool:
+    """Whether a subscriber's pattern means a provider: the sample only by its own name, as it makes no real videos."""
+    return pattern == provider if provider == SAMPLE else fnmatchcase(provider, pattern)
+
+
 def callback_subscriber(url: str, watch: Watch) -> Subscriber:
     """Returns a task's callback_url as a subscriber. It gets progress if the task has it."""
     progress = ("*.progress",) if watch.submission.progress else ()
     return Subscriber(
-        derived_id("cb", url),
+        callback_id(url),
         url,
         events=("*.completed", "*.failed", *progress),
+        providers=("*", SAMPLE),
         created_at=watch.submitted_at,
     )

@@ -1,7 +1,9 @@
 """Hides our key in an answer: some providers repeat it, in their errors or in links, and events go to subscribers."""
 
 import base64
+import json
 import re
+from collections.abc import Iterable
 from html import unescape
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -20,16 +22,23 @@ TIMES = 3  # one way to escape within another, such as HTML in JSON
 T = TypeVar("T")
 
 
-def without_key(answer: T, body: bytes, key: str | None) -> T:
+def without_keys(answer: T, body: bytes, secrets: Iterable[str]) -> T:
     """Returns the answer, which is what the body holds, with `[key]` in place of our key in all its texts and names.
 
-    The key may be spelled plainly, with the escapes of JSON, of URLs or of HTML, or in base64.
+    `secrets` are the key and what is made of it. Each may be spelled plainly, with the escapes of JSON, of URLs or of
+    HTML, or in base64.
     """
-    if key is None or len(key) < SHORTEST:
+    for secret in secrets:
+        answer = _without(answer, body, secret)
+    return answer
+
+
+def _without(answer: T, body: bytes, key: str) -> T:
+    if len(key) < SHORTEST:
         return answer
     spellings = _spellings(key)
     # Nearly no answer holds the key, and to walk through a large one takes long.
-    text = body.decode("utf-8", "replace")
+    text = body.decode(json.detect_encoding(body[:4]), "replace")  # as the answer was read
     plain = _unescaped(text)
     if key not in text and not any(spelling in plain for spelling in spellings):
         return answer

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from vidhook.deliver import HUNG_GAP
 from vidhook.errors import NotFound
+from vidhook.recipients import callback_subscriber
 from vidhook.runs import hold, turn
-from vidhook.task import Attempt, Delivery, DeliveryState, Subscriber
+from vidhook.task import Attempt, Delivery, DeliveryState, Subscriber, callback_id
 
 if TYPE_CHECKING:
     from vidhook.deliver import Notifier
@@ -48,7 +49,7 @@ def redeliver(
         return Redelivered(True)
     if delivery.state is not DeliveryState.DUE or delivery.run != run:
         return Redelivered(True, state=delivery.state)
-    found = _event_and_subscriber(delivery, ledger)
+    found = _event_and_subscriber(delivery, ledger, now)
     if found is None:
         # Otherwise it would stay due, and every sweep would start it again.
         ledger.change_delivery(replace(delivery, state=DeliveryState.CANCELLED, next_at=None))
@@ -78,13 +79,25 @@ def _until_next_turn(subscriber: Subscriber, waiting: float, now: float) -> int:
     return pause
 
 
-def _event_and_subscriber(delivery: Delivery, ledger: "Ledger") -> "tuple[Event, Subscriber] | None":
+def _event_and_subscriber(delivery: Delivery, ledger: "Ledger", now: float) -> "tuple[Event, Subscriber] | None":
     """Returns the event and the subscriber; None if the subscriber was removed or the event is no longer stored.
 
     The ledger has terminal events only, since progress is never sent again.
     """
     try:
         event = ledger.event(delivery.watch_id, delivery.event_id)
-        return event, ledger.subscriber(delivery.subscriber_id)
+        return event, _subscriber(delivery, ledger, now)
     except NotFound:
         return None
+
+
+def _subscriber(delivery: Delivery, ledger: "Ledger", now: float) -> Subscriber:
+    """Returns the subscriber of a delivery; a callback_url goes with another task that was erased, and comes back."""
+    try:
+        return ledger.subscriber(delivery.subscriber_id)
+    except NotFound:
+        watch = ledger.watch(delivery.watch_id)
+        for url in watch.callback_urls:
+            if callback_id(url) == delivery.subscriber_id:
+                return ledger.callback(callback_subscriber(url, watch), now)
+        raise

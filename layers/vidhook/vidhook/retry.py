@@ -5,9 +5,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vidhook.errors import LostRace, NotFound, Refused
+from vidhook.providers.request import check_params
 from vidhook.task import Snapshot, Status, Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vidhook.edges.ledger import Ledger
     from vidhook.event import Event
     from vidhook.pacing import Pacer
@@ -17,12 +20,20 @@ if TYPE_CHECKING:
 PAUSE = 1
 
 
-def retry(watch_id: str, *, deadline_seconds: int | None = None, runs: "Runs", pacer: "Pacer") -> Watch:
+def retry(
+    watch_id: str,
+    *,
+    deadline_seconds: int | None = None,
+    params: "Mapping[str, str] | None" = None,
+    runs: "Runs",
+    pacer: "Pacer",
+) -> Watch:
     """Opens a watch again and starts a new execution for it. Returns the watch.
 
-    It ends anew in `deadline_seconds`, or in those of the first submission. Every write may be the last one before a
-    crash: the sweeper starts what was opened. Raises Refused for a task that is followed, that is completed, or whose
-    provider said that it failed; and NotFound.
+    It ends anew in `deadline_seconds`, or in those of the first submission, and is asked about with these `params`
+    instead of the first ones: a wrong one may be why its provider did not know it. Every write may be the last one
+    before a crash: the sweeper starts what was opened. Raises Refused for a task that is followed, that is completed,
+    or whose provider said that it failed; BadInput for params that its provider's file does not take; and NotFound.
     """
     ledger, machines, now = runs.ledger, runs.machines, runs.clock.now()
     watch = ledger.watch(watch_id)
@@ -30,14 +41,21 @@ def retry(watch_id: str, *, deadline_seconds: int | None = None, runs: "Runs", p
         if watch.retries:
             machines.start_watch(watch.execution, watch.id, PAUSE)  # an earlier retry may have crashed before this
         raise _followed(watch)
+    if watch.uncreated:
+        hint = "create another one with a new idempotency_key, or submit the task_id that you find at the provider"
+        raise Refused(409, f"nobody knows the provider's id of task {watch.id}", hint)
     event = _failure(watch, ledger)
+    submission = watch.submission
+    if params is not None:
+        check_params(ledger.provider(submission.provider), submission.known_id, params)
+        submission = replace(submission, params=dict(params))
     first = watch.first_deadline or watch.submission.deadline_seconds
     deadline = math.ceil(watch.age(now)) + (deadline_seconds or first)
     number = watch.retries + 1
     opened = replace(
         watch,
         told=False,
-        submission=replace(watch.submission, deadline_seconds=deadline),
+        submission=replace(submission, deadline_seconds=deadline),
         execution=f"{watch.id}-retry-{number}",
         store_failures=0,
         uploads={},
@@ -48,6 +66,7 @@ def retry(watch_id: str, *, deadline_seconds: int | None = None, runs: "Runs", p
         retries=number,
         retried_at=now,
         first_deadline=first,
+        cancel=None,
     )
     try:
         ledger.reopen(opened, event.id, PAUSE, now)

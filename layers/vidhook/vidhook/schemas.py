@@ -37,10 +37,11 @@ def check(
 def check_texts(raw: Any, whole: str, raises: type[BadInput] = BadInput) -> None:
     """Raises BadInput naming the place of a text that UTF-8 cannot express, such as `metadata.order[0]`.
 
+    Also for numbers that JSON does not have: Python reads `NaN` and `1e400`, and nobody else takes them.
     `whole` is the name of the input itself, for a text that is all of it.
     """
     try:
-        json.dumps(raw, ensure_ascii=False).encode()
+        json.dumps(raw, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError:
         raise raises(whole, "is nested over too many levels", "make it flatter") from None
     except UnicodeEncodeError:
@@ -48,6 +49,8 @@ def check_texts(raw: Any, whole: str, raises: type[BadInput] = BadInput) -> None
         problem = f"has half of a surrogate pair in its {what} (U+{ord(half):04X}), which is no character"
         hint = "cut texts between characters, not between UTF-16 units, and send whole ones"
         raise raises(place or whole, problem, hint) from None
+    except ValueError:
+        raise raises(whole, "contains NaN or an infinity", "give plain JSON") from None
 
 
 def _first_half(raw: Any) -> tuple[str, str, str]:
@@ -83,7 +86,7 @@ def _explained(
     if error.rule == "required":
         field = next(name for name in schema["required"] if name not in raw)
         return field, "is missing", f"give {known[field]['description']}"
-    if error.rule == "minProperties":
+    if error.rule == "minProperties" and error.name == "data":
         return whole, "is empty", f"give at least one of {', '.join(known)}"
     if error.rule == "additionalProperties":
         field = str(next(name for name in raw if name not in known))

@@ -5,7 +5,18 @@ from dataclasses import asdict
 from typing import Any
 
 from vidhook.event import Event
-from vidhook.task import Attempt, Delivery, DeliveryState, Snapshot, Status, Subscriber, Watch
+from vidhook.task import (
+    Answer,
+    Attempt,
+    Cancel,
+    Creation,
+    Delivery,
+    DeliveryState,
+    Snapshot,
+    Status,
+    Subscriber,
+    Watch,
+)
 from vidhook.times import iso
 
 
@@ -18,14 +29,19 @@ def task(watch: Watch) -> dict[str, Any]:
         "task_id": submission.task_id,
         "status": str(status(watch)),
         "submitted_at": iso(watch.submitted_at),
-        "deadline_at": iso(watch.submitted_at + submission.deadline_seconds),
+        "deadline_at": iso(watch.born_at + submission.deadline_seconds),
         "settled_at": iso(watch.detected_at),
         "polls": watch.polls,
+        "reference": submission.reference,
+        "idempotency_key": submission.idempotency_key,
+        "creation": None if watch.creation is None else _creation(watch.creation),
+        "params": submission.params,
         "metadata": submission.metadata,
         "callback_url": submission.callback_url and submission.callback_url.partition("?")[0],
         "callback_urls": [url.partition("?")[0] for url in watch.callback_urls],
         "retries": watch.retries,
         "retried_at": iso(watch.retried_at),
+        "cancel": None if watch.cancel is None else _cancel(watch.cancel),
         "execution": watch.execution,
         "event_id": watch.event_id,
         "snapshot": None if watch.snapshot is None else _snapshot(watch.snapshot),
@@ -98,6 +114,24 @@ def subscriber(known: Subscriber) -> dict[str, Any]:
         "last_failure": iso(known.last_failure),
         "quiet_until": iso(known.hold_until or None),
     }
+
+
+def answer(kept: Answer) -> dict[str, Any]:
+    """Returns what a provider answered to the latest poll, beside what was read of it."""
+    return {**asdict(kept), "at": iso(kept.at)}
+
+
+def _cancel(wish: Cancel) -> dict[str, Any]:
+    return {
+        "asked_at": iso(wish.at),
+        "answer": wish.answer,
+        "answered_at": iso(wish.answered_at),
+        "message": wish.message,
+    }
+
+
+def _creation(known: Creation) -> dict[str, Any]:
+    return {"tries": known.tries, "sent_at": iso(known.sent_at), "created_at": iso(known.done_at)}
 
 
 def _snapshot(known: Snapshot) -> dict[str, Any]:

@@ -4,19 +4,29 @@ import io
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 from threading import Thread
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from vidhook.errors import BrokenDownload, OutOfTime, Playlist, RequestFailed, SourceChanged, StoreFault, TimedOut
+from vidhook.errors import (
+    BrokenDownload,
+    OutOfTime,
+    Playlist,
+    RequestFailed,
+    SourceChanged,
+    StoreFault,
+    TimedOut,
+    TokenFailed,
+)
 from vidhook.fetch import Ahead, Origin, Reader
 from vidhook.media import PLAYLIST_ENDS, SNIFF_BYTES, inline_file, media_type
 from vidhook.parts import PART_BYTES, Parts
-from vidhook.providers.file import download_headers
+from vidhook.providers.request import download_request
 from vidhook.redaction import with_key
 from vidhook.task import NotStored, StoredFile, Upload
 
@@ -24,7 +34,9 @@ if TYPE_CHECKING:
     from vidhook.edges.bucket import Bucket
     from vidhook.edges.http import Http
     from vidhook.edges.ledger import Ledger
-    from vidhook.edges.secrets import Secrets
+    from vidhook.keys import Keys
+    from vidhook.providers.auth import Key
+    from vidhook.providers.file import Provider
     from vidhook.task import Source, Watch
 
 # Whole seconds to pause after each failed try to store a video, about 18 minutes in total.
@@ -83,7 +95,7 @@ class Storage:
     """
 
     ledger: "Ledger"
-    secrets: "Secrets"
+    keys: "Keys"
     http: "Http"
     bucket: "Bucket"
     link: Callable[[str], str]
@@ -99,10 +111,9 @@ class Storage:
         """
         ends = monotonic() + seconds
         again = again or watch.store_failures > 0 or bool(watch.uploads)
-        keyed = self._key_headers(watch) if any(source.needs_key for source in sources) else {}
-        origins = [
-            Origin(self.http, self._link(watch, source), keyed if source.needs_key else {}, ends) for source in sources
-        ]
+        needed, replaced = any(source.needs_key for source in sources), watch.store_failures > 0  # perhaps
+        opened = self._opened(watch, fresh=replaced) if needed else None
+        origins = [self._origin(source, opened, ends) for source in sources]
         result, *others = zip(sources, origins, strict=True)
         begun = [(source.role, origin, self._beside(watch, source, origin, again)) for source, origin in others]
         stored = Stored()
@@ -117,14 +128,20 @@ class Storage:
             stored.add(role, partial(_awaited, going, ends))
         return stored
 
-    def _key_headers(self, watch: "Watch") -> dict[str, str]:
-        name = watch.submission.provider
-        return download_headers(self.ledger.provider(name), self.secrets.provider_key(name))
+    def _opened(self, watch: "Watch", *, fresh: bool) -> "tuple[Provider, Key | None]":
+        """Returns the task's provider and its key."""
+        provider, key = self.ledger.provider(watch.submission.provider), None
+        with suppress(TokenFailed):  # then the download is refused, and tried again after a pause
+            key = self.keys.needed(provider, fresh=fresh)
+        return provider, key
 
-    def _link(self, watch: "Watch", source: "Source") -> str:
-        """Returns a source's link as the provider gave it, with the key that some providers put into it."""
-        key = self.secrets.provider_key(watch.submission.provider) if source.needs_key else None
-        return with_key(source.url, key)
+    def _origin(self, source: "Source", opened: "tuple[Provider, Key | None] | None", ends: float) -> Origin:
+        """Returns where a source is, with the key in its link or its headers where the provider wants it there."""
+        if not source.needs_key or opened is None:
+            return Origin(self.http, source.url, {}, ends)
+        provider, key = opened
+        request = download_request(provider, with_key(source.url, key.text if key else None), key)
+        return Origin(self.http, request.url, request.headers, ends)
 
     def _beside(self, watch: "Watch", source: "Source", origin: Origin, again: bool) -> "Future[StoredFile]":
         """Begins to store a file in a thread of its own. A fault of ours is an error of this file only."""
@@ -145,7 +162,8 @@ class Storage:
         """Returns a source's file in the bucket, which is there already or is stored now."""
         key, noted = key_of(watch, source), watch.uploads.get(source.role)
         if again and noted and noted.sha256 and self.bucket.holds(key):
-            file = StoredFile(self.bucket.name, key, noted.content_type, noted.length, noted.sha256)
+            known = noted.content_type, noted.length, noted.sha256
+            file = StoredFile(self.bucket.name, key, *known, film=noted.film)
         else:
             found = self.bucket.find(key, origin.ends) if again and not (noted and noted.sha256) else None
             file = found or self._store(watch, source, key, origin)
@@ -153,8 +171,8 @@ class Storage:
         return replace(file, url=self.link(key))
 
     def _note_stored(self, watch: "Watch", role: str, file: StoredFile) -> None:
-        """Notes what is known of a stored file, so that a repeat need not read it back for its SHA-256."""
-        upload = Upload("", file.content_type, "", file.bytes, 0, file.sha256)
+        """Notes what is known of a stored file, so that a repeat need not read it back."""
+        upload = Upload("", file.content_type, "", file.bytes, 0, file.sha256, file.film)
         for _ in range(NOTES):
             watch = self._noted(watch, role, upload)
             if watch.uploads.get(role) == upload:
@@ -180,7 +198,8 @@ class Storage:
             length, identity = reader.length, reader.identity
             with Ahead(reader) as body:
                 if identity is None or not _by_parts(watch, identity.length, body):
-                    return self.bucket.store(key, body, length=length, content_type=content_type, metadata=metadata)
+                    about: dict[str, Any] = {"content_type": content_type, "metadata": metadata, "ends": origin.ends}
+                    return self.bucket.store(key, body, length=length, **about)
                 reader.stop_at(PART_BYTES)
                 begun = self.bucket.begin(key, content_type=content_type, metadata=metadata)
                 upload = Upload(begun, content_type, identity.validator, identity.length, PART_BYTES)
@@ -206,13 +225,14 @@ class Storage:
         """Stores what is missing of a file, and makes the object of its parts; `begun` brings the first of them."""
         key, upload = parts.key, watch.uploads[role]
         try:
-            sha256 = parts.store(begun)
+            read = parts.store(begun)
         except SourceChanged:
             self.bucket.abort(key, upload.id)
             self._noted(watch, role, None)
             raise
-        if self.bucket.finish(key, upload.id, parts.stored) and sha256 is not None:
-            return StoredFile(self.bucket.name, key, upload.content_type, upload.length, sha256)
+        if self.bucket.finish(key, upload.id, parts.stored) and read is not None:
+            sha256, film = read
+            return StoredFile(self.bucket.name, key, upload.content_type, upload.length, sha256, film=film)
         # Some bytes passed through an earlier invocation, or another one has made the object.
         stored = self.bucket.find(key, parts.ends)
         if stored is None:

@@ -5,13 +5,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vidhook.errors import BadInput, BadSubmission, Blocked, Conflict, LostRace, NotFound
+from vidhook.errors import BadInput, BadSubmission, Blocked, Conflict, Erased, LostRace, NotFound
 from vidhook.event import same, serialize
-from vidhook.providers.file import check_task_id
+from vidhook.providers.request import check_create, check_params
 from vidhook.recipients import callback_subscriber
 from vidhook.runs import hold
-from vidhook.submission import check
-from vidhook.task import DeliveryState, Submission, Watch
+from vidhook.schedule import Pause
+from vidhook.submission import Checked, check
+from vidhook.task import DeliveryState, Watch
 from vidhook.tokens import answer_tokens
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ MOST_CALLBACKS = 20
 # Longer than an attempt takes: publishing may be making one to the same URL.
 AFTER_AN_ATTEMPT = 20
 # What a later submission may repeat but not change. The others are hints, or are added to what is known.
-FIXED = ("metadata", "deadline_seconds", "progress")
+FIXED = ("create", "params", "metadata", "reference", "deadline_seconds", "progress")
 ABSENT = object()
 DIFFERENCES_IN_TEXT, VALUE_IN_TEXT = 5, 80
 
@@ -63,17 +64,28 @@ class Intake:
         settled is started again, since an earlier call may have crashed before it started it. Another callback_url of a
         known task gets its events too. Raises BadSubmission, and Conflict for what the first submission says otherwise.
         """
-        submission, token = check(raw, self.default_deadline)
+        checked = check(raw, self.default_deadline)
+        try:
+            return self._submit(raw, checked, execution)
+        except Erased as erased:
+            if checked.token is not None:
+                self.ledger.remove_token(checked.submission.id, checked.token)
+            hint = "it is not followed again, and nothing of it can be had"
+            known_by = next(name for name in ("task_id", "idempotency_key", "reference") if name in raw)
+            raise Conflict(known_by, f"{erased}", hint, []) from None
+
+    def _submit(self, raw: Any, checked: Checked, execution: str | None) -> Submitted:
+        submission, token = checked.submission, checked.token
         if token is not None and execution is not None:
             problem = "cannot be in the input of the watch machine, which everybody who may read its executions sees"
             raise BadSubmission("task_token", problem, "submit through the function, the queue or the event bus")
-        self._check_against_stack(submission)
+        self._check_against_stack(checked)
         now = self.clock.now()
-        pause = self.pacer.first_pause(submission, now)
+        pause = Pause(0, "") if submission.creates else self.pacer.first_pause(submission, now)
         name = execution or submission.id
-        watch, created = self.ledger.claim(submission, name, pause.seconds, now, why=pause.why)
+        watch, created = self.ledger.claim(submission, name, pause.seconds, now, why=pause.why, body=checked.body)
         if not created:
-            _check_against_first(raw, watch)
+            _check_against_first(raw, watch, self.ledger.create_body(watch.id) if submission.creates else None)
             if submission.callback_url is not None:
                 watch = self._add_callback(watch, submission.callback_url, now)
         if execution is None:
@@ -82,16 +94,19 @@ class Intake:
                 # Read after the token is written: either the event is seen here, or publishing sees the token.
                 watch = self.ledger.watch(watch.id)
             if not watch.settled:
-                self.machines.start_watch(watch.execution, watch.id, pause.seconds)
+                self.machines.start_watch(watch.execution, watch.id, pause.seconds, create=watch.uncreated)
         if watch.event_id is not None and (token is not None or execution is not None):
             self._answer_at_once(watch)
         return Submitted(watch, created, pause.seconds)
 
-    def _check_against_stack(self, submission: Submission) -> None:
+    def _check_against_stack(self, checked: Checked) -> None:
         """Raises BadSubmission for a submission that fits the schema, but not this stack or its provider."""
+        submission = checked.submission
         try:
-            self.ledger.provider(submission.provider)
-            check_task_id(submission.task_id)
+            provider = self.ledger.provider(submission.provider)
+            if checked.body is not None:
+                check_create(provider, checked.body)
+            check_params(provider, submission.task_id, submission.params)
         except NotFound as error:
             near = self.ledger.nearest_provider(submission.provider)
             hint = f'did you mean "{near}"?' if near else "`vidhook providers list` shows all"
@@ -151,16 +166,20 @@ class Intake:
             raise BadSubmission("task_id", problem, f"`vidhook task {watch.id}` shows how it ended") from None
 
 
-def _check_against_first(raw: Mapping[str, Any], watch: Watch) -> None:
+def _check_against_first(raw: Mapping[str, Any], watch: Watch, body: Mapping[str, Any] | None) -> None:
     """Raises Conflict when a submission says otherwise what the first one of its task said; a field left out does not.
 
-    A retry's deadline is not compared: the first submission is sent again in good faith.
+    A retry's deadline is not compared: the first submission is sent again in good faith. `body` is that of the request
+    that creates the task.
     """
     first = watch.submission
     known = {
+        "params": first.params,
         "metadata": first.metadata,
+        "reference": first.reference,
         "deadline_seconds": watch.first_deadline or first.deadline_seconds,
         "progress": first.progress,
+        "create": body,
     }
     found = [each for name in FIXED if name in raw for each in _differences(name, known[name], raw[name])]
     if not found:
@@ -169,8 +188,12 @@ def _check_against_first(raw: Mapping[str, Any], watch: Watch) -> None:
     more = len(found) - DIFFERENCES_IN_TEXT
     problem = f"the task was submitted before with other values: {said}" + (f"; and {more} more" if more > 0 else "")
     hint = "leave these fields out, or give the values of the first submission"
+    if any(each["field"].partition(".")[0] == "create" for each in found):
+        hint = "give the body of the first submission, or another idempotency_key to create another task"
     if any(each["field"] == "deadline_seconds" for each in found):
         hint += "; a task that was given up gets a new deadline by a retry"
+    if any(each["field"].partition(".")[0] == "params" for each in found):
+        hint += "; a task that was given up gets other params by a retry"
     raise Conflict(found[0]["field"].partition(".")[0], problem, hint, found)
 
 
@@ -189,6 +212,8 @@ def _differences(field: str, known: Any, given: Any) -> list[dict[str, Any]]:
 
 
 def _in_words(difference: Mapping[str, Any]) -> str:
+    if difference["field"].partition(".")[0] == "create":  # a prompt stands in no log, queue or execution
+        return f"{difference['field'][:VALUE_IN_TEXT]} is another one"
     known, given = (
         serialize(difference[name])[:VALUE_IN_TEXT] if name in difference else "nothing" for name in ("known", "given")
     )

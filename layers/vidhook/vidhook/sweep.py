@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vidhook.credentials import put_credentials
-from vidhook.errors import LostRace, NotFound
+from vidhook.errors import Erased, LostRace, NotFound
 from vidhook.runs import cancel_held
 
 if TYPE_CHECKING:
     from vidhook.edges.secrets import Secrets
+    from vidhook.erase import Eraser
     from vidhook.runs import Runs
     from vidhook.task import Subscriber
 
@@ -27,22 +28,24 @@ WATCHES_END, DELIVERIES_END, HELD_END = 0.4, 0.7, 0.9
 class Swept:
     """How many watches and deliveries were started again, and how many held deliveries were drained and cancelled.
 
-    errors: what could not be moved, while everything else was.
+    erased: how many erasures of tasks went on. errors: what could not be moved, while everything else was.
     """
 
     watches: int = 0
     deliveries: int = 0
     drained: int = 0
     cancelled: int = 0
+    erased: int = 0
     errors: tuple[Exception, ...] = ()
 
 
-def sweep(runs: "Runs", secrets: "Secrets", *, seconds: float = SECONDS) -> Swept:
+def sweep(runs: "Runs", secrets: "Secrets", eraser: "Eraser | None" = None, *, seconds: float = SECONDS) -> Swept:
     """Starts again overdue watches without a running execution, overdue deliveries, and held ones of the active.
 
     A watch whose execution still runs is only slow and is left alone. The new execution polls once, so a watch past
-    its deadline ends immediately. What is left of a removed subscriber is removed too. The sweep is idempotent. It
-    begins nothing after `seconds`; what it has moved is no longer found, so the next sweep goes on where it stopped.
+    its deadline ends immediately. What is left of a removed subscriber is removed too, and of an erased task. The sweep
+    is idempotent. It begins nothing after `seconds`; what it has moved is no longer found, so the next sweep goes on
+    where it stopped.
     """
     ledger, now, errors = runs.ledger, runs.clock.now(), list[Exception]()
 
@@ -60,7 +63,17 @@ def sweep(runs: "Runs", secrets: "Secrets", *, seconds: float = SECONDS) -> Swep
     def cancelled() -> int:
         return _clean_up(runs, secrets, now + seconds, errors)
 
-    parts = {"watches": watches, "deliveries": deliveries, "drained": drained, "cancelled": cancelled}
+    def erased() -> int:
+        left = ledger.erasures() if eraser else []
+        return runs.at_once((partial(eraser.sweep, each) for each in left if eraser), errors, now + seconds)
+
+    parts = {
+        "erased": erased,
+        "watches": watches,
+        "deliveries": deliveries,
+        "drained": drained,
+        "cancelled": cancelled,
+    }
     counts = {name: _guarded(part, errors) for name, part in parts.items()}
     return Swept(**counts, errors=tuple(errors))
 
@@ -76,13 +89,17 @@ def _guarded(work: Callable[[], int], errors: list[Exception]) -> int:
 
 def _restart_watch(watch_id: str, runs: "Runs") -> int:
     """Starts a new execution of a watch, unless its own still runs. Returns 1 if it did, else 0."""
-    watch, now = runs.ledger.watch(watch_id), runs.clock.now()
+    now = runs.clock.now()
+    try:
+        watch = runs.ledger.watch(watch_id)
+    except Erased:
+        return 0
     if watch.told:  # it has ended meanwhile: the index is updated later than the table
         return 0
     running = runs.machines.watch_is_running(watch.execution)
     execution = watch.execution if running else f"{watch.id}-{int(now)}"
     if not running:
-        runs.machines.start_watch(execution, watch.id, pause=1)
+        runs.machines.start_watch(execution, watch.id, pause=1, create=watch.uncreated)
     runs.ledger.note_execution(watch, execution, now)
     return not running
 

@@ -9,8 +9,15 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
+
+from vidhook.errors import NotFound
 
 TERMINAL_TYPES = ("video.completed", "video.failed", "image.completed", "image.failed")
+# The provider whose tasks vidhook itself answers for, so that a stack can be tried without an account at a provider.
+SAMPLE = "sample"
+# What came of the wish to cancel a task, see Cancel.
+ACCEPTED, REFUSED, STOPPED = "accepted", "refused", "stopped"
 EVENT_TYPES = (*TERMINAL_TYPES, "video.progress", "image.progress")
 
 
@@ -116,6 +123,19 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Film:
+    """What the bytes of a film or an image say of it; None where they do not.
+
+    width, height: as it is shown, in pixels: a film that is turned is told as the viewer sees it.
+    """
+
+    duration_ms: int | None = None
+    width: int | None = None
+    height: int | None = None
+    has_audio: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """One file in our bucket. `url` is our own lasting link to it."""
 
@@ -125,6 +145,7 @@ class StoredFile:
     bytes: int
     sha256: str
     url: str = ""
+    film: Film = Film()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +163,7 @@ class NotStored:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that goes into our bucket, or went: `sha256` is set when all of it is stored.
+    """A file that goes into our bucket, or went: `sha256` and `film` are set when all of it is stored.
 
     One that goes in parts has the `id` of S3's multipart upload. All parts are of one file of the source, the one with
     this `length` and this `validator` (its ETag, or its Last-Modified). They have `part_bytes` each, the last one what
@@ -155,6 +176,7 @@ class Upload:
     length: int
     part_bytes: int
     sha256: str | None = None
+    film: Film = Film()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +208,61 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A checked submission: one task to follow, and how."""
+    """A checked submission: one task to follow, and how.
+
+    task_id: the provider's id of the task; None while it is not created. creates: vidhook creates the task, at most
+    once for each idempotency_key, or for each reference without one.
+    """
 
     provider: str
-    task_id: str
+    task_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    reference: str | None = None  # its submitter's own id for it
     callback_url: str | None = None
     expected_seconds: float | None = None
     deadline_seconds: int = 86_400
     progress: bool = False
+    idempotency_key: str | None = None
+    creates: bool = False
+    params: dict[str, str] = field(default_factory=dict)  # what the provider's file puts into its requests
 
     @property
     def id(self) -> str:
         """The id of the task and of its watch: the same for every submission of the task."""
-        return watch_id(self.provider, self.task_id)
+        if not self.creates:
+            return watch_id(self.provider, self.task_id or "")
+        # No id of a provider's task has a NUL, which separates the parts, so the two kinds of ids never meet.
+        key = ("reference", self.reference) if self.idempotency_key is None else ("key", self.idempotency_key)
+        return derived_id("tsk", self.provider, key[0], key[1] or "")
+
+    @property
+    def own_name(self) -> str | None:
+        """What its submitter calls the task: its reference, or else the key under which it is created."""
+        return self.idempotency_key if self.reference is None else self.reference
+
+    @property
+    def known_id(self) -> str:
+        """The provider's id of the task. Raises NotFound while it has none."""
+        if self.task_id is None:
+            raise NotFound(f"the provider's id of task {self.id} is not known")
+        return self.task_id
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """How far the creation of a task at its provider is.
+
+    tries: how many requests were begun. sent_at: when the first request was begun of which nobody knows whether it
+    created the task; None if there is none. busy_until: until when the function that began the latest request may still
+    note its outcome. done_at: when the provider said the id of the task. promise: a digest of the first request of
+    unknown outcome, if the provider creates one task only for all that are like it.
+    """
+
+    tries: int = 0
+    sent_at: float | None = None
+    busy_until: float = 0.0
+    done_at: float | None = None
+    promise: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +281,62 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider answered to the latest poll, as it is kept: without our key, and without signatures.
+
+    body: the JSON of the answer, or its text where that is no JSON or too long; then it may be `truncated`. bytes: how
+    long the answer was. read: what the engine made of it.
+    """
+
+    at: float
+    status: int
+    headers: dict[str, str]
+    body: Any
+    truncated: bool
+    bytes: int
+    read: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What is left to remove of a task that was erased `at` an instant.
+
+    reference: None once all was removed for the first time. callbacks: the ids of its callback_urls. told: the bus has
+    `task.erased`.
+    """
+
+    watch_id: str
+    at: float
+    provider: str
+    execution: str
+    reference: str | None = None
+    callbacks: tuple[str, ...] = ()
+    told: bool = False
+    submitted_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """That a task is to be cancelled. at: when that was asked for last; number: how often.
+
+    answer: what came of it. `accepted` or `refused` by the provider; `stopped`: its file has no way to cancel, so that
+    it is only followed no longer; the class of what went wrong, so that the provider is asked again with the next poll;
+    None before it was asked. message: what the provider said to that at `answered_at`.
+    """
+
+    at: float
+    number: int = 1
+    answer: str | None = None
+    answered_at: float | None = None
+    message: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Whether the provider has yet to be asked, or to be asked again."""
+        return self.answer not in (ACCEPTED, REFUSED, STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Our following of one task.
 
@@ -228,8 +347,9 @@ class Watch:
     latest poll that subscribers were notified of. doubted_at: the age at which the provider first answered as if the
     task had ended, without saying so, since it last gave a status. callbacks: the callback_urls of later submissions.
     retries: how often it was opened again after its failure was published, retried_at: when that was done last.
-    first_deadline: the deadline_seconds of the first submission, once a retry has set another. told: each subscriber
-    of its event has a delivery in the ledger, so that nothing of the watch is left to do.
+    first_deadline: the deadline_seconds of the first submission, once a retry has set another. cancel: that it is to be
+    cancelled, since the last retry. told: each subscriber of its event has a delivery in the ledger, so that nothing of
+    the watch is left to do. creation: how far the task is created, if vidhook creates it.
     """
 
     submission: Submission
@@ -250,11 +370,18 @@ class Watch:
     retries: int = 0
     retried_at: float | None = None
     first_deadline: int | None = None
+    cancel: Cancel | None = None
     told: bool = False
+    creation: Creation | None = None
 
     @property
     def id(self) -> str:
         return self.submission.id
+
+    @property
+    def uncreated(self) -> bool:
+        """Whether nobody knows the provider's id of the task, so that it cannot be polled."""
+        return self.submission.task_id is None
 
     @property
     def callback_urls(self) -> tuple[str, ...]:
@@ -262,9 +389,15 @@ class Watch:
         first = self.submission.callback_url
         return self.callbacks if first is None else (first, *self.callbacks)
 
+    @property
+    def born_at(self) -> float:
+        """When the task was submitted, or created by vidhook."""
+        created = self.creation.done_at if self.creation else None
+        return self.submitted_at if created is None else created
+
     def age(self, now: float) -> float:
-        """Returns seconds since submission; at least the sum of all pauses, which a sandbox waits out in less time."""
-        return max(now - self.submitted_at, float(self.paused))
+        """Returns seconds since `born_at`; at least the sum of all pauses, which a sandbox waits out in less time."""
+        return max(now - self.born_at, float(self.paused))
 
     @property
     def settled(self) -> bool:
@@ -274,6 +407,18 @@ class Watch:
 def watch_id(provider: str, task_id: str) -> str:
     """Returns `tsk_` and 26 characters that follow from (provider, task_id) only."""
     return derived_id("tsk", provider, task_id)
+
+
+def callback_id(url: str) -> str:
+    """Returns `cb_` and 26 characters that follow from a callback_url only; those of one host share `host_part`."""
+    parts = urlsplit(url)
+    host, whole = derived_id("cb", parts.scheme, parts.netloc.casefold()), derived_id("cb", url)
+    return host_part(host) + whole.removeprefix(host_part(whole))
+
+
+def host_part(callback_id: str) -> str:
+    """Returns what the ids of all callback_urls of one host begin with."""
+    return callback_id[:13]
 
 
 def derived_id(prefix: str, *parts: str) -> str:

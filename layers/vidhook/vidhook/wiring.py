@@ -14,10 +14,12 @@ from vidhook.deliver import Notifier
 from vidhook.edges.bucket import Bucket
 from vidhook.edges.bus import Bus
 from vidhook.edges.deadletters import DeadLetters
+from vidhook.edges.functions import Functions
 from vidhook.edges.http import Http
 from vidhook.edges.ledger import Ledger
 from vidhook.edges.machines import Machines
 from vidhook.edges.secrets import Secrets
+from vidhook.keys import Keys
 from vidhook.links import video_link
 from vidhook.pacing import Pacer
 from vidhook.runs import Runs
@@ -25,6 +27,8 @@ from vidhook.store import Storage
 from vidhook.times import Clock
 
 if TYPE_CHECKING:
+    from vidhook.create import Creator
+    from vidhook.erase import Eraser
     from vidhook.submit import Intake
     from vidhook.task import Watch
 
@@ -50,7 +54,7 @@ class Edges:
 
     @cached_property
     def ledger(self) -> Ledger:
-        days = int(self._settings.get("EVENT_DAYS", "30"))
+        days = whole(self._settings.get("EVENT_DAYS", "30"))
         return Ledger(self._settings["TABLE"], client=self._client("dynamodb"), event_days=days, clock=self.clock)
 
     @cached_property
@@ -87,6 +91,18 @@ class Edges:
         )
 
     @cached_property
+    def keys(self) -> Keys:
+        return Keys(self.secrets, self.http, self.clock)
+
+    @property
+    def most_waiting(self) -> int:
+        return whole(self._settings.get("MOST_WAITING", "0"))
+
+    @cached_property
+    def functions(self) -> Functions:
+        return Functions(self._settings["SWEEP_FUNCTION"], client=self._client("lambda"))
+
+    @cached_property
     def dead_letters(self) -> DeadLetters:
         return DeadLetters(self._settings["DEAD_LETTER_QUEUE"], client=self._client("sqs"))
 
@@ -96,8 +112,14 @@ class Edges:
     def intake(self) -> "Intake":
         from vidhook.submit import Intake  # with its JSON Schema, which most functions never need
 
-        deadline = int(self._settings["DEFAULT_DEADLINE_SECONDS"])
+        deadline = whole(self._settings["DEFAULT_DEADLINE_SECONDS"])
         return Intake(self.ledger, self.http, self.machines, self.clock, self.pacer, self.runs, deadline)
+
+    @cached_property
+    def creator(self) -> "Creator":
+        from vidhook.create import Creator  # with the reader of answers
+
+        return Creator(self.ledger, self.http, self.keys, self.clock, self.pacer)
 
     @cached_property
     def pacer(self) -> Pacer:
@@ -113,16 +135,27 @@ class Edges:
         return Runs(self.ledger, self.machines, self.clock)
 
     @cached_property
+    def eraser(self) -> "Eraser":
+        from vidhook.erase import Eraser  # which one function needs
+
+        return Eraser(self.ledger, self.machines, self.bucket, self.bus, self.clock)
+
+    @cached_property
     def storage(self) -> Storage:
-        return Storage(self.ledger, self.secrets, self.http, self.bucket, self._video_link, self._inline_file)
+        return Storage(self.ledger, self.keys, self.http, self.bucket, self._video_link, self._inline_file)
 
     def _inline_file(self, watch: "Watch", role: str) -> str | None:
         from vidhook.ask import inline_file  # with the reader of answers, which storing a link does not need
 
-        return inline_file(watch, role, ledger=self.ledger, http=self.http, secrets=self.secrets)
+        return inline_file(watch, role, ledger=self.ledger, http=self.http, keys=self.keys, clock=self.clock)
 
     def _video_link(self, key: str) -> str:
         return video_link(self._settings["VIDEOS_URL"], self.secrets.default(), key)
+
+
+def whole(number: str) -> int:
+    """Returns a setting as a whole number. CloudFormation takes 4.5 too, for every parameter that is a number."""
+    return int(float(number))
 
 
 def settings_of(outputs: Mapping[str, str]) -> dict[str, str]:

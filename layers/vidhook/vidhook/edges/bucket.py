@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from vidhook.edges import aws
 from vidhook.errors import BrokenDownload, OutOfTime
+from vidhook.film import FilmReader
 from vidhook.task import StoredFile
 
 if TYPE_CHECKING:
@@ -68,17 +69,24 @@ class Bucket:
         while body.read(READ_BYTES):
             if monotonic() > ends:
                 raise OutOfTime(f"{body.count} of {answer['ContentLength']} stored bytes are read back")
-        return StoredFile(self.name, key, answer["ContentType"], body.count, body.hexdigest())
+        return body.stored(self.name, key, answer["ContentType"])
 
     def store(
-        self, key: str, source: Readable, *, length: int | None, content_type: str, metadata: Mapping[str, str]
+        self,
+        key: str,
+        source: Readable,
+        *,
+        length: int | None,
+        content_type: str,
+        metadata: Mapping[str, str],
+        ends: float = math.inf,
     ) -> StoredFile:
         """Streams a body into one object; there is no object under the key unless all of the body arrived.
 
         `length` is the bytes that the source announced: with it the body goes into one PutObject as it comes. Without
         it, or above 5 GiB, the body goes up in parts of 5 MiB while it comes. An object that another invocation stored
         meanwhile stays, and is what is returned. Raises BrokenDownload when the body has another length or is empty,
-        and whatever the source raises.
+        OutOfTime as `find` does, and whatever the source raises.
         """
         body = _Body(source, length)
         about = self._about(key, content_type, metadata)
@@ -86,8 +94,8 @@ class Bucket:
             ours = self._put(about, body, length)
         else:
             ours = self._put_unknown(about, body)
-        stored = StoredFile(self.name, key, content_type, body.count, body.hexdigest())
-        return stored if ours else self.find(key) or stored
+        stored = body.stored(self.name, key, content_type)
+        return stored if ours else self.find(key, ends) or stored
 
     def _about(self, key: str, content_type: str, metadata: Mapping[str, str]) -> dict[str, Any]:
         return {"Bucket": self.name, "Key": key, "ContentType": content_type, "Metadata": dict(metadata)}
@@ -164,7 +172,7 @@ class Bucket:
 
     def put_part(self, key: str, upload: str, number: int, source: Readable, length: int) -> str:
         """Streams `length` bytes into a part. Returns its ETag. Raises BrokenDownload if fewer come."""
-        body = _Body(source, length, hashes=False)
+        body = _Body(source, length, reads=False)
         with body.raising_its_own():
             answer = self._client.upload_part(
                 Bucket=self.name,
@@ -208,6 +216,16 @@ class Bucket:
             raise
         return True
 
+    def remove_all(self, prefix: str) -> None:
+        """Removes every version of every object under this prefix, and the uploads that are not finished."""
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.name, Prefix=prefix)
+        for upload in (each for page in pages for each in page.get("Uploads", [])):
+            with suppress(self._client.exceptions.NoSuchUpload):  # it was finished or aborted since
+                self._client.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
+        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=prefix):
+            for each in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                self._client.delete_object(Bucket=self.name, Key=each["Key"], VersionId=each["VersionId"])
+
     def presigned(self, key: str, *, seconds: int, method: str = "GET") -> str:
         """Returns a presigned URL that works without credentials for `seconds`, or until our own credentials expire.
 
@@ -220,12 +238,16 @@ class Bucket:
 
 
 class _Body:
-    """A stream that counts and hashes what is read from it, and raises unless `length` bytes come, if given."""
+    """A stream that counts and reads what passes through it, and raises unless `length` bytes come, if given.
 
-    def __init__(self, source: Readable, length: int | None = None, *, hashes: bool = True) -> None:
+    With `reads` it makes the SHA-256, and looks for what the bytes say of the film.
+    """
+
+    def __init__(self, source: Readable, length: int | None = None, *, reads: bool = True) -> None:
         self._source = source
         self._length = length
-        self._sha256 = hashlib.sha256() if hashes else None
+        self._reads = reads
+        self._sha256, self._film = hashlib.sha256(), FilmReader()
         self.count = 0
         self._failure: Exception | None = None
 
@@ -240,8 +262,9 @@ class _Body:
         except Exception as failure:
             self._failure = failure
             raise
-        if self._sha256:
+        if self._reads:
             self._sha256.update(chunk)
+            self._film.feed(chunk)
         return chunk
 
     def check_end(self) -> None:
@@ -263,8 +286,9 @@ class _Body:
         """Always raises. It exists because botocore's signer needs a stream with `seek` where awscrt is installed."""
         raise io.UnsupportedOperation("a download cannot be rewound")
 
-    def hexdigest(self) -> str:
-        return self._sha256.hexdigest() if self._sha256 else ""
+    def stored(self, bucket: str, key: str, content_type: str) -> StoredFile:
+        """Returns the file that has passed, as it is stored."""
+        return StoredFile(bucket, key, content_type, self.count, self._sha256.hexdigest(), film=self._film.film)
 
 
 def _read_full(body: _Body, size: int) -> bytes:

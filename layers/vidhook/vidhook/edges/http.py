@@ -30,7 +30,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection
 
 from vidhook import __version__
-from vidhook.edges.tls import trusting
+from vidhook.edges.tls import is_cut, notice_cuts, trusting
 from vidhook.errors import (
     BadInput,
     BadRedirect,
@@ -145,6 +145,7 @@ class Http:
             raise BadInput("allowed_networks", str(error), "write CIDRs such as 10.1.0.0/16") from None
         self._user_agent = user_agent
         self._ssl_context = ssl_context or trusting(DEFAULT_CA_BUNDLE_PATH)
+        notice_cuts(self._ssl_context)
         self._resolve = resolve
 
     def check(self, url: str) -> None:
@@ -336,6 +337,7 @@ class _Exchange(HTTPAdapter):
         self.end_is_unsure = False  # TLS ended without a close_notify: the body may have been cut off
         self.body_seconds: float | None = None  # the longest wait for the body, which may then break
         self.status: int | None = None
+        self.sent = False  # the first byte of the request may have been received
         self.broken = ""
         self._http, self._ends, self._started = http, ends, monotonic()
         self.phases: dict[str, float] = {}  # seconds
@@ -354,7 +356,7 @@ class _Exchange(HTTPAdapter):
     def annotated(self, failure: RequestFailed) -> RequestFailed:
         """Returns the failure with the status, the address, the TLS version and the timings of the request."""
         failure.address, failure.tls_version, failure.timings = self.address, self.tls_version, self.timings()
-        failure.status = self.status
+        failure.status, failure.sent = self.status, self.sent
         return failure
 
     def start(self, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes) -> requests.Response:
@@ -420,6 +422,7 @@ class _Exchange(HTTPAdapter):
         connection = HTTPConnection(cast(str, parts.hostname))
         connection.response_class = _Answer
         connection.sock = cast(socket.socket, connected)
+        self.sent = True
         with suppress(ConnectionReset):  # the receiver may have answered before it closed
             connection.request(
                 cast(str, request.method),
@@ -544,7 +547,9 @@ class _TimedSocket(io.RawIOBase):
             self._socket.settimeout(self.exchange.left())
             try:
                 self._socket.sendall(data)  # plain or TLS: the timeout is for all of the data
-            except ssl.SSLEOFError:
+            except ssl.SSLError as error:
+                if not is_cut(error):
+                    raise
                 raise ConnectionResetError from None  # how older Pythons report a reset under TLS
         self._since = monotonic()
 
@@ -553,7 +558,9 @@ class _TimedSocket(io.RawIOBase):
             self._socket.settimeout(min(self.exchange.left(), self.exchange.patience))
             try:
                 count = self._socket.recv_into(buffer)
-            except ssl.SSLEOFError:
+            except ssl.SSLError as error:
+                if not is_cut(error):
+                    raise
                 # Python's own servers close TLS without a close_notify: this is the end, if no more was announced.
                 self.exchange.end_is_unsure, count = True, 0
         if count:

@@ -9,6 +9,11 @@ One partition holds all of one task, so one query reads it:
     tsk_...       delivery#<evt>#<sub>        one event to one subscriber
     tsk_...       attempt#<evt>#<sub>#<n>     one attempt
     tsk_...       token#<tok>                 a task token that waits for the event
+    tsk_...       answer                      what its provider answered to the latest poll
+                                              (of a task that was erased only the watch and this one are left, empty)
+    tsk_...       create                      the body of the request that creates it, if vidhook creates it
+    tsk_...       watch                       of such a task, under the id of (provider, task_id): which task it is
+    ref#<ref>     <submitted_at>#tsk_...      that a task has this reference, or only this idempotency_key
     subscribers   <sub>                       a subscriber: what its owner and operators say of it
     roster        version                     changes with every write to `subscribers`
                   <sub>                       how a subscriber answers, while that is not simply well
@@ -18,6 +23,7 @@ One partition holds all of one task, so one query reads it:
     providers     <name>                      a provider file
     pace#<name>   kind#<model>#<object>#<n>   how long such tasks of this provider take: one of 8 parts of it
                   all#<n>                     and all its tasks
+    waiting       <n>                         that a request waits for the end of a task
     budget#<name> day#<n>, slot#<most>#<n>    how many polls of this provider are planned in a day, and in a slot
 
 Two sparse indexes: `listed` (list, listed_at) finds watches, terminal events and a subscriber's deliveries by time;
@@ -34,6 +40,7 @@ import base64
 import json
 import math
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -42,22 +49,29 @@ from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache, lru_cache
 from itertools import chain, islice
+from random import sample
+from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
 
 from botocore.exceptions import ClientError
 
 from vidhook.budget import Budget, Planned, Window, day_of, slot_of
 from vidhook.edges import CONNECTIONS, aws
-from vidhook.errors import BadInput, LostRace, NotFound
+from vidhook.errors import BadInput, Erased, LostRace, NotFound
 from vidhook.event import Event, serialize
 from vidhook.pace import Bias, Ended, Kind, Outlook, Pace, decay, merged
 from vidhook.providers.file import BUNDLED, Provider, bundled_provider, parse
 from vidhook.task import (
     TERMINAL_TYPES,
+    Answer,
     Attempt,
+    Cancel,
     Category,
+    Creation,
     Delivery,
     DeliveryState,
+    Erasure,
+    Film,
     Poll,
     Snapshot,
     Source,
@@ -68,9 +82,12 @@ from vidhook.task import (
     TaskError,
     Upload,
     Watch,
+    callback_id,
     derived_id,
+    host_part,
+    watch_id,
 )
-from vidhook.times import Clock
+from vidhook.times import Clock, iso
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -105,9 +122,16 @@ EVENTS_AT_ONCE = 10  # events whose deliveries are asked for at the same time; e
 # What was learned is in so many items; a write is tried so often; it is forgotten after so many days without a task.
 PACE_SHARDS, PACE_TRIES, PACE_DAYS = 8, 10, 100
 PACE_SECONDS, PACES_CACHED = 60.0, 500
+# A place of a request that waits is free again by itself so long after its time; so many are tried.
+PLACE_SECONDS, PLACE_TRIES = 5.0, 5
+# Two transactions on one item exclude each other for milliseconds, and the SDK does not try again.
+TOGETHER_TRIES, TOGETHER_SECONDS = 5, 0.05
 ID = "[a-z2-7]{26}"
 POSITION = re.compile(rf"([0-9]{{10}}\.[0-9]{{6}}#)?(tsk|evt)_{ID}(#((sub|cb)_{ID})?)?")
 LAST_POSITION = "~"  # sorts after every position
+
+NOT_ERASED = "attribute_exists(submission)"
+ERASING, LATER_THAN_ALL = "erasing", 1e12
 
 Item = dict[str, Any]
 Fact = TypeVar("Fact")
@@ -135,13 +159,23 @@ class Ledger:
     # Watches
 
     def claim(
-        self, submission: Submission, execution: str, pause: int, now: float, *, why: str = ""
+        self,
+        submission: Submission,
+        execution: str,
+        pause: int,
+        now: float,
+        *,
+        why: str = "",
+        body: Mapping[str, Any] | None = None,
     ) -> tuple[Watch, bool]:
         """Returns the watch of this task, and whether this call made it: a task submitted twice has one watch.
 
         `execution` is the name of the execution that will follow it, after `pause` seconds; `why` it pauses so long.
+        `body` is that of the request that creates the task, if vidhook creates it.
         """
-        watch = Watch(submission, submitted_at=now, execution=execution, paused=pause, first=(pause, why))
+        creation = None if body is None else Creation()
+        watch = Watch(submission, now, execution, paused=pause, first=(pause, why), creation=creation)
+        ttl = self._watch_ttl(now + submission.deadline_seconds)
         item = {
             **_key(watch.id, "watch"),
             "submission": serialize(asdict(submission)),
@@ -154,15 +188,105 @@ class Ledger:
             "listed_at": _sortable(now, watch.id),
             "due": _due("watch", watch.id),
             "due_at": _due_at(now + pause),
-            "ttl": self._watch_ttl(now + submission.deadline_seconds),
+            "ttl": ttl,
+            "creation": creation and serialize(asdict(creation)),
         }
-        if self._put_new(item):
-            return watch, True
-        return self.watch(watch.id), False
+        later = {"ttl": _later(ttl)}
+        beside = [] if body is None else [self._new({**_key(watch.id, "create"), "body": serialize(body), **later})]
+        if submission.own_name is not None:
+            # Together, so that a task is found by its reference, and no reference is left of one that was erased.
+            beside.append(self._new({**_reference_key(watch.id, submission.own_name, now), **later}))
+        new = self._written_together([self._new(item), *beside]) if beside else self._put_new(item)
+        return (watch, True) if new else (self.watch(watch.id), False)
 
     def watch(self, watch_id: str) -> Watch:
-        """Returns a watch. Raises NotFound."""
-        return _watch(self._get(watch_id, "watch", f"task {watch_id}"))
+        """Returns a watch, also by the id that follows from its provider's id of the task.
+
+        Raises NotFound, and Erased.
+        """
+        item = self._own(watch_id)
+        if "erased_at" in item:
+            raise _erased(item)
+        return _watch(item)
+
+    def _own(self, watch_id: str) -> Item:
+        """Returns the item of a watch, or of one that was erased, by one of its two ids. Raises NotFound."""
+        what = f"task {watch_id}"
+        item = self._get(watch_id, "watch", what)
+        return self._get(item["same_as"], "watch", what) if "same_as" in item else item
+
+    def has_ended(self, watch_id: str) -> bool:
+        """Returns whether a task has its event, or was erased. It may be known a second late. Raises NotFound."""
+        answer = self._client.get_item(
+            TableName=self.table,
+            Key=_pack(_key(watch_id, "watch")),
+            ProjectionExpression="pk, event_id, erased_at, same_as",
+        )
+        if "Item" not in answer:
+            self.watch(watch_id)  # a new one may be known late too
+            return False
+        if "same_as" in answer["Item"]:
+            return self.has_ended(answer["Item"]["same_as"]["S"])
+        return "event_id" in answer["Item"] or "erased_at" in answer["Item"]
+
+    def take_place(self, places: int, seconds: float) -> tuple[int, float] | None:
+        """Takes one of so many places for a request that waits; it is free again by itself after this time.
+
+        Returns it with the instant of that, or None when those are taken that were looked at.
+        """
+        now = self._clock.now()
+        until = now + seconds + PLACE_SECONDS
+        for number in sample(range(places), min(places, PLACE_TRIES)):
+            with suppress(LostRace):
+                values = {"until": until, "ttl": int(until) + DAY}
+                self._update(
+                    _key("waiting", f"{number}"), values, "attribute_not_exists(pk) OR #until < :seen_now", {"now": now}
+                )
+                return number, until
+        return None
+
+    def leave_place(self, place: tuple[int, float]) -> None:
+        """Makes a place free, unless somebody else has it by now."""
+        number, until = place
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.delete_item(
+                TableName=self.table,
+                Key=_pack(_key("waiting", f"{number}")),
+                ConditionExpression="#until = :until",
+                ExpressionAttributeNames={"#until": "until"},
+                ExpressionAttributeValues=_pack({":until": until}),
+            )
+
+    def create_body(self, watch_id: str) -> dict[str, Any]:
+        """Returns the body of the request that creates a task, as it was submitted. Raises NotFound."""
+        return _mapping(self._get(watch_id, "create", f"the request that creates task {watch_id}")["body"])
+
+    def note_creation(self, watch: Watch, before: Creation, moves_at: float) -> Watch:
+        """Writes how far the creation of a task is, and what follows from it: its id, its snapshot, the pauses.
+
+        A task that has got its id is known by that too, unless that id was submitted before. Raises LostRace when the
+        watch has ended, or its creation is no longer as it was `before`.
+        """
+        values = {
+            "creation": serialize(asdict(watch.creation)) if watch.creation else None,
+            "task_id": watch.submission.task_id,
+            "history": serialize([asdict(entry) for entry in watch.history[-HISTORY:]]),
+            "paused": watch.paused,
+            "first": serialize(watch.first),
+            "snapshot": _snapshot_text(watch.snapshot),
+            "detected_at": watch.detected_at,
+            "due_at": _due_at(moves_at),
+        }
+        condition = "creation = :seen_creation AND attribute_not_exists(detected_at) AND attribute_not_exists(event_id)"
+        arguments = (_key(watch.id, "watch"), values, condition, {"creation": serialize(asdict(before))})
+        if watch.submission.task_id is not None:
+            ttl = self._watch_ttl(moves_at + watch.submission.deadline_seconds)
+            alias = {**_alias(watch), "same_as": watch.id, "ttl": _later(ttl)}
+            update = {"TableName": self.table, **_update_arguments(*arguments)}
+            if self._written_together([self._new(alias), {"Update": update}]):
+                return watch
+        self._update(*arguments)
+        return watch
 
     def note_poll(
         self,
@@ -201,7 +325,7 @@ class Ledger:
             "doubted_at": changed.doubted_at,
         }
         same_round, seen = _same_round(watch.retries)
-        condition = f"attribute_exists(pk) AND attribute_not_exists(detected_at) AND {same_round}"
+        condition = f"{NOT_ERASED} AND attribute_not_exists(detected_at) AND {same_round}"
         try:
             self._update(_key(watch.id, "watch"), values, condition, seen)
         except LostRace:
@@ -210,15 +334,12 @@ class Ledger:
 
     def note_store_failure(self, watch: Watch) -> None:
         """Counts a failure to store the video."""
-        self._update(_key(watch.id, "watch"), {"store_failures": watch.store_failures + 1})
+        self._update(_key(watch.id, "watch"), {"store_failures": watch.store_failures + 1}, NOT_ERASED)
 
     def note_uploads(self, watch: Watch, uploads: Mapping[str, Upload]) -> dict[str, Upload]:
         """Replaces a watch's uploads, unless another execution has done so. Returns them as they now stand."""
-        changed = {role: asdict(upload) for role, upload in uploads.items()} or None
-        seen = {role: asdict(upload) for role, upload in watch.uploads.items()}
-        condition = "attribute_exists(pk) AND " + (
-            "uploads = :seen_uploads" if seen else "attribute_not_exists(uploads)"
-        )
+        changed, seen = _upload_values(uploads) or None, _upload_values(watch.uploads)
+        condition = f"{NOT_ERASED} AND " + ("uploads = :seen_uploads" if seen else "attribute_not_exists(uploads)")
         try:
             self._update(_key(watch.id, "watch"), {"uploads": changed}, condition, {"uploads": seen} if seen else None)
         except LostRace:
@@ -227,14 +348,48 @@ class Ledger:
 
     def note_fresh_link(self, watch: Watch, snapshot: Snapshot) -> Watch:
         """Replaces a settled watch's snapshot by one with a newer link. Returns the watch as it now stands."""
-        self._update(_key(watch.id, "watch"), {"snapshot": _snapshot_text(snapshot)})
+        self._update(_key(watch.id, "watch"), {"snapshot": _snapshot_text(snapshot)}, NOT_ERASED)
         return replace(watch, snapshot=snapshot)
+
+    def note_cancel(self, watch: Watch) -> None:
+        """Writes that a watch is to be cancelled, and its end if it has one now. Raises LostRace when it has ended."""
+        values: Item = {"cancel": watch.cancel and asdict(watch.cancel)}
+        if watch.settled:
+            values |= {"snapshot": _snapshot_text(watch.snapshot), "detected_at": watch.detected_at}
+        same_round, seen = _same_round(watch.retries)
+        still_open = f"{NOT_ERASED} AND attribute_not_exists(detected_at) AND attribute_not_exists(event_id)"
+        if watch.creation is not None:  # or the request that creates it was sent meanwhile
+            still_open += " AND creation = :seen_creation"
+            seen = {**(seen or {}), "creation": serialize(asdict(watch.creation))}
+        self._update(_key(watch.id, "watch"), values, f"{still_open} AND {same_round}", seen)
+
+    def note_cancel_answer(self, watch: Watch, cancel: Cancel) -> None:
+        """Writes what came of the wish to cancel, unless it was wished again since the watch was read."""
+        seen = {"cancel": watch.cancel and asdict(watch.cancel)}
+        with suppress(LostRace):
+            self._update(_key(watch.id, "watch"), {"cancel": asdict(cancel)}, "#cancel = :seen_cancel", seen)
+
+    def put_answer(self, watch_id: str, answer: Answer) -> None:
+        """Keeps a provider's answer for as long as the events, unless a later one is kept already."""
+        body = base64.b64encode(zlib.compress(serialize(answer.body).encode())).decode()
+        values = {**_plain(answer), "body": body, "ttl": self._event_ttl(answer.at)}
+        with suppress(LostRace):
+            self._update(_key(watch_id, "answer"), values, "attribute_not_exists(#at) OR #at < :at")
+
+    def answer(self, watch_id: str) -> Answer:
+        """Returns what a task's provider answered to the latest poll. Raises NotFound if nothing is kept."""
+        what = f"an answer of the provider of task {watch_id}"
+        item = self._get(watch_id, "answer", what)
+        if "body" not in item:
+            raise NotFound(f"{what} is not in the ledger")
+        body = json.loads(zlib.decompress(base64.b64decode(item["body"])))
+        return replace(_fact(Answer, item), body=body)
 
     def note_execution(self, watch: Watch, execution: str, now: float) -> None:
         """Records which execution follows a watch now, and moves its `due_at`. A watch that has ended is left alone."""
         values = {"execution": execution, "due_at": _due_at(now)}
         with suppress(LostRace):
-            self._update(_key(watch.id, "watch"), values, "attribute_exists(due)")
+            self._update(_key(watch.id, "watch"), values, f"{NOT_ERASED} AND attribute_exists(due)")
 
     def add_callback(self, watch: Watch, url: str) -> Watch:
         """Adds a callback_url to a watch. Returns the watch as it stands after that.
@@ -244,7 +399,7 @@ class Ledger:
         seen = {"callbacks": list(watch.callbacks)} if watch.callbacks else None
         condition = "callbacks = :seen_callbacks" if seen else "attribute_not_exists(callbacks)"
         added = {"callbacks": [*watch.callbacks, url]}
-        self._update(_key(watch.id, "watch"), added, f"attribute_exists(pk) AND {condition}", seen)
+        self._update(_key(watch.id, "watch"), added, f"{NOT_ERASED} AND {condition}", seen)
         return self.watch(watch.id)
 
     def reopen(self, watch: Watch, event_id: str, pause: int, now: float) -> None:
@@ -257,7 +412,7 @@ class Ledger:
         for item in self._items(watch.id, "event"):
             with suppress(LostRace):
                 self._update(_key(item["pk"], item["sk"]), {"ttl": self._event_ttl(ends)})
-        values = {
+        values: Item = {
             "submission": serialize(asdict(watch.submission)),
             "execution": watch.execution,
             "store_failures": None,
@@ -269,6 +424,7 @@ class Ledger:
             "retries": watch.retries,
             "retried_at": watch.retried_at,
             "first_deadline": watch.first_deadline,
+            "cancel": None,
             "due": _due("watch", watch.id),
             "due_at": _due_at(now + pause),
             "ttl": self._watch_ttl(ends),
@@ -276,6 +432,19 @@ class Ledger:
         same_round, seen = _same_round(watch.retries - 1)
         condition = f"event_id = :seen_event_id AND {same_round}"
         self._update(_key(watch.id, "watch"), values, condition, {"event_id": event_id, **(seen or {})})
+        self._prolong(watch, values["ttl"])
+
+    def _prolong(self, watch: Watch, ttl: int) -> None:
+        """Keeps what leads to a watch, and what its submissions are compared with, for longer than the watch itself."""
+        reference = watch.submission.own_name
+        keys = [_reference_key(watch.id, reference, watch.submitted_at)] if reference is not None else []
+        later = {"ttl": _later(ttl)}
+        for key in (*keys, _key(watch.id, "create")) if watch.creation else keys:
+            with suppress(LostRace):
+                self._update(key, later)
+        if watch.creation is not None:
+            with suppress(LostRace):  # the task of this id may be another watch's
+                self._update(_alias(watch), later, "same_as = :seen_same_as", {"same_as": watch.id})
 
     def overdue_watches(self, now: float, most: int) -> list[str]:
         """Returns the ids of watches that should have moved before now, the longest overdue first.
@@ -284,10 +453,39 @@ class Ledger:
         """
         return [item["pk"]["S"] for item in self._overdue("watch", now, most)]
 
+    def open_watches(self, most: int) -> list[Watch]:
+        """Returns watches that have no event yet, at most so many: those that move next."""
+        keys, found = self._overdue("watch", LATER_THAN_ALL, most), list[Watch]()
+        for begin in range(0, len(keys), BATCH):
+            found += (_watch(item) for item in self._read(keys[begin : begin + BATCH]) if "erased_at" not in item)
+        return [watch for watch in found if watch.event_id is None]
+
     def watches(self, *, since: float = 0.0) -> Iterator[Watch]:
         """Yields all watches, newest first."""
         for item in self._listed("watches", since=since, newest_first=True):
             yield _watch(item)
+
+    def watches_under(self, watch_ids: Sequence[str]) -> list[Watch]:
+        """Returns the watches that there are of at most 100 ids."""
+        found = list(self._read([_pack(_key(each, "watch")) for each in watch_ids]))
+        same = [_pack(_key(item["same_as"], "watch")) for item in found if "same_as" in item]
+        return [_watch(item) for item in (*found, *self._read(same)) if not {"same_as", "erased_at"} & item.keys()]
+
+    def watches_of(self, reference: str) -> list[Watch]:
+        """Returns the newest 100 watches of tasks with this reference, or without one but with this idempotency_key.
+
+        The newest comes first. Nothing else is read.
+        """
+        pointers = self._client.query(
+            TableName=self.table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=_pack({":pk": f"ref#{reference}"}),
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            Limit=BATCH,
+        )["Items"]
+        found = self.watches_under([each["sk"]["S"].rpartition("#")[2] for each in pointers])
+        return sorted(found, key=lambda watch: watch.submitted_at, reverse=True)
 
     def watch_page(
         self, wanted: Callable[[Watch], bool], *, most: int, since: float = 0.0, cursor: str | None = None
@@ -300,17 +498,99 @@ class Ledger:
         found = self._listed("watches", since=since, newest_first=True, after=_position("watches", cursor))
         return _page("watches", ((item["listed_at"], _watch(item)) for item in found), wanted, most)
 
+    # Erasing tasks. What stays of one is a watch without a submission, which no write but these changes, and an answer
+    # that is later than all that may come: nothing that is still under way brings anything back.
+
+    def begin_erasure(self, watch_id: str, now: float) -> Erasure:
+        """Makes a watch one that was erased, and returns what is left to remove. Raises NotFound.
+
+        One that was begun before goes on; with nothing left to remove it raises Erased.
+        """
+        while True:
+            item = self._own(watch_id)
+            if "erased_at" in item:
+                return self.erasure(watch_id)
+            watch = _watch(item)
+            watch_id = watch.id
+            callbacks = tuple(map(callback_id, watch.callback_urls))
+            own = watch.submission
+            self._prolong(watch, self._watch_ttl(now))  # first: its other id keeps it erased too
+            left = Erasure(
+                watch_id, now, own.provider, watch.execution, own.own_name, callbacks, submitted_at=watch.submitted_at
+            )
+            erased = {
+                **_key(watch_id, "watch"),
+                "erased_at": now,
+                "left": asdict(left),
+                "due": ERASING,
+                "due_at": now,
+                "ttl": self._watch_ttl(now),
+            }
+            seen = {name: item[name] for name in ("callbacks", "execution") if name in item}
+            known = [
+                f"{name} = :{name}" if name in seen else f"attribute_not_exists({name})"
+                for name in ("callbacks", "execution")
+            ]
+            with suppress(self._client.exceptions.ConditionalCheckFailedException):  # it was changed: read it again
+                self._client.put_item(
+                    TableName=self.table,
+                    Item=_pack(erased),
+                    ConditionExpression=" AND ".join((NOT_ERASED, *known)),
+                    ExpressionAttributeValues=_pack({f":{name}": value for name, value in seen.items()}),
+                )
+                return left
+
+    def erasure(self, watch_id: str) -> Erasure:
+        """Returns what is left to remove of a task that was erased. Raises NotFound, and Erased if nothing is."""
+        item = self._own(watch_id)
+        if "left" not in item:
+            raise _erased(item)
+        return _erasure(item)
+
+    def erasures(self) -> list[Erasure]:
+        """Returns the erasures that have not come to their end, oldest first."""
+        return [_erasure(item) for item in self._indexed(ERASING) if "left" in item]
+
+    def forget(self, left: Erasure) -> None:
+        """Removes all of an erased task but the two items that keep it erased, its reference, and its callback_urls."""
+        later = {**_key(left.watch_id, "answer"), "at": LATER_THAN_ALL, "ttl": self._watch_ttl(left.at)}
+        self._client.put_item(TableName=self.table, Item=_pack(later))
+        for item in self._items(left.watch_id, size=BATCH):
+            if item["sk"] not in ("watch", "answer"):
+                self._client.delete_item(TableName=self.table, Key=_pack(_key(item["pk"], item["sk"])))
+        if left.reference is not None:
+            key = _reference_key(left.watch_id, left.reference, left.submitted_at)
+            self._client.delete_item(TableName=self.table, Key=_pack(key))
+        for callback in left.callbacks:
+            # Another task's delivery to it makes it anew, of what its own watch says.
+            if next(self.deliveries_to(callback), None) is None:
+                self._client.delete_item(TableName=self.table, Key=_pack(_subscriber_key(callback)))
+
+    def note_erased(self, left: Erasure) -> None:
+        """Records that a task's `task.erased` is on the bus, and what is left to look for once more."""
+        values = {"left": asdict(replace(left, reference=None, told=True))}
+        self._update(_key(left.watch_id, "watch"), values, "attribute_exists(erased_at)")
+
+    def end_erasure(self, left: Erasure) -> None:
+        """Records that nothing is left to remove, since all that was under way has ended."""
+        values = {"left": None, "due": None, "due_at": None}
+        self._update(_key(left.watch_id, "watch"), values, "attribute_exists(erased_at)")
+
     # Events
 
-    def put_event(self, event: Event, retries: int = 0) -> Event:
+    def put_event(self, event: Event, retries: int = 0, creation: Creation | None = None) -> Event:
         """Writes a watch's terminal event and ends the watch. Returns the event that the watch ended with.
 
         The sweeper goes on looking for the watch until `note_told`. The event returned is another one if somebody was
         first, and the one of before if a retry ended in the same way. `retries` are those of the watch when its end was
-        found: one that was opened again since then stays open.
+        found: one that was opened again since then stays open. `creation` is that of a watch whose task is not created:
+        raises LostRace if it went on since then.
         """
         same_round, seen = _same_round(retries)
-        still_open = f"attribute_exists(pk) AND attribute_not_exists(event_id) AND {same_round}"
+        still_open = f"{NOT_ERASED} AND attribute_not_exists(event_id) AND {same_round}"
+        if creation is not None:
+            still_open += " AND creation = :seen_creation"
+            seen = {**(seen or {}), "creation": serialize(asdict(creation))}
         of_watch, closed = _key(event.watch_id, "watch"), {"event_id": event.id}
         ended: Event | None = None
         with suppress(NotFound):
@@ -324,13 +604,11 @@ class Ledger:
             item = _pack({**key, **_event_values(event), **listed, "ttl": self._event_ttl(event.at)})
             once = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
             writes.insert(0, {"Put": once})
-        try:
-            self._client.transact_write_items(TransactItems=writes)
-        except self._client.exceptions.TransactionCanceledException as error:
-            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
-            if "ConditionalCheckFailed" not in reasons:
-                raise  # a temporary conflict or throttle: there is no event yet
-            first = self.event(event.watch_id, self.watch(event.watch_id).event_id)
+        if not self._written_together(writes):
+            ended_as = self.watch(event.watch_id).event_id
+            if ended_as is None and creation is not None:
+                raise LostRace
+            first = self.event(event.watch_id, ended_as)
             with suppress(LostRace):  # the event may be of a watch of this task that is no longer stored
                 self._update(of_watch, {**closed, "event_id": first.id}, still_open, seen)
             return first
@@ -698,9 +976,8 @@ class Ledger:
     def callback(self, subscriber: Subscriber, now: float) -> Subscriber:
         """Returns the stored state of a callback_url, or stores it as given; it expires with its events."""
         expiry = {"ttl": self._event_ttl(now)}
-        if self._put_new({**_subscriber_item(subscriber), **expiry}):
-            return subscriber
-        self._update(_subscriber_key(subscriber.id), expiry)
+        if not self._put_new({**_subscriber_item(subscriber), **expiry}):
+            self._update(_subscriber_key(subscriber.id), expiry)
         return self.subscriber(subscriber.id)
 
     def change_subscriber(
@@ -1068,6 +1345,27 @@ class Ledger:
             return False
         return True
 
+    def _new(self, item: Item) -> dict[str, Any]:
+        """Returns a write of a transaction that puts an item unless there is one."""
+        condition = "attribute_not_exists(pk)"
+        return {"Put": {"TableName": self.table, "Item": _pack(item), "ConditionExpression": condition}}
+
+    def _written_together(self, writes: list[Any]) -> bool:
+        """Makes all of these writes, or none when one of their conditions does not hold. Returns whether it did."""
+        for tries_left in reversed(range(TOGETHER_TRIES)):
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except self._client.exceptions.TransactionCanceledException as error:
+                reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+                if "ConditionalCheckFailed" in reasons:
+                    break
+                if not tries_left or "TransactionConflict" not in reasons:
+                    raise
+                sleep(TOGETHER_SECONDS)  # somebody writes the same at this moment, most often a repetition of the same
+            else:
+                return True
+        return False
+
     def _update(
         self, key: Item, values: Item, condition: str = "attribute_exists(pk)", seen: Item | None = None
     ) -> None:
@@ -1136,7 +1434,7 @@ class Ledger:
         )
         for page in pages:
             for item in self._read(page["Items"]):
-                if item["listed_at"] != after:
+                if item.get("listed_at", after) != after:  # a task that was erased is in no list
                     yield item
 
     def _indexed(self, due: str) -> Iterator[Item]:
@@ -1181,12 +1479,30 @@ def _key(pk: str, sk: str) -> Item:
     return {"pk": pk, "sk": sk}
 
 
+def _later(ttl: int) -> int:
+    """Returns until when something is stored that must outlive a watch, which may end after its deadline."""
+    return ttl + SPARE_DAYS * DAY
+
+
+def _reference_key(watch_id: str, reference: str, submitted_at: float) -> Item:
+    """Returns the key under which a task is found by its reference; those of one reference are in order of time."""
+    return _key(f"ref#{reference}", _sortable(submitted_at, watch_id))
+
+
+def _alias(watch: Watch) -> Item:
+    """Returns the key under which a task that vidhook created is found by its provider's id."""
+    return _key(watch_id(watch.submission.provider, watch.submission.task_id or ""), "watch")
+
+
 def _subscriber_key(subscriber_id: str) -> Item:
     return _key("callbacks" if subscriber_id.startswith("cb_") else "subscribers", subscriber_id)
 
 
 def _health_key(subscriber_id: str) -> Item:
-    return _key("answers" if subscriber_id.startswith("cb_") else "roster", subscriber_id)
+    # A callback_url is often another one for each task, so how it answers is noted of its host.
+    if subscriber_id.startswith("cb_"):
+        return _key("answers", host_part(subscriber_id))
+    return _key("roster", subscriber_id)
 
 
 def _subscriber_item(subscriber: Subscriber) -> Item:
@@ -1387,15 +1703,17 @@ def _event(item: Item) -> Event:
 
 
 def _watch(item: Item) -> Watch:
+    submission = Submission(**json.loads(item["submission"]))
+    creation = Creation(**json.loads(item["creation"])) if "creation" in item else None
     return Watch(
-        submission=Submission(**json.loads(item["submission"])),
+        submission=replace(submission, task_id=item["task_id"]) if "task_id" in item else submission,
         submitted_at=item["submitted_at"],
         execution=item["execution"],
         polls=item["polls"],
         paused=item["paused"],
         first=tuple(json.loads(item.get("first", '[0, ""]'))),
         store_failures=item.get("store_failures", 0),
-        uploads={role: Upload(**upload) for role, upload in json.loads(item.get("uploads", "{}")).items()},
+        uploads={role: _upload(upload) for role, upload in json.loads(item.get("uploads", "{}")).items()},
         history=tuple(Poll(**entry) for entry in json.loads(item.get("history", "[]"))),
         snapshot=_snapshot(item.get("snapshot")),
         detected_at=item.get("detected_at"),
@@ -1406,8 +1724,32 @@ def _watch(item: Item) -> Watch:
         retries=item.get("retries", 0),
         retried_at=item.get("retried_at"),
         first_deadline=item.get("first_deadline"),
+        cancel=Cancel(**json.loads(item["cancel"])) if "cancel" in item else None,
         told="event_id" in item and "due" not in item,
+        creation=creation,
     )
+
+
+def _erased(item: Item) -> Erased:
+    return Erased(f"task {item['pk']} was erased at {iso(item['erased_at'])}", item["pk"], item["erased_at"])
+
+
+def _erasure(item: Item) -> Erasure:
+    left = json.loads(item["left"])
+    return Erasure(**{**left, "callbacks": tuple(left["callbacks"])})
+
+
+def _upload_values(uploads: Mapping[str, Upload]) -> Item:
+    """Returns uploads as they are written: without a film of which nothing is known, as earlier versions wrote all."""
+    values = {role: asdict(upload) for role, upload in uploads.items()}
+    for role, upload in uploads.items():
+        if upload.film == Film():
+            del values[role]["film"]
+    return values
+
+
+def _upload(values: Item) -> Upload:
+    return Upload(**{**values, "film": Film(**values.get("film", {}))})
 
 
 def _planned(item: Item) -> Planned:

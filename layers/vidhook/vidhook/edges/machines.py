@@ -1,5 +1,7 @@
 """Step Functions: starts executions under names of our own, and answers those that wait with a task token."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html
 CAUSE_LIMIT = 32_768
+TASK_ERASED = "TaskErased"
 NO_LONGER_WAITS = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 FORBIDDEN = ("AccessDeniedException", "KmsAccessDeniedException", "KmsInvalidStateException")
 
@@ -28,12 +31,19 @@ class Machines:
         self._redeliver_arn = redeliver_arn
         self._client: SFNClient = client or aws.client("stepfunctions")
 
-    def start_watch(self, execution: str, watch_id: str, pause: int) -> bool:
-        """Starts the execution that follows a watch, beginning with `pause` seconds.
+    def start_watch(self, execution: str, watch_id: str, pause: int, *, create: bool = False) -> bool:
+        """Starts the execution that follows a watch, beginning with `pause` seconds, or with `create` its creation.
 
         Returns False when one of that name was started before.
         """
-        return self._start(self._watch_arn, execution, {"watch": watch_id, "pause": pause})
+        return self._start(self._watch_arn, execution, {"watch": watch_id, "pause": pause, "create": create})
+
+    def start_one_poll(self, execution: str, watch_id: str) -> bool:
+        """Starts an execution that polls at once, publishes if that settles the watch, and ends.
+
+        The watch's own execution goes on beside it. Returns False when one of that name was started before.
+        """
+        return self._start(self._watch_arn, execution, {"watch": watch_id, "pause": 0, "once": True})
 
     def start_redelivery(self, delivery: "Delivery", pause: int) -> bool:
         """Starts the execution that follows a delivery's current run. Returns False when it was started before."""
@@ -41,12 +51,21 @@ class Machines:
 
     def watch_is_running(self, execution: str) -> bool:
         """Returns whether an execution of this name is running now; False also if there never was one."""
-        arn = self._watch_arn.replace(":stateMachine:", ":execution:") + f":{execution}"
         try:
-            answer = self._client.describe_execution(executionArn=arn)
+            answer = self._client.describe_execution(executionArn=self._watch_execution(execution))
         except self._client.exceptions.ExecutionDoesNotExist:
             return False
         return answer["status"] == "RUNNING"
+
+    def stop_watch(self, execution: str) -> None:
+        """Stops an execution that follows a watch, if it runs."""
+        if not self.watch_is_running(execution):
+            return
+        with suppress(self._client.exceptions.ValidationException):  # it has ended since
+            self._client.stop_execution(executionArn=self._watch_execution(execution), error=TASK_ERASED)
+
+    def _watch_execution(self, name: str) -> str:
+        return self._watch_arn.replace(":stateMachine:", ":execution:") + f":{name}"
 
     def _start(self, machine_arn: str, name: str, argument: dict[str, Any]) -> bool:
         try:
@@ -62,13 +81,20 @@ class Machines:
         AWS does not let us: the token is of another account, or of a state machine whose own key we may not use.
         """
         error = event.data["data"]["error"]
+        if error is not None:
+            return self._fail(task_token, error["category"], escaped(error["message"])[:CAUSE_LIMIT])
+        return self._answer(self._client.send_task_success, taskToken=task_token, output=event.body)
+
+    def answer_erased(self, task_token: str) -> bool:
+        """Answers a task token with the failure that its task was erased. Returns as `answer` does."""
+        return self._fail(task_token, TASK_ERASED, "the task was erased in vidhook, so it has no end")
+
+    def _fail(self, task_token: str, error: str, cause: str) -> bool:
+        return self._answer(self._client.send_task_failure, taskToken=task_token, error=error, cause=cause)
+
+    def _answer(self, call: Callable[..., Any], **given: str) -> bool:
         try:
-            if error is None:
-                self._client.send_task_success(taskToken=task_token, output=event.body)
-            else:
-                self._client.send_task_failure(
-                    taskToken=task_token, error=error["category"], cause=escaped(error["message"])[:CAUSE_LIMIT]
-                )
+            call(**given)
         except ClientError as refusal:
             code = refusal.response.get("Error", {}).get("Code")
             if code in FORBIDDEN:

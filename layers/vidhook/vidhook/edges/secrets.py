@@ -56,6 +56,13 @@ class Secrets:
         key = keys.get(name) if isinstance(keys, dict) else None
         return key.strip() if isinstance(key, str) and key.strip() else None
 
+    def needed_key(self, name: str, *, fresh: bool = False) -> str | None:
+        """Returns a provider's key as `provider_key` does; one that is not remembered is looked for anew.
+
+        An operator may have just put it. Not for polls: those of a provider without a key would each cost a request.
+        """
+        return (None if fresh else self.provider_key(name)) or self.provider_key(name, fresh=True)
+
     def default(self) -> str:
         """Returns the stack's own signing secret, for callback_urls and the links to videos."""
         return PREFIX + self._text(self._default_secret).strip().removeprefix(PREFIX)

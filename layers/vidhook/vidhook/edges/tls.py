@@ -20,3 +20,17 @@ def trusting(bundle: str) -> ssl.SSLContext:
 
     context.load_verify_locations = load_others  # type: ignore[assignment,method-assign]
     return context
+
+
+def notice_cuts(context: ssl.SSLContext) -> None:
+    """Makes connections of this context tell an end that the other side announced from one that it did not.
+
+    Before Python 3.11.3 the `ssl` module has OpenSSL 3 report both alike (gh-95494), so that a body that was cut would
+    pass as whole.
+    """
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+
+
+def is_cut(error: ssl.SSLError) -> bool:
+    """Returns whether the connection ended without the announcement; older Pythons have no class for that."""
+    return isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"

@@ -22,12 +22,13 @@ UPSTREAMS: dict[str, dict[str, str]] = {
             InputVideoSensitiveContentDetected InputAudioSensitiveContentDetected OutputTextSensitiveContentDetected
             OutputImageSensitiveContentDetected OutputVideoSensitiveContentDetected OutputAudioSensitiveContentDetected
             SensitiveContentDetected InputTextRiskDetection InputImageRiskDetection OutputTextRiskDetection
-            OutputImageRiskDetection ContentSecurityDetectionError""",
+            OutputImageRiskDetection""",
         Category.INVALID_INPUT: "MissingParameter",
         Category.QUOTA: "AccountOverdueError SetLimitExceeded InferenceLimitExceeded",
         Category.AUTH: "AuthenticationError AccessDenied ModelNotOpen InvalidAccountStatus OperationDenied",
         Category.NOT_FOUND: "InvalidEndpointOrModel.NotFound",
-        BUSY: """ServerOverloaded InternalServiceError RateLimitExceeded ModelAccountRpmRateLimitExceeded
+        BUSY: """ContentSecurityDetectionError InflightBatchsizeExceeded ServerOverloaded InternalServiceError
+            RateLimitExceeded ModelAccountRpmRateLimitExceeded
             ModelAccountTpmRateLimitExceeded ModelAccountIpmRateLimitExceeded APIAccountRpmRateLimitExceeded
             InvalidEndpoint.ClosedEndpoint""",
     },
@@ -90,12 +91,15 @@ UPSTREAMS: dict[str, dict[str, str]] = {
         Category.AUTH: "invalid_api_key",
         BUSY: "rate_limit_exceeded server_error",
     },
-    # Veo, Gemini and Vertex AI: https://google.aip.dev/193 (RESOURCE_EXHAUSTED is a rate or a quota: its words decide)
+    # Veo, Gemini and Vertex AI: https://google.aip.dev/193 and the numbers in google/rpc/code.proto (RESOURCE_EXHAUSTED
+    # and 8 are a rate or a quota: the words decide)
     "google": {
-        Category.INVALID_INPUT: "INVALID_ARGUMENT OUT_OF_RANGE",
-        Category.AUTH: "PERMISSION_DENIED UNAUTHENTICATED",
-        Category.TIMEOUT: "DEADLINE_EXCEEDED",
-        BUSY: "UNAVAILABLE INTERNAL",
+        Category.INVALID_INPUT: "INVALID_ARGUMENT OUT_OF_RANGE 3 11",
+        Category.AUTH: "PERMISSION_DENIED UNAUTHENTICATED 7 16",
+        Category.NOT_FOUND: "5",
+        Category.CANCELLED: "1",
+        Category.TIMEOUT: "DEADLINE_EXCEEDED 4",
+        BUSY: "UNAVAILABLE INTERNAL 13 14",
     },
     # new-api, which many relays run: https://github.com/QuantumNous/new-api, types/error.go
     "newapi": {

@@ -69,6 +69,8 @@ def _compiled(path: str) -> ParsedResult:
     expression = jmespath.compile(path)
     levels, copies = _growth(expression.parsed)
     projections, calls = _walks(expression.parsed)
+    if _has_step_of_zero(expression.parsed):
+        raise ValueError("a slice has the step 0; leave it out, or write 1")
     if levels > LEVELS or copies > COPIES or projections > PROJECTIONS or calls > CALLS:
         raise ValueError("it could take very long on a large answer")
     with suppress(JMESPathTypeError):  # an empty object lacks the value that a function needs; an answer may have it
@@ -84,6 +86,13 @@ def _nesting(path: str) -> int:
         deepest = max(deepest, depth)
     negations: list[str] = re.findall(r"[!\s]+", path)
     return max(deepest, *(run.count("!") for run in negations), 0)
+
+
+def _has_step_of_zero(node: Mapping[str, Any]) -> bool:
+    """Returns whether a slice in an expression, such as `[::0]`, would end every search with an error."""
+    children = node.get("children", ())
+    zero = node["type"] == "slice" and len(children) > 2 and children[2] == 0
+    return zero or any(_has_step_of_zero(child) for child in children if isinstance(child, dict))
 
 
 def _walks(node: Mapping[str, Any]) -> tuple[int, int]:

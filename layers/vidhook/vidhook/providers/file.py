@@ -1,28 +1,25 @@
-"""A provider file: the checked TOML file of a provider, and the requests that it describes.
+"""A provider file: the checked TOML file of a provider. docs/providers.md explains every key."""
 
-docs/providers.md explains every key.
-"""
-
-import difflib
-import json
 import re
 import tomllib
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from jmespath.parser import ParsedResult
 
 from vidhook.budget import Budget
-from vidhook.errors import BadInput, BadProviderFile, NotFound
+from vidhook.errors import BadProviderFile, NotFound
+from vidhook.providers.auth import KINDS, OAUTH, Auth
 from vidhook.providers.codes import UPSTREAMS, Meanings, numbers_of
-from vidhook.providers.expressions import compiled
+from vidhook.providers.placeholders import PLACEHOLDER, names_in
+from vidhook.providers.table import KEYS, Table, fold
+from vidhook.providers.values import origin
 from vidhook.providers.wording import spaced
-from vidhook.task import Category, Status
+from vidhook.task import SAMPLE, Category, Status
 
 ANSWER_KEYS = (
     *("task", "id", "status", "object", "model", "prompt", "progress", "error", "usage", "upstream_id"),
@@ -36,7 +33,15 @@ ANSWER_KEYS = (
         "retry_after",
     ),
 )
-TABLES = ("auth", "headers", "body", "answer", "assets", "status", "errors", "messages")
+TABLES = (
+    *("auth", "headers", "body", "result", "cancel", "answer", "assets", "base64"),
+    *("status", "errors", "messages", "create"),
+)
+AUTH_KEYS = ("type", "header", "value", "headers", "query", "token_url", "scope")
+CALL_KEYS = ("method", "path", "body")
+RESULT_KEYS = (*CALL_KEYS, "url", "fields", "failed")
+CREATE_ANSWER_KEYS = ("id", "status", "error")
+CREATE_KEYS = ("path", "method", "idempotency_header", "find", "not_now", "headers", "body", *CREATE_ANSWER_KEYS)
 TOP_KEYS = (
     "name",
     "base_url",
@@ -49,40 +54,79 @@ TOP_KEYS = (
     "polls_per_day",
     "polls_per_minute",
     "upstreams",
+    "params",
+    "hosts",
+    "progress_scale",
+    "webhook",
     *TABLES,
 )
 NOT_YOURS = "not_yours"
+CANCELLING = ("POST", "PUT", "PATCH", "DELETE")  # the methods of [cancel]
 STATUSES = frozenset(Status)
-# Bounds of a file, far above what an API takes: people of a stack write them, and each poll evaluates them.
-FILE_BYTES, CANDIDATES = 65_536, 40
-SHOWN = 200  # characters of an expression in an error
-LONGEST_WORD = 200  # of a status word or a code
+# Far above what an API takes: people of a stack write files.
+FILE_BYTES = 65_536
+SEVERAL = "results"  # the key of [assets] for several results of one task
 # What the values in a file must look like. Compiled here: a function has more CPU while it loads than when it polls.
-_ANYTHING = re.compile(r"(?s).+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _PATH = re.compile(r"/[^\s\x00-\x1f\x7f#\\]*")
-_PATH_OF_A_TASK = re.compile(rf"(?=.*\{{task_id(?::path)?\}}){_PATH.pattern}")
 # Each request has some headers already, as its connection and its body need them.
 _HEADER = re.compile(
     r"(?!(?i:host|connection|content-length|transfer-encoding|accept-encoding)$)[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 )
 _HEADER_VALUE = re.compile(r"[!-~\xa0-\xff]([ -~\xa0-\xff]*[!-~\xa0-\xff])?")
+_QUERY_NAME = re.compile(r"[!-~]+")
 # A role is a part of a key in S3 and of a header.
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-_WITH_KEY = re.compile(rf"(?=.*\{{key\}}){_HEADER_VALUE.pattern}")
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]")
-_BETWEEN_WORDS = re.compile(r"[\s_.-]+")
-_NUMBER = re.compile(r"\s*([+-]?)\s*([0-9]+)(?:\.0+|(\.[0-9]+))?\s*")
-_DASH = re.compile("[\u2010-\u2015\u2212]")
-_PLACEHOLDER = re.compile(r"\{\s*(\w[\w:.-]*)\s*\}")
-# What other languages write where a placeholder stands: ${task_id}, {{task_id}}, {}, {task_id!r}, {task_id?}.
-_MISWRITTEN = re.compile(r"\$\{|\{\s*\{\s*\w+\s*\}\s*\}|\{\s*\}|\{\s*(?:task_id|key)\b(?!\s*(?::path)?\s*\})")
-# Headers that hold credentials: a fixed one would be a secret in a file.
-_CREDENTIALS = ("authorization", "proxy-authorization", "x-api-key", "api-key", "apikey", "x-auth-token", "cookie")
-_TASK_ID = ("task_id", "task_id:path")
+_PARAMETER = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_TAKEN = ("task_id", "create_id", "uuid", *KEYS)  # names in braces that are no parameters
+_HOST = re.compile(r"(?i)(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_MEDIA_TYPE = re.compile(r"(?i)(video|image)/[a-z0-9][a-z0-9.+-]{0,60}")
 # The names of the providers that ship with vidhook, and of the formats that several providers share.
 BUNDLED = tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.toml")))
 FORMATS = tuple(sorted(file.stem for file in (Path(__file__).parent / "formats").glob("*.toml")))
+_FOLDERS = {**dict.fromkeys(FORMATS, "formats"), SAMPLE: "built_in"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request of a provider file: its method, its path, its own headers, and its body in JSON, None without one."""
+
+    method: str
+    path: str
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The second request, which brings the link to the result of a completed task.
+
+    It goes to the path of `call`, into which the `fields` of the first answer are put; without one to the URL that
+    stands at `url` in that answer. failed: the HTTP statuses of its answer that say that the task has failed.
+    """
+
+    call: Call | None
+    url: tuple[ParsedResult, ...] = ()
+    fields: Mapping[str, tuple[ParsedResult, ...]] = field(default_factory=dict)
+    failed: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """How a provider creates a task: the request, and how its answer is read.
+
+    call: its body has the fixed fields, put into what the client gives. idempotency_header: with this header the
+    provider creates a task only once, however often it is asked. find: the path where the task is found by the id that
+    vidhook chose for it. answer: the places of the id, the status and the error. not_now: HTTP statuses and codes,
+    spelled as `fold` returns them, that say that nothing was created, and that it may be tried later.
+    """
+
+    call: Call
+    idempotency_header: str | None = None
+    find: str | None = None
+    answer: Mapping[str, tuple[ParsedResult, ...]] = field(default_factory=dict)
+    not_now: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +135,9 @@ class Provider:
 
     name: str
     base_url: str
-    path: str
-    method: str
-    body: Mapping[str, str] | None
+    poll: Call
     headers: Mapping[str, str]
-    auth_header: str
-    auth_value: str
+    auth: Auth
     content_path: str | None
     link_lives_seconds: float | None
     expected_seconds: float | None
@@ -109,78 +150,25 @@ class Provider:
     not_yours: frozenset[str]  # codes that refuse this task only, not the key
     messages: Mapping[str, Category] = field(default_factory=dict)  # by fragments of messages, spelled as by `spaced`
     numbers: Meanings = field(default_factory=dict)  # what the numbers of the upstreams mean
+    params: tuple[str, ...] = ()  # the names of what a submission gives for the requests
+    hosts: tuple[str, ...] = ()  # who may have the key beside the origin of base_url: names, `*.` names, or origins
+    results: tuple[ParsedResult, ...] = ()  # where several results of one task stand
+    base64: Mapping[str, str] = field(default_factory=dict)  # by role: the type of a file that stands in the answer
+    progress_scale: float | None = None  # what is 100 %; None if progress is percent
+    webhook: bool = False  # whether its API has webhooks of its own, which vidhook does not use
+    result: Result | None = None  # None: the first answer has the link
+    cancel: Call | None = None  # None: its API cannot cancel a task
+    create: Create | None = None  # None: how tasks are created is not known
 
-
-def fold(word: str) -> str:
-    """Returns one spelling for `in_progress`, `IN-PROGRESS`, `in progress` and `InProgress`, for `1` and `1.0`.
-
-    -1 is not 1, whatever sign of minus it has.
-    """
-    word = word[:LONGEST_WORD]
-    plain = word if word.isascii() else _DASH.sub("-", unicodedata.normalize("NFKC", word))
-    if number := _NUMBER.fullmatch(plain):
-        return f"{number[1].strip('+')}{number[2]}{number[3] or ''}"
-    return _BETWEEN_WORDS.sub("", plain).casefold()
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request to a provider; its headers may hold the key."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = b""
-
-
-def task_request(provider: Provider, task_id: str, key: str | None) -> Request:
-    """Returns the request that asks about a task. Without a key the auth header is left out.
-
-    Raises BadInput for a task id that cannot be part of a path.
-    """
-    headers = {"accept": "application/json", **provider.headers, **_auth(provider, key)}
-    url = _fill(provider, provider.path, task_id)
-    if provider.body is None:
-        return Request(provider.method, url, headers)
-    body = {
-        name: _PLACEHOLDER.sub(lambda _: task_id, text)  # the id of the task is the only one
-        for name, text in provider.body.items()
-    }
-    return Request(provider.method, url, headers | {"content-type": "application/json"}, json.dumps(body).encode())
-
-
-def download_headers(provider: Provider, key: str | None) -> dict[str, str]:
-    """Returns the headers for the download of a file that needs the provider's key; they accept any content type."""
-    fixed = {name: value for name, value in provider.headers.items() if name.lower() not in ("accept", "content-type")}
-    return {"accept": "*/*", **fixed, **_auth(provider, key)}
-
-
-def content_url(provider: Provider, task_id: str) -> str | None:
-    """Returns the URL where a finished file is downloaded with the key, or None without `content_path`."""
-    return _fill(provider, provider.content_path, task_id) if provider.content_path else None
-
-
-def check_task_id(task_id: str) -> None:
-    """Raises BadInput for an id that is only dots: it cannot be part of a path, not even percent-encoded.
-
-    HTTP clients decode %2E, and then `..` leads up the path.
-    """
-    if task_id.strip(".") == "":
-        raise BadInput("task_id", f"{task_id!r} cannot be part of a URL", "give the id that the provider returned")
-
-
-def _auth(provider: Provider, key: str | None) -> dict[str, str]:
-    return {} if key is None else {provider.auth_header: provider.auth_value.replace("{key}", key)}
-
-
-def _fill(provider: Provider, path: str, task_id: str) -> str:
-    check_task_id(task_id)
-    raw = task_id.encode("utf-8", "surrogatepass")
-    if "{task_id:path}" in path:
-        for part in task_id.split("/"):
-            check_task_id(part)
-    as_path, quoted = quote(raw, safe="/:"), quote(raw, safe="")
-    return provider.base_url + path.replace("{task_id:path}", as_path).replace("{task_id}", quoted)
+    def has_key(self, url: str, base: str) -> bool:
+        """Returns whether the host of a URL may have the key; `base` is the file's base_url as the request had it."""
+        asked = origin(url)
+        if asked is None:
+            return False
+        names = (asked[1], f"*.{asked[1].partition('.')[2]}") if asked[0] == "https" and asked[2] == 443 else ()
+        return asked == origin(base) or any(
+            each in names or ("/" in each and origin(each) == asked) for each in self.hosts
+        )
 
 
 def bundled() -> dict[str, Provider]:
@@ -190,16 +178,18 @@ def bundled() -> dict[str, Provider]:
 
 @cache
 def bundled_provider(name: str) -> Provider:
-    """Returns the provider of this name that ships with vidhook; only its own file is parsed. Raises NotFound."""
-    if name not in BUNDLED:
+    """Returns the provider of this name that ships with vidhook, or the sample. Raises NotFound.
+
+    Only its own file is parsed.
+    """
+    if name not in (*BUNDLED, SAMPLE):
         raise NotFound(f'no provider file is named "{name}"')
     return parse(bundled_text(name), name)
 
 
 def bundled_text(name: str) -> str:
     """Returns the TOML of a bundled provider or format. Raises FileNotFoundError for another name."""
-    folder = Path(__file__).parent
-    return (folder / "formats" if name in FORMATS else folder).joinpath(f"{name}.toml").read_text("utf-8")
+    return (Path(__file__).parent / _FOLDERS.get(name, "") / f"{name}.toml").read_text("utf-8")
 
 
 @cache
@@ -230,29 +220,21 @@ def parse(text: str, name: str | None = None) -> Provider:
     Raises BadProviderFile naming the provider, the section, the key, the problem and a hint.
     """
     where, data = _load(text, name)
-    top = _Table(where, "", data, TOP_KEYS)
+    top = Table(where, "", data, TOP_KEYS)
     own_name = top.text("name", _NAME, "use 1 to 40 of a-z, 0-9, - and _")
     if name is not None and own_name != name:
         raise top.bad("name", f'"{own_name}" is not "{name}"', "a file is stored under the name it has")
     answer = top.table("answer", ANSWER_KEYS)
-    assets = top.table("assets")
-    body = top.table("body") if "body" in data else None
-    auth = top.table("auth", ("header", "value"))
+    assets, base64 = top.table("assets"), top.table("base64")
     statuses, errors, headers = top.table("status"), top.table("errors"), top.table("headers")
     messages = top.table("messages")
     answer.need("status")
-    assets.need("result")
-    path = top.route("path", _PATH, "start it with /, without spaces")
-    method = top.choice("method", ("GET", "POST"), "GET")
-    if body is not None and method == "GET":
-        raise top.bad("body", "it is only sent with a POST", 'add method = "POST"')
-    fields = {key: body.placed(key) for key in body.data} if body else None
-    if not any(map(_names_the_task, [path, *(fields or {}).values()])):
-        raise top.bad("path", f'"{path}" does not say which task', "put {task_id} where the task's id belongs")
-    header = auth.text("header", _HEADER, "use a header's name", default="Authorization")
-    headers.spelled(_HEADER, "use a header's name")
-    headers.once(header)
-    headers.without_credentials()
+    assets.need(SEVERAL if SEVERAL in assets.data else "result")
+    params = _params(top)
+    auth = _auth(top.table("auth", AUTH_KEYS))
+    asked = _call(top, ("GET", "POST"), params)
+    cancel = _call(top.table("cancel", CALL_KEYS), CANCELLING, params) if "cancel" in data else None
+    _check_headers(headers, auth)
     assets.spelled(_ROLE, "use 1 to 40 of A-Z, a-z, 0-9, - and _")
     words = {word: statuses.choice(word, [*Status, *Category]) for word in statuses.data}
     statuses.agree(words)
@@ -260,21 +242,24 @@ def parse(text: str, name: str | None = None) -> Provider:
     messages.agree({part: messages.category_of(part) for part in messages.data}, spaced)
     return Provider(
         name=own_name,
-        base_url=_base_url(top),
-        path=path,
-        method=method,
-        body=fields,
-        headers={key: headers.placed(key, _HEADER_VALUE, "use plain characters", ()) for key in headers.data},
-        auth_header=header,
-        auth_value=auth.placed("value", _WITH_KEY, "put {key} where the key belongs", ("key",), "Bearer {key}"),
-        content_path=top.route("content_path", _PATH_OF_A_TASK, "start it with / and put {task_id} in it")
-        if "content_path" in data
-        else None,
+        base_url=_base_url(top, params),
+        poll=asked,
+        headers=_headers(headers),
+        auth=auth,
+        content_path=_content_path(top, params) if "content_path" in data else None,
         link_lives_seconds=top.seconds("link_lives_seconds"),
         expected_seconds=top.seconds("expected_seconds"),
         budget=Budget(top.count("polls_per_day"), top.count("polls_per_minute")),
         answer={key: answer.expressions(key) for key in answer.data},
-        assets={"result": assets.expressions("result")} | {role: assets.expressions(role) for role in assets.data},
+        assets={"result": assets.expressions("result" if "result" in assets.data else SEVERAL)}
+        | {role: assets.expressions(role) for role in assets.data if role != SEVERAL},
+        results=assets.expressions(SEVERAL) if SEVERAL in assets.data else (),
+        base64={role: _media_type(base64, role, assets.data) for role in base64.data},
+        params=params,
+        hosts=tuple(_host(top, host) for host in top.words("hosts")),
+        progress_scale=top.seconds("progress_scale"),
+        webhook=top.flag("webhook"),
+        result=_result(top.table("result", RESULT_KEYS), params) if "result" in data else None,
         statuses={
             fold(word): Status.FAILED if meant in [*Category] else Status(meant) for word, meant in words.items()
         },
@@ -287,21 +272,170 @@ def parse(text: str, name: str | None = None) -> Provider:
         not_yours=frozenset(fold(code) for code, meaning in errors.data.items() if meaning == NOT_YOURS),
         messages={spaced(part): messages.category_of(part) for part in messages.data},
         numbers=numbers_of(top.names("upstreams", UPSTREAMS)),
+        cancel=cancel,
+        create=_create(top.table("create", CREATE_KEYS), auth, params) if "create" in data else None,
     )
 
 
-def gaps(provider: Provider) -> list[str]:
-    """Returns what a usable file should have and lacks, and what goes wrong without it."""
-    found = []
-    if "id" not in provider.answer:
-        found.append("[answer].id is missing: without it a \"success\" may be the envelope's, and not the task's")
-    if "error" not in provider.answer:
-        found.append("[answer].error is missing: without it the reasons of failures and refusals are guessed")
-    return found
+def _params(top: Table) -> tuple[str, ...]:
+    names = top.words("params")
+    for name in names:
+        if not _PARAMETER.fullmatch(name):
+            raise top.bad("params", f'"{name}" is not valid', "use 1 to 40 of a-z, 0-9 and _, a letter first")
+        if name in _TAKEN:
+            raise top.bad("params", f"{{{name}}} has a meaning of its own", "choose another name")
+    return tuple(dict.fromkeys(names))
 
 
-def _names_the_task(text: str) -> bool:
-    return any(name in _TASK_ID for name in _PLACEHOLDER.findall(text))
+def _auth(table: Table) -> Auth:
+    """Returns how the key is sent; in the Authorization header if the file says nothing."""
+    kind = table.choice("type", KINDS, "key")
+    for name in ("token_url", "scope") if kind != OAUTH else ():
+        if name in table.data:
+            raise table.bad(name, "only a token of OAuth has it", f'add type = "{OAUTH}", or leave it out')
+    minted = kind != "key"
+    names = KEYS if minted else tuple(name for name in KEYS if name != "token")
+    usual = "Bearer {token}" if minted else "Bearer {key}"
+    headers, query = table.table("headers"), table.table("query")
+    headers.spelled(_HEADER, "use a header's name")
+    query.spelled(_QUERY_NAME, "use the name of a field of the query")
+    sent = {name: _opens(headers, name, names) for name in headers.data}
+    asked = {name: _opens(query, name, names) for name in query.data}
+    if "header" in table.data or "value" in table.data or not (sent or asked):
+        header = table.text("header", _HEADER, "use a header's name", default="Authorization")
+        sent = {header: _opens(table, "value", names, usual)} | sent
+    headers.once(list(sent)[: len(sent) - len(headers.data)])
+    if minted and not any("token" in names_in(text) for text in (*sent.values(), *asked.values())):
+        raise table.bad("type", "no header has the token", 'put {token} where it belongs, such as "Bearer {token}"')
+    token_url = table.text("token_url", hint="write it like https://auth.example.com/token") if kind == OAUTH else ""
+    if token_url and origin(token_url) is None:
+        raise table.bad(
+            "token_url", f'"{token_url}" is not an http(s) URL', "write it like https://auth.example.com/token"
+        )
+    return Auth(kind, sent, asked, token_url, table.text("scope", default=" ").strip())
+
+
+def _opens(table: Table, name: str, names: tuple[str, ...], default: str | None = None) -> str:
+    """Returns a text in which the key stands, or what is made of it."""
+    made = "token" if "token" in names else "key"
+    hint = f"put {{{made}}} where the {made} belongs"
+    value = table.placed(name, _HEADER_VALUE, hint, names, default)
+    if not any(each in names for each in names_in(value)):
+        raise table.bad(name, f'"{value}" is not valid', hint)
+    return value
+
+
+def _check_headers(headers: Table, auth: Auth) -> None:
+    headers.spelled(_HEADER, "use a header's name")
+    headers.once(auth.headers)
+    headers.without_credentials()
+
+
+def _headers(headers: Table) -> dict[str, str]:
+    return {key: headers.placed(key, _HEADER_VALUE, "use plain characters", ("uuid",)) for key in headers.data}
+
+
+def _content_path(top: Table, params: tuple[str, ...]) -> str:
+    path = top.route("content_path", _PATH, "start it with / and put {task_id} in it", ("task_id", *params))
+    if "task_id" not in names_in(path):
+        raise top.bad("content_path", f'"{path}" is not valid', "start it with / and put {task_id} in it")
+    return path
+
+
+def _host(top: Table, host: str) -> str:
+    plain = host.lower()
+    wild = plain.startswith("*.") and "." not in plain[2:]
+    if wild or not (_HOST.fullmatch(plain) or _is_origin(plain)):
+        hint = (
+            'write names such as "api.example.com" or "*.example.com", or an origin such as "https://example.com:8443"'
+        )
+        raise top.bad("hosts", f'"{host}" is not a host', hint)
+    return plain
+
+
+def _is_origin(text: str) -> bool:
+    """Whether a text is an http(s) origin and nothing else: what a path after it would say is not looked at."""
+    bare = text.removesuffix("/").partition("://")[2]
+    found = origin(text)
+    return not re.search("[/?#@]", bare) and found is not None and found[0] in ("http", "https")
+
+
+def _media_type(table: Table, role: str, assets: Mapping[str, Any]) -> str:
+    if role not in assets:
+        raise table.bad(role, "[assets] has no such role", f"use some of {', '.join(assets)}")
+    return table.text(role, _MEDIA_TYPE, 'write the type of the file, such as "video/mp4"')
+
+
+def _result(table: Table, params: tuple[str, ...]) -> Result:
+    """Returns the second request, from the checked table [result]."""
+    fields = table.table("fields")
+    fields.spelled(_PARAMETER, "use 1 to 40 of a-z, 0-9 and _, a letter first")
+    for name in fields.data:
+        if name in (*_TAKEN, *params):
+            raise fields.bad(name, f"{{{name}}} has a meaning already", "choose another name")
+    found = {name: fields.expressions(name) for name in fields.data}
+    statuses = frozenset(_status(table, each) for each in table.words("failed"))
+    if "url" in table.data:
+        if "path" in table.data:
+            raise table.bad("url", "it stands beside path", "say by one of them where the result is")
+        for name in ("method", "body", "fields"):
+            if name in table.data:
+                raise table.bad(
+                    name, "a URL that stands in the answer is asked by a plain GET", "leave it out, or use path"
+                )
+        return Result(None, table.expressions("url"), failed=statuses)
+    return Result(_call(table, ("GET", "POST"), params, tuple(found)), fields=found, failed=statuses)
+
+
+def _status(table: Table, word: str) -> int:
+    if not (word.isdecimal() and 400 <= int(word) < 500):
+        raise table.bad("failed", f"{word} is no HTTP status from 400 to 499", "write such as [422]")
+    return int(word)
+
+
+def _create(table: Table, auth: Auth, params: tuple[str, ...]) -> Create:
+    """Returns how tasks are created, from the checked table [create]."""
+    headers, body, names = table.table("headers"), table.table("body"), ("create_id", *params)
+    _check_headers(headers, auth)
+    idempotency = (
+        table.text("idempotency_header", _HEADER, "use a header's name")
+        if ("idempotency_header" in table.data)
+        else None
+    )
+    path = table.route("path", _PATH, "start it with /, without spaces", names)
+    find = table.route("find", _PATH, "start it with /, without spaces", names) if "find" in table.data else None
+    fixed = {name: body.json(name, (*names, "uuid")) for name in body.data}
+    if find is not None and "create_id" not in names_in(find):
+        raise table.bad("find", f'"{find}" does not say which task', "put {create_id} where your id of it belongs")
+    if find is not None and "create_id" not in names_in([path, fixed]):
+        problem = "the request that creates the task gives it no {create_id} to be found by"
+        raise table.bad("find", problem, 'add it, such as [create.body] external_id = "{create_id}"')
+    return Create(
+        Call(table.choice("method", ("POST", "PUT"), "POST"), path, fixed, _headers(headers)),
+        idempotency_header=idempotency,
+        find=find,
+        answer={name: table.expressions(name) for name in CREATE_ANSWER_KEYS if name in table.data},
+        not_now=frozenset(map(fold, table.words("not_now"))),
+    )
+
+
+def _call(table: Table, methods: tuple[str, ...], params: tuple[str, ...], fields: tuple[str, ...] = ()) -> Call:
+    """Returns the request that a table describes; the first of these methods is the default.
+
+    fields: what else may stand in braces, and say which task it is about.
+    """
+    names = (*fields, "task_id", *params)
+    path = table.route("path", _PATH, "start it with /, without spaces", names)
+    method = table.choice("method", methods, methods[0])
+    body = table.json("body", (*names, "uuid")) if "body" in table.data else None
+    if body is not None and not isinstance(body, dict | list):
+        raise table.bad("body", "it is neither a table nor a list", "write its fields under [body]")
+    if body is not None and method == "GET":
+        raise table.bad("body", "it is only sent with a POST", 'add method = "POST"')
+    if not {"task_id", *fields} & set(names_in([path, body])):
+        hint = f"put {' or '.join(f'{{{each}}}' for each in (*fields, 'task_id'))} where the task's id belongs"
+        raise table.bad("path", f'"{path}" does not say which task', hint)
+    return Call(method, path, body)
 
 
 def _load(text: str, name: str | None) -> tuple[str, dict[str, Any]]:
@@ -316,13 +450,13 @@ def _load(text: str, name: str | None) -> tuple[str, dict[str, Any]]:
     if isinstance(data.get("name"), str):
         where = f'provider "{data["name"]}"'
     if "format" in data:
-        data = _with_format(data, _format(_Table(where, "", data).choice("format", FORMATS)))
+        data = _with_format(data, _format(Table(where, "", data).choice("format", FORMATS)))
     return where, data
 
 
-def _base_url(top: "_Table") -> str:
-    url = top.placed("base_url", names=())
-    hint = "write it like https://api.example.com"
+def _base_url(top: Table, params: tuple[str, ...]) -> str:
+    written = top.placed("base_url", names=params)
+    url, hint = PLACEHOLDER.sub("x", written), "write it like https://api.example.com"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -332,165 +466,10 @@ def _base_url(top: "_Table") -> str:
         raise top.bad("base_url", f'"{url}" is not an http(s) URL', hint)
     if parts.username or parts.password or "?" in url or "#" in url:
         raise top.bad("base_url", "it has a user, a query or a fragment", f"{hint}; keys belong in the secret")
-    return url.rstrip("/")
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Checks one TOML table: every error names the provider, the table and the key."""
-
-    where: str
-    name: str
-    data: dict[str, Any]
-    keys: Iterable[str] | None = None  # None: the keys are the provider's own words
-
-    def __post_init__(self) -> None:
-        for key in self.data:
-            if self.keys is not None and key not in self.keys:
-                near = difflib.get_close_matches(key, self.keys, 1)
-                hint = f'did you mean "{near[0]}"?' if near else f"the keys are {', '.join(self.keys)}"
-                raise self.bad(key, "there is no such key", hint)
-
-    def bad(self, key: str, problem: str, hint: str = "") -> BadProviderFile:
-        place = f"[{self.name}].{key}" if self.name else key
-        return BadProviderFile(f"{self.where}: {place}", problem, hint)
-
-    def need(self, key: str) -> Any:
-        if key not in self.data:
-            raise self.bad(key, "it is missing", "add it")
-        return self.data[key]
-
-    def table(self, key: str, keys: Iterable[str] | None = None) -> "_Table":
-        value = self.data.get(key, {})
-        if not isinstance(value, dict):
-            raise self.bad(key, f"it is {_kind(value)}, not a table", f"write it under [{key}]")
-        return _Table(self.where, key, value, keys)
-
-    def text(self, key: str, pattern: re.Pattern[str] = _ANYTHING, hint: str = "", default: str | None = None) -> str:
-        value = self.data.get(key, default) if default is not None else self.need(key)
-        if not isinstance(value, str):
-            raise self.bad(key, f"it is {_kind(value)}, not text", "put it in quotes")
-        if not pattern.fullmatch(value):
-            raise self.bad(key, f'"{value}" is not valid' if value else "it is empty", hint or "give a value")
-        return value
-
-    def placed(
-        self,
-        key: str,
-        pattern: re.Pattern[str] = _ANYTHING,
-        hint: str = "",
-        names: Iterable[str] = _TASK_ID,
-        default: str | None = None,
-    ) -> str:
-        """Returns a text in which only these names stand in braces."""
-        value = self.text(key, pattern, hint, default)
-        known = " or ".join(f"{{{each}}}" for each in names)
-        if wrong := _MISWRITTEN.search(value):
-            raise self.bad(
-                key, f'"{wrong[0]}" is not how a value is put in', f"write {known}" if known else "leave it out"
-            )
-        for name in _PLACEHOLDER.findall(value):
-            if name == "key" and name not in names:
-                raise self.bad(key, "{key} stands here", "the key belongs under [auth] only")
-            if name not in names:
-                raise self.bad(key, f"{{{name}}} means nothing here", f"use {known}" if known else "leave it out")
-        return value
-
-    def route(self, key: str, pattern: re.Pattern[str], hint: str) -> str:
-        """Returns a path, in which braces stand around the task's id only."""
-        value = self.placed(key, pattern, hint)
-        if left := re.search("[{}]", _PLACEHOLDER.sub("", value)):
-            raise self.bad(key, f'a "{left[0]}" is left in "{value}"', "write {task_id}, and %7B or %7D for a brace")
-        return value
-
-    def spelled(self, pattern: re.Pattern[str], hint: str) -> None:
-        """Raises for a key that is not written as such a name is."""
-        for key in self.data:
-            if not pattern.fullmatch(key):
-                raise self.bad(f'"{key}"', "it is not valid", hint)
-
-    def once(self, other: str) -> None:
-        """Raises for a header that is sent twice: two of its keys are the same one, or the key's header."""
-        seen = {other.lower()}
-        for key in self.data:
-            if key.lower() in seen:
-                raise self.bad(key, "this header is sent twice", "leave it out; the key's header belongs under [auth]")
-            seen.add(key.lower())
-
-    def without_credentials(self) -> None:
-        """Raises for a header that holds a key as it is written here."""
-        for key in self.data:
-            if key.lower() in _CREDENTIALS:
-                raise self.bad(key, "this header holds a key", "name it under [auth]; the key belongs in the secret")
-
-    def agree(self, meanings: Mapping[str, str], spelled: Callable[[str], str] = fold) -> None:
-        """Raises for two of its keys that are one word, but mean two things."""
-        first: dict[str, str] = {}
-        for word, meaning in meanings.items():
-            other = first.setdefault(spelled(word), word)
-            if meanings[other] != meaning:
-                raise self.bad(
-                    word, f'it is the same word as "{other}", which means {meanings[other]}', "leave out one"
-                )
-
-    def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
-        value = self.text(key, default=default)
-        if value not in choices:
-            raise self.bad(key, f'"{value}" is not allowed', f"use one of {', '.join(choices)}")
-        return value
-
-    def category_of(self, key: str) -> Category:
-        if not key.strip():
-            raise self.bad(f'"{key}"', "it is in every message", "give words of the message")
-        return Category(self.choice(key, list(Category)))
-
-    def names(self, key: str, known: Iterable[str]) -> list[str]:
-        value = self.data.get(key, [])
-        if not isinstance(value, list):
-            raise self.bad(key, f"it is {_kind(value)}, not a list", "write a list of names")
-        for name in value:
-            if not isinstance(name, str) or name not in known:
-                raise self.bad(key, f'"{name}" is not known', f"use some of {', '.join(known)}")
-        return value
-
-    def seconds(self, key: str) -> float | None:
-        value = self.data.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-            raise self.bad(key, f"{value!r} is not a number of seconds", "write a positive number")
-        return float(value)
-
-    def count(self, key: str) -> int | None:
-        value = self.data.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1e9):
-            raise self.bad(key, f"{value!r} is not a number of polls", "write a whole number above 0")
-        return value
-
-    def expressions(self, key: str) -> tuple[ParsedResult, ...]:
-        """Returns one JMESPath expression or a list of them, compiled. The first that finds a usable value wins."""
-        value = self.data[key]
-        paths = value if isinstance(value, list) else [value]
-        if not paths or not all(isinstance(path, str) for path in paths):
-            raise self.bad(key, "it is neither a JMESPath expression nor a list of them", "put each in quotes")
-        if len(paths) > CANDIDATES:
-            raise self.bad(key, f"it has more than {CANDIDATES} expressions", "join some with ||")
-        return tuple(self._expression(key, path) for path in paths)
-
-    def _expression(self, key: str, path: str) -> ParsedResult:
-        try:
-            return compiled(path)
-        except ValueError as error:
-            shown = path if len(path) <= SHOWN else f"{path[:SHOWN]}..."
-            raise self.bad(key, f'"{shown}" is not valid JMESPath: {error}') from None
-
-
-def _kind(value: object) -> str:
-    return {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "a table",
-        str: "text",
-    }.get(type(value), "a date")
+    if written != url:
+        server, _, path = written.partition("://")[2].partition("/")
+        # Whoever submits a task chooses the parameter, and must not choose who gets the key.
+        if "{" in path or server.rpartition("}")[2].count(".") < 2:
+            hint = "a parameter may be a label of the host, such as https://{region}.example.com, or stand in `path`"
+            raise top.bad("base_url", f'"{written}" leaves open who gets the key', hint)
+    return written.rstrip("/")

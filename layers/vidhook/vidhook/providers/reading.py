@@ -8,13 +8,15 @@ retry; nothing that a provider sends raises an error here.
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, Literal, TypeVar
 
-from vidhook.errors import BadInput
+from vidhook.errors import BadInput, BrokenDownload
 from vidhook.providers.expressions import search
-from vidhook.providers.file import Provider, content_url, fold, task_request
+from vidhook.providers.file import Provider
 from vidhook.providers.reasons import (
     Guess,
     Reason,
@@ -25,14 +27,21 @@ from vidhook.providers.reasons import (
     task_error,
     upper_snake,
 )
-from vidhook.providers.results import Found, Rank, anywhere, best, is_image, link_expiry, needs_key, type_of
-from vidhook.providers.statuses import Meaning, is_unfinished, meaning_of, said_of
-from vidhook.providers.values import count, document, embedded, opened, percent, text
+from vidhook.providers.request import NONE, content_url, task_url
+from vidhook.providers.results import Found, Rank, anywhere, best, is_image, is_signed, link_expiry, poster, type_of
+from vidhook.providers.statuses import Meaning, is_not_found, is_unfinished, meaning_of, said_of
+from vidhook.providers.table import fold
+from vidhook.providers.values import count, document, embedded, forget, opened, percent, text
 from vidhook.providers.wording import is_all_clear, is_down, prepared, refuses, spaced
-from vidhook.redaction import without_key
+from vidhook.redaction import without_keys
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
 from vidhook.times import instant, number, seconds_until
 
+# The role of the picture that stands for the film, and of the first of several results.
+POSTER, RESULT = "poster", "result"
+MOST_RESULTS = 10  # of several results of one task, each of which is stored
+BASE64 = re.compile(r"\s*(?:[A-Za-z0-9+/_-]\s{0,2}){64,}+={0,2}\s*")  # one that may be a file; some has line breaks
+LONGEST_ID = 1_000  # characters; what is not longer is a file only if its bytes say so
 # The age until which a provider may not know a task that it has accepted, or where the result of a completed one is.
 YOUNG_SECONDS = 120
 TRANSIENT = {408, 409, 423, 425, 429}
@@ -48,12 +57,25 @@ AS_HTTP: dict[Category | None, int] = {
 ENVELOPE_WORDS = {"success", "fail", "error", "ok"}
 WAIT_MS = ("retry-after-ms", "openai-poll-after-ms")
 # Links that do not show that a task is completed: a preview stands in the answer of a running one too.
-UNCONVINCING = {Rank.CONTENT, Rank.MENTIONED, Rank.PREVIEW, Rank.OTHER, Rank.UNCLEAR}
+UNCONVINCING = {Rank.CONTENT, Rank.MENTIONED, Rank.INSIDE, Rank.PREVIEW, Rank.OTHER, Rank.UNCLEAR}
 # Those that do not even show it when the provider says so: the film's link may follow.
-DOUBTFUL = {Rank.PREVIEW, Rank.OTHER, Rank.UNCLEAR}
+DOUBTFUL = {Rank.INSIDE, Rank.PREVIEW, Rank.OTHER, Rank.UNCLEAR}
 MOST_TASKS = 100  # of a list in an answer
+# Plain words of an API that checks a key, such as "Unauthorized", and what a firewall or a proxy says of itself.
+BRIEF = 200
+GATEWAY = re.compile(
+    rb"(?i)cloudflare|error code: ?\d|ray id|challenge|captcha|blocked|firewall|proxy|nginx|gateway|upstream"
+)
 MARKUP = re.compile(rb"[\s\x00\xef\xbb\xbf]*<")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """A completed task whose link a second request brings. `fields` are what is put into that request."""
+
+    snapshot: Snapshot
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +86,9 @@ class Reading:
     retry            the answer has no news; `error` says why
     permanent_error  the same request would fail again; `key_refused`: a new key or a paid bill would help
 
-    seen: the end that a status word of unknown meaning would be, by the link or the reason beside it.
+    seen: the end that a status word of unknown meaning would be, by the link or the reason beside it. document: the
+    JSON object of the answer, without the key; None if it holds none. unlinked: the completed task for whose link a
+    second request is to be sent.
     """
 
     outcome: Literal["snapshot", "retry", "permanent_error"]
@@ -73,6 +97,8 @@ class Reading:
     retry_after_seconds: int | None = None
     key_refused: bool = False
     seen: Snapshot | None = None
+    document: dict[str, Any] | None = field(default=None, compare=False, repr=False)
+    unlinked: Unlinked | None = None
 
     @property
     def inferred(self) -> bool:
@@ -91,31 +117,36 @@ def read(  # noqa: PLR0913 - each is given by its name
     task_id: str | None = None,
     age_seconds: float | None = None,
     now: float,
-    key: str | None = None,
+    params: Mapping[str, str] = NONE,
+    secrets: tuple[str, ...] = (),
+    unlinked: Unlinked | None = None,
 ) -> Reading:
     """Returns the reading of an HTTP answer: a snapshot, a retry or a permanent error. `now` is unix seconds.
 
     `age_seconds` is how long the task has been followed. `task_id` tells the task from what stands around it, and is
-    for the content URL when the answer does not repeat the id. `key` is the one that the request had; it is in no text
-    of the reading. Never raises, whatever the bytes.
+    for the content URL when the answer does not repeat the id; `params` are the submission's. `secrets` are what no
+    text of the reading may show, such as the key that the request had. `unlinked`, of the reading before, says that
+    this is the answer to the second request. Never raises, whatever the bytes.
     """
-    answer = without_key(document(body), body, key)
-    exchange = _Exchange(provider, status, answer, task_id, age_seconds, now)
-    task, word = exchange.task()
-    if word is not None:
-        reading = exchange.with_status(task, word)
-    elif answer is None:
-        reading = exchange.without_document(body)
-    else:
-        reading = exchange.without_status()
-    return replace(reading, retry_after_seconds=_wait(exchange, headers))
+    answer = without_keys(document(body), body, secrets)
+    exchange = _Exchange(provider, status, answer, task_id, age_seconds, now, params)
+    reading = exchange.first_answer(body) if unlinked is None else exchange.second_answer(body, unlinked.snapshot)
+    reading = replace(reading, retry_after_seconds=_wait(exchange, headers), document=answer)
+    forget()
+    return reading
 
 
-def inline_in(provider: Provider, body: bytes, role: str, task_id: str) -> str | None:
-    """Returns the `data:` URL of a file that stands in an answer itself, or None if there is none."""
-    exchange = _Exchange(provider, 200, document(body), task_id, None, 0.0)
-    task, _ = exchange.task()
-    found = exchange.file(role, task) if role in provider.assets else None
+def inline_in(
+    provider: Provider, body: bytes, role: str, task_id: str, params: Mapping[str, str] = NONE, *, second: bool = False
+) -> str | None:
+    """Returns the `data:` URL of a file that stands in an answer itself, or None if there is none.
+
+    second: the answer is that to the second request, which has no status.
+    """
+    exchange = _Exchange(provider, 200, document(body), task_id, None, 0.0, params)
+    task = exchange.answer if second else exchange.task()[0]
+    found = exchange.files(task, "video", exchange.result(task, "video")).get(role)
+    forget()
     return found.url if found and found.inline else None
 
 
@@ -129,10 +160,33 @@ class _Exchange:
     task_id: str | None
     age: float | None
     now: float
+    params: Mapping[str, str]
 
     @property
     def answer(self) -> dict[str, Any]:
         return {} if self.document is None else self.document
+
+    def first_answer(self, body: bytes) -> Reading:
+        """Reads an answer to a question about the task."""
+        task, word = self.task()
+        if word is None:
+            return self.without_document(body) if self.document is None else self.without_status()
+        reading = self.with_status(task, word)
+        unlinked = self.unlinked(task, word, reading) if self.provider.result is not None else None
+        return replace(reading, unlinked=unlinked)
+
+    def second_answer(self, body: bytes, snapshot: Snapshot) -> Reading:
+        """Reads the answer to the second request, about a task that its provider calls completed.
+
+        A 2xx is searched for the link, and for a reason if it has none; a status of [result].failed says that the task
+        has failed. Any other answer is read as one about the task is.
+        """
+        if self.document is None:
+            return self.without_document(body)
+        if 200 <= self.status < 300:
+            return self.completed(snapshot)
+        failed = self.provider.result is not None and self.status in self.provider.result.failed
+        return self.refused(snapshot) if failed else self.without_status()
 
     def first(self, field: str, data: object, parse: Callable[[Any], T | None]) -> T | None:
         """Returns the first of a field's candidates that makes sense."""
@@ -154,7 +208,7 @@ class _Exchange:
             name = self.first("id", task, text)
             if self._is_about_request(task, word, name):
                 continue
-            own = self.task_id is not None and name == self.task_id
+            own = self._is_own(name)
             if not 200 <= self.status < 300 and not self._ends_a_refusal(word, own):
                 continue
             if own and not self._is_vague(word):
@@ -163,6 +217,11 @@ class _Exchange:
             if found[1] is None or (self.task_id is not None and fold(found[1]) in ENVELOPE_WORDS):
                 found = task, word
         return found
+
+    def _is_own(self, name: str | None) -> bool:
+        """Whether an id is the task's, or the last part of one in several parts."""
+        own = self.task_id
+        return own is not None and name is not None and name in (own, own.rpartition("/")[2])
 
     def _word(self, task: dict[str, Any]) -> str | None:
         """Returns the status word of a part of the answer: the first with a meaning of its own, else the first."""
@@ -192,7 +251,7 @@ class _Exchange:
             value = embedded(found)
             if isinstance(value, list):
                 parts = [part for part in map(embedded, value[:MOST_TASKS]) if isinstance(part, dict)]
-                mine = (part for part in parts if self.task_id and self.first("id", part, text) == self.task_id)
+                mine = (part for part in parts if self._is_own(self.first("id", part, text)))
                 value = parts[0] if len(value) == 1 and parts else next(mine, None)
             if isinstance(value, dict):
                 yield value
@@ -206,7 +265,7 @@ class _Exchange:
         spelled = fold(word)
         if not _is_whole(spelled) or spelled in self.provider.statuses:
             return False
-        own = self.task_id is not None and self.first("id", task, text) == self.task_id
+        own = self._is_own(self.first("id", task, text))
         unlisted = len(spelled) < 3 and (own or any(map(_is_whole, self.provider.statuses)))
         return not (unlisted and self.file("result", task))
 
@@ -215,20 +274,24 @@ class _Exchange:
         if task is not self.document or not self._is_vague(word):
             return False
         # With another id than the task's it is about the request with that id.
-        foreign = self.task_id is not None and name != self.task_id
-        return (name is None or foreign) and self.file("result", task) is None
+        foreign = self.task_id is not None and not self._is_own(name)
+        leads_on = self.provider.result is not None and self._fields(task) is not None
+        return (name is None or foreign) and not leads_on and self.file("result", task) is None
 
     # An answer with a status word: the word decides which other values count
 
     def with_status(self, task: dict[str, Any], word: str) -> Reading:
         """Reads a task with a status word."""
         meant = meaning_of(self.provider, word)
+        if meant.category is Category.NOT_FOUND or (not meant.known and is_not_found(word)):
+            return self._gone(self._reason(task) or Reason(word, None))
         snapshot = self._values(task, word, meant)
         if meant.known and not meant.status.final:
             return Reading("snapshot", snapshot, seen=self._seen_early(snapshot, task))
-        found = self._reason(task) or (failure_of(task) if meant.status is Status.FAILED else None)
+        result = self.result(task, snapshot.object)
+        ended_badly = meant.status is Status.FAILED or (meant.status is Status.COMPLETED and result is None)
+        found = self._reason(task) or (failure_of(task) if ended_badly else None)
         failed = self._failed(snapshot, found, meant.category)
-        result = self._result(task, snapshot.object)
         completed = self._completed(snapshot, task, result) if result else None
         if not meant.known:
             return _of_unknown_word(meant, snapshot, completed, failed if found else None, result)
@@ -291,7 +354,7 @@ class _Exchange:
             object=first("object", _object) or "video",
             model=first("model", text),
             prompt=first("prompt", text),
-            progress=first("progress", percent),
+            progress=first("progress", self._progress),
             created_at=first("created_at", instant),
             started_at=first("started_at", instant),
             completed_at=first("completed_at", instant),
@@ -301,6 +364,60 @@ class _Exchange:
             upstream_id=first("upstream_id", text),
             known_status=meant.known,
         )
+
+    def _progress(self, value: object) -> int | None:
+        scale = self.provider.progress_scale
+        if scale is None or (isinstance(value, str) and value.rstrip().endswith("%")):
+            return percent(value)
+        amount = number(value)
+        return None if amount is None else percent(f"{100 * amount / scale}%")
+
+    # A task whose link comes with a second answer
+
+    def unlinked(self, task: dict[str, Any], word: str, reading: Reading) -> Unlinked | None:
+        """Returns the task if its provider calls it completed, and neither a link nor a reason stands in its answer."""
+        meant, known = meaning_of(self.provider, word), reading.snapshot
+        if not meant.known or meant.status is not Status.COMPLETED or (known and known.status is not Status.FAILED):
+            return None
+        error = known.error if known else reading.error
+        if (known and known.said) or (error and error.category not in (Category.NO_RESULT, Category.PROVIDER)):
+            return None
+        fields = self._fields(task)
+        return None if fields is None else Unlinked(self._values(task, word, meant), fields)
+
+    def _fields(self, task: dict[str, Any]) -> dict[str, str] | None:
+        """Returns what is put into the second request; None if the answer lacks some of it."""
+        how, found = self.provider.result, {}
+        paths = {} if how is None else how.fields if how.call is not None else {"url": how.url}
+        for name, candidates in paths.items():
+            values = (text(search(path, part)) for part in (task, self.answer) for path in candidates)
+            value = next((each for each in values if each), None)
+            if value is None:
+                return None
+            found[name] = value
+        return found
+
+    def completed(self, snapshot: Snapshot) -> Reading:
+        """Reads the second answer about a task that its provider calls completed."""
+        result, found = self.result(self.answer, snapshot.object), self._own_reason([self.answer])
+        completed = self._completed(snapshot, self.answer, result) if result else None
+        if completed is not None and completed.said:
+            return Reading("snapshot", completed)
+        kind = category(self.provider, found)
+        if completed is None and (_passes(found, kind) or kind in (Category.AUTH, Category.QUOTA)):
+            return self.without_status()  # about this request, as a rate limit is, and not about the task
+        sure = result is not None and result.rank not in DOUBTFUL
+        failed = self._failed(snapshot, found, None)
+        return self._called_completed(self.answer, found, failed, completed, sure=sure)
+
+    def refused(self, snapshot: Snapshot) -> Reading:
+        """Reads a second answer whose HTTP status says that the task has failed, unless its reason says "not yet"."""
+        own = self._own_reason([self.answer])
+        found = own if own and own.code else _joined(own, guess(self.answer).reason)
+        if found and _is_unfinished(found):
+            return Reading("retry", error=self._error(found, category(self.provider, found) or Category.PROVIDER, True))
+        failed = self._failed(snapshot, found, None)
+        return Reading("snapshot", replace(failed, said=True), failed.error)
 
     def _without_a_link(
         self,
@@ -316,11 +433,11 @@ class _Exchange:
         """
         message = f'{self.provider.name} says "{failed.provider_status}" and gives no link to a result'
         if kind is Category.PROVIDER:
-            error = task_error(found, kind, message)
+            error = task_error(self.provider, found, kind, message)
         else:
             # What is no reason by its words may be none, such as "Video generated", or one that nobody has listed.
             said = f": {found.message}" if found and found.message else ""
-            error = task_error(None, Category.NO_RESULT, message + said)
+            error = task_error(self.provider, None, Category.NO_RESULT, message + said)
         goes_on = found is not None and _is_unfinished(found)
         if goes_on or (self.age is not None and self.age < YOUNG_SECONDS):
             return Reading("retry", error=error)
@@ -336,11 +453,13 @@ class _Exchange:
     def _failed(self, snapshot: Snapshot, found: Reason | None, implied: Category | None) -> Snapshot:
         kind = implied or category(self.provider, found) or Category.PROVIDER
         message = f'{self.provider.name} says "{snapshot.provider_status}" and gives no reason'
-        return replace(snapshot, status=Status.FAILED, error=task_error(found, kind, message))
+        return replace(snapshot, status=Status.FAILED, error=task_error(self.provider, found, kind, message))
 
-    def _result(self, task: dict[str, Any], kind: str) -> Found | None:
+    def result(self, task: dict[str, Any], kind: str) -> Found | None:
         """Returns the finished file, or where it is downloaded when the answer has no good link."""
         result = self.file("result", task, kind)
+        if result is not None and result.rank is Rank.INSIDE:
+            result = anywhere(task, kind, self._url()) or result
         content = self._content(task)
         return Found(content, Rank.CONTENT) if content and (result is None or result.rank > Rank.CONTENT) else result
 
@@ -351,20 +470,48 @@ class _Exchange:
         """
         if snapshot.object == "video" and is_image(result) and self.first("object", task, _object) is None:
             snapshot = replace(snapshot, object="image")
-        links = {"result": result.url}
-        for role in self.provider.assets:
-            extra = self.file(role, task, snapshot.object)
-            if extra is not None and extra.url not in links.values():
-                links.setdefault(role, extra.url)
-        sources = tuple(self._source(role, url, snapshot, task) for role, url in links.items())
+        found = self.files(task, snapshot.object, result)
+        sources = tuple(self._source(role, each.url, snapshot, task) for role, each in found.items())
         # Where nothing says what the task makes, an image that is no preview is what it made.
         image = snapshot.object == "image" and result.rank is Rank.OTHER
         said = image or result.rank not in UNCONVINCING
         return replace(snapshot, status=Status.COMPLETED, sources=sources, error=None, said=said)
 
+    def files(self, task: dict[str, Any], kind: str, result: Found | None) -> dict[str, Found]:
+        """Returns the finished files by role: the result, other results, and the other assets, each link once."""
+        found = {} if result is None else {RESULT: result}
+        for item in self._items(task) if found else ():
+            if len(found) == MOST_RESULTS:
+                break
+            each = best((item,), task, kind, self._url())
+            if (
+                each is not None
+                and each.rank not in DOUBTFUL
+                and each.url not in [known.url for known in found.values()]
+            ):
+                found[f"{RESULT}-{len(found) + 1}"] = each
+        for role in self.provider.assets:
+            extra = self.asset(role, task, kind, result)
+            if extra is not None and extra.url not in [known.url for known in found.values()]:
+                found.setdefault(role, extra)
+        return found
+
+    def _items(self, task: dict[str, Any]) -> Iterator[object]:
+        """Yields the several results of a task, at the places of the provider file, also those in lists of lists."""
+        waiting = [search(path, task) or search(path, opened(task)) for path in reversed(self.provider.results)]
+        for _ in range(MOST_TASKS):
+            if not waiting:
+                return
+            value = embedded(waiting.pop())
+            if isinstance(value, list):
+                waiting += reversed(value[:MOST_TASKS])
+            else:
+                yield value
+
     def _source(self, role: str, url: str, snapshot: Snapshot, task: dict[str, Any]) -> Source:
-        # The result is what the task makes; an extra may be a picture of it.
-        kind = snapshot.object if role == "result" else type_of(role, url, snapshot.object)
+        # A result is what the task makes; an extra may be a picture of it.
+        made = role == RESULT or role.startswith(f"{RESULT}-")
+        kind = snapshot.object if made else type_of(role, url, snapshot.object)
         if url[:5].lower() == "data:":
             return Source(role, kind, url.partition(",")[0], inline=True)
         lives = self.provider.link_lives_seconds
@@ -373,7 +520,8 @@ class _Exchange:
             or link_expiry(url)
             or (lives and (snapshot.completed_at or math.floor(self.now)) + lives)
         )
-        return Source(role, kind, url, expires, needs_key=needs_key(url, self.provider.base_url))
+        has_key = self.provider.has_key(url, self._url()) and not is_signed(url)
+        return Source(role, kind, url, expires, needs_key=has_key)
 
     def file(self, role: str, task: dict[str, Any], kind: str = "video") -> Found | None:
         """Returns the file of a role in a task; `kind` is `video` or `image`."""
@@ -381,19 +529,43 @@ class _Exchange:
         found = best((search(path, task) for path in paths), task, kind, asked)
         if found is None and (whole := opened(task)) != task:
             found = best((search(path, whole) for path in paths), whole, kind, asked)
+        if found is None and role in self.provider.base64:
+            found = next(self._in_base64(self.provider.base64[role], (search(path, task) for path in paths)), None)
         return found
+
+    def _in_base64(self, kind: str, values: Iterable[object]) -> Iterator[Found]:
+        """Yields the values, or those in a list of them, that are a file of this type in base64."""
+        from vidhook.media import SNIFF_BYTES, inline_file, known_type, media_type  # few files have [base64]
+
+        for each in chain.from_iterable(value if isinstance(value, list) else [value] for value in values):
+            if isinstance(each, str) and BASE64.fullmatch(each):
+                head = f"data:{kind};base64,"
+                with suppress(BrokenDownload):  # such as an error page
+                    begin = inline_file(head + each[: 2 * SNIFF_BYTES])[1][:SNIFF_BYTES]
+                    media_type(begin, kind, kind.partition("/")[0].lower())
+                    if len(each) > LONGEST_ID or known_type(begin):
+                        yield Found(head + each, Rank.FILM)
+
+    def asset(self, role: str, task: dict[str, Any], kind: str, result: Found | None) -> Found | None:
+        """Returns the file of a role beside the `result` of a task; only a film has a poster."""
+        if role != POSTER:
+            return self.file(role, task, kind) if role in self.provider.assets else None
+        if kind != "video" or result is None:
+            return None
+        values = (search(path, task) for path in self.provider.assets.get(POSTER, ()))
+        return poster(values, task, self.answer, result.url, self._url())
 
     def _url(self) -> str:
         """The URL that was asked: links in the answer may be relative to it."""
         try:
-            return task_request(self.provider, self.task_id or "-", None).url
+            return task_url(self.provider, self.task_id or "-", self.params)
         except BadInput:
             return self.provider.base_url
 
     def _content(self, task: dict[str, Any]) -> str | None:
         task_id = self.task_id or self.first("id", task, text)
         try:
-            return content_url(self.provider, task_id) if task_id is not None else None
+            return content_url(self.provider, task_id, self.params) if task_id is not None else None
         except BadInput:
             return None
 
@@ -415,10 +587,11 @@ class _Exchange:
     def without_document(self, body: bytes) -> Reading:
         """Reads an answer without a JSON object: often of a gateway, which knows neither the task nor the key.
 
-        Only an empty 401, 402, 403, 404 or 410, and a 401 with plain words, are taken for the provider's own.
+        Only an empty 401, 402, 403, 404 or 410, and a 401 with a few plain words, are taken for the provider's own.
         """
         said = body.strip()
-        own = not said or (self.status == 401 and not MARKUP.match(body))
+        brief = len(said) <= BRIEF and not MARKUP.match(body) and not GATEWAY.search(said)
+        own = not said or (self.status == 401 and brief)
         if own and self.status in REFUSED:
             return Reading("permanent_error", error=self._error(None, REFUSED[self.status], False), key_refused=True)
         if own and self.status in GONE:
@@ -433,7 +606,7 @@ class _Exchange:
         kind = category(provider, found)
         code = fold(found.code) if found and found.code else ""
         if code in provider.codes and self._ends_the_task(kind):
-            error = task_error(found, provider.codes[code], "")
+            error = task_error(provider, found, provider.codes[code], "")
             return Reading("snapshot", Snapshot(Status.FAILED, error=error, said=False), error)
         if (found and _is_unfinished(found)) or _passes(found, kind):
             return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
@@ -482,7 +655,7 @@ class _Exchange:
         lacks = "a JSON object" if self.document is None else "a status" if self.status < 300 else "a reason"
         message = f"{self.provider.name} answered HTTP {self.status}{phrase}, without {lacks}"
         code = name if self.status >= 300 else None if found else "UNREADABLE_ANSWER"
-        return task_error(found, kind, message, code, retryable=retryable)
+        return task_error(self.provider, found, kind, message, code, retryable=retryable)
 
 
 def _of_unknown_word(

@@ -2,15 +2,17 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vidhook.providers.codes import BUSY, meanings_of_word
-from vidhook.providers.file import Provider, fold
-from vidhook.providers.values import ITEMS, LINK_LIMIT, document, link, names_in
+from vidhook.providers.file import Provider
+from vidhook.providers.table import fold
+from vidhook.providers.values import ITEMS, LINK_LIMIT, document, link, names_in, spelled, words_in
 from vidhook.providers.wording import (
     LIMIT,
     category_of,
+    invites,
     is_crowded,
     is_refusal_of_content,
     may_pass,
@@ -38,12 +40,34 @@ CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "failcode", "failurec
 KIND_KEYS = ("type", "errortype", "key", "name")  # only without a code; "invalid_request_error" is too vague to count
 NESTED_KEYS = ("error", "errors", "err", "cause", "inner", "message", "msg", "detail", "details", "reason", "baseresp")
 MESSAGE_KEYS = (
-    *("message", "msg", "errormessage", "errormsg", "errmsg", "errordescription", "detail", "details", "description"),
+    *(
+        "rawmessage",
+        "message",
+        "msg",
+        "errormessage",
+        "errormsg",
+        "errmsg",
+        "errordescription",
+        "detail",
+        "details",
+        "description",
+    ),
     *("reason", "failreason", "failurereason", "error", "err", "title", "statusmsg", "statusmessage", "taskstatusmsg"),
     *("failmsg", "failmessage", "failure", "errordetail", "errordetails"),
 )
 # In a task itself, a title or a description is that of the video, and a code may be its envelope's.
 FAILURE_NAMES = {*MESSAGE_KEYS, *NESTED_KEYS, *CODE_KEYS} - {"title", "description", "code", "statuscode"}
+# Other names of a reason are these, or have one of these words and none of the ones behind: `finish_reason` is "stop".
+STATUS_TEXTS = {"statusdetail", "statusdetails", "statustext", "statusdescription", "statusdesc", "usermessage"}
+OF_FAILURES = "error errors err fail failed failure reason reasons reject rejected rejection exception"
+FAILURE_WORDS = frozenset(OF_FAILURES.split())
+OF_OTHERS = """finish finished stop done retry retries count rate at on time date url id ids policy level handling
+    threshold email billing refund over callback webhook notification thumbnail cover preview poster watermark"""
+OTHER_WORDS = frozenset(OF_OTHERS.split())
+# What may hold a failed task's reason beside the task itself: nothing that may be the user's own.
+FAILURE_HOLDERS = ("output", "result", "data", "response", "meta")
+MOST_TOLD = 4  # reasons under names that nobody has listed
+DEPTH = 8
 # Where an envelope says that a request was refused.
 FLAGS = ("success", "ok")
 REFUSAL_KEYS = ("error", "errors", "code", "errorcode", "errcode", "detail", "baseresp")
@@ -54,7 +78,7 @@ CODE_AND_MESSAGE = re.compile(
 )
 # Codes that only say "something is wrong with the request": the message is more exact.
 VAGUE = re.compile(
-    r"(invalid|bad)( (request|parameter|argument|input))?( error)?|(type|value) error .*"
+    r"(client specified an )?(invalid|bad)( (request|parameter|argument|input))?( error)?|error|(type|value) error .*"
     r"|.* api error|api error|upstream error|.*failed?"
 )
 
@@ -67,7 +91,7 @@ class Reason:
     message: str | None
 
 
-def find_reason(value: object, depth: int = 8) -> Reason | None:
+def find_reason(value: object, depth: int = DEPTH) -> Reason | None:
     """Returns the code and message in a string, an object, nested objects, a list or JSON inside a string.
 
     Returns None when there is no reason in it: null, empty, zero, "success", or only a URL.
@@ -75,7 +99,7 @@ def find_reason(value: object, depth: int = 8) -> Reason | None:
     return _find(value, depth, [ITEMS])
 
 
-def merge_reasons(values: Iterable[object], depth: int = 8) -> Reason | None:
+def merge_reasons(values: Iterable[object], depth: int = DEPTH) -> Reason | None:
     """Returns one reason from several values: the most specific code and the most specific message."""
     left = [ITEMS]
     return _merge([], [_find(value, depth, left) for value in values])
@@ -83,12 +107,30 @@ def merge_reasons(values: Iterable[object], depth: int = 8) -> Reason | None:
 
 def failure_of(task: Mapping[str, object]) -> Reason | None:
     """Returns the reason of a task that its provider calls failed, by the usual names in it or in its result."""
-    inside = (task, *(task.get(name) for name in ("output", "result", "data")))
-    for part in inside:
-        known = names_in(part) if isinstance(part, dict) else {}
-        if found := find_reason({name: value for name, value in known.items() if name in FAILURE_NAMES}):
-            return found
-    return None
+    parts = [each for each in (task, *(task.get(name) for name in FAILURE_HOLDERS)) if isinstance(each, dict)]
+    usual = ({name: value for name, value in names_in(part).items() if name in FAILURE_NAMES} for part in parts)
+    left = [ITEMS]
+    found = [each for part in usual if (each := _find(part, DEPTH, left))]
+    if found and (found[0].code or _says_why(found[0])):
+        return found[0]
+    others = itertools.islice((value for part in parts for value in _told_by_name(part)), MOST_TOLD)
+    found += [each for value in others if (each := _find(value, DEPTH, left))]
+    return next(filter(_says_why, found[: MOST_TOLD + 1]), None) or next(iter(found), None)
+
+
+def _says_why(found: Reason) -> bool:
+    return category_of(prepared(found.message or "")) in REFUSALS
+
+
+def _told_by_name(part: Mapping[str, object]) -> Iterator[object]:
+    """Yields what stands under names that have the words of a failure, such as `rejectionReason`."""
+    for key, value in itertools.islice(part.items(), ITEMS):
+        words = words_in(key)
+        told = (FAILURE_WORDS & words and not OTHER_WORDS & words) or spelled(key) in STATUS_TEXTS
+        if told and isinstance(value, str | list | dict):
+            yield value
+            if isinstance(value, dict):
+                yield value.get("data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +254,12 @@ def _by_code(provider: Provider, found: Reason) -> Category | None:
     if number(found.code) is None:
         if (vague or kinds[0] is Category.AUTH) and is_refusal_of_content(message):
             return Category.CONTENT_POLICY
-        in_need = vague and not is_crowded(code) and category_of(message) is Category.QUOTA
-        return Category.QUOTA if in_need else kinds[0]
+        said = category_of(message) if vague else None
+        if said is Category.QUOTA and not is_crowded(code):
+            return said
+        # Google and xAI call a wrong key an invalid argument.
+        of_key = said is Category.AUTH and kinds[0] is Category.INVALID_INPUT and "api key" in message
+        return Category.AUTH if of_key else kinds[0]
     # APIs use the same short numbers for different things, so words that are clear decide between their meanings.
     said = category_of(message) if len(found.code or "") < 5 else None
     return said if said and (said in kinds or said not in (Category.PROVIDER, Category.INVALID_INPUT)) else kinds[0]
@@ -230,11 +276,22 @@ def _by_words(code: str, message: str) -> Category | None:
     if is_refusal_of_content(code) or is_refusal_of_content(message):
         return Category.CONTENT_POLICY
     texts = (message, code) if VAGUE.fullmatch(code) else (code, message)
-    return next((kind for said in texts if (kind := category_of(said))), None)
+    said_by = [category_of(said) for said in texts]
+    found = next((kind for kind in said_by if kind), None)
+    # "Permission denied" is said of an empty account too, and its message tells which it is.
+    if found is Category.AUTH and Category.QUOTA in said_by:
+        return Category.QUOTA
+    return found or (Category.PROVIDER if invites(message) else None)
 
 
 def task_error(
-    found: Reason | None, kind: Category, default: str, code: str | None = None, retryable: bool | None = None
+    provider: Provider,
+    found: Reason | None,
+    kind: Category,
+    default: str,
+    code: str | None = None,
+    *,
+    retryable: bool | None = None,
 ) -> TaskError:
     """Returns the error in our own form. `default` is the message, and `code` the code, when the provider gave none."""
     own = upper_snake(found.code) if found and found.code else ""
@@ -242,13 +299,13 @@ def task_error(
     return TaskError(
         category=kind,
         code=own or code or kind.upper(),
-        message=_without_queries(message),
+        message=without_queries(message),
         provider_code=found.code if found else None,
-        retryable=_retryable(found, kind) if retryable is None else retryable,
+        retryable=_retryable(provider, found, kind) if retryable is None else retryable,
     )
 
 
-def _retryable(found: Reason | None, kind: Category) -> bool | None:
+def _retryable(provider: Provider, found: Reason | None, kind: Category) -> bool | None:
     """Returns True only when something says that the same request may succeed, and None when nothing says anything."""
     if kind in REFUSALS:
         return False
@@ -260,7 +317,7 @@ def _retryable(found: Reason | None, kind: Category) -> bool | None:
     if category_of(message) in REFUSALS:
         return None
     code = found.code or ""
-    meanings = meanings_of_word(code)
+    meanings = _listed(provider, code)
     passes = (
         set(meanings) == {BUSY} or number(code) in PASSING_HTTP or (not meanings and may_pass(prepared(_words(code))))
     )
@@ -277,7 +334,8 @@ def upper_snake(code: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", words.upper()).strip("_") if re.search(r"[A-Za-z]", code) else ""
 
 
-def _without_queries(message: str) -> str:
+def without_queries(message: str) -> str:
+    """Returns a message in which links have no query."""
     # A signed URL in a message would give its signature to every log and subscriber.
     return re.sub(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", r"\1?...", _cut(message))
 

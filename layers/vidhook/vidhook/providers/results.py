@@ -6,43 +6,29 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
 from itertools import islice
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from vidhook.providers.links import ENDING_OF, How, Link, ending_of, links_in
-from vidhook.providers.values import ITEMS, LINK_LIMIT, embedded, names_in, origin, spelled
+from vidhook.providers.names import (
+    BARE_NAMES,
+    DATA,
+    FILES_NAMES,
+    FILM_NAMES,
+    INPUT_WORDS,
+    LISTED,
+    NAMES,
+    POSTER_WORDS,
+    RESULT_NAMES,
+    UNCLEAR_NAMES,
+    is_made,
+    is_plain,
+    is_result,
+    may_hold,
+    tells,
+)
+from vidhook.providers.values import ITEMS, LINK_LIMIT, embedded, names_in, spelled, words_in
 from vidhook.times import instant, number
 
-# The usual names of a link, those that are most likely a result's first; spelled as `names_in` does.
-LINK_NAMES = (
-    *("url", "videourl", "downloadurl", "fileurl", "mediaurl", "playurl", "signedurl", "uri"),
-    *("videouri", "download", "link", "src", "href", "mp4", "file", "resource", "video"),
-)
-# Names of what holds results and nothing else. Beside them, the other names may stand for inputs.
-RESULT_NAMES = (
-    *(
-        "resulturl",
-        "resulturls",
-        "outputurl",
-        "output",
-        "outputs",
-        "result",
-        "results",
-        "taskresult",
-        "videoresult",
-        "creations",
-        "generation",
-    ),
-    *("generations", "generatedvideos", "generatedsamples", "resultjson", "respdata", "works", "artifacts", "videos"),
-)
-HOLDER_NAMES = ("urls", "videourls", "videolist", "content", "assets", "files", "items", "list", "images")
-NAMES = (*LINK_NAMES, *RESULT_NAMES, *HOLDER_NAMES)
-# In a task itself these may be its inputs, and `data` has a place of its own in a provider file.
-UNCLEAR_NAMES, DATA = ("video", "images"), "data"
-# Nothing below these names is a result.
-INPUT_NAMES = {
-    *("input", "inputs", "request", "params", "parameters", "prompt", "options", "config", "settings", "source"),
-    *("reference", "references", "webhook", "callback", "user"),
-}
 # What an object calls the file whose link it has; a name may also come from the prompt, unless it is one word.
 TYPE_NAMES = ("type", "contenttype", "mimetype", "mime", "mediatype", "filetype", "kind", "format", "role", "purpose")
 FILE_NAMES = ("name", "filename", "label")
@@ -63,10 +49,17 @@ PREVIEW_FILE = re.compile(
     rf"(?:^|/){PREVIEWS}(?![a-z]|[_-]to[_-])[^/]*$|(?:^|[^a-z]){PREVIEWS}[\W\d_]*(?:\.\w*)?$|/{PREVIEWS}/"
 )
 STILL = re.compile(r"thumb|cover|poster|image|frame|snapshot")
+# Where people look at a film. Storage and scripts may have such paths too, with a signature or the file's name behind.
+PAGE = re.compile(
+    r"/(?:share|shared|view|viewer|watch|player|embed|pages?|dashboard|gallery|explore|posts?)(?:/[^/.]*)*$"
+)
+PAGE_HOST = re.compile(r"(?:app|www|dashboard|console|studio|share|my)\.")
+OF_FILES = re.compile(r"/(?:download|content|files?|media|storage|output|videos?)(?:/|$)")
 SNAPSHOT = re.compile(r"video/snapshot|vframe/|imagemogr2|imageview2|[=,]f_(?:jpg|png|webp)", re.IGNORECASE)
 INTO_VIDEO = re.compile(r"(?:to|2)[_-]?video")
 # A value is looked through so deep, and at so many places; as much text, or as many names of an object, counts as one.
-DEPTH, PLACES, TEXT, MOST_NAMES = 8, 500, 200, 20
+DEPTH, PLACES, TEXT, MOST_NAMES, MOST_UNLISTED = 8, 500, 200, 20, 4
+UNLISTED = 40  # names of an object that nobody has listed, of which the words are looked at
 # Names that lead into the provider's own network only.
 INSIDE = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 # What a link holds, in its query or its path, when it needs no other credential.
@@ -86,16 +79,20 @@ class Rank(IntEnum):
     RELATIVE = 3
     INLINE = 4  # a data: URL
     CONTENT = 5  # the file's content_path
-    MOVED = 6  # from the provider's loopback address to its public one
-    PLAYLIST = 7
-    MENTIONED = 8  # in a text that says other things too, or under a name in the task that inputs have too
-    INSIDE = 9  # an address inside the provider's own network
-    PREVIEW = 10  # by its name
-    OTHER = 11  # another type of file, such as a thumbnail
-    UNCLEAR = 12  # most likely an input, or under a name that nobody knows
-    ECHO = 13  # an input, or the question itself: never the file
+    PAGE = 6  # for people, by its path or its host
+    MOVED = 7  # from the provider's loopback address to its public one
+    PLAYLIST = 8
+    MENTIONED = 9  # in a text that says other things too, or under a name in the task that inputs have too
+    INSIDE = 10  # an address inside the provider's own network
+    PREVIEW = 11  # by its name
+    OTHER = 12  # another type of file, such as a thumbnail
+    UNCLEAR = 13  # most likely an input, or under a name that nobody knows
+    ECHO = 14  # an input, or the question itself: never the file
 
 
+# So likely an image is the poster, which may be named like a preview; so many are looked at.
+AS_POSTER = {Rank.FILM, Rank.NAMELESS, Rank.SIDE, Rank.RELATIVE, Rank.INLINE, Rank.MOVED, Rank.PREVIEW}
+MOST_POSTERS = 20
 HOW = {
     How.RELATIVE: Rank.RELATIVE,
     How.MOVED: Rank.MOVED,
@@ -134,72 +131,222 @@ def best(values: Iterable[object], task: object, kind: str, asked: str) -> Found
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text in an answer: the links in it, the words of the names that lead to it, and what is around, from inside."""
+
+    text: str
+    links: frozenset[str]
+    words: frozenset[str]
+    around: tuple[object, ...]
+
+
+def poster(values: Iterable[object], task: object, answer: object, film: str, asked: str) -> Found | None:
+    """Returns the picture that stands for a film, from the values of the places where it may stand.
+
+    A value is the picture itself; or an object with the link to the `film` in it, such as the whole `task`: then it is
+    what a name or a type there calls a poster, a cover or a thumbnail, the nearest one to the film. If the `answer` has
+    the same link under a name of another kind, it is most likely an input.
+    """
+    shown = [each.around for each in _texts(task, asked) if film in each.links and not INPUT_WORDS & each.words]
+    others = [each for each in _texts(answer, asked) if not POSTER_WORDS & each.words]
+    for value in values:
+        for near in islice(_posters(value, task, shown or [(task,)]), MOST_POSTERS):
+            found = best((near,), None, "image", asked)
+            if found is None or found.rank not in AS_POSTER or found.url == film:
+                continue
+            if near is value or not any(found.url in each.links and not _is_in(each, near) for each in others):
+                return found
+    return None
+
+
+def _is_in(text: _Text, value: object) -> bool:
+    return text.text is value or any(each is value for each in text.around)
+
+
+def _posters(value: object, task: object, shown: Iterable[tuple[object, ...]]) -> Iterator[object]:
+    """Yields what may be the poster in a value; `shown` has what is around each link to the film, from inside."""
+    inside = [around for around in shown if any(each is value for each in around)]
+    if not inside and value is not task:
+        yield value
+    seen = set[int]()
+    for around in inside:
+        for here in around:
+            if id(here) not in seen:
+                seen.add(id(here))
+                yield from _called_poster(here)
+            if here is value:
+                break
+
+
+def _called_poster(here: object) -> Iterator[object]:
+    """Yields what a name in an object calls a poster, and of a list what its own type or file name calls so."""
+    if isinstance(here, dict):
+        words = ((inner, words_in(name)) for name, inner in islice(here.items(), ITEMS))
+        yield from (inner for inner, said in words if POSTER_WORDS & said and not INPUT_WORDS & said)
+    elif isinstance(here, list):
+        yield from (item for item in here[:PLACES] if any(POSTER_WORDS & words_in(each) for each in _said_of(item)))
+
+
+def _said_of(item: object) -> list[str]:
+    """Returns what an item of a list says that it is: its type, or the name of its file."""
+    if isinstance(item, dict):
+        names = names_in(item)
+        return [said for name in (*TYPE_NAMES, *FILE_NAMES) if isinstance(said := names.get(name), str)]
+    return [item.partition("?")[0].rpartition("/")[2]] if isinstance(item, str) and _is_link(item) else []
+
+
+def _texts(value: object, asked: str) -> Iterator[_Text]:
+    left = PLACES
+    waiting: list[tuple[object, frozenset[str], tuple[object, ...]]] = [(value, frozenset(), ())]
+    while waiting and left > 0:
+        here, words, around = waiting.pop()
+        left -= 1
+        if isinstance(here, str):
+            left -= min(len(here), 4 * LINK_LIMIT) // TEXT
+            inner = embedded(here)
+            if inner is here and "/" in here:
+                yield _Text(here, frozenset(each.url for each in links_in(here, asked)), words, around)
+            here = inner
+        if len(around) < DEPTH and isinstance(here, list):
+            waiting += [(item, words, (here, *around)) for item in reversed(here[:PLACES])]
+        elif len(around) < DEPTH and isinstance(here, dict):
+            named = reversed(list(islice(here.items(), ITEMS)))
+            waiting += [(inner, words | words_in(name), (here, *around)) for name, inner in named]
+
+
 def anywhere(task: object, kind: str, asked: str) -> Found | None:
-    """Returns a link that ends as the finished file does, wherever it stands in a task but among its inputs.
+    """Returns a link that is likely the finished file by its ending or its name, wherever it stands but among inputs.
 
     If there is none, a playlist: it leads to the film.
     """
     every = _found(task, task, kind, asked, every_name=True)
-    told = min(
-        (each for each in every if each.rank in (Rank.FILM, Rank.PLAYLIST)), key=lambda each: each.rank, default=None
-    )
+    likely = (each for each in every if each.rank <= Rank.INLINE or each.rank is Rank.PLAYLIST)
+    told = min(likely, key=lambda each: each.rank, default=None)
     return Found(told.url, Rank.UNCLEAR) if told else None
 
 
 def _found(value: object, task: object, kind: str, asked: str, *, every_name: bool = False) -> Iterator[Found]:
+    """Yields the links in a value. With `every_name` also those under names that nobody has listed.
+
+    There a link whose path shows nothing counts only if its name, or that of its holder, tells what it is.
+    """
     left = PLACES
-    waiting: list[tuple[object, Rank, int]] = [(value, Rank.FILM, 0)]
+    waiting: list[tuple[object, Rank, int, bool]] = [(value, Rank.FILM, 0, not every_name)]
     while waiting and left > 0:
-        here, least, depth = waiting.pop()
+        here, least, depth, told = waiting.pop()
         left -= 1
         if isinstance(here, str):
             left -= min(len(here), 4 * LINK_LIMIT) // TEXT
             inner = embedded(here)
             if inner is here:
-                yield from (Found(each.url, max(_rank_of(each, kind, asked), least)) for each in links_in(here, asked))
+                for each in links_in(here, asked):
+                    left -= 1
+                    rank = _rank_of(each, kind, asked)
+                    unclear = not told and rank is not Rank.FILM and rank <= Rank.INLINE
+                    yield Found(each.url, Rank.UNCLEAR if unclear else max(rank, least))
                 continue
             here = inner
         if depth < DEPTH and isinstance(here, list):
-            waiting += [(item, least, depth + 1) for item in reversed(here[:PLACES])]
+            waiting += [(item, least, depth + 1, told) for item in reversed(here[:PLACES])]
         elif depth < DEPTH and isinstance(here, dict):
             names = names_in(here)
-            left -= len(names) // MOST_NAMES
+            left -= len(names) // MOST_NAMES + sum(name in names for name in TYPE_NAMES)
             least = max(least, Rank.FILM if here is task else _rank_by_names(names, kind))
-            known = islice(here.items(), ITEMS)
-            empty = any(value in (None, "") and spelled(key) in RESULT_NAMES for key, value in known)
-            inside = list(_usual(names, in_task=here is task, still_empty=empty))
-            if every_name:
-                inside += [(names[name], Rank.FILM) for name in names if _may_hold(name, kind)]
-            waiting += [(part, max(rank, least), depth + 1) for part, rank in reversed(inside)]
+            told = told or _is_text_of(names.get("type"), kind)
+            others = _unlisted(here, names)
+            left -= len(others) // MOST_UNLISTED
+            inside = _named(here, names, others, kind, in_task=here is task, every_name=every_name, holder_tells=told)
+            waiting += [(names[name], max(rank, least), depth + 1, says) for name, rank, says in reversed(inside)]
 
 
-def _may_hold(name: str, kind: str) -> bool:
-    """Whether a result may be under a name that nobody has listed."""
-    of_a_picture = kind == "video" and (STILL.search(name) or PREVIEW.search(name))
-    return name not in NAMES and name not in INPUT_NAMES and not of_a_picture
+def _named(
+    here: Mapping[str, object],
+    names: Mapping[str, object],
+    others: Mapping[str, frozenset[str]],
+    kind: str,
+    *,
+    in_task: bool,
+    every_name: bool,
+    holder_tells: bool,
+) -> list[tuple[str, Rank, bool]]:
+    """Returns the names in an object under which a result may be, and how likely a link there is one.
 
-
-def _usual(names: Mapping[str, object], *, in_task: bool, still_empty: bool) -> Iterator[tuple[object, Rank]]:
-    """Yields the values under the usual names, and how likely a link there is a result: it may also be an input.
-
-    still_empty: the place of the results is there, but holds none.
+    With each name, whether it says that a link is the film although its path shows nothing.
     """
-    results = {name for name in RESULT_NAMES if _holds(names.get(name)) or _is_link(names.get(name))}
+    known = islice(here.items(), ITEMS)
+    empty = any(value in (None, "") and spelled(key) in RESULT_NAMES for key, value in known)
+    found = list(_usual(names, others, kind, in_task=in_task, still_empty=empty))
+    if not every_name:
+        return [(name, rank, True) for name, rank in found]
+    found += [(name, Rank.FILM) for name, words in others.items() if may_hold(words, kind)]
+    return [(name, rank, tells(name, others.get(name), holder_tells)) for name, rank in found]
+
+
+def _is_text_of(said: object, kind: str) -> bool:
+    return isinstance(said, str) and said.startswith(kind)
+
+
+def _unlisted(here: Mapping[str, object], names: Mapping[str, object]) -> dict[str, frozenset[str]]:
+    """Returns the words of each name in an object that has a link or more objects below it, and is not listed."""
+    found: dict[str, frozenset[str]] = {}
+    for key in islice(here, ITEMS):
+        name = spelled(key)
+        if name not in LISTED and name in names and (_holds(names[name]) or isinstance(names[name], str)):
+            found[name] = words_in(key)
+            if len(found) == UNLISTED:
+                break
+    return found
+
+
+def _filled(names: Mapping[str, object], some: Iterable[str]) -> list[str]:
+    return [name for name in some if _holds(names.get(name)) or _is_link(names.get(name))]
+
+
+def _results(
+    names: Mapping[str, object], others: Mapping[str, frozenset[str]], plain: Iterable[str], kind: str
+) -> tuple[list[str], set[str]]:
+    """Returns which names that nobody has listed hold results, and which of all do.
+
+    A film that was made counts like a result if no result is there, but a film from which it may be made.
+    """
+    own = _filled(names, (name for name, words in others.items() if is_result(words, kind)))
+    results = set(_filled(names, RESULT_NAMES))
+    if results <= {"videos"}:
+        if not own and _filled(names, (*BARE_NAMES, *plain)):
+            own = _filled(names, (name for name, words in others.items() if is_made(words, kind)))
+        results -= {"videos"} if own else set()
+    return own, results.union(own)
+
+
+def _usual(
+    names: Mapping[str, object], others: Mapping[str, frozenset[str]], kind: str, *, in_task: bool, still_empty: bool
+) -> Iterator[tuple[str, Rank]]:
+    """Yields the usual names in an object, and how likely a link there is a result: it may also be an input.
+
+    others: the words of the other names. still_empty: the place of the results is there, but holds none.
+    """
+    plain = [name for name, words in others.items() if is_plain(words)]
+    own, results = _results(names, others, plain, kind)
     if isinstance(names.get("content"), dict):
         results.add("content")
-    for name in NAMES if in_task else (*NAMES, DATA):
+    yield from ((name, Rank.FILM) for name in own)
+    has_film = in_task and any(_is_link(names.get(name)) for name in FILM_NAMES)
+    for name in (*NAMES, *plain) if in_task else (*NAMES, *plain, DATA):
         inside = names.get(name)
         if not inside:
             continue
         if name in results or not (results or in_task):
-            yield inside, Rank.FILM
+            yield name, Rank.FILM
         elif name in UNCLEAR_NAMES and not _holds(inside) and results:
-            yield inside, Rank.ECHO
+            yield name, Rank.ECHO
+        elif name in FILES_NAMES and has_film:
+            yield name, Rank.SIDE
         elif name in UNCLEAR_NAMES and in_task:
             alone = Rank.UNCLEAR if still_empty or name != "video" else Rank.MENTIONED
-            yield inside, Rank.SIDE if _holds(inside) and name == "video" else alone
+            yield name, Rank.SIDE if _holds(inside) and name == "video" else alone
         else:
-            yield inside, Rank.SIDE if results else Rank.FILM
+            yield name, Rank.SIDE if results else Rank.FILM
 
 
 def _holds(value: object) -> bool:
@@ -218,7 +365,7 @@ def _rank_by_names(names: Mapping[str, object], kind: str) -> Rank:
 
 
 def _rank_by_type(said: object, kind: str) -> Rank:
-    word = said[:200].strip().lower().replace(" ", "_") if isinstance(said, str) else ""
+    word = said[:80].strip().lower().replace(" ", "_") if isinstance(said, str) else ""
     if INTO_VIDEO.search(word):
         return Rank.FILM  # text_to_video: what it is made by
     first = re.split(r"[/_;-]", word, maxsplit=1)[0]
@@ -240,6 +387,8 @@ def _rank_of(found: Link, kind: str, asked: str) -> Rank:
     if asked and found.url.rstrip("/") == asked.rstrip("/"):
         return Rank.ECHO
     shown = _rank_of_url(found.url, kind, asked)
+    if shown is Rank.NAMELESS and asked and urlsplit(found.url).netloc == urlsplit(asked).netloc:
+        shown = Rank.RELATIVE  # of the API itself: rather an address to ask than the film
     if found.how is How.SHOWN and shown is Rank.FILM:
         return Rank.FILM
     return max(shown, HOW.get(found.how, Rank.FILM))
@@ -254,10 +403,20 @@ def _rank_of_url(url: str, kind: str, asked: str) -> Rank:
         rank = Rank.OTHER
     elif PREVIEW_FILE.search(parts.path[-200:].lower()):
         rank = Rank.PREVIEW
+    elif ending is None and _is_page(parts):
+        rank = Rank.PAGE
     else:
         rank = Rank.FILM if ending else Rank.NAMELESS
-    inside = _is_inside(parts.hostname or "") and parts.hostname != urlsplit(asked).hostname
+    # A provider on the deployer's own network gives links into it.
+    inside = _is_inside(parts.hostname or "") and not _is_inside(urlsplit(asked).hostname or "")
     return max(rank, Rank.INSIDE) if inside else rank
+
+
+def _is_page(parts: SplitResult) -> bool:
+    path = parts.path[-200:].lower()
+    if parts.query or OF_FILES.search(path):
+        return False
+    return bool(PAGE.search(path) or PAGE_HOST.match(parts.netloc.lower()))
 
 
 def _is_inside(host: str) -> bool:
@@ -282,13 +441,10 @@ def type_of(role: str, url: str, kind: str) -> str:
     return "image" if STILL.search(role.lower()) else kind
 
 
-def needs_key(url: str, base_url: str) -> bool:
-    """Returns whether a file is downloaded with the provider's key: on the provider's own origin, without a signature.
-
-    That host has seen the key already; a host in front of storage refuses a request that is signed twice.
-    """
+def is_signed(url: str) -> bool:
+    """Returns whether a link has a signature: a host in front of storage refuses a request that is signed twice."""
     parts = urlsplit(url)
-    return origin(url) == origin(base_url) and not SIGNED.search(unquote(f"{parts.path}?{parts.query}"))
+    return SIGNED.search(unquote(f"{parts.path}?{parts.query}")) is not None
 
 
 def link_expiry(url: str) -> float | None:

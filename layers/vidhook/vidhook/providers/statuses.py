@@ -3,31 +3,35 @@
 import re
 from dataclasses import dataclass, replace
 
-from vidhook.providers.file import Provider, fold
+from vidhook.providers.file import Provider
+from vidhook.providers.table import fold
+from vidhook.providers.values import PARTS
 from vidhook.providers.wording import goes_on, spaced
 from vidhook.task import Category, Status
 
 WORDS = {
     Status.PENDING: """pending queued queue queueing queuing enqueued inqueue waiting wait awaiting notstart notstarted
         submitted submit created accepted received scheduled new init initializing initialized preparing starting
-        throttled delayed standby todo notready dispatched staged
+        throttled delayed standby todo notready dispatched staged planned
         排队中 排队 等待中 待处理 未开始 已提交 排隊中 等待處理 待機中 順番待ち 대기중 대기
         pendiente encola enespera nafila enattente wartend ausstehend""",
     Status.PROCESSING: """processing process inprogress inprocess progress ongoing running run generating rendering
         working active started executing doing dreaming loading encoding transcoding upscaling uploading saving
         finalizing preprocessing postprocessing retrying
+        fetching transcribing downloading
         处理中 生成中 进行中 执行中 运行中 渲染中 處理中 進行中 執行中 処理中 実行中 처리중 생성중 진행중
         procesando enproceso enprogreso generando enejecución processando emandamento encours inbearbeitung""",
     Status.COMPLETED: """ok completed complete success successful succeeded succeed successed done finished finish ready
         generated ended fulfilled exported
-        成功 完成 已完成 生成成功 生成完成 已生成 完毕 生成完毕 完了 完了しました 완료 완료됨
-        완료되었습니다 성공
+        结束 已结束 結束 已結束 終了 終了しました 종료 종료됨 finalizada
+        成功 完成 已完成 生成成功 生成完成 已生成 完毕 生成完毕 完成了 完了 完了しました 完成済み 完成しました
+        완료 완료됨 완료되었습니다 성공
         completado completada terminado terminada listo éxito exitoso finalizado concluído concluido terminé terminée
         réussi concluída completato tamamland\u0131 selesai готово завершено выполнено успешно 成功しました
         fertig abgeschlossen erfolgreich""",
     Status.FAILED: """failed failure fail error errored rejected refused aborted exception crashed terminated killed
-        unsuccessful incomplete interrupted broken dead oom ошибка fallito
-        失败 失敗 生成失败 错误 异常 出错 錯誤 エラー 失敗しました 실패 실패함 실패했습니다 오류
+        unsuccessful incomplete interrupted broken dead oom err ошибка fallito
+        失败 失敗 生成失败 错误 异常 出错 錯誤 エラー エラー発生 失敗しました 已拒绝 실패 실패함 실패했습니다 오류
         fallido fallida fallado falló fallo falhou echec échec échoué rejeté fehlgeschlagen""",
 }
 # Status words that mean failed, by the category that they imply.
@@ -35,16 +39,17 @@ FINAL_WORDS = {
     Category.CANCELLED: """canceled cancelled cancel revoked stopped deleted 已取消 取消 キャンセル 취소 취소됨
         cancelado cancelada annulé abgebrochen annullato отменено キャンセル済み""",
     Category.EXPIRED: "expired expire 已过期 过期 已過期 期限切れ 만료 만료됨 expirado caducado expiré abgelaufen",
-    Category.TIMEOUT: "timeout timedout 超时 超時 タイムアウト 시간초과",
+    Category.TIMEOUT: "timeout timedout deadlineexceeded 超时 超時 タイムアウト 시간초과",
+    Category.QUOTA: "quotaexceeded insufficientcredits insufficientbalance outofcredits 余额不足 积分不足 额度不足",
     Category.CONTENT_POLICY: """blocked moderated moderation contentmoderated requestmoderated contentblocked nsfw
         flagged filtered contentfilter contentfiltered banned sensitive policyviolation contentpolicyviolation
-        审核不通过 审核未通过 审核失败 审核拒绝 内容违规 违规""",
+        contentviolation 审核不通过 审核未通过 审核失败 审核拒绝 审核驳回 内容违规 违规""",
 }
 STATUSES = {word: status for status, words in WORDS.items() for word in words.split()}
 IMPLIED = {word: kind for kind, words in FINAL_WORDS.items() for word in words.split()}
-PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 # A part that says that only a step is completed or has failed, or only some of the results.
-STEP_WORDS = """almost nearly half draft preview thumbnail cover poster step stage scene frame frames prompt keyframe
+STEP_WORDS = """almost nearly first intermediate
+    half draft preview thumbnail cover poster step stage scene frame frames prompt keyframe
     storyboard script watermark watermarking audio sound subtitle subtitles caption captions upload download copy
     transfer webhook callback notification upscale upscaling interpolation compression archive backup sync"""
 STEPS = frozenset(STEP_WORDS.split())
@@ -64,6 +69,8 @@ TURNING_WORDS = "not no non never without un until before pre if can will to bei
 TURNING = frozenset(TURNING_WORDS.split())
 TURNING_SIGNS = re.compile(r"[未不没無待]|即将|申请|正在|请求取消|取消失败")
 LONGEST_WORD = 100
+# Words at the place of a status that say that there is no such task.
+NOT_FOUND = {"notfound", "tasknotfound", "jobnotfound", "notexist", "tasknotexist", "任务不存在"}
 # Words that only stand around a status in a short text for people.
 AROUND = """the your this that you a an task job video image request generation result output render file is are be been
     being still in on at of for to by now yet currently has have was were please it its we our status state moment wait
@@ -107,6 +114,11 @@ def meaning_of(provider: Provider, word: str) -> Meaning:
         if meaning := _known(key):
             return meaning
     return _by_parts(word[:LONGEST_WORD])
+
+
+def is_not_found(word: str) -> bool:
+    """Returns whether a status word says that the provider knows no such task."""
+    return fold(word) in NOT_FOUND
 
 
 def _known(key: str) -> Meaning | None:
@@ -159,7 +171,10 @@ def _is_whole(rest: str, parts: list[str]) -> bool:
 
 def _signs(ending: str) -> Meaning | None:
     """Returns the meaning of an ending in a script that writes words without blanks between them."""
-    return None if ending.isascii() else _known(fold(ending))
+    if ending.isascii():
+        return None
+    word = fold(ending)
+    return _known(word) or _known(word.removesuffix("了"))
 
 
 def said_of(text: str) -> Status | None:

@@ -1,8 +1,10 @@
 """Reads plain values from a provider's answer. A value that makes no sense is None; nothing raises."""
 
+import gc
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,11 +12,24 @@ from urllib.parse import urlsplit
 from vidhook.times import number
 
 LINK_LIMIT = 8_192  # servers and browsers accept this length, and it fits into an event
+ROUNDS = 4  # in which a flat answer loses all its pairs of brackets
 DEPTH = 40  # far below Python's recursion limit, far above any answer
 WRAPPINGS = 3  # JSON in a string in a list of one, and no more
 ITEMS = 200  # parts of an object that are looked at, and of all errors together; a real one has fewer than 30
 NAME = 200  # characters of a name in an answer
-PLAIN = {int, float, bool, type(None)}
+SHORT_NAME = 48  # of which the words are looked at
+NESTED = {dict, list}
+# What is counted in a text before it is parsed: signs of one kind as one sign. Python's own loops would take longer.
+DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
+BRACKETS = bytes.maketrans(b"{}", b"[]")
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# Escaped surrogates, which no text can hold but in pairs, behind an even number of backslashes.
+HIGH, LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+SURROGATES = re.compile(rf"(?<!\\)((?:\\\\)*+)(?:((?:{HIGH}{LOW})++)|((?:{HIGH}(?!{LOW})|{LOW})++))")
+HALF = re.compile(rf"{HIGH}(?!{LOW})|(?<!{HIGH}){LOW}")  # where no backslash is escaped before a "u", which is faster
+# Hexadecimal digits by what they mean there, then all as one, so that each pair is "H00L00".
+KINDS, ANY = bytes.maketrans(b"1234567HLaAbB9eEfFcCD", b"0000000xx88888ccccccd"), bytes.maketrans(b"8cd", b"000")
+PARTS = re.compile(r"[mM][pP]4|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
 
 
@@ -24,7 +39,7 @@ def document(body: bytes) -> dict[str, Any] | None:
     It may be in UTF-8, UTF-16 or UTF-32. What is broken in it and lone surrogates become U+FFFD; NaN and the infinities
     become null.
     """
-    value = parsed(body.decode(json.detect_encoding(body[:64]), "replace"))
+    value = parsed(decoded(body))
     for _ in range(WRAPPINGS):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
@@ -33,27 +48,82 @@ def document(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def decoded(body: bytes) -> str:
+    """Returns the text of a body in UTF-8, UTF-16 or UTF-32; what is broken in it becomes U+FFFD."""
+    return body.decode(json.detect_encoding(body[:64]), "replace")
+
+
 def parsed(text: str) -> Any:
     """Returns the JSON value in a text; None if there is none."""
+    plain = text.encode("utf-8", "replace")
+    # The parser is slow with functions of ours, and only numbers that no answer has need them.
+    digits = plain.translate(DIGITS, b"+")
+    odd = b"0" * 40 in digits or b"0e000" in digits
+    if _may_have_halves(plain):
+        text = _without_halves(text)
+    collects = gc.isenabled()
+    gc.disable()  # a megabyte of brackets sets it off again and again, and JSON has no cycles
     try:
         # Relays that make JSON by hand put raw line breaks into its texts.
-        value = json.loads(text, parse_int=_integer, parse_float=number, parse_constant=lambda _: None, strict=False)
+        value = json.loads(
+            text,
+            parse_int=_integer if odd else None,
+            parse_float=number if odd else None,
+            parse_constant=lambda _: None,
+            strict=False,
+        )
+        if _may_be_deep(plain):
+            _cut_off(value)
     except (ValueError, RecursionError):
         return None
-    # Most answers are flat and have no escaped surrogate, and a copy of a large one costs time.
-    escaped = "\\" in text and ("\\ud" in text or "\\uD" in text)
-    odd = escaped or text.count("[") + text.count("{") > DEPTH
-    return _clean(value, DEPTH) if odd else value
+    finally:
+        if collects:
+            gc.enable()
+    return value
+
+
+def _may_have_halves(text: bytes) -> bool:
+    """Returns whether half a pair of surrogates may be in the escapes of a text; surely not, if all pairs can go."""
+    if b"\\ud" not in text and b"\\uD" not in text:
+        return False
+    marked = text.translate(KINDS).replace(b"\\ud8", b"H").replace(b"\\udc", b"L").replace(b"\\udd", b"L")
+    left = marked.translate(ANY).replace(b"H00L00", b"")
+    return b"H" in left or b"L" in left or b"\\\\u" in text
+
+
+def _without_halves(text: str) -> str:
+    if "\\\\u" not in text:
+        return HALF.sub(r"\\ufffd", text)
+    return SURROGATES.sub(lambda run: run[0] if run[2] else run[1] + "\\ufffd" * (len(run[3]) // 6), text)
+
+
+def _may_be_deep(text: bytes) -> bool:
+    """Returns whether JSON may be nested deeper than DEPTH: what is left of its brackets without all inner pairs."""
+    left = text.translate(BRACKETS, NO_BRACKETS)
+    for _ in range(ROUNDS):
+        if len(left) <= DEPTH:
+            return False
+        left = left.replace(b"[]", b"")
+    return len(left) > DEPTH
 
 
 def embedded(value: object) -> Any:
     """Returns the object or list in a text that is JSON, any other value unchanged."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"'):
-        inner = parsed(value)
-        if isinstance(inner, str):
-            inner = parsed(inner)
+        inner = _parsed_once(value)
         return inner if isinstance(inner, dict | list) else value
     return value
+
+
+@lru_cache(8)
+def _parsed_once(text: str) -> Any:
+    inner = parsed(text)
+    return parsed(inner) if isinstance(inner, str) else inner
+
+
+def forget() -> None:
+    """Frees what was kept for an answer of which each place of a provider file may read the same text."""
+    _parsed_once.cache_clear()
 
 
 def opened(value: object, depth: int = 4) -> Any:
@@ -78,25 +148,28 @@ def spelled(key: str) -> str:
     return key[:NAME].replace("_", "").casefold()
 
 
+@lru_cache(4_096)
+def words_in(key: str) -> frozenset[str]:
+    """Returns the words in a name, in lower case: the same for `output_video`, `outputVideo` and `OutputVIDEO`."""
+    return frozenset(part.casefold() for part in PARTS.findall(key[:SHORT_NAME]))
+
+
 def _integer(digits: str) -> int | None:
     return int(digits) if len(digits) < 40 else None  # int() refuses very long ones with an error
 
 
-def _clean(value: Any, depth: int) -> Any:
-    # Exact types, early ends and no copy of a list: a megabyte may hold a quarter of a million values.
-    kind = type(value)
-    if kind is str:
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if kind not in (dict, list) or not value:
-        return value
-    if depth == 0:
-        return None
-    if kind is list:
-        for place, item in enumerate(value):
-            if item and type(item) not in PLAIN:
-                value[place] = _clean(item, depth - 1)
-        return value
-    return {_clean(key, depth): _clean(item, depth - 1) for key, item in value.items()}
+def _cut_off(value: Any) -> None:
+    """Empties what is nested deeper than DEPTH, in place: a megabyte may hold a quarter of a million values."""
+    level = [value] if value and type(value) in NESTED else []
+    for _ in range(DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if inner and type(inner) in NESTED
+        ]
+    for outer in level:
+        outer.clear()
 
 
 def text(value: object) -> str | None:

@@ -1,0 +1,1 @@
+"""Guesses a provider file from recorded answers: `proposal.guess` is what the command calls."""
