@@ -1,0 +1,61 @@
+// One HTTP exchange, both sides: what was sent on the left, what came back on the right, and how long each part took.
+
+import { html } from "./vendor/preact-htm.js";
+import { At, Facts, Json, When, Word } from "./parts.js";
+import { seconds, span } from "./words.js";
+
+function Headers({ headers }) {
+  const rows = Object.entries(headers ?? {});
+  if (!rows.length) return null;
+  return html`<dl class="headers">${rows.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+/** The two sides. `request` is { method, url, headers, body }, `answer` { status, headers, body, truncated }. */
+export function Exchange({ request, answer, nothing }) {
+  return html`<div class="sides">
+    <section aria-label="what was sent">
+      <h4>sent</h4>
+      <p class="line"><code>${request.method} ${request.url ?? "(its endpoint was removed)"}</code></p>
+      <${Headers} headers=${request.headers} />
+      ${request.body !== undefined && request.body !== null && html`<${Json} value=${request.body} label="the body that was sent" />`}
+      ${request.note && html`<p class="dim">${request.note}</p>`}
+    </section>
+    <section aria-label="what was answered">
+      <h4>answered</h4>
+      ${answer ? html`<p class="line"><code>HTTP ${answer.status}</code></p>
+        <${Headers} headers=${answer.headers} />
+        ${answer.body === "" ? html`<p class="dim">an empty body</p>` : html`<${Json} value=${answer.body} label="the body that was answered" />`}
+        ${answer.truncated && html`<p class="dim">The rest of it was not kept.</p>`}` : html`<p>${nothing}</p>`}
+    </section>
+  </div>`;
+}
+
+/** How long each phase of an exchange took, as parts of one bar. */
+export function Timings({ timings }) {
+  const { total, ...phases } = timings;
+  const parts = Object.entries(phases).filter(([, ms]) => ms > 0);
+  const whole = Math.max(total ?? 0, parts.reduce((sum, [, ms]) => sum + ms, 0), 0.1);
+  if (total === undefined && !parts.length) return null;
+  return html`<div class="timings">
+    <div class="bar" aria-hidden="true">${parts.map(([name, ms], index) => html`<span key=${name} class="phase-${index % 5}" style=${{ width: `${(100 * ms) / whole}%` }}></span>`)}</div>
+    <ul>${parts.map(([name, ms], index) => html`<li key=${name}><i class="phase-${index % 5}" aria-hidden="true"></i>${name.replaceAll("_", " ")} ${span(ms / 1000) === "0 s" ? `${ms} ms` : `${Math.round(ms)} ms`}</li>`)}
+      ${total !== undefined && html`<li><strong>${Math.round(total)} ms in all</strong></li>`}</ul>
+  </div>`;
+}
+
+/** One attempt to deliver an event. `request` is what was sent, as in Exchange. */
+export function Attempt({ attempt, request }) {
+  const answer = attempt.status === null ? null : { status: attempt.status, headers: attempt.headers, body: attempt.answer };
+  const nothing = `nothing: ${attempt.kind}${attempt.detail ? `, ${attempt.detail}` : ""}`;
+  return html`<${Facts} rows=${[
+      ["attempt", attempt.attempt],
+      ["at", html`<${At} at=${seconds(attempt.at)} />`],
+      ["result", html`<${Word} as=${attempt.outcome === "retry" ? "failed" : attempt.outcome}>${attempt.outcome}<//>`],
+      ["broken off", attempt.status !== null && attempt.detail],
+      ["address", attempt.address],
+      ["TLS", attempt.status === null ? null : (attempt.tls ?? "none, plain HTTP")],
+      ["next try", attempt.next_at && html`<${When} at=${seconds(attempt.next_at)} />`],
+    ]} />
+    <${Timings} timings=${attempt.timings_ms} />
+    <${Exchange} request=${request} answer=${answer} nothing=${nothing} />`;
+}

@@ -1,0 +1,197 @@
+// The screen of one task: what became of it, on one time axis, and all that is known of each moment.
+
+import { html, useEffect, useMemo } from "./vendor/preact-htm.js";
+import { get, shell, withQuery } from "./api.js";
+import { Axis } from "./axis.js";
+import { Attempt } from "./exchange.js";
+import { go, useLive, useNow } from "./live.js";
+import { Acts, At, Command, Copy, Facts, Id, Json, Loading, To, Trouble, When, Word } from "./parts.js";
+import { axisOf, first, ofEvent, over, verdict } from "./story.js";
+import { answered, bytes, link, place, plural, REASONS, seconds, span, title } from "./words.js";
+
+async function load(id, signal) {
+  const path = `/v1/tasks/${id}`;
+  const [task, page, known] = await Promise.all([
+    get(path, signal),
+    get(`${path}/deliveries?limit=100`, signal),
+    get("/v1/subscribers", signal),
+  ]);
+  return { task, deliveries: page.items, more: page.next !== null, subscribers: new Map(known.items.map((each) => [each.id, each])) };
+}
+
+/** One poll: what was asked and what came of it. The answer itself is kept of the latest one only. */
+function PollDetail({ task, index }) {
+  const poll = task.history[index], latest = index === task.history.length - 1;
+  const kept = useLive((signal) => (latest ? get(`/v1/tasks/${task.id}/answer`, signal) : null), 0, [task.id, index, poll.at]);
+  const read = kept.data?.read;
+  return html`<h3>${poll.why === "create" ? "Request to create it" : "Poll"}: ${answered(poll.answer)}</h3>
+    <${Facts} rows=${[
+      ["at", html`<${At} at=${seconds(poll.at)} />`],
+      ["got", html`<${Word}>${poll.answer}<//>`],
+      ["progress", poll.progress === null ? null : `${poll.progress} %`],
+      ["then waits", poll.pause === null ? null : `${span(poll.pause)}, ${REASONS[poll.why] ?? poll.why}`],
+      ...Object.entries(poll.hints).map(([name, value]) => [`in all, by ${name}`, span(value)]),
+    ]} />
+    ${latest && kept.data ? html`<div class="sides">
+      <section aria-label="what the provider answered"><h4>${task.provider} answered</h4>
+        <p class="line"><code>HTTP ${kept.data.status}</code> <span class="dim">${bytes(kept.data.bytes)}, ${html`<${At} at=${seconds(kept.data.at)} />`}</span></p>
+        <dl class="headers">${Object.entries(kept.data.headers).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+        <${Json} value=${kept.data.body} label="the provider's answer" />
+        ${kept.data.truncated && html`<p class="dim">The rest of it was not kept.</p>`}
+      </section>
+      <section aria-label="what was read"><h4>what was read</h4>
+        <${Facts} rows=${[
+          ["outcome", read.outcome],
+          ["status", read.status && html`<${Word}>${read.status}<//>`],
+          ["the provider's word", read.provider_status],
+          ["progress", read.progress === null ? null : `${read.progress} %`],
+          ["error", read.error && `${read.error.category}: ${read.error.message}`],
+          ["error code", read.error && read.error.code],
+          ["asked to wait", read.retry_after_seconds && span(read.retry_after_seconds)],
+          ["counts as", answered(read.answer)],
+        ]} />
+        <p><${To} href=${withQuery(`/providers/${task.provider}`, { task: task.id })}>read it with the provider's file<//></p>
+      </section>
+    </div>` : latest && kept.problem ? html`<p class="dim">No answer is kept: ${kept.problem.message}</p>` : latest ? html`<${Loading} what="the answer" />` : html`<p class="dim">The provider's answer is kept of the latest poll only.</p>`}`;
+}
+
+function AssetDetail({ asset }) {
+  const expires = seconds(asset.source_expires_at), film = asset.stored && link(asset.url);
+  return html`<h3>${asset.role}: ${asset.stored ? "stored" : "not stored"}</h3>
+    ${asset.store_error && html`<${Trouble} problem=${{ message: asset.store_error.message, hint: `kind: ${asset.store_error.kind}` }} />`}
+    <div class="film">
+      ${film && (asset.type === "image" ? html`<img src=${film} alt="the ${asset.role}" />` : html`<video controls preload="metadata" src=${film} aria-label="the ${asset.role}"></video>`)}
+      <div>
+        <${Facts} rows=${[
+          ["type", asset.content_type ?? asset.type],
+          ["size", asset.bytes !== null && bytes(asset.bytes)],
+          ["length", asset.duration_ms && span(asset.duration_ms / 1000)],
+          ["picture", asset.width && `${asset.width} × ${asset.height}`],
+          ["sound", asset.has_audio === null || asset.has_audio === undefined ? null : asset.has_audio ? "yes" : "none"],
+          ["in the bucket", asset.stored && html`<code>s3://${asset.bucket}/${asset.key}</code>`],
+          ["SHA-256", asset.sha256 && html`<code class="long">${asset.sha256}</code>`],
+          ["the provider's link", asset.source_url && html`<code class="long">${asset.source_url}</code>`],
+          ["that link ends", expires && html`<${When} at=${expires} />`],
+        ]} />
+        ${film && html`<p class="buttons"><a class="button" href=${film} target="_blank" rel="noreferrer noopener">open the link</a><${Copy} text=${film} label="the link">copy the link<//></p>`}
+      </div>
+    </div>`;
+}
+
+function AttemptDetail({ task, delivery, number }) {
+  const attempt = delivery.log.find((each) => each.attempt === number);
+  if (!attempt) return html`<p class="dim">That attempt is not shown.</p>`;
+  const own = task.event?.id === delivery.event_id;
+  const headers = delivery.request?.headers ?? {};
+  const request = {
+    method: "POST",
+    url: delivery.request?.url,
+    headers: "webhook-timestamp" in headers ? { ...headers, "webhook-timestamp": String(Math.floor(seconds(attempt.at))) } : headers,
+    body: own ? task.event : undefined,
+    note: own ? "" : "The body of this event is no longer kept here.",
+  };
+  return html`<h3>${delivery.event_type} to <${To} href=${`/subscribers/${delivery.subscriber}`}>${place(delivery.request?.url) || delivery.subscriber}<//></h3>
+    <${Attempt} attempt=${attempt} request=${request} />`;
+}
+
+function NextDetail({ delivery, task }) {
+  const at = seconds(delivery ? delivery.next_at : task.next_poll_at);
+  return html`<h3>${delivery ? "The next attempt" : "The next poll"}</h3><p>${at === null ? "There is none." : html`<${When} at=${at} />, at <${At} at=${at} />`}</p>`;
+}
+
+function Detail({ chosen, task, deliveries }) {
+  const [kind, ...rest] = (chosen ?? "").split("/");
+  const delivery = deliveries.find((each) => each.event_id === rest[0] && each.subscriber === rest[1]);
+  if (kind === "poll" && task.history[rest[0]]) return html`<${PollDetail} task=${task} index=${Number(rest[0])} />`;
+  const asset = kind === "asset" && task.event?.data?.assets?.find((each) => each.role === rest[0]);
+  if (asset) return html`<${AssetDetail} asset=${asset} />`;
+  if (kind === "attempt" && delivery) return html`<${AttemptDetail} task=${task} delivery=${delivery} number=${Number(rest[2])} />`;
+  if (kind === "next") return html`<${NextDetail} task=${task} delivery=${delivery} />`;
+  return html`<p class="dim">Choose a mark above: it shows what was sent and answered.</p>`;
+}
+
+function acts(task, deliveries, subscribers) {
+  const path = `/v1/tasks/${task.id}`, name = title(task), found = [];
+  const act = (label, method, to, command, rest = {}) => found.push({ label, method, path: to, command: ["vidhook", ...command], ...rest });
+  const open = task.event_id === null && task.settled_at === null;
+  if (open && task.task_id !== null) act("poll now", "POST", `${path}/poll`, ["poll", task.id], { done: () => "It is polled at once." });
+  if (task.status === "failed" && task.event_id !== null && task.snapshot?.said === false) {
+    act("retry", "POST", `${path}/retry`, ["retry", task.id], { done: (answer) => `It is polled at once, and followed until ${answer.deadline_at}.` });
+  }
+  for (const each of ofEvent(task, deliveries)) {
+    const known = subscribers.get(each.subscriber), to = place(known?.url ?? each.request?.url) || each.subscriber;
+    if (!known && !each.subscriber.startsWith("cb_")) continue;
+    const words = each.state === "delivered" ? { ask: `${to} has this event already. It is sent again with the same id.` } : {};
+    act(`replay to ${to}`, "POST", `${path}/deliveries/${each.subscriber}/replay`, ["replay", task.id, "--subscriber", each.subscriber], { ...words, done: () => `The event is sent to ${to} again.` });
+  }
+  if (open) {
+    act("cancel", "POST", `${path}/cancel`, ["cancel", task.id], {
+      danger: true,
+      ask: `Cancel ${name}? Its provider is asked to; where that is not possible, vidhook stops following it, and its end is told as failed.`,
+      done: (answer) => (answer.cancel?.answer === "stopped" ? "vidhook no longer follows it." : "Its provider is asked to cancel it."),
+    });
+  }
+  act("erase", "DELETE", path, ["erase", task.id], {
+    danger: true,
+    ask: `Erase ${name}, with its video and all that is stored of it? This cannot be undone.`,
+    done: () => (go("/tasks"), `${name} is erased.`),
+  });
+  return found;
+}
+
+export function Task({ id, query }) {
+  const now = useNow();
+  const every = (data) => (!data ? 2 : over(data.task, data.deliveries) ? 20 : 2);
+  const { data, problem, reload } = useLive((signal) => load(id, signal), every, [id]);
+  const sentences = useMemo(() => (data ? verdict(data.task, data.deliveries, data.subscribers, now) : []), [data, Math.floor(now)]);
+  useEffect(() => {
+    document.title = `${data ? title(data.task) : "task"} · vidhook`;
+  }, [data]);
+  if (!data) {
+    const why = problem?.status === 404 ? { message: "There is no such task here, or no longer.", hint: id } : problem;
+    return html`<h1 tabindex="-1">Task</h1><${Loading} problem=${why} what="the task" />`;
+  }
+  const { task, deliveries, subscribers, more } = data;
+  const { lanes, lines } = axisOf(task, deliveries, subscribers, now);
+  const keys = lanes.flatMap((lane) => lane.marks.map((mark) => mark.key));
+  const start = first(task, deliveries, sentences);
+  const chosen = keys.includes(query.at) ? query.at : keys.includes(start) ? start : keys[0];
+  const choose = (key) => go(withQuery(`/tasks/${id}`, { at: key }), { replace: true });
+  const hidden = task.polls - task.history.filter((poll) => poll.why !== "create").length;
+  return html`
+    <p class="path"><${To} href="/tasks">Tasks<//> <span aria-hidden="true">/</span></p>
+    <div class="headline"><h1 tabindex="-1">${title(task)}</h1><${Word}>${task.status}<//>${task.snapshot?.progress !== null && task.snapshot?.progress !== undefined && task.event_id === null && html`<progress max="100" value=${task.snapshot.progress}>${task.snapshot.progress} %</progress>`}</div>
+    <${Trouble} problem=${problem} stale />
+    <ul class="verdict" aria-label="what became of it" aria-live="polite">
+      ${sentences.map((line) => html`<li key=${line.text} class=${line.tone}>
+        <span>${line.key ? html`<a href=${withQuery(`/tasks/${id}`, { at: line.key })} onClick=${(event) => (event.preventDefault(), choose(line.key))}>${line.text}</a>` : line.text}</span>
+        ${line.command && html`<${Command}>${shell(...line.command)}<//>`}
+      </li>`)}
+    </ul>
+    <${Acts} acts=${acts(task, deliveries, subscribers)} after=${reload} />
+    <${Axis} lanes=${lanes} lines=${lines} chosen=${chosen} choose=${choose} />
+    ${hidden > 0 && html`<p class="dim">${plural(hidden, "earlier poll")} not shown.</p>`}
+    ${more && html`<p class="dim">The first 100 deliveries are shown.</p>`}
+    <section class="panel" aria-label="the chosen moment"><${Detail} chosen=${chosen} task=${task} deliveries=${deliveries} /></section>
+    <section class="panel" aria-label="the task"><h2>The task</h2>
+      <${Facts} rows=${[
+        ["id", html`<${Id}>${task.id}<//>`],
+        ["provider", html`<${To} href=${`/providers/${task.provider}`}>${task.provider}<//>`],
+        ["the provider's id", task.task_id && html`<${Id}>${task.task_id}<//>`],
+        ["reference", task.reference && html`<${Id}>${task.reference}<//>`],
+        ["idempotency key", task.idempotency_key && html`<${Id}>${task.idempotency_key}<//>`],
+        ["event", task.event_id && html`<${Id}>${task.event_id}<//>`],
+        ["execution", html`<${Id}>${task.execution}<//>`],
+        ["model", task.snapshot?.model],
+        ["prompt", task.snapshot?.prompt],
+        ["submitted", html`<${At} at=${seconds(task.submitted_at)} /> (<${When} at=${seconds(task.submitted_at)} />)`],
+        ["given up at", task.event_id === null && html`<${At} at=${seconds(task.deadline_at)} />`],
+        ["retried", task.retries > 0 && plural(task.retries, "time")],
+        ["params", Object.keys(task.params).length > 0 && html`<code>${JSON.stringify(task.params)}</code>`],
+        ["callback URLs", task.callback_urls.length > 0 && task.callback_urls.join(", ")],
+        ["usage", task.snapshot?.usage && html`<code>${JSON.stringify(task.snapshot.usage)}</code>`],
+      ]} />
+      ${Object.keys(task.metadata).length > 0 && html`<h3>metadata</h3><${Json} value=${task.metadata} label="metadata" />`}
+      ${task.event && html`<details><summary>the event, as it was sent</summary><${Json} value=${task.event} label="the event" /></details>`}
+    </section>`;
+}
