@@ -38,10 +38,8 @@ test: $(READY) node-tools ## run every fast test
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 test-slow: $(READY) node-tools ## run the tests that take minutes
 	@$(BIN)/pytest -n auto -m slow
-# Tests of the command, the pages, the template and the benchmarks run little of what is measured, and take minutes.
-UNMEASURED := command doctor listen receivers costs bench_ guess gaps docs contract state_machines template
-coverage: $(READY) ## measure the coverage of the package and the functions; fails below the gate
-	@$(BIN)/pytest -n auto -m "not slow" tests/unit tests/integration $(UNMEASURED:%=--ignore-glob='*/test_%*') --cov --cov-report=term
+coverage: export PYTEST_ADDOPTS = --cov --cov-report=term
+coverage: test ## run every fast test, and measure the coverage of the package and the functions; fails below the gate
 check: $(READY) ## run ruff, mypy, the import rules, cfn-lint and sam validate
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
