@@ -153,7 +153,9 @@ def cancel_task(task: str) -> Response[Any]:
 @app.get("/v1/tasks/<task>/answer")
 def get_answer(task: str) -> Response[Any]:
     ledger = edges().ledger
-    return _answer(200, shapes.answer(ledger.answer(ledger.watch(task).id)))
+    given = openapi.query("/v1/tasks/{task}/answer", app.current_event.query_string_parameters or {})
+    at = _instant(given["at"], "at") if "at" in given else None
+    return _answer(200, shapes.answer(ledger.answer(ledger.watch(task).id, at)))
 
 
 # Deliveries
@@ -376,9 +378,9 @@ def _terms(schema: str) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
-def _instant(text: str) -> float:
-    """Returns the unix seconds of an RFC 3339 instant. Raises BadInput."""
+def _instant(text: str, field: str = "since") -> float:
+    """Returns the unix seconds of an RFC 3339 instant, the value of a field. Raises BadInput."""
     try:
         return datetime.fromisoformat(text.upper()).timestamp()
     except (ValueError, OverflowError):
-        raise BadInput("since", f"{serialize(text)} is not an instant", "write it like 2026-04-27T11:20:12Z") from None
+        raise BadInput(field, f"{serialize(text)} is not an instant", "write it like 2026-04-27T11:20:12Z") from None

@@ -132,19 +132,23 @@ def tasks(
 @click.command()
 @click.argument("task")
 @click.option("--answer", is_flag=True, help="Show what its provider answered to the latest poll, and what was read.")
+@click.option("--at", metavar="INSTANT", help="With --answer: the latest answer that had come by 2026-04-27T11:20:12Z.")
 @click.option("--wait", type=Amount(0, 604_800), default=0, help="Wait so many seconds for its end first.")
 @as_json_option
-def task(task: str, answer: bool, wait: float, as_json: bool) -> None:
+def task(task: str, answer: bool, at: str | None, wait: float, as_json: bool) -> None:
     """Shows the timeline of TASK: polls, pauses, video and deliveries.
 
     TASK is tsk_..., provider/task_id, a reference, or the provider's id.
     """
+    if at is not None and not answer:
+        raise click.UsageError("--at is for --answer: the timeline shows all instants")
+    by = None if at is None else instant(at, time.time())
     ledger = stack().edges.ledger
     task_id = find(task, ledger)
     wait_for_end(task_id, wait, ledger=ledger)
     watch = ledger.watch(task_id)
     if answer:
-        _show_answer(shapes.answer(ledger.answer(watch.id)), as_json)
+        _show_answer(shapes.answer(ledger.answer(watch.id, by)), as_json)
         return
     rows = timeline(watch, ledger)
     if wants_json(as_json):

@@ -98,7 +98,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get what the provider answered to the latest poll
+         * Get what the provider answered to the latest poll, or to an earlier one
          * @description At most 16 KiB, without the provider's key and without what signs links, beside what was read of it. It is kept for as long as the event. 404 before the provider has answered.
          */
         get: operations["get_answer"];
@@ -1662,7 +1662,10 @@ export interface operations {
     };
     get_answer: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description the latest answer that had come by the end of this second, such as `at` of a poll in `history` */
+                at?: string;
+            };
             header?: never;
             path: {
                 /** @description the task's id, tsk_... */

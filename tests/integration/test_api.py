@@ -332,6 +332,22 @@ class TestAnswer:
         assert answer["body"]["error"] == "the GPU is on fire"
         assert answer["read"]["error"]["message"] == "the GPU is on fire"
 
+    def test_the_answer_to_each_poll_is_shown_by_its_time(self, api: Client, world: World) -> None:
+        """Why a task was followed as it was is seen in what its provider said then."""
+        watch_id = world.submit().watch.id
+        bodies = [{"status": "processing", "progress": progress} for progress in (10, 20, 30)]
+        world.web.script("/tasks/t1", *(says("processing", progress=each["progress"]) for each in bodies))
+        for _ in bodies:
+            world.wait(5)
+            world.poll(watch_id)
+        history = answer_of(api.get(f"/v1/tasks/{watch_id}"))["history"]
+        path = f"/v1/tasks/{watch_id}/answer"
+        assert [answer_of(api.get(f"{path}?at={poll['at']}"))["body"] for poll in history] == bodies
+        assert answer_of(api.get(path))["body"] == bodies[-1]
+        assert answer_of(api.get(f"{path}?at={iso(world.now + 99)}"))["body"] == bodies[-1]
+        problem(api.get(f"{path}?at={iso(world.now - 99)}"), 404)
+        assert problem(api.get(f"{path}?at=noon"), 422)["field"] == "at"
+
     def test_an_earlier_answer_never_replaces_a_later_one(self, world: World) -> None:
         """Two executions may poll one task."""
         watch_id = world.settle(says("failed", error="no"))

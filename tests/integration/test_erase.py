@@ -1,7 +1,9 @@
 """A task that was erased is nowhere any more, and nothing brings it back."""
 
+import base64
 import itertools
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -35,15 +37,12 @@ def everything(world: World) -> str:
     versions = [*found.get("Versions", []), *found.get("DeleteMarkers", [])]
     uploads = s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
     readable = [item for item in items if item["pk"]["S"] != "providers"]
-    answers = [unpacked(world, item["pk"]["S"]) for item in items if item["sk"]["S"] == "answer"]
+    answers = [unpacked(item["body"]["S"]) for item in items if item["sk"]["S"].startswith("answer") and "body" in item]
     return json.dumps([readable, answers, [each["Key"] for each in (*versions, *uploads)]], default=str)
 
 
-def unpacked(world: World, watch: str) -> Any:
-    try:
-        return world.ledger.answer(watch).body
-    except NotFound:
-        return None
+def unpacked(body: str) -> str:
+    return zlib.decompress(base64.b64decode(body)).decode()
 
 
 def marked(world: World, task_id: str = "t1", **fields: Any) -> str:

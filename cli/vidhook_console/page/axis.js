@@ -3,7 +3,7 @@
 import { html, useEffect, useRef } from "./vendor/preact-htm.js";
 import { clock, span } from "./words.js";
 
-const NEAR = 22, FAR = 132, EDGE = 48, LABEL = 78;
+const NEAR = 22, FAR = 150, EDGE = 48, LABEL = 78;
 
 /**
  * Returns where instants are on the axis, in pixels, by instant: in their order, at least a mark's width apart, those
@@ -13,7 +13,7 @@ export function positions(instants, lines = []) {
   const sorted = [...new Set([...instants, ...lines])].sort((a, b) => a - b), labelled = new Set(lines), places = new Map();
   let x = EDGE, label = -LABEL;
   for (const [index, at] of sorted.entries()) {
-    if (index) x += Math.min(FAR, NEAR + 16 * Math.log1p(at - sorted[index - 1]));
+    if (index) x += Math.min(FAR, NEAR + 18 * Math.log1p(at - sorted[index - 1]));
     if (labelled.has(at)) label = x = Math.max(x, label + LABEL);
     places.set(at, Math.round(x));
   }
@@ -22,7 +22,7 @@ export function positions(instants, lines = []) {
 
 /**
  * The axis. `lanes` are { name, label, title, marks, pauses }; a mark is { key, at, tone, label, text, open }, a pause { from, to,
- * text }. `lines` are { at, label }, instants of the whole task.
+ * text, why }. `lines` are { at, label }, instants of the whole task.
  */
 export function Axis({ lanes, lines, chosen, choose }) {
   const scroll = useRef(null), marks = lanes.flatMap((lane) => lane.marks);
@@ -56,7 +56,7 @@ export function Axis({ lanes, lines, chosen, choose }) {
         ${lines.map((line) => html`<i key=${line.label} class="guide" style=${{ left: `${places.get(line.at)}px` }}></i>`)}
         ${lane.pauses.filter((pause) => places.has(pause.from) && places.has(pause.to)).map((pause) => {
           const left = places.get(pause.from), wide = places.get(pause.to) - left;
-          return html`<span key=${pause.from} class="pause" title=${pause.text} style=${{ left: `${left}px`, width: `${wide}px` }}>${wide > 60 && html`<span>${span(pause.to - pause.from)}</span>`}</span>`;
+          return html`<span key=${pause.from} class="pause" title=${pause.text} style=${{ left: `${left}px`, width: `${wide}px` }}>${wide > 60 && html`<span>${span(pause.to - pause.from)}${wide > 110 && pause.why ? ` ${pause.why}` : ""}</span>`}</span>`;
         })}
         ${lane.marks.map((mark) => html`<button type="button" key=${mark.key} data-key=${mark.key} class="mark ${mark.tone} ${mark.open ? "open" : ""}"
             style=${{ left: `${places.get(mark.at)}px` }} aria-pressed=${mark.key === chosen} aria-label="${lane.label}: ${mark.label}" title=${mark.label}

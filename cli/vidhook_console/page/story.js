@@ -30,7 +30,7 @@ function ofPolls(task, now) {
 
 function ofDelivery(delivery, url, subscriber, now) {
   const name = url ? place(url) : delivery.subscriber, last = delivery.log.at(-1), next = seconds(delivery.next_at);
-  const got = !last ? "" : last.status === null ? `${last.kind}${last.detail ? `, ${last.detail}` : ""}` : `HTTP ${last.status}`;
+  const got = !last ? "" : last.status === null ? last.detail || last.kind : `HTTP ${last.status}`;
   const body = last?.outcome !== "delivered" && last?.answer ? `: ${last.answer.slice(0, 160)}` : "";
   const key = last && `attempt/${delivery.event_id}/${delivery.subscriber}/${last.attempt}`;
   const wait = next === null ? "" : next > now ? ` Next try in ${span(next - now)}.` : " Being tried.";
@@ -80,7 +80,7 @@ function asked(task, now) {
     const progress = poll.progress === null ? "" : ` ${poll.progress} %`;
     return { key: `poll/${index}`, at, tone: poll.answer === "created" ? "good" : tone(poll.answer), label: `${create ? "request to create it" : "poll"}: ${answered(poll.answer)}${progress}`, text: create ? "+" : "" };
   });
-  const pauses = task.history.flatMap((poll) => (poll.pause ? [{ from: seconds(poll.at), to: seconds(poll.at) + poll.pause, text: `${span(poll.pause)}: ${REASONS[poll.why] ?? poll.why}` }] : []));
+  const pauses = task.history.flatMap((poll) => (poll.pause ? [{ from: seconds(poll.at), to: seconds(poll.at) + poll.pause, text: `${span(poll.pause)}: ${REASONS[poll.why] ?? poll.why}`, why: poll.why.replaceAll("_", " ") }] : []));
   for (const [index, pause] of pauses.entries()) {
     // A poll comes a little after its pause, and one that somebody asked for comes before its end.
     const next = marks.find((mark) => mark.at > pause.from);

@@ -19,10 +19,12 @@ async function load(id, signal) {
   return { task, deliveries: page.items, more: page.next !== null, subscribers: new Map(known.items.map((each) => [each.id, each])) };
 }
 
-/** One poll: what was asked and what came of it. The answer itself is kept of the latest one only. */
+/** One poll: what the provider answered, beside what was read of it. */
 function PollDetail({ task, index }) {
-  const poll = task.history[index], latest = index === task.history.length - 1;
-  const kept = useLive((signal) => (latest ? get(`/v1/tasks/${task.id}/answer`, signal) : null), 0, [task.id, index, poll.at]);
+  const poll = task.history[index];
+  const kept = useLive((signal) => get(withQuery(`/v1/tasks/${task.id}/answer`, { at: poll.at }), signal), 0, [task.id, poll.at]);
+  // A poll that got no answer has none of its own: what is kept is of the poll before.
+  const own = kept.data && (index === 0 || kept.data.at === poll.at || kept.data.at > task.history[index - 1].at);
   const read = kept.data?.read;
   return html`<h3>${poll.why === "create" ? "Request to create it" : "Poll"}: ${answered(poll.answer)}</h3>
     <${Facts} rows=${[
@@ -32,7 +34,7 @@ function PollDetail({ task, index }) {
       ["then waits", poll.pause === null ? null : `${span(poll.pause)}, ${REASONS[poll.why] ?? poll.why}`],
       ...Object.entries(poll.hints).map(([name, value]) => [`in all, by ${name}`, span(value)]),
     ]} />
-    ${latest && kept.data ? html`<div class="sides">
+    ${own ? html`<div class="sides">
       <section aria-label="what the provider answered"><h4>${task.provider} answered</h4>
         <p class="line"><code>HTTP ${kept.data.status}</code> <span class="dim">${bytes(kept.data.bytes)}, ${html`<${At} at=${seconds(kept.data.at)} />`}</span></p>
         <dl class="headers">${Object.entries(kept.data.headers).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
@@ -52,7 +54,7 @@ function PollDetail({ task, index }) {
         ]} />
         <p><${To} href=${withQuery(`/providers/${task.provider}`, { task: task.id })}>read it with the provider's file<//></p>
       </section>
-    </div>` : latest && kept.problem ? html`<p class="dim">No answer is kept: ${kept.problem.message}</p>` : latest ? html`<${Loading} what="the answer" />` : html`<p class="dim">The provider's answer is kept of the latest poll only.</p>`}`;
+    </div>` : kept.data || kept.problem ? html`<p class="dim">No answer to this poll is kept.</p>` : html`<${Loading} what="the answer" />`}`;
 }
 
 function AssetDetail({ asset }) {

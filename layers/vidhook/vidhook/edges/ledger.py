@@ -11,6 +11,7 @@ One partition holds all of one task, so one query reads it:
     tsk_...       token#<tok>                 a task token that waits for the event
     tsk_...       answer                      what its provider answered to the latest poll
                                               (of a task that was erased only the watch and this one are left, empty)
+    tsk_...       answer#<at>                 what it answered to an earlier one
     tsk_...       create                      the body of the request that creates it, if vidhook creates it
     tsk_...       watch                       of such a task, under the id of (provider, task_id): which task it is
     ref#<ref>     <submitted_at>#tsk_...      that a task has this reference, or only this idempotency_key
@@ -370,16 +371,29 @@ class Ledger:
             self._update(_key(watch.id, "watch"), {"cancel": asdict(cancel)}, "#cancel = :seen_cancel", seen)
 
     def put_answer(self, watch_id: str, answer: Answer) -> None:
-        """Keeps a provider's answer for as long as the events, unless a later one is kept already."""
+        """Keeps a provider's answer for as long as the events, unless a later one is kept already.
+
+        The one before is moved, with a write of its own: one that is lost with it is no longer shown.
+        """
         body = base64.b64encode(zlib.compress(serialize(answer.body).encode())).decode()
         values = {**_plain(answer), "body": body, "ttl": self._event_ttl(answer.at)}
         with suppress(LostRace):
-            self._update(_key(watch_id, "answer"), values, "attribute_not_exists(#at) OR #at < :at")
+            later = "attribute_not_exists(#at) OR #at < :at"
+            before = self._update(_key(watch_id, "answer"), values, later, returns_old=True)
+            if before:
+                moved = {**before, "sk": _answer_key(before["at"])}
+                self._client.put_item(TableName=self.table, Item=_pack(moved))
 
-    def answer(self, watch_id: str) -> Answer:
-        """Returns what a task's provider answered to the latest poll. Raises NotFound if nothing is kept."""
+    def answer(self, watch_id: str, at: float | None = None) -> Answer:
+        """Returns what a task's provider answered to the latest poll, or to the latest one by an instant.
+
+        `at` counts to the end of its second. Raises NotFound if nothing is kept.
+        """
         what = f"an answer of the provider of task {watch_id}"
         item = self._get(watch_id, "answer", what)
+        if at is not None and "body" in item and item["at"] >= at + 1:
+            span = (_answer_key(0.0), _answer_key(at + 1))
+            item = next(self._items(watch_id, span=span, size=1, newest_first=True), {})
         if "body" not in item:
             raise NotFound(f"{what} is not in the ledger")
         body = json.loads(zlib.decompress(base64.b64decode(item["body"])))
@@ -1367,21 +1381,36 @@ class Ledger:
         return False
 
     def _update(
-        self, key: Item, values: Item, condition: str = "attribute_exists(pk)", seen: Item | None = None
-    ) -> None:
+        self,
+        key: Item,
+        values: Item,
+        condition: str = "attribute_exists(pk)",
+        seen: Item | None = None,
+        *,
+        returns_old: bool = False,
+    ) -> Item:
+        """Changes an item. Returns the old one if that is asked for and there was one, else {}. Raises LostRace."""
+        arguments = {**_update_arguments(key, values, condition, seen), "TableName": self.table}
         try:
-            self._client.update_item(TableName=self.table, **_update_arguments(key, values, condition, seen))
+            answer = self._client.update_item(**arguments, ReturnValues="ALL_OLD" if returns_old else "NONE")
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
                 raise LostRace from error
             raise
+        return _unpack(answer.get("Attributes", {}))
 
     def _items(
-        self, pk: str, prefix: str = "", *, span: tuple[str, str] | None = None, size: int | None = None
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        span: tuple[str, str] | None = None,
+        size: int | None = None,
+        newest_first: bool = False,
     ) -> Iterator[Item]:
         """Yields the items of a partition: all, those whose sort key has a prefix, or those in a span of sort keys.
 
-        They are read as they are taken, `size` at a time.
+        They are read as they are taken, `size` at a time, in the order of their sort keys or the other way round.
         """
         condition, values = "pk = :pk", {":pk": pk}
         if span:
@@ -1396,6 +1425,7 @@ class Ledger:
             KeyConditionExpression=condition,
             ExpressionAttributeValues=_pack(values),
             ConsistentRead=True,
+            ScanIndexForward=not newest_first,
             PaginationConfig={"PageSize": size} if size else {},
         )
         for page in pages:
@@ -1482,6 +1512,10 @@ def _key(pk: str, sk: str) -> Item:
 def _later(ttl: int) -> int:
     """Returns until when something is stored that must outlive a watch, which may end after its deadline."""
     return ttl + SPARE_DAYS * DAY
+
+
+def _answer_key(at: float) -> str:
+    return f"answer#{at:017.6f}"
 
 
 def _reference_key(watch_id: str, reference: str, submitted_at: float) -> Item:
