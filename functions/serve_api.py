@@ -1,4 +1,4 @@
-"""Serves the HTTP API: tasks, deliveries, subscribers and the links to stored videos, as openapi.json describes it."""
+"""Serves the HTTP API, as openapi.json describes it: tasks, deliveries, subscribers, providers, links to videos."""
 
 import re
 from collections.abc import Callable
@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from vidhook import openapi, shapes, subscribers
+from vidhook import openapi, provider_files, shapes, subscribers
 from vidhook.cancel import cancel
 from vidhook.edges.telemetry import count, logger
-from vidhook.errors import BadInput, Erased, NotFound, Refused
+from vidhook.errors import BadInput, BadProviderFile, Erased, NotFound, Refused
 from vidhook.event import serialize
+from vidhook.learned import learned
 from vidhook.links import video_key
 from vidhook.problems import parsed, problem
 from vidhook.retry import retry
@@ -278,6 +279,45 @@ def recover_subscriber(subscriber: str) -> Response[Any]:
     since = _instant(openapi.checked("Recovery", _body())["since"])
     started = subscribers.recover(subscriber, since=since, most=subscribers.AT_ONCE, runs=edges().runs)
     return _answer(202, {"started": started})
+
+
+# Providers
+
+
+@app.get("/v1/providers")
+def list_providers() -> Response[Any]:
+    return _answer(200, {"items": [shapes.provider(each) for each in provider_files.all_files(edges().ledger)]})
+
+
+@app.get("/v1/providers/<provider>")
+def get_provider(provider: str) -> Response[Any]:
+    return _answer(200, shapes.provider_file(provider_files.file_of(provider, edges().ledger)))
+
+
+@app.put("/v1/providers/<provider>")
+def put_provider(provider: str) -> Response[Any]:
+    text, here = openapi.checked("NewProviderFile", _body())["toml"], edges()
+    try:
+        known = provider_files.put(provider, text, ledger=here.ledger, secrets=here.secrets)
+    except BadProviderFile as error:
+        raise BadInput("toml", str(error)) from None
+    logger.info("provider file stored", provider=provider)
+    return _answer(200, shapes.provider_file(known))
+
+
+@app.delete("/v1/providers/<provider>")
+def remove_provider(provider: str) -> Response[Any]:
+    provider_files.remove(provider, edges().ledger)
+    logger.info("provider file removed", provider=provider)
+    return Response(204, body="")
+
+
+@app.get("/v1/providers/<provider>/pace")
+def get_pace(provider: str) -> Response[Any]:
+    here = edges()
+    known = provider_files.file_of(provider, here.ledger).name
+    kinds = here.ledger.kinds(known)
+    return _answer(200, {"items": learned(known, kinds, ledger=here.ledger, pacer=here.pacer, clock=here.clock)})
 
 
 # Videos, the OpenAPI document and the JSON Schemas

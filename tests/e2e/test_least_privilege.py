@@ -226,6 +226,7 @@ MAY = {
         "write into the ledger",
         "change the ledger",
         "delete from the ledger",
+        "read the providers' keys",
         "read the stack's secret",
         "read a subscriber's secret",
         "seal credentials",

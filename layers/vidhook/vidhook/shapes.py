@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidhook.event import Event
 from vidhook.task import (
@@ -18,6 +18,10 @@ from vidhook.task import (
     Watch,
 )
 from vidhook.times import iso
+
+if TYPE_CHECKING:
+    from vidhook.provider_files import ProviderFile
+    from vidhook.providers.file import Provider
 
 
 def task(watch: Watch) -> dict[str, Any]:
@@ -116,9 +120,44 @@ def subscriber(known: Subscriber) -> dict[str, Any]:
     }
 
 
+def provider(known: "ProviderFile") -> dict[str, Any]:
+    """Returns what a provider's file lets vidhook do beside polling, and which parameters a submission gives."""
+    described = known.provider
+    return {
+        "provider": known.name,
+        "base_url": described.base_url if described and known.source != "built_in" else None,
+        "source": known.source,
+        "can": _abilities(described) if described else [],
+        "params": list(described.params) if described else [],
+    }
+
+
+def provider_file(known: "ProviderFile") -> dict[str, Any]:
+    """Returns the file in use for a provider, beside the one that ships with vidhook."""
+    return {
+        "provider": known.name,
+        "source": known.source,
+        "toml": known.text,
+        "bundled_toml": known.bundled_text,
+        "warnings": known.warnings,
+    }
+
+
 def answer(kept: Answer) -> dict[str, Any]:
     """Returns what a provider answered to the latest poll, beside what was read of it."""
     return {**asdict(kept), "at": iso(kept.at)}
+
+
+def _abilities(known: "Provider") -> list[str]:
+    """Returns what vidhook can do at a provider, and whether its API has webhooks of its own."""
+    found = {
+        "create": known.create is not None,
+        "cancel": known.cancel is not None,
+        "poster": "poster" in known.assets,
+        "several results": bool(known.results),
+        "own webhooks": known.webhook,
+    }
+    return [name for name, can in found.items() if can]
 
 
 def _cancel(wish: Cancel) -> dict[str, Any]:
