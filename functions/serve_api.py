@@ -26,6 +26,8 @@ VIDEO_SECONDS = 900
 PAGE = 20
 # What comes after a wait takes less than this. Who may not wait asks again after so many seconds.
 LAST_SECONDS, RETRY_SECONDS = 3.0, 5
+# Two requests to a provider, after one for a token, take less than API Gateway waits.
+ASK_SECONDS = 8.0
 PREFLIGHT = "OPTIONS /{proxy+}"
 
 warm("intake", "secrets")
@@ -318,6 +320,27 @@ def get_pace(provider: str) -> Response[Any]:
     known = provider_files.file_of(provider, here.ledger).name
     kinds = here.ledger.kinds(known)
     return _answer(200, {"items": learned(known, kinds, ledger=here.ledger, pacer=here.pacer, clock=here.clock)})
+
+
+@app.post("/v1/providers/<provider>/ask")
+def ask_provider(provider: str) -> Response[Any]:
+    from vidhook.trial import tried  # with the reader of answers, which no other request needs
+
+    given, here = openapi.checked("Question", _body()), edges()
+    # Never a file that the caller gives: it could send the key anywhere.
+    known = provider_files.file_of(provider, here.ledger)
+    if known.provider is None:
+        raise Refused(409, f"the file of {provider} cannot be used", known.warnings[0])
+    made = tried(
+        known.provider,
+        given["task_id"],
+        given.get("params", {}),
+        http=here.http,
+        keys=here.keys,
+        clock=here.clock,
+        seconds=ASK_SECONDS,
+    )
+    return _answer(200, {"exchanges": made})
 
 
 # Videos, the OpenAPI document and the JSON Schemas

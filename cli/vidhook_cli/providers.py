@@ -125,14 +125,15 @@ def try_(name: str, task_id: str, params: dict[str, str] | None, file: Path | No
 
     Sends the stack's key and stores nothing. Shows the request without the key, the answer, and what is read in it.
     """
-    from vidhook_cli.trial import show_exchange, tried  # with the HTTP client, which nobody needs who presses Tab
+    from vidhook.trial import tried  # with the HTTP client, which nobody needs who presses Tab
+    from vidhook_cli.trial import show_exchange
 
     edges = stack().edges
     provider = parse(_text(file), name) if file else known_provider(name, edges.ledger)
     if edges.secrets.provider_key(name, fresh=True) is None and name != SAMPLE:
         click.echo(f"there is no key of {name}, so none is sent: vidhook keys set {name}", err=True)
     try:
-        rows = tried(provider, task_id, params or {}, edges)
+        rows = tried(provider, task_id, params or {}, http=edges.http, keys=edges.keys, clock=edges.clock)
     except RequestFailed as error:
         raise click.ClickException(f"{name} gave no answer: {error}") from error
     if wants_json(as_json):

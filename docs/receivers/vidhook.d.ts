@@ -363,6 +363,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/providers/{provider}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a provider about a task once, and store nothing
+         * @description With the file in use and the stack's key, which is not shown. 424 when the provider cannot be reached.
+         */
+        post: operations["ask_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/videos/{token}": {
         parameters: {
             query?: never;
@@ -1117,6 +1137,110 @@ export interface components {
             /** @description the share of the tasks */
             weight: number;
         };
+        /**
+         * A question
+         * @description A task of the provider to ask about.
+         */
+        Question: {
+            /** @description the provider's id of the task, 1 to 512 characters */
+            task_id: string;
+            /** @description the parameters of the provider's file, such as {"model": "fal-ai/veo3"} */
+            params?: components["schemas"]["Params"];
+        };
+        ExchangeList: {
+            /** @description one, or two where the link to the result is asked for by itself */
+            exchanges: components["schemas"]["Exchange"][];
+        };
+        /** @description A request to a provider, its answer, and what is read in it. */
+        Exchange: {
+            request: components["schemas"]["AskedRequest"];
+            answer: components["schemas"]["ProviderAnswer"];
+            read: components["schemas"]["Reading"];
+        };
+        /** @description A request to a provider, with [key] or [token] in the place of what opens it. */
+        AskedRequest: {
+            method: string;
+            url: string;
+            headers: {
+                [key: string]: string;
+            };
+            /** @description its JSON; left out where it has none */
+            body?: unknown;
+        };
+        /** @description What a provider answered, without the key and without what signs links. */
+        ProviderAnswer: {
+            /** @description its HTTP status */
+            status: number;
+            /** @description content-type, retry-after and the ids of the request, those that it has */
+            headers: {
+                [key: string]: string;
+            };
+            /** @description its JSON if that is an object of at most 16 KiB, else its text */
+            body: Record<string, never> | string;
+            /** @description whether the text is cut */
+            truncated: boolean;
+        };
+        /** @description What is read in an answer. What it does not say is null. */
+        Reading: {
+            /**
+             * @description snapshot: it has the task's status; retry: no news; permanent_error: the same request would fail again
+             * @enum {string}
+             */
+            outcome: "snapshot" | "retry" | "permanent_error";
+            status: components["schemas"]["Status"] | null;
+            /** @description the provider's own word */
+            provider_status: string | null;
+            /** @enum {string|null} */
+            object: "video" | "image" | null;
+            model: string | null;
+            prompt: string | null;
+            progress: number | null;
+            queue_position: number | null;
+            /** @description what the provider says it used, with any keys */
+            usage: {
+                [key: string]: unknown;
+            } | null;
+            upstream_id: string | null;
+            /** @description false: neither the file nor vidhook knows the status word */
+            known_status: boolean | null;
+            /** @description the link to the result */
+            url: string | null;
+            urls: components["schemas"]["ReadSource"][];
+            error: components["schemas"]["TaskError"] | null;
+            /** Format: date-time */
+            created_at: string | null;
+            /** Format: date-time */
+            started_at: string | null;
+            /** Format: date-time */
+            completed_at: string | null;
+            /** Format: date-time */
+            estimated_completion: string | null;
+            /**
+             * Format: date-time
+             * @description when the link to the result dies
+             */
+            expires_at: string | null;
+            /** @description how long the provider asks to wait */
+            retry_after_seconds: number | null;
+            /** @description a new key or a paid bill would help */
+            key_refused: boolean;
+            /** @description the task seems to have ended, although the provider does not say so */
+            inferred: boolean;
+        };
+        /** @description A finished file at the provider. */
+        ReadSource: {
+            /** @description result, or another role of [assets] */
+            role: string;
+            /** @description video or image */
+            type: string;
+            url: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            /** @description whether it is downloaded with the provider's key */
+            needs_key: boolean;
+            /** @description true: the file stands in the answer itself */
+            inline?: boolean;
+        };
         SchemaList: {
             items: components["schemas"]["SchemaEntry"][];
         };
@@ -1139,6 +1263,8 @@ export interface components {
             field?: string;
             /** @description how to fix the input */
             hint?: string;
+            /** @description what broke where a provider gave no answer: dns, connect, timeout, tls, reset ... */
+            kind?: string;
             /** @description where a submission contradicts the first one of its task */
             differences?: components["schemas"]["Difference"][];
         };
@@ -1545,6 +1671,15 @@ export interface components {
         };
         /** @description A field's value is not valid; the problem document has the field and a hint. */
         BadInput: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The provider gave no answer; `kind` says what broke. */
+        NoAnswer: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2333,6 +2468,41 @@ export interface operations {
                 };
             };
             404: components["responses"]["NotFound"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    ask_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the provider's name, such as alad */
+                provider: components["parameters"]["Provider"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Question"];
+            };
+        };
+        responses: {
+            /** @description What was asked, answered and read. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExchangeList"];
+                };
+            };
+            400: components["responses"]["BadJson"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJsonType"];
+            422: components["responses"]["BadInput"];
+            424: components["responses"]["NoAnswer"];
             500: components["responses"]["Fault"];
         };
     };

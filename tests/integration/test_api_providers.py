@@ -7,9 +7,10 @@ from werkzeug.test import Client
 
 from tests.integration.gateway import served
 from tests.integration.test_api import answer_of, problem
-from tests.integration.world import KEY, World
+from tests.integration.world import KEY, World, says
 from vidhook.providers.file import BUNDLED, bundled_text
 
+FILM = "https://cdn.example/v.mp4?signature=abc"
 OWN = """
 name = "mine"
 base_url = "https://api.mine.example"
@@ -127,3 +128,52 @@ class TestPace:
         assert all(each["from"] < each["to"] for each in kind["durations"])
         assert kind["next_task_polled_at"] == sorted(kind["next_task_polled_at"])
         assert kind["polls_per_day"] is None
+
+
+class TestAsk:
+    def test_what_is_asked_answered_and_read_is_shown_without_the_key(self, api: Client, world: World) -> None:
+        """Whoever writes a file needs a real answer, and must not see the key."""
+        world.web.script("/tasks/t1", says("completed", url=FILM, echo=f"your key is {KEY}"))
+        response = api.post("/v1/providers/acme/ask", json={"task_id": "t1"})
+        [exchange] = answer_of(response)["exchanges"]
+        assert exchange["request"]["headers"]["Authorization"] == "Bearer [key]"
+        assert world.web.asked[0].headers["authorization"] == f"Bearer {KEY}"
+        assert exchange["answer"]["body"]["echo"] == "your key is [key]"
+        assert (exchange["read"]["status"], exchange["read"]["url"]) == ("completed", FILM)
+        assert KEY not in response.text
+
+    def test_the_file_is_always_the_one_in_use(self, api: Client, world: World) -> None:
+        """One of the caller's could send the key anywhere."""
+        asked = {"task_id": "t1", "toml": OWN}
+        assert problem(api.post("/v1/providers/acme/ask", json=asked), 422)["field"] == "toml"
+        assert world.web.asked == []
+
+    def test_the_sample_answers_itself(self, api: Client, world: World) -> None:
+        """The page can be tried without an account at a provider."""
+        [exchange] = answer_of(api.post("/v1/providers/sample/ask", json={"task_id": "hello"}))["exchanges"]
+        assert (exchange["read"]["status"], exchange["read"]["urls"][0]["inline"]) == ("completed", True)
+        assert world.web.asked == []
+
+    def test_a_provider_that_is_down_is_said_with_what_broke(self, api: Client, world: World) -> None:
+        """It is no fault of vidhook: a 5xx would raise the alarm of the API."""
+        world.web.close()
+        said = problem(api.post("/v1/providers/acme/ask", json={"task_id": "t1"}), 424)
+        assert said["kind"] == "connect"
+        assert said["hint"] == "try again later"
+
+    @pytest.mark.parametrize(
+        ("asked", "field"),
+        [({"task_id": ".."}, "task_id"), ({"task_id": "t", "params": {"model": "x"}}, "params.model"), ({}, "task_id")],
+    )
+    def test_what_cannot_be_asked_is_refused(
+        self, api: Client, world: World, asked: dict[str, Any], field: str
+    ) -> None:
+        """And nothing is sent."""
+        assert problem(api.post("/v1/providers/acme/ask", json=asked), 422)["field"] == field
+        assert world.web.asked == []
+
+    def test_a_file_that_cannot_be_used_is_not_asked_with(self, api: Client, world: World) -> None:
+        """An earlier version may have taken it."""
+        world.ledger.put_provider_file("broken", 'name = "broken"')
+        refused = problem(api.post("/v1/providers/broken/ask", json={"task_id": "t1"}), 409)
+        assert "it is missing" in refused["hint"]

@@ -13,6 +13,7 @@ from vidhook.task import (
     Delivery,
     DeliveryState,
     Snapshot,
+    Source,
     Status,
     Subscriber,
     Watch,
@@ -22,6 +23,20 @@ from vidhook.times import iso
 if TYPE_CHECKING:
     from vidhook.provider_files import ProviderFile
     from vidhook.providers.file import Provider
+    from vidhook.providers.reading import Reading
+
+READ_AS_IT_IS = (
+    "provider_status",
+    "object",
+    "model",
+    "prompt",
+    "progress",
+    "queue_position",
+    "usage",
+    "upstream_id",
+    "known_status",
+)
+READ_TIMES = ("created_at", "started_at", "completed_at", "estimated_completion")
 
 
 def task(watch: Watch) -> dict[str, Any]:
@@ -148,6 +163,27 @@ def answer(kept: Answer) -> dict[str, Any]:
     return {**asdict(kept), "at": iso(kept.at)}
 
 
+def reading(made: "Reading") -> dict[str, Any]:
+    """Returns what was read in an answer, as plain JSON."""
+    snapshot, error = made.snapshot, made.error
+    sources = snapshot.sources if snapshot else ()
+    plain = {} if snapshot is None else {name: getattr(snapshot, name) for name in READ_AS_IT_IS}
+    times = {} if snapshot is None else {name: iso(getattr(snapshot, name), exact=True) for name in READ_TIMES}
+    return {
+        "outcome": made.outcome,
+        "status": snapshot and snapshot.status,
+        **{name: plain.get(name) for name in READ_AS_IT_IS},
+        "url": sources[0].url if sources else None,
+        "urls": [_source(source) for source in sources],
+        "error": asdict(error) if error else None,
+        **{name: times.get(name) for name in READ_TIMES},
+        "expires_at": iso(sources[0].expires_at, exact=True) if sources else None,
+        "retry_after_seconds": made.retry_after_seconds,
+        "key_refused": made.key_refused,
+        "inferred": made.inferred,
+    }
+
+
 def _abilities(known: "Provider") -> list[str]:
     """Returns what vidhook can do at a provider, and whether its API has webhooks of its own."""
     found = {
@@ -158,6 +194,18 @@ def _abilities(known: "Provider") -> list[str]:
         "own webhooks": known.webhook,
     }
     return [name for name, can in found.items() if can]
+
+
+def _source(source: Source) -> dict[str, Any]:
+    inline = {"inline": True} if source.inline else {}
+    return {
+        "role": source.role,
+        "type": source.type,
+        "url": source.url,
+        "expires_at": iso(source.expires_at, exact=True),
+        "needs_key": source.needs_key,
+        **inline,
+    }
 
 
 def _cancel(wish: Cancel) -> dict[str, Any]:
