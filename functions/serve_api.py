@@ -1,4 +1,4 @@
-"""Serves the HTTP API: tasks, deliveries, subscribers and the links to stored videos, as openapi.json describes it."""
+"""Serves the HTTP API, as openapi.json describes it: tasks, deliveries, subscribers, providers, links to videos."""
 
 import re
 from collections.abc import Callable
@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from vidhook import openapi, shapes, subscribers
+from vidhook import openapi, provider_files, shapes, subscribers
 from vidhook.cancel import cancel
 from vidhook.edges.telemetry import count, logger
-from vidhook.errors import BadInput, Erased, NotFound, Refused
+from vidhook.errors import BadInput, BadProviderFile, Erased, NotFound, Refused
 from vidhook.event import serialize
+from vidhook.learned import learned
 from vidhook.links import video_key
 from vidhook.problems import parsed, problem
 from vidhook.retry import retry
@@ -25,6 +26,8 @@ VIDEO_SECONDS = 900
 PAGE = 20
 # What comes after a wait takes less than this. Who may not wait asks again after so many seconds.
 LAST_SECONDS, RETRY_SECONDS = 3.0, 5
+# Two requests to a provider, after one for a token, take less than API Gateway waits.
+ASK_SECONDS = 8.0
 PREFLIGHT = "OPTIONS /{proxy+}"
 
 warm("intake", "secrets")
@@ -280,6 +283,66 @@ def recover_subscriber(subscriber: str) -> Response[Any]:
     since = _instant(openapi.checked("Recovery", _body())["since"])
     started = subscribers.recover(subscriber, since=since, most=subscribers.AT_ONCE, runs=edges().runs)
     return _answer(202, {"started": started})
+
+
+# Providers
+
+
+@app.get("/v1/providers")
+def list_providers() -> Response[Any]:
+    return _answer(200, {"items": [shapes.provider(each) for each in provider_files.all_files(edges().ledger)]})
+
+
+@app.get("/v1/providers/<provider>")
+def get_provider(provider: str) -> Response[Any]:
+    return _answer(200, shapes.provider_file(provider_files.file_of(provider, edges().ledger)))
+
+
+@app.put("/v1/providers/<provider>")
+def put_provider(provider: str) -> Response[Any]:
+    text, here = openapi.checked("NewProviderFile", _body())["toml"], edges()
+    try:
+        known = provider_files.put(provider, text, ledger=here.ledger, secrets=here.secrets)
+    except BadProviderFile as error:
+        raise BadInput("toml", str(error)) from None
+    logger.info("provider file stored", provider=provider)
+    return _answer(200, shapes.provider_file(known))
+
+
+@app.delete("/v1/providers/<provider>")
+def remove_provider(provider: str) -> Response[Any]:
+    provider_files.remove(provider, edges().ledger)
+    logger.info("provider file removed", provider=provider)
+    return Response(204, body="")
+
+
+@app.get("/v1/providers/<provider>/pace")
+def get_pace(provider: str) -> Response[Any]:
+    here = edges()
+    known = provider_files.file_of(provider, here.ledger).name
+    kinds = here.ledger.kinds(known)
+    return _answer(200, {"items": learned(known, kinds, ledger=here.ledger, pacer=here.pacer, clock=here.clock)})
+
+
+@app.post("/v1/providers/<provider>/ask")
+def ask_provider(provider: str) -> Response[Any]:
+    from vidhook.trial import tried  # with the reader of answers, which no other request needs
+
+    given, here = openapi.checked("Question", _body()), edges()
+    # Never a file that the caller gives: it could send the key anywhere.
+    known = provider_files.file_of(provider, here.ledger)
+    if known.provider is None:
+        raise Refused(409, f"the file of {provider} cannot be used", known.warnings[0])
+    made = tried(
+        known.provider,
+        given["task_id"],
+        given.get("params", {}),
+        http=here.http,
+        keys=here.keys,
+        clock=here.clock,
+        seconds=ASK_SECONDS,
+    )
+    return _answer(200, {"exchanges": made})
 
 
 # Videos, the OpenAPI document and the JSON Schemas

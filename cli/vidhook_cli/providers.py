@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from vidhook import provider_files, shapes
 from vidhook.errors import BadInput, BadProviderFile, NotFound, RequestFailed
-from vidhook.providers.file import BUNDLED, FORMATS, Provider, bundled, bundled_text, parse
+from vidhook.providers.file import BUNDLED, FORMATS, bundled, bundled_text, parse
+from vidhook.providers.gaps import gaps
 from vidhook.providers.values import document
 from vidhook.task import SAMPLE
 from vidhook_cli.exchanges import Answer, answer_in, body_in, exchange_in, is_exchange, recorded
-from vidhook_cli.gaps import gaps
 from vidhook_cli.guessing.proposal import guess
 from vidhook_cli.show import (
     Group,
@@ -30,6 +31,7 @@ from vidhook_cli.show import (
 from vidhook_cli.stack import confirm, known_provider, stack
 
 STORED = "stored in the stack"
+SOURCES = {"bundled": "bundled", "stored": STORED, "built_in": "built in, to try a stack"}
 HINT = "; `vidhook providers list` shows them"
 TOML = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -51,7 +53,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
     for file in files:
         try:
             text = _text(file)
-            provider, warnings = parse(text), gaps(text)
+            provider, warnings = parse(text), [gap.text for gap in gaps(text)]
         except BadProviderFile as error:
             failed = True
             row: dict[str, Any] = {
@@ -77,7 +79,7 @@ def put(file: Path, as_json: bool) -> None:
     Open tasks use it from their next poll on. Warns as `vidhook providers check` does.
     """
     text = _text(file)
-    name, warnings = parse(text).name, gaps(text)
+    name, warnings = parse(text).name, [gap.text for gap in gaps(text)]
     stack().edges.ledger.put_provider_file(name, text)
     instead = " and is used instead of the bundled file" if name in bundled() else ""
     said = [f"{name} is stored{instead}", *_warned(file, warnings)]
@@ -123,14 +125,15 @@ def try_(name: str, task_id: str, params: dict[str, str] | None, file: Path | No
 
     Sends the stack's key and stores nothing. Shows the request without the key, the answer, and what is read in it.
     """
-    from vidhook_cli.trial import show_exchange, tried  # with the HTTP client, which nobody needs who presses Tab
+    from vidhook.trial import tried  # with the HTTP client, which nobody needs who presses Tab
+    from vidhook_cli.trial import show_exchange
 
     edges = stack().edges
     provider = parse(_text(file), name) if file else known_provider(name, edges.ledger)
     if edges.secrets.provider_key(name, fresh=True) is None and name != SAMPLE:
         click.echo(f"there is no key of {name}, so none is sent: vidhook keys set {name}", err=True)
     try:
-        rows = tried(provider, task_id, params or {}, edges)
+        rows = tried(provider, task_id, params or {}, http=edges.http, keys=edges.keys, clock=edges.clock)
     except RequestFailed as error:
         raise click.ClickException(f"{name} gave no answer: {error}") from error
     if wants_json(as_json):
@@ -144,19 +147,11 @@ def try_(name: str, task_id: str, params: dict[str, str] | None, file: Path | No
 @as_json_option
 def list_(as_json: bool) -> None:
     """Lists all providers and formats, with what each can do."""
-    stored = {name: parse(text, name) for name, text in stack().edges.ledger.provider_files().items()}
-    rows: list[dict[str, Any]] = [
-        {
-            "provider": name,
-            "base_url": provider.base_url,
-            "source": STORED if name in stored else "bundled",
-            "can": _abilities(provider),
-            "params": list(provider.params),
-        }
-        for name, provider in sorted({**bundled(), **stored}.items())
+    rows = [
+        shapes.provider(each) | {"source": SOURCES[each.source]}
+        for each in provider_files.all_files(stack().edges.ledger)
     ]
     none: dict[str, Any] = {"base_url": None, "can": [], "params": []}
-    rows.append({**none, "provider": SAMPLE, "source": "built in, to try a stack", "can": ["create"]})
     rows += [{**none, "provider": name, "source": "a format, for a file of your own"} for name in FORMATS]
     if wants_json(as_json):
         lines(rows)
@@ -221,18 +216,6 @@ def _answers(file: str) -> Iterator[Answer]:
 
 def _warned(file: Path, warnings: list[str]) -> list[str]:
     return [f"{file}: warning: {each}" for each in warnings]
-
-
-def _abilities(provider: Provider) -> list[str]:
-    """Returns what a provider's file lets vidhook do beside polling, and whether its API has webhooks of its own."""
-    known = {
-        "create": provider.create is not None,
-        "cancel": provider.cancel is not None,
-        "poster": "poster" in provider.assets,
-        "several results": bool(provider.results),
-        "own webhooks": provider.webhook,
-    }
-    return [name for name, can in known.items() if can]
 
 
 def _text(file: Path) -> str:

@@ -4,34 +4,21 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from vidhook import shapes
 from vidhook.errors import BadInput
 from vidhook.providers.file import Provider, bundled, parse
 from vidhook.providers.placeholders import reader
 from vidhook.providers.reading import Reading
 from vidhook.providers.reading import read as read_answer
 from vidhook.providers.values import link, text
-from vidhook.task import Source
-from vidhook.times import instant, iso, number
+from vidhook.times import instant, number
 from vidhook_cli.exchanges import body_in, exchange_in, headers_in, number_in, recorded
-
-PLAIN = (
-    "provider_status",
-    "object",
-    "model",
-    "prompt",
-    "progress",
-    "queue_position",
-    "usage",
-    "upstream_id",
-    "known_status",
-)
-TIMES = ("created_at", "started_at", "completed_at", "estimated_completion")
 
 
 @click.command()
@@ -60,7 +47,7 @@ def read(files: tuple[str, ...], provider_file: Path | None) -> None:
                 failed = True
                 click.echo(f"{file}, {place}: {error}", err=True)
             else:
-                click.echo(json.dumps(line_of(reading), allow_nan=False))
+                click.echo(json.dumps(shapes.reading(reading), allow_nan=False))
                 if reading.unlinked is not None:
                     hint = 'vidhook would send the request of [result] now; give its answer as "second"'
                     click.echo(f"{file}, {place}: {hint}", err=True)
@@ -108,36 +95,3 @@ def _from_url(provider: Provider, url: str) -> tuple[Provider, str | None, dict[
         return provider, None, {}
     base = link(found.pop("")) or provider.base_url
     return replace(provider, base_url=base), found.pop("task_id", None), found
-
-
-def line_of(reading: Reading) -> dict[str, Any]:
-    """Returns what was read in an answer, as plain JSON."""
-    snapshot, error = reading.snapshot, reading.error
-    sources = snapshot.sources if snapshot else ()
-    plain = {} if snapshot is None else {name: getattr(snapshot, name) for name in PLAIN}
-    times = {} if snapshot is None else {name: iso(getattr(snapshot, name), exact=True) for name in TIMES}
-    return {
-        "outcome": reading.outcome,
-        "status": snapshot and snapshot.status,
-        **{name: plain.get(name) for name in PLAIN},
-        "url": sources[0].url if sources else None,
-        "urls": [_source(source) for source in sources],
-        "error": asdict(error) if error else None,
-        **{name: times.get(name) for name in TIMES},
-        "expires_at": iso(sources[0].expires_at, exact=True) if sources else None,
-        "retry_after_seconds": reading.retry_after_seconds,
-        "key_refused": reading.key_refused,
-        "inferred": reading.inferred,
-    }
-
-
-def _source(source: Source) -> dict[str, Any]:
-    inline = {"inline": True} if source.inline else {}
-    return {
-        "role": source.role,
-        "type": source.type,
-        "url": source.url,
-        "expires_at": iso(source.expires_at, exact=True),
-        "needs_key": source.needs_key,
-        **inline,
-    }

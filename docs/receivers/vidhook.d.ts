@@ -304,6 +304,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List all providers, with what each can do */
+        get: operations["list_providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/providers/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the provider file in use */
+        get: operations["get_provider"];
+        /**
+         * Put a provider file into the stack, which uses it from the next poll on
+         * @description It is used instead of a bundled file of its name. 409 for a file that would send the provider's key to a server that the file in use does not send it to.
+         */
+        put: operations["put_provider"];
+        post?: never;
+        /**
+         * Remove the stack's own file of a provider
+         * @description A bundled file of this name is in use again. Without one, open tasks of the provider can no longer be polled. 404 when the stack has no file of its own.
+         */
+        delete: operations["remove_provider"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/providers/{provider}/pace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what was learned of how long a provider's tasks take */
+        get: operations["get_pace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/providers/{provider}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a provider about a task once, and store nothing
+         * @description With the file in use and the stack's key, which is not shown. 424 when the provider cannot be reached.
+         */
+        post: operations["ask_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/videos/{token}": {
         parameters: {
             query?: never;
@@ -969,6 +1048,199 @@ export interface components {
             event: components["schemas"]["Event"];
             attempt: components["schemas"]["Attempt"];
         };
+        ProviderList: {
+            items: components["schemas"]["Provider"][];
+        };
+        /**
+         * @description the file ships with vidhook, was put into the stack, or is that of the built-in sample
+         * @enum {string}
+         */
+        ProviderSource: "bundled" | "stored" | "built_in";
+        /** @description A video API that vidhook polls. */
+        Provider: {
+            /** @description its name */
+            provider: string;
+            /** @description null for the sample, which nobody is asked about, and for a stored file that cannot be used */
+            base_url: string | null;
+            source: components["schemas"]["ProviderSource"];
+            /** @description what vidhook can do beside polling, and whether the API has webhooks of its own */
+            can: ("create" | "cancel" | "poster" | "several results" | "own webhooks")[];
+            /** @description the parameters that a submission gives */
+            params: string[];
+        };
+        /**
+         * A provider file
+         * @description The TOML file that describes a provider: docs/providers.md explains it.
+         */
+        NewProviderFile: {
+            /** @description the text of the file, at most 64 KiB; the name in it is that of the path */
+            toml: string;
+        };
+        /** @description The provider file in use. */
+        ProviderFile: {
+            /** @description its name */
+            provider: string;
+            source: components["schemas"]["ProviderSource"];
+            /** @description the text of the file */
+            toml: string;
+            /** @description the file of this name that ships with vidhook, if there is one */
+            bundled_toml: string | null;
+            /** @description what is likely wrong in the file in use, and how to mend it */
+            warnings: string[];
+        };
+        PaceList: {
+            items: components["schemas"]["Pace"][];
+        };
+        /** @description What was learned of how long one kind of task takes. Older tasks count less. */
+        Pace: {
+            /** @description empty where the provider names none */
+            model: string;
+            /** @description video or image */
+            object: string;
+            /** @description how many have ended */
+            tasks: number;
+            /** @description the time within which this share of the tasks ended, by share: 10%, 50%, 90% and 99% */
+            seconds: {
+                [key: string]: number;
+            };
+            polls_a_task: number;
+            /** @description seconds from the end of a task until a poll saw it */
+            mean_delay: number;
+            /** @description what a fixed interval with this delay would have taken */
+            polls_of_a_fixed_interval: number;
+            /** @description of all these tasks */
+            polls: number;
+            /** @description the age in seconds at the first polls of the next task, if nothing is told of it */
+            next_task_polled_at: number[];
+            /** @description how far each kind of hint is off, as the logarithm of said by true duration */
+            hints: {
+                [key: string]: {
+                    off_by: number;
+                    spread: number;
+                };
+            };
+            /** @description shortest first; ranges that no task fell into are left out */
+            durations: components["schemas"]["Duration"][];
+            /** @description how many the provider's key may make, of all kinds of task */
+            polls_per_minute: number | null;
+            /** @description the same for a day */
+            polls_per_day: number | null;
+            /** @description of those of a day */
+            polls_planned_today: number;
+        };
+        /** @description A range of durations, and how many tasks took so long. */
+        Duration: {
+            /** @description seconds */
+            from: number;
+            /** @description seconds */
+            to: number;
+            /** @description the share of the tasks */
+            weight: number;
+        };
+        /**
+         * A question
+         * @description A task of the provider to ask about.
+         */
+        Question: {
+            /** @description the provider's id of the task, 1 to 512 characters */
+            task_id: string;
+            /** @description the parameters of the provider's file, such as {"model": "fal-ai/veo3"} */
+            params?: components["schemas"]["Params"];
+        };
+        ExchangeList: {
+            /** @description one, or two where the link to the result is asked for by itself */
+            exchanges: components["schemas"]["Exchange"][];
+        };
+        /** @description A request to a provider, its answer, and what is read in it. */
+        Exchange: {
+            request: components["schemas"]["AskedRequest"];
+            answer: components["schemas"]["ProviderAnswer"];
+            read: components["schemas"]["Reading"];
+        };
+        /** @description A request to a provider, with [key] or [token] in the place of what opens it. */
+        AskedRequest: {
+            method: string;
+            url: string;
+            headers: {
+                [key: string]: string;
+            };
+            /** @description its JSON; left out where it has none */
+            body?: unknown;
+        };
+        /** @description What a provider answered, without the key and without what signs links. */
+        ProviderAnswer: {
+            /** @description its HTTP status */
+            status: number;
+            /** @description content-type, retry-after and the ids of the request, those that it has */
+            headers: {
+                [key: string]: string;
+            };
+            /** @description its JSON if that is an object of at most 16 KiB, else its text */
+            body: Record<string, never> | string;
+            /** @description whether the text is cut */
+            truncated: boolean;
+        };
+        /** @description What is read in an answer. What it does not say is null. */
+        Reading: {
+            /**
+             * @description snapshot: it has the task's status; retry: no news; permanent_error: the same request would fail again
+             * @enum {string}
+             */
+            outcome: "snapshot" | "retry" | "permanent_error";
+            status: components["schemas"]["Status"] | null;
+            /** @description the provider's own word */
+            provider_status: string | null;
+            /** @enum {string|null} */
+            object: "video" | "image" | null;
+            model: string | null;
+            prompt: string | null;
+            progress: number | null;
+            queue_position: number | null;
+            /** @description what the provider says it used, with any keys */
+            usage: {
+                [key: string]: unknown;
+            } | null;
+            upstream_id: string | null;
+            /** @description false: neither the file nor vidhook knows the status word */
+            known_status: boolean | null;
+            /** @description the link to the result */
+            url: string | null;
+            urls: components["schemas"]["ReadSource"][];
+            error: components["schemas"]["TaskError"] | null;
+            /** Format: date-time */
+            created_at: string | null;
+            /** Format: date-time */
+            started_at: string | null;
+            /** Format: date-time */
+            completed_at: string | null;
+            /** Format: date-time */
+            estimated_completion: string | null;
+            /**
+             * Format: date-time
+             * @description when the link to the result dies
+             */
+            expires_at: string | null;
+            /** @description how long the provider asks to wait */
+            retry_after_seconds: number | null;
+            /** @description a new key or a paid bill would help */
+            key_refused: boolean;
+            /** @description the task seems to have ended, although the provider does not say so */
+            inferred: boolean;
+        };
+        /** @description A finished file at the provider. */
+        ReadSource: {
+            /** @description result, or another role of [assets] */
+            role: string;
+            /** @description video or image */
+            type: string;
+            url: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            /** @description whether it is downloaded with the provider's key */
+            needs_key: boolean;
+            /** @description true: the file stands in the answer itself */
+            inline?: boolean;
+        };
         SchemaList: {
             items: components["schemas"]["SchemaEntry"][];
         };
@@ -991,6 +1263,8 @@ export interface components {
             field?: string;
             /** @description how to fix the input */
             hint?: string;
+            /** @description what broke where a provider gave no answer: dns, connect, timeout, tls, reset ... */
+            kind?: string;
             /** @description where a submission contradicts the first one of its task */
             differences?: components["schemas"]["Difference"][];
         };
@@ -1404,6 +1678,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The provider gave no answer; `kind` says what broke. */
+        NoAnswer: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description vidhook failed; send the request again. */
         Fault: {
             headers: {
@@ -1419,6 +1702,8 @@ export interface components {
         Task: string;
         /** @description sub_..., or cb_... for the callback_url of tasks */
         Subscriber: string;
+        /** @description the provider's name, such as alad */
+        Provider: string;
         /** @description how many to return at most, 1 to 100; 20 when left out */
         Limit: number;
         /** @description the `next` of the previous page */
@@ -2058,6 +2343,169 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJsonType"];
             422: components["responses"]["BadInput"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    list_providers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Those that ship with vidhook, those that were put into the stack, and the sample. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            500: components["responses"]["Fault"];
+        };
+    };
+    get_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the provider's name, such as alad */
+                provider: components["parameters"]["Provider"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file in use, and the one that ships with vidhook. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderFile"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    put_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the provider's name, such as alad */
+                provider: components["parameters"]["Provider"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProviderFile"];
+            };
+        };
+        responses: {
+            /** @description It is stored. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderFile"];
+                };
+            };
+            400: components["responses"]["BadJson"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJsonType"];
+            422: components["responses"]["BadInput"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    remove_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the provider's name, such as alad */
+                provider: components["parameters"]["Provider"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    get_pace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the provider's name, such as alad */
+                provider: components["parameters"]["Provider"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was learned of each kind of task; empty until a task has ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaceList"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    ask_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the provider's name, such as alad */
+                provider: components["parameters"]["Provider"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Question"];
+            };
+        };
+        responses: {
+            /** @description What was asked, answered and read. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExchangeList"];
+                };
+            };
+            400: components["responses"]["BadJson"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJsonType"];
+            422: components["responses"]["BadInput"];
+            424: components["responses"]["NoAnswer"];
             500: components["responses"]["Fault"];
         };
     };

@@ -226,6 +226,7 @@ MAY = {
         "write into the ledger",
         "change the ledger",
         "delete from the ledger",
+        "read the providers' keys",
         "read the stack's secret",
         "read a subscriber's secret",
         "seal credentials",
@@ -446,6 +447,7 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     replay = f"/v1/tasks/{id_of(task)}/deliveries/{bridge.known(app).id}/replay"
     assert bridge.api("POST", replay).ok
     assert bridge.api("GET", "/v1/tasks").ok
+    assert bridge.api("POST", "/v1/providers/alad/ask", {"task_id": bridge.task().task_id}).ok
     [asset] = cloud.edges.ledger.event(streamed[0]).data["data"]["assets"]
     assert bridge.api("GET", f"/v1/videos/{asset['url'].rpartition('/')[2]}", signed=False).status_code == 302
     made = bridge.api("POST", "/v1/subscribers", {"url": app.url}).json()

@@ -73,7 +73,11 @@ def point_at_what_exists(case: "OpenApiCase", stack: Stack) -> None:
             path["task"] = stack.task
         if "subscriber" in path:
             path["subscriber"] = stack.unreached if "task" in path else stack.subscriber()
-        known = {"schema": "video.completed", "token": video_token(DEFAULT_SECRET, f"acme/{stack.task}/result.mp4")}
+        known = {
+            "provider": "acme",
+            "schema": "video.completed",
+            "token": video_token(DEFAULT_SECRET, f"acme/{stack.task}/result.mp4"),
+        }
         path.update({name: value for name, value in known.items() if name in path})
     if fits(ParameterLocation.QUERY):
         _filter_what_exists(case.query, stack)
@@ -81,6 +85,8 @@ def point_at_what_exists(case: "OpenApiCase", stack: Stack) -> None:
         real: dict[str, Any] = {"provider": "acme", "url": stack.world.web.url, "callback_url": stack.world.web.url}
         real["headers"] = {"X-Api-Key": "key-of-a-gateway"}
         real["params"] = {}  # the file of "acme" has none
+        real["toml"] = stack.world.ledger.provider_file("acme")
+        real |= {"task_id": "t1"} if "provider" in path else {}
         case.body.update({name: value for name, value in real.items() if name in case.body})
         case.headers.pop("Idempotency-Key", None)  # it may not be another one than that of the body
 

@@ -25,12 +25,12 @@ from tests.integration.world import Answer, World, says
 from vidhook.cancel import cancel
 from vidhook.erase import OVER_SECONDS
 from vidhook.errors import Erased
+from vidhook.learned import facts
 from vidhook.pace import Bias
 from vidhook.providers.file import bundled_text
 from vidhook.task import EVENT_TYPES, watch_id
 from vidhook_cli.deep import _metrics, _senders
 from vidhook_cli.main import main
-from vidhook_cli.pace import facts
 from vidhook_cli.show import say, span, table
 from vidhook_cli.stack import Stack, find_stack
 from vidhook_cli.status import BY_DESIGN, CANCEL_SECONDS, DAY, _cancellations, _executions, alarms, seen

@@ -2,9 +2,9 @@
 
 import pytest
 
+from vidhook.providers import gaps as checked
 from vidhook.providers.file import BUNDLED, FORMATS, bundled_text
 from vidhook.providers.statuses import FINAL_WORDS, WORDS
-from vidhook_cli.gaps import gaps
 
 WHOLE = """
 name = "mine"
@@ -21,6 +21,10 @@ error = "error"
 [assets]
 result = "video.url"
 """
+
+
+def gaps(text: str) -> list[str]:
+    return [gap.text for gap in checked.gaps(text)]
 
 
 def without(*lines: str) -> str:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.test_read_command import run
+from vidhook import shapes
 from vidhook.errors import BadInput
 from vidhook.providers.file import Provider, bundled, parse
 from vidhook.providers.reading import inline_in
@@ -23,7 +24,7 @@ from vidhook_cli.exchanges import Answer, answer_in
 from vidhook_cli.guessing.places import walk
 from vidhook_cli.guessing.proposal import Proposal, guess
 from vidhook_cli.guessing.task import BARE
-from vidhook_cli.read import line_of, reading_of
+from vidhook_cli.read import reading_of
 
 SAMPLES = Path(__file__).parents[2] / "events" / "providers"
 COMPLETED = sorted(SAMPLES.glob("*/completed*.json"))
@@ -92,7 +93,8 @@ def films(exchange: dict[str, Any], by_hand: Provider) -> set[str | None]:
     """The link at each of the places that the bundled file names: whichever is read leads to the film."""
     each_alone = [{**by_hand.assets, "result": (path,)} for path in by_hand.assets["result"]]
     return {
-        line_of(reading_of(exchange, replace(by_hand, assets=assets, results=()), {}))["url"] for assets in each_alone
+        shapes.reading(reading_of(exchange, replace(by_hand, assets=assets, results=()), {}))["url"]
+        for assets in each_alone
     }
 
 
@@ -101,9 +103,9 @@ def test_a_guessed_file_reads_what_the_bundled_one_reads(file: Path) -> None:
     """A file that was made from one answer is as good for it as one that was written by hand."""
     exchange = json.loads(file.read_text("utf-8"))["exchange"]
     provider = bundled()[exchange["provider"]]
-    by_hand = line_of(reading_of(exchange, provider, {}))
+    by_hand = shapes.reading(reading_of(exchange, provider, {}))
     proposal = guess([recorded(exchange, file.name)])
-    by_guess = line_of(reading_of(exchange, taught(proposal, provider), {}))
+    by_guess = shapes.reading(reading_of(exchange, taught(proposal, provider), {}))
     assert agrees_but_for_unknown_words(proposal)
     assert (by_guess["outcome"], by_guess["status"]) == (by_hand["outcome"], by_hand["status"])
     assert by_guess["url"] in films(exchange, provider)
@@ -116,9 +118,9 @@ def test_the_link_in_an_answer_is_found_without_its_url(file: Path) -> None:
     """Whoever has only the JSON edits the address, and nothing else."""
     exchange = json.loads(file.read_text("utf-8"))["exchange"]
     provider = bundled()[exchange["provider"]]
-    by_hand = line_of(reading_of(exchange, provider, {}))
+    by_hand = shapes.reading(reading_of(exchange, provider, {}))
     if by_hand["url"] and by_hand["url"] in json.dumps(exchange["body"]):
-        by_guess = line_of(reading_of(exchange, taught(proposed(exchange["body"]), provider), {}))
+        by_guess = shapes.reading(reading_of(exchange, taught(proposed(exchange["body"]), provider), {}))
         assert by_guess["status"] == by_hand["status"]
         assert by_guess["url"] in films(exchange, provider)
 
@@ -135,7 +137,9 @@ def test_all_answers_of_a_provider_together_give_one_file_that_reads_them_all(na
     assert agrees_but_for_unknown_words(proposal)
     assert "error" in proposal.provider.answer
     for each in exchanges:
-        by_hand, by_guess = (line_of(reading_of(each, file, {})) for file in (provider, taught(proposal, provider)))
+        by_hand, by_guess = (
+            shapes.reading(reading_of(each, file, {})) for file in (provider, taught(proposal, provider))
+        )
         word = by_hand["provider_status"]
         if word is None or (by_hand["error"] and word not in [*Status] and not stands_in(word, each)):
             continue
@@ -155,7 +159,7 @@ def test_a_file_that_stands_in_an_answer_itself_is_proposed_with_its_type(name: 
     provider = proposed(body).provider
     assert dict(provider.base64) == {"result": kind}
     exchange = {"provider": "mine", "body": body}
-    assert line_of(reading_of(exchange, provider, {}))["url"] == f"data:{kind};base64"
+    assert shapes.reading(reading_of(exchange, provider, {}))["url"] == f"data:{kind};base64"
     assert inline_in(provider, json.dumps(body).encode(), "result", "t1") == f"data:{kind};base64,{made}"
 
 
@@ -165,7 +169,7 @@ def answers_of(name: str) -> list[dict[str, Any]]:
 
 def statuses_of(name: str) -> set[str]:
     """The status words in the recorded answers of a provider, as its bundled file reads them."""
-    words = (line_of(reading_of(each, bundled()[name], {}))["provider_status"] for each in answers_of(name))
+    words = (shapes.reading(reading_of(each, bundled()[name], {}))["provider_status"] for each in answers_of(name))
     return {word for word in words if word is not None}
 
 
@@ -470,7 +474,7 @@ class TestTheSecondRequest:
         proposal = proposed(body, url=self.URL, second=second)
         assert places(proposal)["result"] == "file.download_url"
         exchange = {"url": self.URL, "body": body, "second": second}
-        assert line_of(reading_of(exchange, proposal.provider, {}))["url"] == LINK
+        assert shapes.reading(reading_of(exchange, proposal.provider, {}))["url"] == LINK
         assert proposal.readings == (f'0.json: completed ("Success"), {LINK}',)
         return proposal
 
@@ -533,7 +537,7 @@ class TestWords:
         assert '# WRAPPED_UP = "completed"' in proposal.text
         assert proposal.provider.statuses == {}
         edited = proposal.text.replace("# WRAPPED_UP", "WRAPPED_UP")
-        assert line_of(reading_of({"body": body}, parse(edited), {}))["url"] == LINK
+        assert shapes.reading(reading_of({"body": body}, parse(edited), {}))["url"] == LINK
 
     @pytest.mark.parametrize(("number", "hint"), [(1, "completed"), (-1, "failed")])
     def test_a_number_is_left_to_the_person_too(self, number: int, hint: str) -> None:
@@ -578,7 +582,7 @@ class TestWords:
         done = {"request_id": "r9", "video": {"url": LINK}}
         proposal = proposed(done, {"request_id": "r9", "state": "pending"})
         told = [{"body": done | state} for state in ({}, {"state": "pending"}, {"state": "SHOWING"})]
-        read = [line_of(reading_of(each, proposal.provider, {}))["status"] for each in told]
+        read = [shapes.reading(reading_of(each, proposal.provider, {}))["status"] for each in told]
         assert read == ["completed", "pending", "processing"]
 
     @pytest.mark.parametrize("code", [200, 0, 404])

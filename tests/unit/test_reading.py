@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidhook import shapes
 from vidhook.providers.file import bundled, bundled_text
 from vidhook.providers.reading import Reading, read
 from vidhook.providers.values import DEPTH, parsed
 from vidhook.task import Category, Snapshot, Status
-from vidhook_cli.read import line_of, reading_of
+from vidhook_cli.read import reading_of
 
 PROVIDERS = bundled()
 # Files behind which a format stands: they read answers of other forms than the one they describe.
@@ -61,7 +62,7 @@ def failed(error: object, **fields: Any) -> dict[str, Any]:
 def test_every_recorded_answer_reads_as_written(path: Path) -> None:
     """Users, the documentation and the sample provider rely on the files in events/providers."""
     sample = json.loads(path.read_text("utf-8"))
-    assert json.loads(json.dumps(line_of(reading_of(sample["exchange"], None, PROVIDERS)))) == sample["reading"]
+    assert json.loads(json.dumps(shapes.reading(reading_of(sample["exchange"], None, PROVIDERS)))) == sample["reading"]
 
 
 class TestHttpComesFirst:

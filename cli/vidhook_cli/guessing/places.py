@@ -4,7 +4,7 @@ import json
 import re
 import tomllib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from jmespath.parser import ParsedResult
 
-from vidhook.providers.expressions import compiled
+from vidhook.providers.expressions import compiled, names_of
 from vidhook.providers.file import BUNDLED, FORMATS, bundled_text
 from vidhook.providers.reasons import without_queries
 from vidhook.providers.results import is_signed
@@ -83,13 +83,6 @@ def usable(path: str) -> ParsedResult | None:
         return compiled(path)
     except ValueError:
         return None
-
-
-def names_of(node: Mapping[str, Any]) -> list[str]:
-    """Returns the names in a JMESPath expression, given its syntax tree, from left to right."""
-    if node["type"] == "field":
-        return [str(node["value"])]
-    return [name for child in node.get("children", ()) if isinstance(child, dict) for name in names_of(child)]
 
 
 @cache

@@ -115,10 +115,12 @@ def exchanges(
     age_seconds: float | None,
     http: "Http",
     clock: "Clock",
+    seconds: float = ASK_SECONDS,
 ) -> tuple[Exchange, ...]:
     """Asks a provider about a task. Returns the exchange, and a second one where the link is asked for by itself.
 
-    The last one has the reading that counts. Raises RequestFailed; and BadInput for a request that cannot be made.
+    The last one has the reading that counts. Each may take so many `seconds`. Raises RequestFailed; and BadInput for a
+    request that cannot be made.
     """
     about: dict[str, Any] = {
         "task_id": submission.known_id,
@@ -132,13 +134,13 @@ def exchanges(
 
         said: dict[str, Any] = {"status": 200, "headers": {}, "body": answer(submission.known_id)}
     else:
-        said = _answer(_sent(request, http, ASK_SECONDS))
+        said = _answer(_sent(request, http, seconds))
     first = Exchange(request, **said, reading=read(provider, **said, **about, now=clock.now()))
     unlinked = first.reading.unlinked
     if unlinked is None:
         return (first,)
     request = result_request(provider, submission.known_id, key, submission.params, fields=unlinked.fields)
-    said = _answer(_sent(request, http, ASK_SECONDS))
+    said = _answer(_sent(request, http, seconds))
     return first, Exchange(request, **said, reading=read(provider, **said, **about, now=clock.now(), unlinked=unlinked))
 
 

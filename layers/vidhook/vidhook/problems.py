@@ -4,7 +4,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from vidhook.errors import BadInput, Conflict, Erased, NotFound, Refused
+from vidhook.errors import BadInput, Conflict, Erased, NotFound, Refused, RequestFailed
 
 # The largest submission is smaller.
 BODY_BYTES = 131_072
@@ -28,6 +28,10 @@ def problem(error: Exception) -> dict[str, Any]:
             status, members = HTTPStatus.GONE, {"detail": str(error), "hint": "nothing of it can be had again"}
         case NotFound():
             status, members = HTTPStatus.NOT_FOUND, {"detail": str(error)}
+        case RequestFailed():
+            # Not a 5xx, which is our own fault and raises an alarm.
+            hint = "try again later" if error.kind not in ("blocked", "redirect") else "look at the provider's file"
+            status, members = HTTPStatus.FAILED_DEPENDENCY, {"detail": str(error), "kind": error.kind, "hint": hint}
         case _:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             members = {"detail": "vidhook failed to handle the request", "hint": "send the request again"}

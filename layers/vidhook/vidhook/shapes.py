@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidhook.event import Event
 from vidhook.task import (
@@ -13,11 +13,30 @@ from vidhook.task import (
     Delivery,
     DeliveryState,
     Snapshot,
+    Source,
     Status,
     Subscriber,
     Watch,
 )
 from vidhook.times import iso
+
+if TYPE_CHECKING:
+    from vidhook.provider_files import ProviderFile
+    from vidhook.providers.file import Provider
+    from vidhook.providers.reading import Reading
+
+READ_AS_IT_IS = (
+    "provider_status",
+    "object",
+    "model",
+    "prompt",
+    "progress",
+    "queue_position",
+    "usage",
+    "upstream_id",
+    "known_status",
+)
+READ_TIMES = ("created_at", "started_at", "completed_at", "estimated_completion")
 
 
 def task(watch: Watch) -> dict[str, Any]:
@@ -116,9 +135,77 @@ def subscriber(known: Subscriber) -> dict[str, Any]:
     }
 
 
+def provider(known: "ProviderFile") -> dict[str, Any]:
+    """Returns what a provider's file lets vidhook do beside polling, and which parameters a submission gives."""
+    described = known.provider
+    return {
+        "provider": known.name,
+        "base_url": described.base_url if described and known.source != "built_in" else None,
+        "source": known.source,
+        "can": _abilities(described) if described else [],
+        "params": list(described.params) if described else [],
+    }
+
+
+def provider_file(known: "ProviderFile") -> dict[str, Any]:
+    """Returns the file in use for a provider, beside the one that ships with vidhook."""
+    return {
+        "provider": known.name,
+        "source": known.source,
+        "toml": known.text,
+        "bundled_toml": known.bundled_text,
+        "warnings": known.warnings,
+    }
+
+
 def answer(kept: Answer) -> dict[str, Any]:
     """Returns what a provider answered to the latest poll, beside what was read of it."""
     return {**asdict(kept), "at": iso(kept.at)}
+
+
+def reading(made: "Reading") -> dict[str, Any]:
+    """Returns what was read in an answer, as plain JSON."""
+    snapshot, error = made.snapshot, made.error
+    sources = snapshot.sources if snapshot else ()
+    plain = {} if snapshot is None else {name: getattr(snapshot, name) for name in READ_AS_IT_IS}
+    times = {} if snapshot is None else {name: iso(getattr(snapshot, name), exact=True) for name in READ_TIMES}
+    return {
+        "outcome": made.outcome,
+        "status": snapshot and snapshot.status,
+        **{name: plain.get(name) for name in READ_AS_IT_IS},
+        "url": sources[0].url if sources else None,
+        "urls": [_source(source) for source in sources],
+        "error": asdict(error) if error else None,
+        **{name: times.get(name) for name in READ_TIMES},
+        "expires_at": iso(sources[0].expires_at, exact=True) if sources else None,
+        "retry_after_seconds": made.retry_after_seconds,
+        "key_refused": made.key_refused,
+        "inferred": made.inferred,
+    }
+
+
+def _abilities(known: "Provider") -> list[str]:
+    """Returns what vidhook can do at a provider, and whether its API has webhooks of its own."""
+    found = {
+        "create": known.create is not None,
+        "cancel": known.cancel is not None,
+        "poster": "poster" in known.assets,
+        "several results": bool(known.results),
+        "own webhooks": known.webhook,
+    }
+    return [name for name, can in found.items() if can]
+
+
+def _source(source: Source) -> dict[str, Any]:
+    inline = {"inline": True} if source.inline else {}
+    return {
+        "role": source.role,
+        "type": source.type,
+        "url": source.url,
+        "expires_at": iso(source.expires_at, exact=True),
+        "needs_key": source.needs_key,
+        **inline,
+    }
 
 
 def _cancel(wish: Cancel) -> dict[str, Any]:

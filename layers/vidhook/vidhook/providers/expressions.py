@@ -63,6 +63,13 @@ def compiled(path: str) -> ParsedResult:
     raise ValueError(problem)
 
 
+def names_of(node: Mapping[str, Any]) -> list[str]:
+    """Returns the names in a JMESPath expression, given its syntax tree, from left to right."""
+    if node["type"] == "field":
+        return [str(node["value"])]
+    return [name for child in node.get("children", ()) if isinstance(child, dict) for name in names_of(child)]
+
+
 def _compiled(path: str) -> ParsedResult:
     if len(path) > LENGTH or _nesting(path) > NESTING:
         raise ValueError(f"it is longer than {LENGTH} characters, or nested over {NESTING} levels deep")

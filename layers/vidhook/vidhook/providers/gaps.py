@@ -2,12 +2,13 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from vidhook.providers.created import ID_NAMES
+from vidhook.providers.expressions import names_of
 from vidhook.providers.file import Provider, parse
 from vidhook.providers.names import INPUT_WORDS, RESULT_NAMES, RESULT_WORDS
 from vidhook.providers.placeholders import names_in
@@ -15,11 +16,18 @@ from vidhook.providers.reading import ENVELOPE_WORDS
 from vidhook.providers.statuses import Meaning, meaning_of
 from vidhook.providers.values import spelled, words_in
 from vidhook.task import Category, Status
-from vidhook_cli.guessing.places import names_of
 
 
-def gaps(text: str) -> list[str]:
-    """Returns what is likely wrong in a provider file: the key, what goes wrong, and the mend, one line each.
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What is likely wrong: the key, what goes wrong and the mend, in one line; and the path of the key."""
+
+    text: str
+    path: tuple[str, ...]
+
+
+def gaps(text: str) -> list[Gap]:
+    """Returns what is likely wrong in a provider file.
 
     Raises BadProviderFile for a file that cannot be used.
     """
@@ -29,45 +37,58 @@ def gaps(text: str) -> list[str]:
     return [*_places(provider), *_unused(provider, written), *_words(provider, own), *_inputs(provider)]
 
 
-def _places(provider: Provider) -> Iterator[str]:
+def _places(provider: Provider) -> Iterator[Gap]:
     """Yields which places and facts the file does not give."""
     if "id" not in provider.answer:
-        yield (
+        yield Gap(
             "[answer].id is missing: without it a \"success\" may be the envelope's, and not the task's; "
-            "add where the task's id stands"
+            "add where the task's id stands",
+            ("answer", "id"),
         )
     if "error" not in provider.answer:
-        yield (
+        yield Gap(
             "[answer].error is missing: without it the reasons of failures and refusals are guessed; "
-            "add where the code and the message stand"
+            "add where the code and the message stand",
+            ("answer", "error"),
         )
     if provider.expected_seconds is None:
-        yield (
+        yield Gap(
             "expected_seconds is missing: the first tasks are polled as if nothing were known of their time; "
-            "add how long a task takes, roughly"
+            "add how long a task takes, roughly",
+            ("expected_seconds",),
         )
     if provider.link_lives_seconds is None and "expires_at" not in provider.answer:
-        yield (
+        yield Gap(
             "link_lives_seconds is missing, and so is [answer].expires_at: subscribers are not told when a link dies, "
-            "unless its signature says so; add what the API's documentation says"
+            "unless its signature says so; add what the API's documentation says",
+            ("link_lives_seconds",),
         )
     if _is_open(provider.base_url):
-        yield "base_url is http: the key and the answers can be read on the way; write https if the API has it"
+        yield Gap(
+            "base_url is http: the key and the answers can be read on the way; write https if the API has it",
+            ("base_url",),
+        )
     if provider.auth.token_url and _is_open(provider.auth.token_url):
-        yield "[auth].token_url is http: the key's secret can be read on the way; write https if the server has it"
+        yield Gap(
+            "[auth].token_url is http: the key's secret can be read on the way; write https if the server has it",
+            ("auth", "token_url"),
+        )
     if provider.create is not None and "id" not in provider.create.answer and not _has_usual_id(provider):
-        yield (
+        yield Gap(
             "[create].id is missing, and [answer].id has none of the names by which the id of a created task is found; "
-            "add where it stands in the answer to the creation"
+            "add where it stands in the answer to the creation",
+            ("create", "id"),
         )
 
 
-def _unused(provider: Provider, written: Mapping[str, Any]) -> Iterator[str]:
+def _unused(provider: Provider, written: Mapping[str, Any]) -> Iterator[Gap]:
     """Yields which parameters no request has."""
     used = set(names_in(written))
     for name in provider.params:
         if name not in used:
-            yield f"params: {name} stands in no request; put {{{name}}} where it belongs, or leave it out"
+            yield Gap(
+                f"params: {name} stands in no request; put {{{name}}} where it belongs, or leave it out", ("params",)
+            )
 
 
 def _is_open(base_url: str) -> bool:
@@ -87,7 +108,7 @@ def _has_usual_id(provider: Provider) -> bool:
     return not paths or any(spelled(name) in ID_NAMES for path in paths for name in names_of(path.parsed))
 
 
-def _words(provider: Provider, own: Mapping[str, str]) -> Iterator[str]:
+def _words(provider: Provider, own: Mapping[str, str]) -> Iterator[Gap]:
     """Yields which words of the file's own [status] say what is known without them, or the opposite."""
     plain = replace(provider, statuses={}, implied={})
     for word, meant in own.items():
@@ -98,12 +119,15 @@ def _words(provider: Provider, own: Mapping[str, str]) -> Iterator[str]:
         category = Category(meant) if meant in [*Category] else None
         status = Status.FAILED if category else Status(meant)
         if status is not known.status and (status.final or known.status.final):
-            yield (
+            yield Gap(
                 f'[status]."{word}" = "{meant}" is the opposite of what the word says: without this line it is '
-                f'{says}; if the API does not mean "{meant}" by it, leave it out'
+                f'{says}; if the API does not mean "{meant}" by it, leave it out',
+                ("status", word),
             )
         elif _is_superfluous(provider, word, known, status, category):
-            yield f'[status]."{word}" = "{meant}" changes nothing: vidhook knows the word; leave it out'
+            yield Gap(
+                f'[status]."{word}" = "{meant}" changes nothing: vidhook knows the word; leave it out', ("status", word)
+            )
 
 
 def _is_superfluous(provider: Provider, word: str, known: Meaning, status: Status, category: Category | None) -> bool:
@@ -115,15 +139,16 @@ def _is_superfluous(provider: Provider, word: str, known: Meaning, status: Statu
     return as_told and "id" in provider.answer and spelled(word) not in ENVELOPE_WORDS
 
 
-def _inputs(provider: Provider) -> Iterator[str]:
+def _inputs(provider: Provider) -> Iterator[Gap]:
     """Yields which places of files begin with a name under which APIs repeat what the task was given."""
     for role, paths in provider.assets.items():
         for path in paths:
             first, *others = names_of(path.parsed) or [""]
             if INPUT_WORDS & words_in(first) and not any(map(_is_of_results, (first, *others))):
-                yield (
+                yield Gap(
                     f'[assets].{role}: "{path.expression}" begins with "{first}", where most APIs repeat what the task '
-                    "was given; take the place of the finished file"
+                    "was given; take the place of the finished file",
+                    ("assets", role),
                 )
 
 
