@@ -151,7 +151,9 @@ def task(task: str, answer: bool, wait: float, as_json: bool) -> None:
         lines(rows)
         return
     row = shapes.task(watch)
-    say(f"{row['id']}  {one_line(named(row))}  {click.style(row['status'], bold=True)}")
+    due = watch.next_poll_at
+    then = "" if due is None else f", next poll in {span(max(0.0, due - time.time()))}"
+    say(f"{row['id']}  {one_line(named(row))}  {click.style(row['status'], bold=True)}{then}")
     table(rows, ("at", "what", "detail"), nothing="")
 
 

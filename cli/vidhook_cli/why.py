@@ -59,28 +59,17 @@ def why(reference: str, as_json: bool) -> None:
 def _row(watch: Watch, events: list[Event], found: list[Delivery], log: Log) -> dict[str, Any]:
     return {
         "task": shapes.task(watch),
-        "next_poll_at": iso(next_poll(watch)),
+        "next_poll_at": iso(watch.next_poll_at),
         "events": [event.data for event in events],
         "deliveries": [shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), ())) for each in found],
     }
-
-
-def next_poll(watch: Watch) -> float | None:
-    """Returns when a task is polled next; None if it no longer is."""
-    if watch.settled:
-        return None
-    # A poll that was made at once, such as to cancel the task, has no pause: the one before says when the next one is.
-    last = next((poll for poll in reversed(watch.history) if poll.pause is not None), None)
-    if watch.retried_at is not None and (last is None or last.at < watch.retried_at):
-        return watch.retried_at
-    return last.at + (last.pause or 0) if last else watch.submitted_at + watch.first[0]
 
 
 def _told(watch: Watch, events: list[Event], found: list[Delivery], log: Log, ledger: "Ledger") -> list[str]:
     row, now = shapes.task(watch), time.time()
     name, reference = one_line(named(row)), one_line(row["reference"] or "")
     said = [f"{reference or name}: {click.style(row['status'], bold=True)}  ({name}, {watch.id})"]
-    due = next_poll(watch)
+    due = watch.next_poll_at
     last = watch.history[-1] if watch.history else None
     answered = f", the last one {span(now - last.at)} ago: {last.answer}" if last else ""
     wait = "" if due is None else f" in {span(max(0.0, due - now))}"

@@ -623,6 +623,11 @@ export interface components {
             settled_at: string | null;
             /** @description how many polls were made */
             polls: number;
+            /**
+             * Format: date-time
+             * @description the next poll, or while it is not created the next request that creates it; null when no more is made. In the past: it is being made, or late
+             */
+            next_poll_at: string | null;
             /** @description its submitter's own id for it */
             reference: string | null;
             /** @description what the provider's file puts into its requests, by name */

@@ -32,6 +32,7 @@ def task(watch: Watch) -> dict[str, Any]:
         "deadline_at": iso(watch.born_at + submission.deadline_seconds),
         "settled_at": iso(watch.detected_at),
         "polls": watch.polls,
+        "next_poll_at": iso(watch.next_poll_at),
         "reference": submission.reference,
         "idempotency_key": submission.idempotency_key,
         "creation": None if watch.creation is None else _creation(watch.creation),
