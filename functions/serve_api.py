@@ -82,7 +82,7 @@ def submit_task() -> Response[Any]:
 
 @app.get("/v1/tasks")
 def list_tasks() -> Response[Any]:
-    wanted = _query("/v1/tasks")
+    wanted, ledger, cursor = _query("/v1/tasks"), edges().ledger, None
 
     def fits(watch: Watch) -> bool:
         return wanted.get("provider") in (None, watch.submission.provider) and (
@@ -90,16 +90,20 @@ def list_tasks() -> Response[Any]:
         )
 
     if "reference" in wanted:
-        found = edges().ledger.watches_of(wanted["reference"])
-        items = [shapes.task(each) for each in found if fits(each) and each.submitted_at >= wanted["since"]]
-        return _answer(200, {"items": items, "next": None})
-    watches, cursor = edges().ledger.watch_page(
-        fits,
-        most=wanted["limit"],
-        since=wanted["since"],
-        cursor=wanted["cursor"],
-    )
-    return _answer(200, {"items": [shapes.task(watch) for watch in watches], "next": cursor})
+        found = ledger.watches_of(wanted["reference"])
+        watches = [each for each in found if fits(each) and each.submitted_at >= wanted["since"]]
+    else:
+        watches, cursor = ledger.watch_page(
+            fits,
+            most=wanted["limit"],
+            since=wanted["since"],
+            cursor=wanted["cursor"],
+        )
+    items = [shapes.task(watch) for watch in watches]
+    if "with" in wanted:
+        counts = ledger.delivery_counts(watches)
+        items = [{**item, "deliveries": shapes.delivery_counts(counts[item["id"]])} for item in items]
+    return _answer(200, {"items": items, "next": cursor})
 
 
 @app.get("/v1/tasks/<task>")

@@ -682,9 +682,21 @@ export interface components {
             event: components["schemas"]["Event"] | null;
         } & components["schemas"]["Task"];
         TaskPage: {
-            items: components["schemas"]["Task"][];
+            items: components["schemas"]["ListedTask"][];
             /** @description the cursor of the next page; null on the last */
             next: string | null;
+        };
+        ListedTask: {
+            /** @description of its terminal event, with with=deliveries; all 0 while there is none */
+            deliveries?: components["schemas"]["DeliveryCounts"];
+        } & components["schemas"]["Task"];
+        /** @description How many deliveries of an event are in which state. */
+        DeliveryCounts: {
+            delivered: number;
+            due: number;
+            held: number;
+            failed: number;
+            cancelled: number;
         };
         Erased: {
             /** @description the task's id in vidhook */
@@ -1456,6 +1468,8 @@ export interface operations {
                 reference?: string;
                 /** @description only tasks submitted at this instant or later */
                 since?: string;
+                /** @description deliveries: each task comes with how many deliveries of its terminal event are in which state */
+                with?: "deliveries";
                 /** @description how many to return at most, 1 to 100; 20 when left out */
                 limit?: components["parameters"]["Limit"];
                 /** @description the `next` of the previous page */

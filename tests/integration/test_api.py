@@ -180,6 +180,38 @@ class TestTasks:
         between = world.ledger.watch(new).submitted_at - 50
         assert ids(f"since={iso(between)}") == [new]
 
+    def test_a_task_says_when_it_is_polled_next(self, api: Client, world: World) -> None:
+        """A page counts down to it without knowing how pauses are chosen."""
+        submitted = world.submit()
+        path = f"/v1/tasks/{submitted.watch.id}"
+        assert answer_of(api.get(path))["next_poll_at"] == iso(world.now + submitted.pause)
+        world.web.script("/tasks/t1", says("processing"), says("failed", error="no"))
+        world.wait(submitted.pause)
+        polled = world.poll(submitted.watch.id)
+        assert answer_of(api.get(path))["next_poll_at"] == iso(world.now + polled.pause)
+        world.poll(submitted.watch.id)
+        assert answer_of(api.get(path))["next_poll_at"] is None
+
+    def test_a_list_counts_the_deliveries_of_each_task_if_asked_to(self, api: Client, world: World) -> None:
+        """Who shows a hundred tasks need not send a hundred requests; those of progress events are not counted."""
+        world.subscribe(HOOK, Answer(500), events=("*",))
+        world.subscribe(OTHER, Answer(200))
+        world.web.script("/tasks/t1", says("processing", progress=40))
+        open_one = world.submit(progress=True).watch.id
+        world.poll(open_one)
+        world.publish_progress(open_one)
+        ended = world.completed(task_id="t2")
+        world.publish(ended)
+
+        def counted(query: str) -> dict[str, Any]:
+            items = answer_of(api.get(f"/v1/tasks?{query}"))["items"]
+            return {each["id"]: each.get("deliveries") for each in items}
+
+        none = {state.value: 0 for state in DeliveryState}
+        assert counted("with=deliveries") == {open_one: none, ended: {**none, "delivered": 1, "due": 1}}
+        assert counted("") == {open_one: None, ended: None}
+        assert problem(api.get("/v1/tasks?with=polls"), 422)["field"] == "with"
+
     @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7])
     @pytest.mark.parametrize("looks", [2, 1_000])
     def test_pages_together_hold_every_task_once(

@@ -1,6 +1,6 @@
 """Facts as plain JSON, for the HTTP API and the command: times in ISO 8601, no secrets. openapi.json explains them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -74,6 +74,11 @@ def delivery(made: Delivery) -> dict[str, Any]:
         "created_at": iso(made.created_at),
         "next_at": iso(made.next_at) if made.state is DeliveryState.DUE else None,
     }
+
+
+def delivery_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Returns how many deliveries are in each state."""
+    return {state.value: counts.get(state, 0) for state in DeliveryState}
 
 
 def delivery_log(made: Delivery, attempts: Iterable[Attempt]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ import json
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -753,6 +754,17 @@ class Ledger:
         """Returns the deliveries of an event, by subscriber."""
         of_event = f"{event.id}#"
         return {each.subscriber_id: each for each in self._deliveries(event.watch_id, of_event, of_event)}
+
+    def delivery_counts(self, watches: Sequence[Watch]) -> dict[str, Counter[str]]:
+        """Returns for each task how many deliveries of its terminal event are in which state."""
+
+        def counted(watch: Watch) -> Counter[str]:
+            event = f"{watch.event_id}#"
+            return Counter(each.state for each in self._deliveries(watch.id, event, event))
+
+        counts, ended = {each.id: Counter[str]() for each in watches}, [each for each in watches if each.event_id]
+        with ThreadPoolExecutor(EVENTS_AT_ONCE) as pool:
+            return counts | dict(zip((each.id for each in ended), pool.map(counted, ended), strict=True))
 
     def deliveries(self, watch_id: str) -> list[Delivery]:
         """Returns all deliveries of one task's events."""
