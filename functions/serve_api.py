@@ -15,6 +15,7 @@ from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadInput, Erased, NotFound, Refused
 from vidhook.event import serialize
 from vidhook.links import video_key
+from vidhook.poll_now import poll_now
 from vidhook.problems import parsed, problem
 from vidhook.retry import retry
 from vidhook.task import Watch
@@ -141,6 +142,13 @@ def retry_task(task: str) -> Response[Any]:
     watch = retry(task, deadline_seconds=deadline, params=given.get("params"), runs=edges().runs, pacer=edges().pacer)
     logger.info("task retried", task=watch.id, retries=watch.retries)
     count("TasksRetried", provider=watch.submission.provider)
+    return _answer(202, shapes.task(watch), location=f"/v1/tasks/{watch.id}")
+
+
+@app.post("/v1/tasks/<task>/poll")
+def poll_task(task: str) -> Response[Any]:
+    watch = poll_now(task, runs=edges().runs)
+    logger.info("task to be polled at once", task=watch.id)
     return _answer(202, shapes.task(watch), location=f"/v1/tasks/{watch.id}")
 
 

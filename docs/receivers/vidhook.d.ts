@@ -70,6 +70,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/poll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Poll a task at once
+         * @description Beside its plan, which stays as it is: `next_poll_at` does not move. What comes of it is the newest entry of `history`, a second or two later. Of those who ask within the same ten seconds only the first one causes a poll; the others get the same answer. 409 when the task has ended or is not created yet.
+         */
+        post: operations["poll_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tasks/{task}/cancel": {
         parameters: {
             query?: never;
@@ -1638,6 +1658,35 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJsonType"];
             422: components["responses"]["BadInput"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    poll_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the task's id, tsk_... */
+                task: components["parameters"]["Task"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is being polled. */
+            202: {
+                headers: {
+                    /** @description the path of the task */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            410: components["responses"]["Gone"];
             500: components["responses"]["Fault"];
         };
     };

@@ -308,6 +308,25 @@ class TestCancel:
         assert problem(api.post("/v1/tasks/tsk_" + "a" * 26 + "/cancel"), 404)
 
 
+class TestPollAtOnce:
+    def test_a_task_is_polled_by_an_execution_of_its_own(
+        self, api: Client, world: World, machines: dict[str, str]
+    ) -> None:
+        """Asking again within ten seconds is answered the same and does nothing."""
+        task = world.submit().watch.id
+        first, second = (api.post(f"/v1/tasks/{task}/poll") for _ in range(2))
+        assert (first.status_code, first.headers["Location"]) == (202, f"/v1/tasks/{task}")
+        assert answer_of(first) == answer_of(second) == answer_of(api.get("/v1/tasks?limit=1"))["items"][0]
+        [execution] = executions(machines["watch"])
+        assert execution.startswith(f"{task}-poll-")
+
+    def test_a_task_that_has_ended_is_a_conflict(self, api: Client, world: World) -> None:
+        """The answer says what else can be done."""
+        task, _ = published(world)
+        said = problem(api.post(f"/v1/tasks/{task}/poll"), 409)
+        assert (said["detail"], "retried" in said["hint"]) == (f"task {task} is completed", True)
+
+
 class TestErase:
     def test_an_erased_task_is_gone_from_this_moment_on(self, api: Client, world: World, log: StringIO) -> None:
         """202 while its files are being removed, 204 when nothing is left; its pages say what happened."""
