@@ -190,8 +190,11 @@ def list_deliveries(task: str) -> Response[Any]:
     wanted, ledger = _query("/v1/tasks/{task}/deliveries"), edges().ledger
     known = ledger.watch(task).id
     page, cursor = ledger.task_delivery_page(known, most=wanted["limit"], cursor=wanted["cursor"])
-    log = ledger.attempts(known, page)
-    items = [shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), [])) for each in page]
+    log, to = ledger.attempts(known, page), ledger.subscribers_under(each.subscriber_id for each in page)
+    items = [
+        shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), []), to.get(each.subscriber_id))
+        for each in page
+    ]
     return _answer(200, {"items": items, "next": cursor})
 
 
@@ -282,7 +285,7 @@ def test_subscriber(subscriber: str) -> Response[Any]:
     tested = subscribers.send_test(
         subscriber, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock
     )
-    return _answer(200, {"event": tested.event.data, "attempt": shapes.attempt(tested.attempt)})
+    return _answer(200, shapes.tested(tested.event, tested.subscriber, tested.attempt))
 
 
 @app.post("/v1/subscribers/<subscriber>/recover")

@@ -847,9 +847,21 @@ export interface components {
             next_at: string | null;
         };
         DeliveryLog: {
+            request: components["schemas"]["WebhookRequest"];
             /** @description every attempt, oldest first */
             log: components["schemas"]["Attempt"][];
         } & components["schemas"]["Delivery"];
+        /** @description The request that brings an event to a subscriber, as the subscriber is now; its body is the event. */
+        WebhookRequest: {
+            /** @constant */
+            method: "POST";
+            /** @description without its query string, which may hold a secret; null when the subscriber is removed */
+            url: string | null;
+            /** @description those of vidhook and the subscriber's own; the values of its own are [hidden], and so are the signatures. webhook-timestamp is that of the latest attempt; without an attempt it has neither that nor a signature */
+            headers: {
+                [key: string]: string;
+            };
+        };
         DeliveryPage: {
             items: components["schemas"]["Delivery"][];
             /** @description the cursor of the next page; null on the last */
@@ -872,6 +884,10 @@ export interface components {
             detail: string;
             /** @description the first 4 KiB of the answer's body */
             answer: string;
+            /** @description headers of the answer with lower-case names, 512 bytes in all, those that say most first; never set-cookie. Empty without an answer, and for attempts of earlier versions */
+            headers: {
+                [key: string]: string;
+            };
             address: string | null;
             tls: string | null;
             timings_ms: {
@@ -1004,6 +1020,7 @@ export interface components {
         };
         Tested: {
             event: components["schemas"]["Event"];
+            request: components["schemas"]["WebhookRequest"];
             attempt: components["schemas"]["Attempt"];
         };
         SchemaList: {

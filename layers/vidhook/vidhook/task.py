@@ -499,7 +499,10 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one delivery, as the delivery log shows it. timings: the milliseconds of each phase."""
+    """One try at one delivery, as the delivery log shows it.
+
+    headers: those of the answer, as far as they are kept. timings: the milliseconds of each phase.
+    """
 
     number: int
     at: float
@@ -513,6 +516,7 @@ class Attempt:
     timings: dict[str, float] = field(default_factory=dict)
     pause: int | None = None  # until the next attempt
     retry_after: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -974,6 +974,13 @@ class Ledger:
             raise NotFound(f"subscriber {subscriber_id} is not in the ledger")
         return _with_health(_without_health(item), health)
 
+    def subscribers_under(self, subscriber_ids: Iterable[str]) -> dict[str, Subscriber]:
+        """Returns the subscribers that there are of these ids, by id, without how they answer."""
+        keys, found = [_pack(_subscriber_key(each)) for each in dict.fromkeys(subscriber_ids)], list[Item]()
+        for begin in range(0, len(keys), BATCH):
+            found += self._batch(keys[begin : begin + BATCH]).values()
+        return {item["sk"]: _without_health(item) for item in found}
+
     def subscribers(self) -> list[Subscriber]:
         """Returns all subscribers, oldest first, without the callback_urls of tasks."""
         now, health = self._clock.now(), {item["sk"]: item for item in self._items("roster")}
