@@ -16,6 +16,7 @@ from vidhook.errors import BadInput, BadProviderFile, Erased, NotFound, Refused
 from vidhook.event import serialize
 from vidhook.learned import learned
 from vidhook.links import video_key
+from vidhook.poll_now import poll_now
 from vidhook.problems import parsed, problem
 from vidhook.retry import retry
 from vidhook.task import Watch
@@ -85,7 +86,7 @@ def submit_task() -> Response[Any]:
 
 @app.get("/v1/tasks")
 def list_tasks() -> Response[Any]:
-    wanted = _query("/v1/tasks")
+    wanted, ledger, cursor = _query("/v1/tasks"), edges().ledger, None
 
     def fits(watch: Watch) -> bool:
         return wanted.get("provider") in (None, watch.submission.provider) and (
@@ -93,16 +94,20 @@ def list_tasks() -> Response[Any]:
         )
 
     if "reference" in wanted:
-        found = edges().ledger.watches_of(wanted["reference"])
-        items = [shapes.task(each) for each in found if fits(each) and each.submitted_at >= wanted["since"]]
-        return _answer(200, {"items": items, "next": None})
-    watches, cursor = edges().ledger.watch_page(
-        fits,
-        most=wanted["limit"],
-        since=wanted["since"],
-        cursor=wanted["cursor"],
-    )
-    return _answer(200, {"items": [shapes.task(watch) for watch in watches], "next": cursor})
+        found = ledger.watches_of(wanted["reference"])
+        watches = [each for each in found if fits(each) and each.submitted_at >= wanted["since"]]
+    else:
+        watches, cursor = ledger.watch_page(
+            fits,
+            most=wanted["limit"],
+            since=wanted["since"],
+            cursor=wanted["cursor"],
+        )
+    items = [shapes.task(watch) for watch in watches]
+    if "with" in wanted:
+        counts = ledger.delivery_counts(watches)
+        items = [{**item, "deliveries": shapes.delivery_counts(counts[item["id"]])} for item in items]
+    return _answer(200, {"items": items, "next": cursor})
 
 
 @app.get("/v1/tasks/<task>")
@@ -140,6 +145,13 @@ def retry_task(task: str) -> Response[Any]:
     watch = retry(task, deadline_seconds=deadline, params=given.get("params"), runs=edges().runs, pacer=edges().pacer)
     logger.info("task retried", task=watch.id, retries=watch.retries)
     count("TasksRetried", provider=watch.submission.provider)
+    return _answer(202, shapes.task(watch), location=f"/v1/tasks/{watch.id}")
+
+
+@app.post("/v1/tasks/<task>/poll")
+def poll_task(task: str) -> Response[Any]:
+    watch = poll_now(task, runs=edges().runs)
+    logger.info("task to be polled at once", task=watch.id)
     return _answer(202, shapes.task(watch), location=f"/v1/tasks/{watch.id}")
 
 
@@ -183,8 +195,11 @@ def list_deliveries(task: str) -> Response[Any]:
     wanted, ledger = _query("/v1/tasks/{task}/deliveries"), edges().ledger
     known = ledger.watch(task).id
     page, cursor = ledger.task_delivery_page(known, most=wanted["limit"], cursor=wanted["cursor"])
-    log = ledger.attempts(known, page)
-    items = [shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), [])) for each in page]
+    log, to = ledger.attempts(known, page), ledger.subscribers_under(each.subscriber_id for each in page)
+    items = [
+        shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), []), to.get(each.subscriber_id))
+        for each in page
+    ]
     return _answer(200, {"items": items, "next": cursor})
 
 
@@ -275,7 +290,7 @@ def test_subscriber(subscriber: str) -> Response[Any]:
     tested = subscribers.send_test(
         subscriber, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock
     )
-    return _answer(200, {"event": tested.event.data, "attempt": shapes.attempt(tested.attempt)})
+    return _answer(200, shapes.tested(tested.event, tested.subscriber, tested.attempt))
 
 
 @app.post("/v1/subscribers/<subscriber>/recover")

@@ -1,10 +1,10 @@
 """`vidhook deliveries` shows which webhooks did not arrive, and why; `vidhook replay` sends it again."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("task", "subscriber", "event_type", "state", "attempts", "last", "created_at", "next_at")
 LIMIT, SINCE = 50, "30d"
+Log = Mapping[tuple[str, str], Sequence[Attempt]]  # attempts by event and subscriber
 
 
 @click.command()
@@ -163,7 +164,7 @@ def _show_with_attempts(found: list[Delivery], ledger: "Ledger", for_program: bo
         return
     log = ledger.attempts(found[0].watch_id, found)  # all are deliveries of one task
     if for_program:
-        lines(shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), ())) for each in found)
+        lines(logged(found, log, ledger))
         return
     for each in found:
         state = click.style(each.state, bold=True)
@@ -174,6 +175,13 @@ def _show_with_attempts(found: list[Delivery], ledger: "Ledger", for_program: bo
             due = each.next_at or each.created_at
             click.echo(f"       {iso(due)}  next attempt, in {span(max(0.0, due - time.time()))}")
         click.echo("")
+
+
+def logged(found: list[Delivery], log: Log, ledger: "Ledger") -> Iterator[dict[str, Any]]:
+    """Yields deliveries with their requests and their attempts, as the API shows them."""
+    to = ledger.subscribers_under(each.subscriber_id for each in found)
+    for each in found:
+        yield shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), ()), to.get(each.subscriber_id))
 
 
 def sentence(made: Attempt) -> str:

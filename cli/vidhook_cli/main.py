@@ -33,6 +33,7 @@ COMMANDS = {
     "tasks": ("vidhook_cli.tasks:tasks", "Lists tasks, newest first."),
     "task": ("vidhook_cli.tasks:task", "Shows the timeline of a task."),
     "retry": ("vidhook_cli.tasks:retry", "Follows a task again that was given up."),
+    "poll": ("vidhook_cli.tasks:poll", "Polls a task at once."),
     "cancel": ("vidhook_cli.tasks:cancel", "Cancels a task."),
     "erase": ("vidhook_cli.tasks:erase", "Erases a task and all that is stored of it."),
     "why": ("vidhook_cli.why:why", "Tells the whole story of a task by its reference."),

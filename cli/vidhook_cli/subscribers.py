@@ -237,9 +237,9 @@ def test(subscriber_id: str, as_json: bool) -> None:
     tested = jobs.send_test(subscriber_id, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock)
     made = tested.attempt
     if wants_json(as_json):
-        lines([{"event": tested.event.data, "attempt": shapes.attempt(made)}])
+        lines([shapes.tested(tested.event, tested.subscriber, made)])
     else:
-        click.echo(f"> POST {here.ledger.subscriber(subscriber_id).url}")
+        click.echo(f"> POST {tested.subscriber.url}")
         click.echo(f"> {tested.event.body}\n")
         say(f"< {made.status or made.kind}: {made.outcome} {one_line(made.detail)}")
         if made.answer:

@@ -1,4 +1,4 @@
-"""`vidhook submit`, `retry` and `cancel` act on a task; `vidhook tasks` and `vidhook task` show tasks."""
+"""`vidhook submit`, `retry`, `poll` and `cancel` act on a task; `vidhook tasks` and `vidhook task` show tasks."""
 
 import json
 import time
@@ -17,6 +17,7 @@ from vidhook import shapes
 from vidhook.create import CREATE
 from vidhook.errors import Erased, NotFound
 from vidhook.event import Event
+from vidhook.poll_now import poll_now
 from vidhook.providers.created import Said
 from vidhook.providers.file import BUNDLED
 from vidhook.task import SAMPLE, STOPPED, Cancel, Poll, Status, Submission, Watch, is_id, watch_id
@@ -155,7 +156,9 @@ def task(task: str, answer: bool, at: str | None, wait: float, as_json: bool) ->
         lines(rows)
         return
     row = shapes.task(watch)
-    say(f"{row['id']}  {one_line(named(row))}  {click.style(row['status'], bold=True)}")
+    due = watch.next_poll_at
+    then = "" if due is None else f", next poll in {span(max(0.0, due - time.time()))}"
+    say(f"{row['id']}  {one_line(named(row))}  {click.style(row['status'], bold=True)}{then}")
     table(rows, ("at", "what", "detail"), nothing="")
 
 
@@ -180,6 +183,19 @@ def retry(task: str, deadline_seconds: int | None, params: dict[str, str] | None
     )
     row = shapes.task(watch)
     tell(row, f"{watch.id} is polled at once, and followed until {row['deadline_at']} at the latest", as_json)
+
+
+@click.command()
+@click.argument("task")
+@as_json_option
+def poll(task: str, as_json: bool) -> None:
+    """Polls TASK at once, beside its plan.
+
+    TASK is tsk_..., provider/task_id, a reference, or the provider's id. At most one such poll is made in ten seconds.
+    """
+    here = stack().edges
+    watch = poll_now(find(task, here.ledger), runs=here.runs)
+    tell(shapes.task(watch), f"{watch.id} is being polled; `vidhook task {watch.id}` shows what comes of it", as_json)
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """`vidhook why` tells the whole story of a task in one screen: asked, stored, told, and what comes next."""
 
 import time
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ from vidhook.errors import Erased, NotFound
 from vidhook.event import Event
 from vidhook.task import Attempt, Creation, Delivery, DeliveryState, Watch
 from vidhook.times import iso
-from vidhook_cli.deliveries import recipient, sentence
+from vidhook_cli.deliveries import Log, logged, recipient, sentence
 from vidhook_cli.show import as_json_option, lines, one_line, say, span, wants_json
 from vidhook_cli.stack import stack
 from vidhook_cli.tasks import LONGEST_REFERENCE, cancelled, find, named, stored
@@ -26,7 +27,6 @@ COMES = {
     DeliveryState.FAILED: "given up; to send it again: `vidhook replay {task} --subscriber {subscriber}`",
     DeliveryState.CANCELLED: "cancelled, as the subscriber was removed",
 }
-Log = dict[tuple[str, str], list[Attempt]]
 
 
 @click.command()
@@ -51,36 +51,25 @@ def why(reference: str, as_json: bool) -> None:
         found, log = list(ledger.deliveries(watch.id)), ledger.attempts(watch.id)
         events = list(ledger.events(watch.id))
         if wants_json(as_json):
-            lines([_row(watch, events, found, log)])
+            lines([_row(watch, events, logged(found, log, ledger))])
         else:
             say("\n".join(_told(watch, events, found, log, ledger)) + "\n", " " * 10)
 
 
-def _row(watch: Watch, events: list[Event], found: list[Delivery], log: Log) -> dict[str, Any]:
+def _row(watch: Watch, events: list[Event], deliveries: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return {
         "task": shapes.task(watch),
-        "next_poll_at": iso(next_poll(watch)),
+        "next_poll_at": iso(watch.next_poll_at),
         "events": [event.data for event in events],
-        "deliveries": [shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), ())) for each in found],
+        "deliveries": list(deliveries),
     }
-
-
-def next_poll(watch: Watch) -> float | None:
-    """Returns when a task is polled next; None if it no longer is."""
-    if watch.settled:
-        return None
-    # A poll that was made at once, such as to cancel the task, has no pause: the one before says when the next one is.
-    last = next((poll for poll in reversed(watch.history) if poll.pause is not None), None)
-    if watch.retried_at is not None and (last is None or last.at < watch.retried_at):
-        return watch.retried_at
-    return last.at + (last.pause or 0) if last else watch.submitted_at + watch.first[0]
 
 
 def _told(watch: Watch, events: list[Event], found: list[Delivery], log: Log, ledger: "Ledger") -> list[str]:
     row, now = shapes.task(watch), time.time()
     name, reference = one_line(named(row)), one_line(row["reference"] or "")
     said = [f"{reference or name}: {click.style(row['status'], bold=True)}  ({name}, {watch.id})"]
-    due = next_poll(watch)
+    due = watch.next_poll_at
     last = watch.history[-1] if watch.history else None
     answered = f", the last one {span(now - last.at)} ago: {last.answer}" if last else ""
     wait = "" if due is None else f" in {span(max(0.0, due - now))}"
@@ -117,5 +106,5 @@ def _created(watch: Watch, then: str) -> str:
     return f"not{'' if watch.settled else ' yet'}, {requests}{f': {one_line(error.message)}' if error else ''}{then}"
 
 
-def _last(made: list[Attempt]) -> str:
+def _last(made: Sequence[Attempt]) -> str:
     return f", attempt {made[-1].number} at {iso(made[-1].at)}: {sentence(made[-1])}" if made else ""

@@ -70,6 +70,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/poll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Poll a task at once
+         * @description Beside its plan, which stays as it is: `next_poll_at` does not move. What comes of it is the newest entry of `history`, a second or two later. Of those who ask within the same ten seconds only the first one causes a poll; the others get the same answer. 409 when the task has ended or is not created yet.
+         */
+        post: operations["poll_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tasks/{task}/cancel": {
         parameters: {
             query?: never;
@@ -702,6 +722,11 @@ export interface components {
             settled_at: string | null;
             /** @description how many polls were made */
             polls: number;
+            /**
+             * Format: date-time
+             * @description the next poll, or while it is not created the next request that creates it; null when no more is made. In the past: it is being made, or late
+             */
+            next_poll_at: string | null;
             /** @description its submitter's own id for it */
             reference: string | null;
             /** @description what the provider's file puts into its requests, by name */
@@ -756,9 +781,21 @@ export interface components {
             event: components["schemas"]["Event"] | null;
         } & components["schemas"]["Task"];
         TaskPage: {
-            items: components["schemas"]["Task"][];
+            items: components["schemas"]["ListedTask"][];
             /** @description the cursor of the next page; null on the last */
             next: string | null;
+        };
+        ListedTask: {
+            /** @description of its terminal event, with with=deliveries; all 0 while there is none */
+            deliveries?: components["schemas"]["DeliveryCounts"];
+        } & components["schemas"]["Task"];
+        /** @description How many deliveries of an event are in which state. */
+        DeliveryCounts: {
+            delivered: number;
+            due: number;
+            held: number;
+            failed: number;
+            cancelled: number;
         };
         Erased: {
             /** @description the task's id in vidhook */
@@ -889,9 +926,21 @@ export interface components {
             next_at: string | null;
         };
         DeliveryLog: {
+            request: components["schemas"]["WebhookRequest"];
             /** @description every attempt, oldest first */
             log: components["schemas"]["Attempt"][];
         } & components["schemas"]["Delivery"];
+        /** @description The request that brings an event to a subscriber, as the subscriber is now; its body is the event. */
+        WebhookRequest: {
+            /** @constant */
+            method: "POST";
+            /** @description without its query string, which may hold a secret; null when the subscriber is removed */
+            url: string | null;
+            /** @description those of vidhook and the subscriber's own; the values of its own are [hidden], and so are the signatures. webhook-timestamp is that of the latest attempt; without an attempt it has neither that nor a signature */
+            headers: {
+                [key: string]: string;
+            };
+        };
         DeliveryPage: {
             items: components["schemas"]["Delivery"][];
             /** @description the cursor of the next page; null on the last */
@@ -914,6 +963,10 @@ export interface components {
             detail: string;
             /** @description the first 4 KiB of the answer's body */
             answer: string;
+            /** @description headers of the answer with lower-case names, 512 bytes in all, those that say most first; never set-cookie. Empty without an answer, and for attempts of earlier versions */
+            headers: {
+                [key: string]: string;
+            };
             address: string | null;
             tls: string | null;
             timings_ms: {
@@ -1046,6 +1099,7 @@ export interface components {
         };
         Tested: {
             event: components["schemas"]["Event"];
+            request: components["schemas"]["WebhookRequest"];
             attempt: components["schemas"]["Attempt"];
         };
         ProviderList: {
@@ -1736,6 +1790,8 @@ export interface operations {
                 reference?: string;
                 /** @description only tasks submitted at this instant or later */
                 since?: string;
+                /** @description deliveries: each task comes with how many deliveries of its terminal event are in which state */
+                with?: "deliveries";
                 /** @description how many to return at most, 1 to 100; 20 when left out */
                 limit?: components["parameters"]["Limit"];
                 /** @description the `next` of the previous page */
@@ -1904,6 +1960,35 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJsonType"];
             422: components["responses"]["BadInput"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    poll_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the task's id, tsk_... */
+                task: components["parameters"]["Task"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is being polled. */
+            202: {
+                headers: {
+                    /** @description the path of the task */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            410: components["responses"]["Gone"];
             500: components["responses"]["Fault"];
         };
     };

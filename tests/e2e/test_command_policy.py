@@ -44,6 +44,7 @@ ACTING = (
     "submit alad {new}",
     "status --deep",
     "retry {failed}",
+    "poll {failed}",
     "cancel {failed} --yes",
     "replay {task}",
     "replay --subscriber {own} --since 1d --yes",
@@ -69,6 +70,7 @@ ACTING = (
 # Without the commands before them these find nothing that they could do.
 NOTHING_TO_DO = (
     RECOVER,
+    "poll {failed}",
     "cancel {failed} --yes",
     "providers remove house --yes",
     "keys set house",

@@ -180,6 +180,38 @@ class TestTasks:
         between = world.ledger.watch(new).submitted_at - 50
         assert ids(f"since={iso(between)}") == [new]
 
+    def test_a_task_says_when_it_is_polled_next(self, api: Client, world: World) -> None:
+        """A page counts down to it without knowing how pauses are chosen."""
+        submitted = world.submit()
+        path = f"/v1/tasks/{submitted.watch.id}"
+        assert answer_of(api.get(path))["next_poll_at"] == iso(world.now + submitted.pause)
+        world.web.script("/tasks/t1", says("processing"), says("failed", error="no"))
+        world.wait(submitted.pause)
+        polled = world.poll(submitted.watch.id)
+        assert answer_of(api.get(path))["next_poll_at"] == iso(world.now + polled.pause)
+        world.poll(submitted.watch.id)
+        assert answer_of(api.get(path))["next_poll_at"] is None
+
+    def test_a_list_counts_the_deliveries_of_each_task_if_asked_to(self, api: Client, world: World) -> None:
+        """Who shows a hundred tasks need not send a hundred requests; those of progress events are not counted."""
+        world.subscribe(HOOK, Answer(500), events=("*",))
+        world.subscribe(OTHER, Answer(200))
+        world.web.script("/tasks/t1", says("processing", progress=40))
+        open_one = world.submit(progress=True).watch.id
+        world.poll(open_one)
+        world.publish_progress(open_one)
+        ended = world.completed(task_id="t2")
+        world.publish(ended)
+
+        def counted(query: str) -> dict[str, Any]:
+            items = answer_of(api.get(f"/v1/tasks?{query}"))["items"]
+            return {each["id"]: each.get("deliveries") for each in items}
+
+        none = {state.value: 0 for state in DeliveryState}
+        assert counted("with=deliveries") == {open_one: none, ended: {**none, "delivered": 1, "due": 1}}
+        assert counted("") == {open_one: None, ended: None}
+        assert problem(api.get("/v1/tasks?with=polls"), 422)["field"] == "with"
+
     @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7])
     @pytest.mark.parametrize("looks", [2, 1_000])
     def test_pages_together_hold_every_task_once(
@@ -274,6 +306,25 @@ class TestCancel:
         refused = problem(api.post(f"/v1/tasks/{watch_id}/cancel"), 409)
         assert "is completed" in refused["detail"]
         assert problem(api.post("/v1/tasks/tsk_" + "a" * 26 + "/cancel"), 404)
+
+
+class TestPollAtOnce:
+    def test_a_task_is_polled_by_an_execution_of_its_own(
+        self, api: Client, world: World, machines: dict[str, str]
+    ) -> None:
+        """Asking again within ten seconds is answered the same and does nothing."""
+        task = world.submit().watch.id
+        first, second = (api.post(f"/v1/tasks/{task}/poll") for _ in range(2))
+        assert (first.status_code, first.headers["Location"]) == (202, f"/v1/tasks/{task}")
+        assert answer_of(first) == answer_of(second) == answer_of(api.get("/v1/tasks?limit=1"))["items"][0]
+        [execution] = executions(machines["watch"])
+        assert execution.startswith(f"{task}-poll-")
+
+    def test_a_task_that_has_ended_is_a_conflict(self, api: Client, world: World) -> None:
+        """The answer says what else can be done."""
+        task, _ = published(world)
+        said = problem(api.post(f"/v1/tasks/{task}/poll"), 409)
+        assert (said["detail"], "retried" in said["hint"]) == (f"task {task} is completed", True)
 
 
 class TestErase:
@@ -423,6 +474,27 @@ class TestDeliveries:
         assert (attempt["status"], attempt["answer"], attempt["outcome"]) == (500, "no database", "retry")
         assert delivery["next_at"] == attempt["next_at"]
 
+    def test_both_sides_of_an_exchange_are_shown_without_secrets(self, api: Client, world: World) -> None:
+        """The owner of an endpoint compares them with its log, and sends neither a signature nor a key to others."""
+        hook = world.subscribe(HOOK, Answer(500, b"no", {"x-request-id": "r1"}), Answer(200))
+        world.ledger.change_subscriber(hook.id, {"url": f"{hook.url}?token=canary-1"})
+        event = event_of(world.publish(task := world.completed()))
+        world.wait(60)
+        world.redeliver(world.ledger.delivery(task, event.id, hook.id))
+        text = api.get(where := f"/v1/tasks/{task}/deliveries").text
+        assert "canary-1" not in text
+        [made] = json.loads(text)["items"]
+        assert [each["headers"].get("x-request-id") for each in made["log"]] == ["r1", None]
+        shown = made["request"]["headers"]
+        sent = world.web.asked[-1].headers
+        assert (made["request"]["method"], made["request"]["url"]) == ("POST", hook.url)
+        assert shown.pop("webhook-signature") == "v1,[hidden]"
+        assert shown.items() <= sent.items()
+        assert shown["webhook-timestamp"] == str(int(world.now))
+        api.delete(f"/v1/subscribers/{hook.id}")
+        [gone] = answer_of(api.get(where))["items"]
+        assert gone["request"]["url"] is None
+
     def test_the_log_comes_in_pages(self, api: Client, world: World) -> None:
         """An event may go to a thousand subscribers, and a page has the attempts of its own deliveries."""
         for number in range(3):
@@ -466,7 +538,7 @@ class TestDeliveries:
         *_, oldest = answer_of(api.get("/v1/deliveries?state=due"))["items"]
         assert (oldest["event_id"], oldest["attempts"], oldest["last"]) == (made[0].id, 1, "500")
         logs = answer_of(api.get(f"/v1/tasks/{first}/deliveries"))["items"]
-        assert oldest in [{name: value for name, value in each.items() if name != "log"} for each in logs]
+        assert oldest in [{name: each[name] for name in oldest} for each in logs]
 
     def test_progress_is_listed_by_its_subscriber(self, api: Client, world: World) -> None:
         """Without a subscriber a list of progress would be empty, so it is refused."""
@@ -565,7 +637,8 @@ class TestSubscribers:
 
     def test_headers_are_sent_and_never_shown(self, api: Client, world: World) -> None:
         """An API gateway before the receiver wants its key; also an answer that repeats it is kept without it."""
-        answer = Answer(200, b'you sent \\"Bearer gateway-key-1\\", gateway%2Dkey%2D1')
+        echoed = {"x-echo": "Bearer gateway-key-1", "set-cookie": "session=canary-1"}
+        answer = Answer(200, b'you sent \\"Bearer gateway-key-1\\", gateway%2Dkey%2D1', echoed)
         url, headers = world.web.script("/new", answer), {"Authorization": "Bearer gateway-key-1", "x-team": "a"}
         added = api.post("/v1/subscribers", json={"url": url, "headers": headers})
         shown = answer_of(added)
@@ -578,8 +651,13 @@ class TestSubscribers:
         log = api.get(f"/v1/tasks/{watch}/deliveries")
         for response in (added, tested, log, api.get(where), api.get("/v1/subscribers")):
             assert response.status_code < 300
-            assert not [each for each in ("gateway-key-1", "gateway%2D") if each in response.text]
+            assert not [each for each in ("gateway-key-1", "gateway%2D", "canary-1") if each in response.text]
         assert "you sent" in log.text
+        [made] = answer_of(log)["items"]
+        for attempt in (answer_of(tested)["attempt"], made["log"][0]):
+            assert attempt["headers"]["x-echo"] == "[key]"
+        for request in (answer_of(tested)["request"], made["request"]):
+            assert {request["headers"][name] for name in headers} == {"[hidden]"}
 
     def test_headers_are_replaced_as_a_whole_and_the_secret_stays(self, api: Client, world: World) -> None:
         """Whoever changes one of them knows all of them."""

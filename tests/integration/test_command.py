@@ -80,6 +80,7 @@ def used(deployed: World, monkeypatch: pytest.MonkeyPatch) -> World:
         ("tasks", ["tasks"]),
         ("task", ["task", "t2"]),
         ("task --answer", ["task", "t2", "--answer"]),
+        ("poll", ["poll", "acme/t3"]),
         ("cancel", ["cancel", "acme/t3", "--yes"]),
         ("erase", ["erase", "acme/t3", "--yes"]),
         ("why", ["why", "t2"]),

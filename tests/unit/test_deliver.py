@@ -13,6 +13,7 @@ from vidhook.deliver import (
     DISABLE_AFTER,
     DISABLE_EVIDENCE,
     FIRST_SECONDS,
+    HEADER_BYTES,
     HUNG_GAP,
     JITTER,
     LONGEST_GAP,
@@ -22,11 +23,12 @@ from vidhook.deliver import (
     disable_reason,
     hanging_seconds,
     judge,
+    kept_headers,
     pace_after,
 )
 from vidhook.edges.http import Http, Response
 from vidhook.errors import Blocked, ConnectFailed, DnsFailed, ProtocolBroken, RequestFailed, TimedOut, TokenFailed
-from vidhook.event import Event
+from vidhook.event import Event, serialize
 from vidhook.task import Attempt, AttemptKind, Credentials, Delivery, Outcome, SigningSecret, Subscriber
 from vidhook.times import LONGEST_WAIT, Clock
 
@@ -83,6 +85,30 @@ def test_an_attempt_shows_the_whole_exchange() -> None:
     made = tried(answer(500, body=b"out of \xff disk"))
     assert (made.number, made.at, made.status, made.answer) == (1, NOW, 500, "out of \ufffd disk")
     assert (made.address, made.tls_version, made.timings) == ("203.0.113.7", "TLSv1.3", {"total": 5.0})
+
+
+@given(headers=st.dictionaries(st.text("abc-xyz", min_size=1), st.text(st.characters(max_codepoint=255), max_size=400)))
+def test_headers_of_an_answer_are_kept_whole_and_in_little_room(headers: dict[str, str]) -> None:
+    """An attempt with a short answer must stay one write unit, and half a header would mislead."""
+    kept = kept_headers({**headers, "set-cookie": "session=1", "server": "nginx"})
+    assert kept.items() <= {**headers, "server": "nginx"}.items()
+    assert kept["server"] == "nginx"
+    assert len(serialize(kept)) <= HEADER_BYTES
+
+
+def test_the_headers_that_say_most_are_kept_first() -> None:
+    """A proxy may send kilobytes of policies before the one that tells why it refused."""
+    long = {f"x-policy-{number}": "x" * 90 for number in range(20)}
+    kept = kept_headers({**long, "www-authenticate": "Bearer", "retry-after": "60"})
+    assert list(kept)[:2] == ["retry-after", "www-authenticate"]
+
+
+def test_no_header_of_an_answer_repeats_a_header_of_the_subscribers_own() -> None:
+    """A server that mirrors requests must not bring a key into the log."""
+    credentials = replace(CREDENTIALS, headers={"X-Api-Key": "key-of-a-gateway"})
+    said = answer(401, {"x-echo": "you sent key-of-a-gateway", "x-coded": "key%2Dof%2Da%2Dgateway"})
+    made = attempt(EVENT, DELIVERY, SUBSCRIBER, credentials, http=FakeHttp(said), clock=Clock(lambda: NOW))
+    assert made.headers == {"x-echo": "you sent [key]", "x-coded": "[key]"}
 
 
 @pytest.mark.parametrize("status", [200, 503])

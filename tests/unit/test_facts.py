@@ -96,6 +96,7 @@ FACTS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "timings": st.dictionaries(texts, st.floats(0, 1e6), max_size=3),
         "pause": maybe_count,
         "retry_after": maybe_count,
+        "headers": st.dictionaries(texts, texts, max_size=3),
     },
     Quoted: {"state": st.sampled_from(DeliveryState), "names": lists, "metadata": objects, "at": maybe_instant},
 }

@@ -1,12 +1,13 @@
 """The facts about a task, and the ids that follow from it."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidhook.task import Delivery, Snapshot, Status, Submission, Watch, derived_id, watch_id
+from vidhook.task import Delivery, Poll, Snapshot, Status, Submission, Watch, derived_id, watch_id
 
 EXECUTION_NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 
@@ -61,6 +62,29 @@ def test_a_watch_is_settled_by_a_final_snapshot_or_its_event(
 ) -> None:
     """A watch that was given up has an event, although its task never ended."""
     assert Watch(Submission("p", "t"), 0.0, snapshot=snapshot, event_id=event_id).settled is settled
+
+
+AT_ONCE = Poll(130.0, "processing")  # such as one that asks the provider to cancel
+
+
+@pytest.mark.parametrize(
+    ("history", "retried_at", "expected"),
+    [
+        ((), None, 140.0),
+        ((Poll(140.0, "processing", 30),), None, 170.0),
+        ((Poll(120.0, "processing", 30), AT_ONCE), None, 150.0),
+        ((AT_ONCE,), None, 140.0),
+        ((Poll(140.0, "unconfirmed", 30),), 500.0, 500.0),
+        ((Poll(140.0, "unconfirmed", 30), Poll(501.0, "processing", 60)), 500.0, 561.0),
+    ],
+)
+def test_the_next_poll_comes_after_the_pause_that_was_chosen_last(
+    history: tuple[Poll, ...], retried_at: float | None, expected: float
+) -> None:
+    """People wait for it; a poll that is made beside the plan does not move it."""
+    watch = Watch(Submission("p", "t"), 100.0, first=(40, "expected"), history=history, retried_at=retried_at)
+    assert watch.next_poll_at == expected
+    assert replace(watch, event_id="evt_1").next_poll_at is None
 
 
 @given(submitted=st.floats(0, 2e9), passed=st.floats(0, 1e6), paused=st.integers(0, 10**6))

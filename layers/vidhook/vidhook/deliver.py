@@ -5,11 +5,12 @@ others wait without an attempt. Each timeout doubles the gap, each answer divide
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vidhook.errors import NotFound, RequestFailed
+from vidhook.event import serialize
 from vidhook.runs import hold, turn
 from vidhook.signature import webhook_headers
 from vidhook.task import Attempt, AttemptKind, Credentials, Delivery, DeliveryState, Outcome, Subscriber
@@ -38,6 +39,10 @@ SLOW_SECONDS = 1_800
 CUT_GAP, HUNG_GAP, LONGEST_GAP = 15.0, 60.0, 600.0
 GAP_SHRINKS, LEAST_GAP = 4, 0.1
 ANSWER_BYTES = 4_096
+# Of the headers of an answer, so that the attempt with a short body is one write unit. What says most comes first.
+HEADER_BYTES = 512
+SAYING = ("content-type", "retry-after", "location", "server", "www-authenticate", "x-request-id", "cf-ray", "date")
+NOT_KEPT = ("set-cookie", "set-cookie2")
 # A short burst of failures must not disable a subscriber: it had no success for DISABLE_AFTER seconds, and its failed
 # attempts are spread over at least DISABLE_EVIDENCE seconds.
 DISABLE_AFTER = 5 * 86_400
@@ -206,8 +211,8 @@ def attempt(
 ) -> Attempt:
     """POSTs the event's body, signed at this moment, and returns the attempt. Never raises for the network.
 
-    An answer that repeats a header of the subscriber's own is kept without it. The clock's jitter makes the next pause
-    longer by up to a fifth. Raises ValueError for a secret that cannot sign.
+    An answer that repeats a header of the subscriber's own, in its headers too, is kept without it. The clock's jitter
+    makes the next pause longer by up to a fifth. Raises ValueError for a secret that cannot sign.
     """
     body, now = event.body.encode(), clock.now()
     number = delivery.attempts + 1
@@ -247,10 +252,21 @@ def _without_headers(made: Attempt, credentials: Credentials) -> Attempt:
         return made
     from vidhook.redaction import without_keys  # most subscribers have no headers
 
-    answer = made.answer
+    answer, headers = made.answer, made.headers
     for value in credentials.headers.values():
-        answer = without_keys(answer, answer.encode(), (value, *value.split()))
-    return replace(made, answer=answer)
+        hidden = (value, *value.split())
+        answer = without_keys(answer, answer.encode(), hidden)
+        headers = without_keys(headers, serialize(headers).encode(), hidden)
+    return replace(made, answer=answer, headers=headers)
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Returns the headers of an answer that are kept, with lower-case names: whole ones, HEADER_BYTES in all."""
+    kept, left = dict[str, str](), HEADER_BYTES
+    for name in dict.fromkeys((*SAYING, *headers)):
+        if name in headers and name not in NOT_KEPT and (size := len(serialize({name: headers[name]}))) <= left:
+            kept[name], left = headers[name], left - size
+    return kept
 
 
 def judge(number: int, now: float, response: "Response") -> Attempt:
@@ -267,6 +283,7 @@ def judge(number: int, now: float, response: "Response") -> Attempt:
         status=response.status,
         detail=response.broken,
         answer=response.body.decode("utf-8", "replace"),
+        headers=kept_headers(response.headers),
         address=response.address,
         tls_version=response.tls_version,
         timings=dict(response.timings),

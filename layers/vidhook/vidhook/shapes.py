@@ -1,9 +1,10 @@
 """Facts as plain JSON, for the HTTP API and the command: times in ISO 8601, no secrets. openapi.json explains them."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from vidhook import USER_AGENT
 from vidhook.event import Event
 from vidhook.task import (
     Answer,
@@ -37,6 +38,7 @@ READ_AS_IT_IS = (
     "known_status",
 )
 READ_TIMES = ("created_at", "started_at", "completed_at", "estimated_completion")
+HIDDEN = "[hidden]"
 
 
 def task(watch: Watch) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def task(watch: Watch) -> dict[str, Any]:
         "deadline_at": iso(watch.born_at + submission.deadline_seconds),
         "settled_at": iso(watch.detected_at),
         "polls": watch.polls,
+        "next_poll_at": iso(watch.next_poll_at),
         "reference": submission.reference,
         "idempotency_key": submission.idempotency_key,
         "creation": None if watch.creation is None else _creation(watch.creation),
@@ -94,9 +97,27 @@ def delivery(made: Delivery) -> dict[str, Any]:
     }
 
 
-def delivery_log(made: Delivery, attempts: Iterable[Attempt]) -> dict[str, Any]:
-    """Returns a delivery with its attempts, oldest first."""
-    return {**delivery(made), "log": [attempt(each) for each in attempts]}
+def delivery_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Returns how many deliveries are in each state."""
+    return {state.value: counts.get(state, 0) for state in DeliveryState}
+
+
+def delivery_log(made: Delivery, attempts: Sequence[Attempt], to: Subscriber | None) -> dict[str, Any]:
+    """Returns a delivery with its request as its subscriber now gets it, and its attempts, oldest first."""
+    sent = request(made.event_id, to, attempts[-1] if attempts else None)
+    return {**delivery(made), "request": sent, "log": [attempt(each) for each in attempts]}
+
+
+def request(event_id: str, to: Subscriber | None, made: Attempt | None) -> dict[str, Any]:
+    """Returns the request that brings an event to a subscriber: without signatures, values of its own headers, query.
+
+    `made` is the attempt whose timestamp it has, None before there is one.
+    """
+    own = dict.fromkeys(to.header_names, HIDDEN) if to else {}
+    headers = {**own, "content-type": "application/json", "user-agent": USER_AGENT, "webhook-id": event_id}
+    if made is not None:
+        headers |= {"webhook-timestamp": str(int(made.at)), "webhook-signature": f"v1,{HIDDEN}"}
+    return {"method": "POST", "url": to.url.partition("?")[0] if to else None, "headers": headers}
 
 
 def attempt(made: Attempt) -> dict[str, Any]:
@@ -109,11 +130,17 @@ def attempt(made: Attempt) -> dict[str, Any]:
         "status": made.status,
         "detail": made.detail,
         "answer": made.answer,
+        "headers": made.headers,
         "address": made.address,
         "tls": made.tls_version,
         "timings_ms": {phase: round(ms, 1) for phase, ms in made.timings.items()},
         "next_at": iso(made.at + made.pause) if made.pause is not None else None,
     }
+
+
+def tested(event: Event, to: Subscriber, made: Attempt) -> dict[str, Any]:
+    """Returns a test of a subscriber: what was sent, and what came back."""
+    return {"event": event.data, "request": request(event.id, to, made), "attempt": attempt(made)}
 
 
 def subscriber(known: Subscriber) -> dict[str, Any]:

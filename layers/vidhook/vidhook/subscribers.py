@@ -210,9 +210,10 @@ def rotate(
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A test event and the attempt to send it."""
+    """A test event, the subscriber that it went to, and the attempt to send it."""
 
     event: Event
+    subscriber: Subscriber
     attempt: Attempt
 
 
@@ -222,7 +223,7 @@ def send_test(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", http:
     event = test_event(subscriber.id, now)
     delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
     made = attempt(event, delivery, subscriber, secrets.credentials(subscriber), http=http, clock=clock)
-    return Tested(event, replace(made, pause=None))
+    return Tested(event, subscriber, replace(made, pause=None))
 
 
 def test_event(subscriber_id: str, now: float) -> Event:

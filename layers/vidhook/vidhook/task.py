@@ -403,6 +403,17 @@ class Watch:
     def settled(self) -> bool:
         return self.event_id is not None or (self.snapshot is not None and self.snapshot.status.final)
 
+    @property
+    def next_poll_at(self) -> float | None:
+        """When the task is polled next, or while it is not created the next request that creates it; None for never."""
+        if self.settled:
+            return None
+        # A poll that was made at once, such as to cancel the task, has no pause: the one before says when the next is.
+        last = next((poll for poll in reversed(self.history) if poll.pause is not None), None)
+        if self.retried_at is not None and (last is None or last.at < self.retried_at):
+            return self.retried_at
+        return last.at + (last.pause or 0) if last else self.submitted_at + self.first[0]
+
 
 def watch_id(provider: str, task_id: str) -> str:
     """Returns `tsk_` and 26 characters that follow from (provider, task_id) only."""
@@ -488,7 +499,10 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one delivery, as the delivery log shows it. timings: the milliseconds of each phase."""
+    """One try at one delivery, as the delivery log shows it.
+
+    headers: those of the answer, as far as they are kept. timings: the milliseconds of each phase.
+    """
 
     number: int
     at: float
@@ -502,6 +516,7 @@ class Attempt:
     timings: dict[str, float] = field(default_factory=dict)
     pause: int | None = None  # until the next attempt
     retry_after: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from contextlib import suppress
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from vidhook import __version__
 from vidhook.budget import parse_budgets
 from vidhook.deliver import Notifier
 from vidhook.edges.bucket import Bucket
@@ -61,7 +60,7 @@ class Edges:
     def http(self) -> Http:
         networks = self._settings.get("ALLOWED_NETWORKS", "").split(",")
         allowed = [network.strip() for network in networks if network.strip()]
-        return Http(allowed_networks=allowed, user_agent=f"vidhook/{__version__}")
+        return Http(allowed_networks=allowed)
 
     @cached_property
     def bucket(self) -> Bucket:

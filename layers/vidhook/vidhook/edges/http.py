@@ -29,7 +29,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection
 
-from vidhook import __version__
+from vidhook import USER_AGENT
 from vidhook.edges.tls import is_cut, notice_cuts, trusting
 from vidhook.errors import (
     BadInput,
@@ -135,7 +135,7 @@ class Http:
         self,
         *,
         allowed_networks: Iterable[str] = (),
-        user_agent: str = f"vidhook/{__version__}",
+        user_agent: str = USER_AGENT,
         ssl_context: ssl.SSLContext | None = None,
         resolve: _Resolve = socket.getaddrinfo,
     ) -> None:

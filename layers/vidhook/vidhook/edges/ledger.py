@@ -42,6 +42,7 @@ import json
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -768,6 +769,17 @@ class Ledger:
         of_event = f"{event.id}#"
         return {each.subscriber_id: each for each in self._deliveries(event.watch_id, of_event, of_event)}
 
+    def delivery_counts(self, watches: Sequence[Watch]) -> dict[str, Counter[str]]:
+        """Returns for each task how many deliveries of its terminal event are in which state."""
+
+        def counted(watch: Watch) -> Counter[str]:
+            event = f"{watch.event_id}#"
+            return Counter(each.state for each in self._deliveries(watch.id, event, event))
+
+        counts, ended = {each.id: Counter[str]() for each in watches}, [each for each in watches if each.event_id]
+        with ThreadPoolExecutor(EVENTS_AT_ONCE) as pool:
+            return counts | dict(zip((each.id for each in ended), pool.map(counted, ended), strict=True))
+
     def deliveries(self, watch_id: str) -> list[Delivery]:
         """Returns all deliveries of one task's events."""
         return list(self._deliveries(watch_id))
@@ -975,6 +987,13 @@ class Ledger:
         if item is None:
             raise NotFound(f"subscriber {subscriber_id} is not in the ledger")
         return _with_health(_without_health(item), health)
+
+    def subscribers_under(self, subscriber_ids: Iterable[str]) -> dict[str, Subscriber]:
+        """Returns the subscribers that there are of these ids, by id, without how they answer."""
+        keys, found = [_pack(_subscriber_key(each)) for each in dict.fromkeys(subscriber_ids)], list[Item]()
+        for begin in range(0, len(keys), BATCH):
+            found += self._batch(keys[begin : begin + BATCH]).values()
+        return {item["sk"]: _without_health(item) for item in found}
 
     def subscribers(self) -> list[Subscriber]:
         """Returns all subscribers, oldest first, without the callback_urls of tasks."""
