@@ -11,17 +11,15 @@ from itertools import chain
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import click
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
 from vidhook.errors import NotFound, VidhookError
 from vidhook.event import Event
 from vidhook.task import SAMPLE, watch_id
 from vidhook_cli.refusals import in_words
-from vidhook_cli.stack import Stack, client, in_sandbox
+from vidhook_cli.signing import signed
+from vidhook_cli.stack import Stack, client, credentials, in_sandbox
 from vidhook_cli.status import alarms, seen
 
 WAIT_SECONDS = 90.0
@@ -100,10 +98,14 @@ def _by_execution(here: Stack, submission: Submission) -> None:
 
 def _by_api(here: Stack, submission: Submission) -> None:
     url, body = f"{here.outputs['ApiUrl']}/v1/tasks", json.dumps(submission).encode()
-    request = AWSRequest("POST", url, headers={"content-type": "application/json"}, data=body)
-    credentials: Any = (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()
-    SigV4Auth(credentials, "execute-api", here.region).add_auth(request)
-    headers = dict(request.headers.items())
+    headers = signed(
+        "POST",
+        url,
+        region=here.region,
+        credentials=credentials(),
+        headers={"content-type": "application/json"},
+        body=body,
+    )
     answer = here.edges.http.send(
         "POST", url, headers=headers, body=body, deadline=REQUEST_SECONDS, max_bytes=BODY_BYTES
     )

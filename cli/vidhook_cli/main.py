@@ -20,6 +20,7 @@ from vidhook_cli.show import Group
 COMMANDS = {
     "demo": ("vidhook_sandbox.demo:demo", "Shows eleven tasks become signed webhooks, in a minute."),
     "sandbox": ("vidhook_sandbox.sandbox:sandbox", "Runs the whole stack on this machine."),
+    "console": ("vidhook_console.console:console", "Opens the page of the stack in a browser."),
     "sample-provider": ("vidhook_sandbox.provider:sample_provider", "Runs a sample of eight providers."),
     "sample-subscriber": ("vidhook_sandbox.subscriber:sample_subscriber", "Receives webhooks here and verifies them."),
     "read": ("vidhook_cli.read:read", "Shows what is read in recorded answers."),

@@ -68,18 +68,24 @@ LOCAL: dict[type[BotoCoreError], str] = {
 
 def in_words(error: BaseException, profile: str | None = None) -> str:
     """Returns one line: what was asked, what AWS answered, who asked if that is known, and the mend."""
+    return "; ".join(part for part in said_and_mend(error, profile) if part)
+
+
+def said_and_mend(error: BaseException, profile: str | None = None) -> tuple[str, str]:
+    """Returns the two halves of `in_words`: what is wrong, and the mend, which may be empty."""
     if isinstance(error, ClientError):
         answer = error.response.get("Error", {})
         code, said = answer.get("Code", "unknown error"), " ".join(answer.get("Message", "").split())
         problem, mend = MENDS.get(code, ("", ""))
         profile = profile or os.environ.get("AWS_PROFILE")
         who = f" (profile {profile})" if profile and problem and "arn:" not in said else ""
-        parts = [f"AWS refused {error.operation_name}{who}: {problem or code}", said.rstrip("."), mend]
+        parts = [f"AWS refused {error.operation_name}{who}: {problem or code}", said.rstrip(".")]
+        said = "; ".join(part for part in parts if part)
     elif "Invalid header value" in str(error):  # which it shows
-        parts = ["the credentials hold a line break, or another sign that they cannot have", "set them anew"]
+        said, mend = "the credentials hold a line break, or another sign that they cannot have", "set them anew"
     else:
-        parts = [_met(error), _mend(error)]
-    return without_login("; ".join(part for part in parts if part))
+        said, mend = _met(error), _mend(error)
+    return without_login(said), mend
 
 
 def _met(error: BaseException) -> str:

@@ -142,6 +142,13 @@ def client(service: str, patience: Mapping[str, Any] = PATIENCE) -> Any:
     return make(service, config=Config(**patience))
 
 
+def credentials() -> Any:
+    """Returns the caller's credentials as botocore holds them, None if there are none, by the settings of `stack`."""
+    import boto3
+
+    return (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()
+
+
 def in_sandbox() -> bool:
     """Returns whether AWS_ENDPOINT_URL leads to this machine."""
     local = ("http://127.0.0.1:", "http://localhost:", "http://[::1]:")

@@ -2,7 +2,10 @@
 
 import importlib.util
 import os
+import shlex
+import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +49,11 @@ def leave_when_told() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last one when its terminal is closed
         signal.signal(number, leave)
+
+
+def program() -> str:
+    """Returns what a person types in a shell for `vidhook`: the path of the command where it is not in PATH."""
+    return "vidhook" if shutil.which("vidhook") else shlex.quote(str(Path(sys.argv[0]).absolute()))
 
 
 def moves(console: "Console") -> bool:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,12 +22,14 @@ import boto3
 import botocore.session
 import click
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from vidhook import subscribers
 from vidhook.task import Subscriber
 from vidhook.wiring import Edges, settings_of
-from vidhook_sandbox import ROOT, build_folder, need_extra
+from vidhook_console.proxy import BUILT_IN, Console, serving
+from vidhook_sandbox import ROOT, build_folder, need_extra, program
 from vidhook_sandbox.package import Package, pack
 from vidhook_sandbox.provider import KEYS, SampleProvider, provider_files
 from vidhook_sandbox.subscriber import SampleSubscriber
@@ -35,6 +37,7 @@ from vidhook_sandbox.subscriber import SampleSubscriber
 STACK, REGION, ARTIFACTS = "vidhook", "us-east-1", "vidhook-sandbox-artifacts"
 # Different from a deployment on AWS: providers, subscribers and the API are on this machine.
 NETWORKS = "127.0.0.0/8,::1/128"
+ROOT_KEY = "test"  # its id and its secret
 NEEDED = re.compile(
     "PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|PYTHONPATH|PYTHONHOME|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR)"
 )
@@ -84,6 +87,22 @@ class Cloud:
         if "FunctionError" in answer:
             raise RuntimeError(body["errorMessage"])
         return body
+
+    def console(self, samples: Sequence[Mapping[str, Any]] = BUILT_IN) -> contextlib.AbstractContextManager[str]:
+        """Serves the console of the stack, with the root key, while the block lasts; the block gets its address."""
+        console = Console(
+            stack=STACK,
+            region=REGION,
+            account=None,
+            api_url=self.outputs["api_url"],
+            videos=[self.outputs["videos_url"], self.edges.bucket.presigned("any", seconds=1)],
+            http=self.edges.http,
+            credentials=lambda: Credentials(ROOT_KEY, ROOT_KEY),
+            program=f"AWS_ENDPOINT_URL={self.endpoint} {program()} --region {REGION}",
+            sandbox=True,
+            samples=samples,
+        )
+        return serving(console)
 
     def facts(self) -> dict[str, str]:
         """Returns what `vidhook sandbox` prints: what a program needs to use the cloud."""
@@ -216,8 +235,8 @@ def _client(endpoint: str, service: str, connections: int = 10) -> Any:
         service,  # type: ignore[call-overload]
         endpoint_url=endpoint,
         region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 -- the emulator's root key, not a secret
+        aws_access_key_id=ROOT_KEY,
+        aws_secret_access_key=ROOT_KEY,
         config=Config(proxies={}, max_pool_connections=connections, s3={"addressing_style": "path"}),
     )
 

@@ -198,10 +198,12 @@ def demo(auth: bool, as_json: bool) -> None:
         cloud.use(state.provider)
         for receiver in state.receivers.values():
             cloud.subscribe(receiver, events=("*.completed", "*.failed"))
+        address = enter(cloud.console(samples=()))
         if as_json:
-            lines([_line("ready", detail=cloud.endpoint)])
+            lines([_line("ready", detail=cloud.endpoint), _line("console", detail=address)])
         else:
-            console.print(f"The stack is up at {cloud.endpoint} after {time.monotonic() - began:.0f} s.\n")
+            console.print(f"The stack is up at {cloud.endpoint} after {time.monotonic() - began:.0f} s.")
+            console.print(f"Watch it in a browser: {address}\n", soft_wrap=True)
         with nullcontext(partial(_print_lines, state, {}, [])) if as_json else _display(console, state) as show:
             _run(state, show)
         problems = [problem for row in state.rows for problem in _problems(cloud, row)]

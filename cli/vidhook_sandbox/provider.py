@@ -408,10 +408,24 @@ DIALECTS = {
 KEYS = {name: dialect.key for name, dialect in DIALECTS.items()}
 
 
+# How a task goes that was not added, by how its id begins: fields of SampleTask. Any other is completed.
+BEGINNINGS: dict[str, dict[str, Any]] = {
+    "fails-": {"ends": "failed"},
+    "stumbles-": {"faults": ["500", "html", "empty", {"kind": "429", "retry_after": 10}, "drop"]},
+}
+# What a click in the console submits.
+CLICKS: tuple[dict[str, Any], ...] = (
+    {"label": "one that succeeds", "submission": {"provider": "alad", "task_id": "succeeds-{id}"}},
+    {"label": "one that fails", "submission": {"provider": "vicsee", "task_id": "fails-{id}"}},
+    {"label": "one that stumbles", "submission": {"provider": "infinityblue", "task_id": "stumbles-{id}"}},
+)
+
+
 class SampleProvider:
     """All of DIALECTS at one port: each at `base_url(name)`, with the key KEYS[name].
 
-    With `any_task` it knows every task: one that was not added begins when it is first asked about, and takes 3 s.
+    With `any_task` it knows every task: one that was not added begins when it is first asked about, takes 3 s, and goes
+    as BEGINNINGS says.
     """
 
     def __init__(self, port: int = 0, any_task: bool = False) -> None:
@@ -521,7 +535,8 @@ class _Handler(Handler):
     def _known(self, name: str, task_id: str, params: dict[str, str]) -> SampleTask | None:
         task = self.provider.find(name, task_id)
         if task is None and self.provider.any_task:
-            return self.provider.add(name, task_id=task_id, params=params, seconds=3)
+            script = next((how for begin, how in BEGINNINGS.items() if task_id.startswith(begin)), {})
+            return self.provider.add(name, task_id=task_id, params=params, seconds=3, **script)
         return task if task and params.items() <= task.params.items() else None
 
     def _about(self, task: SampleTask, dialect: Dialect, purpose: str) -> None:

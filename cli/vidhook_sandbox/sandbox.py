@@ -1,19 +1,15 @@
 """`vidhook sandbox` runs the whole stack on this machine until interrupted."""
 
-import shlex
-import shutil
-import sys
 from contextlib import ExitStack, nullcontext
 from functools import partial
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
 from vidhook_cli.show import Amount, as_json_option, lines, wants_json
-from vidhook_sandbox import LARGEST, STARTING, leave_when_told, need_extra, saying
-from vidhook_sandbox.provider import SampleProvider
+from vidhook_sandbox import LARGEST, STARTING, leave_when_told, need_extra, program, saying
+from vidhook_sandbox.provider import CLICKS, SampleProvider
 from vidhook_sandbox.subscriber import SampleSubscriber, tell_of
 
 # What a shell needs, so that every program in it uses the sandbox, whatever AWS settings its user has.
@@ -69,6 +65,7 @@ def sandbox(port: int, wait_scale: float | None, auth: bool, samples: bool, as_j
             cloud.use(provider)
             cloud.subscribe(subscriber)
             facts |= {"sample_provider": provider.url, "sample_subscriber": subscriber.url}
+        facts["console"] = enter(cloud.console(CLICKS) if samples else cloud.console())
         if terminal:
             _guide(terminal, facts, samples, scale)
         else:
@@ -79,13 +76,13 @@ def sandbox(port: int, wait_scale: float | None, auth: bool, samples: bool, as_j
 
 def _guide(terminal: Console, facts: dict[str, str], samples: bool, scale: float) -> None:
     """Shows the commands to type next, in whole lines without a frame, so that they can be copied."""
-    program = "vidhook" if shutil.which("vidhook") else shlex.quote(str(Path(sys.argv[0]).absolute()))
     terminal.rule("The sandbox is ready. Type this in another terminal:")
-    commands = (SETTINGS + (SAMPLES if samples else OWN)).format(**facts, program=program)
+    commands = (SETTINGS + (SAMPLES if samples else OWN)).format(**facts, program=program())
     for each in commands.splitlines():
         command, mark, comment = each.partition("  #")
         terminal.print(f"[bold]{escape(command)}[/][dim]{mark}{comment}[/]", soft_wrap=True)
     terminal.rule("Ctrl-C here ends the sandbox and removes all of it")
+    terminal.print(f"console  {facts['console']}", soft_wrap=True)
     terminal.print(f"[dim]HTTP API {facts['api_url']}\nlog      {facts['log']}[/]", soft_wrap=True)
     if scale != 1:
         terminal.print(

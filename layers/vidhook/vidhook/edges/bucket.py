@@ -35,6 +35,20 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+def of_links() -> dict[str, Any]:
+    """Returns the fields of botocore's Config with which the presigned links to our videos are good."""
+    return {
+        # In the oldest regions botocore signs links with version 2, and S3 refuses those for objects that KMS encrypts.
+        "signature_version": "s3v4",
+        # Links need the host of the region: the global host redirects for a new bucket's first day, and the signature
+        # is not valid for the other host. A local cloud has no host names for buckets.
+        "s3": {
+            "payload_signing_enabled": False,
+            "addressing_style": "path" if os.environ.get("AWS_ENDPOINT_URL") else "virtual",
+        },
+    }
+
+
 class Bucket:
     """Stores streams under keys that the caller chooses."""
 
@@ -46,15 +60,7 @@ class Bucket:
             "s3",
             request_checksum_calculation="when_required",
             retries={"total_max_attempts": 1},
-            # In the oldest regions botocore signs links with version 2, and S3 refuses those for objects that KMS
-            # encrypts.
-            signature_version="s3v4",
-            # Links need the host of the region: the global host redirects for a new bucket's first day, and the
-            # signature is not valid for the other host. A local cloud has no host names for buckets.
-            s3={
-                "payload_signing_enabled": False,
-                "addressing_style": "path" if os.environ.get("AWS_ENDPOINT_URL") else "virtual",
-            },
+            **of_links(),
         )
 
     def find(self, key: str, ends: float = math.inf) -> StoredFile | None:
