@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from vidhook.errors import NotFound, VidhookError
 from vidhook.event import Event
-from vidhook.task import SAMPLE, watch_id
+from vidhook.task import SAMPLE, Submission, watch_id
 from vidhook_cli.refusals import in_words
 from vidhook_cli.signing import signed
 from vidhook_cli.stack import Stack, client, credentials, in_sandbox
@@ -30,7 +30,6 @@ EVENT_SOURCE, DETAIL_TYPE = "vidhook.status", "vidhook.submit"
 # Alarms whose metric has no data on a stack that is well, and why. Every other one has data once its functions ran, its
 # queues were used and a sweep came to its end, which is so after `--deep`.
 QUIET = {
-    **dict.fromkeys(("create-task-errors", "create-task-throttles"), "vidhook has created no task"),
     **dict.fromkeys(("redeliver-event-errors", "redeliver-event-throttles"), "no webhook was sent again"),
     "oldest-undelivered": "no webhook has waited",
     "poll-budget": "no provider has a budget of polls",
@@ -52,7 +51,7 @@ SENDERS = {
 TRIES = 10  # to get a message back that was put into an empty queue
 
 Row = dict[str, Any]
-Submission = dict[str, str | int]
+Given = dict[str, Any]
 
 
 def examine(here: Stack) -> list[Row]:
@@ -71,18 +70,18 @@ def examine(here: Stack) -> list[Row]:
 # Ways in: each gets a sample task of its own, which must end in one event with a stored video
 
 
-def _by_function(here: Stack, submission: Submission) -> None:
+def _by_function(here: Stack, submission: Given) -> None:
     payload = json.dumps(submission).encode()
     answer = client("lambda").invoke(FunctionName=here.outputs["SubmitFunction"], Payload=payload)
     if "FunctionError" in answer:
         raise VidhookError(str(json.loads(answer["Payload"].read()).get("errorMessage")))
 
 
-def _by_queue(here: Stack, submission: Submission) -> None:
+def _by_queue(here: Stack, submission: Given) -> None:
     client("sqs").send_message(QueueUrl=here.outputs["SubmissionsQueue"], MessageBody=json.dumps(submission))
 
 
-def _by_bus(here: Stack, submission: Submission) -> None:
+def _by_bus(here: Stack, submission: Given) -> None:
     bus, detail = here.outputs["Bus"], json.dumps(submission)
     entry: Any = {"EventBusName": bus, "Source": EVENT_SOURCE, "DetailType": DETAIL_TYPE, "Detail": detail}
     answer = client("events").put_events(Entries=[entry])
@@ -90,13 +89,13 @@ def _by_bus(here: Stack, submission: Submission) -> None:
         raise VidhookError(str(answer["Entries"][0].get("ErrorMessage")))
 
 
-def _by_execution(here: Stack, submission: Submission) -> None:
+def _by_execution(here: Stack, submission: Given) -> None:
     client("stepfunctions").start_execution(
         stateMachineArn=here.outputs["WatchArn"], name=str(submission["task_id"]), input=json.dumps(submission)
     )
 
 
-def _by_api(here: Stack, submission: Submission) -> None:
+def _by_api(here: Stack, submission: Given) -> None:
     url, body = f"{here.outputs['ApiUrl']}/v1/tasks", json.dumps(submission).encode()
     headers = signed(
         "POST",
@@ -113,8 +112,10 @@ def _by_api(here: Stack, submission: Submission) -> None:
         raise VidhookError(f"it answered {answer.status}: {answer.body[:200].decode('utf-8', 'replace')}")
 
 
-WAYS: dict[str, Callable[[Stack, Submission], None]] = {
+CREATION = "creation, by function"
+WAYS: dict[str, Callable[[Stack, Given], None]] = {
     "function": _by_function,
+    CREATION: _by_function,
     "queue": _by_queue,
     "event bus": _by_bus,
     "execution": _by_execution,
@@ -122,12 +123,15 @@ WAYS: dict[str, Callable[[Stack, Submission], None]] = {
 }
 
 
-def _way_in(here: Stack, name: str, send: Callable[[Stack, Submission], None]) -> Row:
-    task_id = f"status-{uuid4().hex[:12]}"
+def _way_in(here: Stack, name: str, send: Callable[[Stack, Given], None]) -> Row:
+    own = f"status-{uuid4().hex[:12]}"
+    creates = name == CREATION
+    names: Given = {"create": {"prompt": "a sample"}, "idempotency_key": own} if creates else {"task_id": own}
+    task = Submission(SAMPLE, idempotency_key=own, creates=True).id if creates else watch_id(SAMPLE, own)
     began = time.monotonic()
     try:
-        send(here, {"provider": SAMPLE, "task_id": task_id, "expected_seconds": 1})
-        problem = _problem_of(_event(here, task_id, began + WAIT_SECONDS))
+        send(here, {"provider": SAMPLE, "expected_seconds": 1, **names})
+        problem = _problem_of(_event(here, task, began + WAIT_SECONDS))
     except ClientError as error:
         problem = in_words(error)
     except VidhookError as error:
@@ -137,13 +141,12 @@ def _way_in(here: Stack, name: str, send: Callable[[Stack, Submission], None]) -
         "what": f"way in: {name}",
         "value": "failed" if problem else took,
         "well": not problem,
-        "detail": problem or f"{SAMPLE}/{task_id} was polled, stored and published",
+        "detail": problem or f"{SAMPLE}/{own} was {'created, ' if creates else ''}polled, stored and published",
     }
 
 
-def _event(here: Stack, task_id: str, ends: float) -> Event | None:
+def _event(here: Stack, task: str, ends: float) -> Event | None:
     """Returns the terminal event of a sample task, None if there is none in time."""
-    task = watch_id(SAMPLE, task_id)
     while time.monotonic() < ends:
         try:
             watch = here.edges.ledger.watch(task)

@@ -210,7 +210,8 @@ def test_status_deep_sends_a_sample_in_by_every_way_and_tells_no_subscriber(
     app = subscriber()
     found = {row["what"]: row for row in map(json.loads, cli("status", "--deep").output.splitlines())}
     ways = {what: row for what, row in found.items() if what.startswith("way in: ")}
-    assert {what.removeprefix("way in: ") for what in ways} == {"function", "queue", "event bus", "execution", "API"}
+    names = {"function", "creation, by function", "queue", "event bus", "execution", "API"}
+    assert {what.removeprefix("way in: ") for what in ways} == names
     assert [row for row in ways.values() if not row["well"]] == []
     assert found["alarms with data"]["well"]
     assert found["SubmissionsDeadLetterQueue takes messages"]["value"] == "yes"

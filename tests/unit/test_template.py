@@ -186,7 +186,7 @@ def test_every_alarm_has_data_on_a_stack_that_is_well_or_is_known_to_have_none()
     # AWS counts zeros for each invocation, each request and each queue in use; a sweep counts itself.
     counted = {("AWS/Lambda", "Errors"), ("AWS/Lambda", "Throttles"), ("AWS/ApiGateway", "5xx"), ("", "Swept")}
     counted |= {("AWS/SQS", f"Approximate{name}") for name in ("NumberOfMessagesVisible", "AgeOfOldestMessage")}
-    seldom = {"CreateTaskFunction", "RedeliverEventFunction"}  # not invoked by a task of the provider sample
+    seldom = {"RedeliverEventFunction"}  # not invoked by a task of the provider sample
     quiet = set()
     for alarm in ALARMS.values():
         has_data = False

@@ -2,7 +2,7 @@
 
 import { html } from "./vendor/preact-htm.js";
 import { At, Facts, Json, When, Word } from "./parts.js";
-import { seconds, span } from "./words.js";
+import { seconds } from "./words.js";
 
 function Headers({ headers }) {
   const rows = Object.entries(headers ?? {});
@@ -30,6 +30,8 @@ export function Exchange({ request, answer, nothing }) {
   </div>`;
 }
 
+const milliseconds = (ms) => `${ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
+
 /** How long each phase of an exchange took, as parts of one bar. */
 export function Timings({ timings }) {
   const { total, ...phases } = timings;
@@ -38,8 +40,8 @@ export function Timings({ timings }) {
   if (total === undefined && !parts.length) return null;
   return html`<div class="timings">
     <div class="bar" aria-hidden="true">${parts.map(([name, ms], index) => html`<span key=${name} class="phase-${index % 5}" style=${{ width: `${(100 * ms) / whole}%` }}></span>`)}</div>
-    <ul>${parts.map(([name, ms], index) => html`<li key=${name}><i class="phase-${index % 5}" aria-hidden="true"></i>${name.replaceAll("_", " ")} ${span(ms / 1000) === "0 s" ? `${ms} ms` : `${Math.round(ms)} ms`}</li>`)}
-      ${total !== undefined && html`<li><strong>${Math.round(total)} ms in all</strong></li>`}</ul>
+    <ul>${parts.map(([name, ms], index) => html`<li key=${name}><i class="phase-${index % 5}" aria-hidden="true"></i>${name.replaceAll("_", " ")} ${milliseconds(ms)}</li>`)}
+      ${total !== undefined && html`<li><strong>${milliseconds(total)} in all</strong></li>`}</ul>
   </div>`;
 }
 

@@ -382,8 +382,9 @@ class Ledger:
             later = "attribute_not_exists(#at) OR #at < :at"
             before = self._update(_key(watch_id, "answer"), values, later, returns_old=True)
             if before:
-                moved = {**before, "sk": _answer_key(before["at"])}
-                self._client.put_item(TableName=self.table, Item=_pack(moved))
+                moved = _key(before.pop("pk"), _answer_key(before["at"]))
+                del before["sk"]
+                self._update(moved, before, "attribute_not_exists(pk)")
 
     def answer(self, watch_id: str, at: float | None = None) -> Answer:
         """Returns what a task's provider answered to the latest poll, or to the latest one by an instant.
