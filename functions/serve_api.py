@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -290,9 +291,18 @@ def test_subscriber(subscriber: str) -> Response[Any]:
 
 @app.post("/v1/subscribers/<subscriber>/recover")
 def recover_subscriber(subscriber: str) -> Response[Any]:
-    since = _instant(openapi.checked("Recovery", _body())["since"])
-    started = subscribers.recover(subscriber, since=since, most=subscribers.AT_ONCE, runs=edges().runs)
-    return _answer(202, {"started": started})
+    given = openapi.checked("Recovery", _body())
+    dry_run = given.get("dry_run", False)
+    recovered = subscribers.recover(
+        subscriber,
+        since=_instant(given["since"]),
+        until=_instant(given["until"], "until") if "until" in given else None,
+        most=subscribers.MOST_COUNTED if dry_run else subscribers.AT_ONCE,
+        seconds=subscribers.LOOK_SECONDS,
+        dry_run=dry_run,
+        runs=edges().runs,
+    )
+    return _answer(200 if dry_run else 202, asdict(recovered))
 
 
 # Videos, the OpenAPI document and the JSON Schemas
@@ -391,9 +401,9 @@ def _terms(schema: str) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
-def _instant(text: str) -> float:
+def _instant(text: str, field: str = "since") -> float:
     """Returns the unix seconds of an RFC 3339 instant. Raises BadInput."""
     try:
         return datetime.fromisoformat(text.upper()).timestamp()
     except (ValueError, OverflowError):
-        raise BadInput("since", f"{serialize(text)} is not an instant", "write it like 2026-04-27T11:20:12Z") from None
+        raise BadInput(field, f"{serialize(text)} is not an instant", "write it like 2026-04-27T11:20:12Z") from None

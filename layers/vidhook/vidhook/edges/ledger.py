@@ -882,9 +882,11 @@ class Ledger:
             return self.delivery(delivery.watch_id, delivery.event_id, delivery.subscriber_id)
         return changed
 
-    def deliveries_to(self, subscriber_id: str, *, since: float = 0.0) -> Iterator[Delivery]:
-        """Yields a subscriber's deliveries by time, oldest first."""
-        for item in self._listed(subscriber_id, since=since):
+    def deliveries_to(
+        self, subscriber_id: str, *, since: float = 0.0, until: float | None = None
+    ) -> Iterator[Delivery]:
+        """Yields a subscriber's deliveries that were opened from `since` to before `until`, oldest first."""
+        for item in self._listed(subscriber_id, since=since, after=None if until is None else _sortable(until, "")):
             yield _fact(Delivery, item)
 
     def held_deliveries(self, subscriber_id: str) -> Iterator[Delivery]:
@@ -1438,7 +1440,7 @@ class Ledger:
     def _listed(
         self, name: str, *, since: float = 0.0, newest_first: bool = False, after: str | None = None
     ) -> Iterator[Item]:
-        """Yields items by time. With `after`, a position of `newest_first`, only the items that follow it."""
+        """Yields items by time. With `after`, a position of `newest_first`, only the older ones, which follow it."""
         first, last = _sortable(since, ""), after or LAST_POSITION
         if last < first:
             return
