@@ -15,6 +15,7 @@ from vidhook.cancel import cancel
 from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadInput, Erased, NotFound, Refused
 from vidhook.event import serialize
+from vidhook.find import tasks_named
 from vidhook.links import video_key
 from vidhook.poll_now import poll_now
 from vidhook.problems import parsed, problem
@@ -91,8 +92,10 @@ def list_tasks() -> Response[Any]:
             wanted.get("status") in (None, shapes.status(watch))
         )
 
-    if "reference" in wanted:
-        found = ledger.watches_of(wanted["reference"])
+    if "reference" in wanted and "find" in wanted:
+        raise BadInput("find", "is given beside reference", "give one of the two: find looks for references too")
+    if "reference" in wanted or "find" in wanted:
+        found = tasks_named(wanted["find"], ledger) if "find" in wanted else ledger.watches_of(wanted["reference"])
         watches = [each for each in found if fits(each) and each.submitted_at >= wanted["since"]]
     else:
         watches, cursor = ledger.watch_page(

@@ -1517,6 +1517,8 @@ export interface operations {
                 status?: components["schemas"]["Status"];
                 /** @description only tasks with this reference, or created under this idempotency_key without one, the newest 100 of them on one page; nothing else is read, so it is fast however many tasks there are */
                 reference?: string;
+                /** @description only tasks of this name, on one page, and exactly this one: tsk_..., evt_... of a terminal event, a reference or idempotency_key, provider/task_id, or the provider's id alone; what the first of these finds. It is fast however many tasks there are; not with reference */
+                find?: string;
                 /** @description only tasks submitted at this instant or later */
                 since?: string;
                 /** @description deliveries: each task comes with how many deliveries of its terminal event are in which state */

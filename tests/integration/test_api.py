@@ -194,6 +194,25 @@ class TestTasks:
         world.poll(submitted.watch.id)
         assert answer_of(api.get(path))["next_poll_at"] is None
 
+    def test_a_task_is_found_by_any_name_for_it(self, api: Client, world: World) -> None:
+        """One search box; what else the query says counts too."""
+        task = world.settle(says("failed", error="no"), reference="order-17")
+        event = event_of(world.publish(task, store=False))
+
+        def ids(query: str) -> list[str]:
+            page = answer_of(api.get(f"/v1/tasks?{query}"))
+            assert page["next"] is None
+            return [each["id"] for each in page["items"]]
+
+        for name in (task, event.id, "order-17", "acme%2Ft1", "t1"):
+            assert ids(f"find={name}") == [task]
+            assert ids(f"find={name}&status=failed&provider=acme&limit=1&with=deliveries") == [task]
+            for other in ("status=completed", "provider=alad", f"since={iso(world.now + 1)}"):
+                assert ids(f"find={name}&{other}") == []
+        assert ids("find=order") == []
+        for query in ("find=", f"find={'x' * 513}", "find=t1&reference=t1"):
+            assert problem(api.get(f"/v1/tasks?{query}"), 422)["field"] == "find"
+
     def test_a_list_counts_the_deliveries_of_each_task_if_asked_to(self, api: Client, world: World) -> None:
         """Who shows a hundred tasks need not send a hundred requests; those of progress events are not counted."""
         world.subscribe(HOOK, Answer(500), events=("*",))

@@ -13,6 +13,7 @@ One partition holds all of one task, so one query reads it:
                                               (of a task that was erased only the watch and this one are left, empty)
     tsk_...       create                      the body of the request that creates it, if vidhook creates it
     tsk_...       watch                       of such a task, under the id of (provider, task_id): which task it is
+    evt_...       watch                       which task a terminal event is of
     ref#<ref>     <submitted_at>#tsk_...      that a task has this reference, or only this idempotency_key
     subscribers   <sub>                       a subscriber: what its owner and operators say of it
     roster        version                     changes with every write to `subscribers`
@@ -411,8 +412,9 @@ class Ledger:
         """
         ends = now + watch.submission.deadline_seconds
         for item in self._items(watch.id, "event"):
-            with suppress(LostRace):
-                self._update(_key(item["pk"], item["sk"]), {"ttl": self._event_ttl(ends)})
+            for key in (_key(item["pk"], item["sk"]), _event_key(item["id"])):
+                with suppress(LostRace):  # events of earlier versions are not found by their id
+                    self._update(key, {"ttl": self._event_ttl(ends)})
         values: Item = {
             "submission": serialize(asdict(watch.submission)),
             "execution": watch.execution,
@@ -553,10 +555,12 @@ class Ledger:
         return [_erasure(item) for item in self._indexed(ERASING) if "left" in item]
 
     def forget(self, left: Erasure) -> None:
-        """Removes all of an erased task but the two items that keep it erased, its reference, and its callback_urls."""
+        """Removes all of an erased task but the two items that keep it erased, and what leads to it."""
         later = {**_key(left.watch_id, "answer"), "at": LATER_THAN_ALL, "ttl": self._watch_ttl(left.at)}
         self._client.put_item(TableName=self.table, Item=_pack(later))
         for item in self._items(left.watch_id, size=BATCH):
+            if item["sk"].partition("#")[0] == "event":
+                self._client.delete_item(TableName=self.table, Key=_pack(_event_key(item["id"])))
             if item["sk"] not in ("watch", "answer"):
                 self._client.delete_item(TableName=self.table, Key=_pack(_key(item["pk"], item["sk"])))
         if left.reference is not None:
@@ -602,9 +606,13 @@ class Ledger:
         if ended is None:
             key = _key(event.watch_id, f"event#{event.id}" if retries else "event")
             listed = {"list": "events", "listed_at": _sortable(event.at, event.id)}
-            item = _pack({**key, **_event_values(event), **listed, "ttl": self._event_ttl(event.at)})
-            once = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
-            writes.insert(0, {"Put": once})
+            ttl = {"ttl": self._event_ttl(event.at)}
+            found_by = _pack({**_event_key(event.id), "same_as": event.watch_id, **ttl})
+            writes = [
+                self._new({**key, **_event_values(event), **listed, **ttl}),
+                {"Put": {"TableName": self.table, "Item": found_by}},
+                *writes,
+            ]
         if not self._written_together(writes):
             ended_as = self.watch(event.watch_id).event_id
             if ended_as is None and creation is not None:
@@ -1513,6 +1521,11 @@ def _reference_key(watch_id: str, reference: str, submitted_at: float) -> Item:
 def _alias(watch: Watch) -> Item:
     """Returns the key under which a task that vidhook created is found by its provider's id."""
     return _key(watch_id(watch.submission.provider, watch.submission.task_id or ""), "watch")
+
+
+def _event_key(event_id: str) -> Item:
+    """Returns the key under which the task of a terminal event is found."""
+    return _key(event_id, "watch")
 
 
 def _subscriber_key(subscriber_id: str) -> Item:
