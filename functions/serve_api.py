@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ from vidhook.cancel import cancel
 from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadInput, BadProviderFile, Erased, NotFound, Refused
 from vidhook.event import serialize
+from vidhook.find import tasks_named
 from vidhook.learned import learned
 from vidhook.links import video_key
 from vidhook.poll_now import poll_now
@@ -93,8 +95,10 @@ def list_tasks() -> Response[Any]:
             wanted.get("status") in (None, shapes.status(watch))
         )
 
-    if "reference" in wanted:
-        found = ledger.watches_of(wanted["reference"])
+    if "reference" in wanted and "find" in wanted:
+        raise BadInput("find", "is given beside reference", "give one of the two: find looks for references too")
+    if "reference" in wanted or "find" in wanted:
+        found = tasks_named(wanted["find"], ledger) if "find" in wanted else ledger.watches_of(wanted["reference"])
         watches = [each for each in found if fits(each) and each.submitted_at >= wanted["since"]]
     else:
         watches, cursor = ledger.watch_page(
@@ -295,9 +299,18 @@ def test_subscriber(subscriber: str) -> Response[Any]:
 
 @app.post("/v1/subscribers/<subscriber>/recover")
 def recover_subscriber(subscriber: str) -> Response[Any]:
-    since = _instant(openapi.checked("Recovery", _body())["since"])
-    started = subscribers.recover(subscriber, since=since, most=subscribers.AT_ONCE, runs=edges().runs)
-    return _answer(202, {"started": started})
+    given = openapi.checked("Recovery", _body())
+    dry_run = given.get("dry_run", False)
+    recovered = subscribers.recover(
+        subscriber,
+        since=_instant(given["since"]),
+        until=_instant(given["until"], "until") if "until" in given else None,
+        most=subscribers.MOST_COUNTED if dry_run else subscribers.AT_ONCE,
+        seconds=subscribers.LOOK_SECONDS,
+        dry_run=dry_run,
+        runs=edges().runs,
+    )
+    return _answer(200 if dry_run else 202, asdict(recovered))
 
 
 # Providers

@@ -16,6 +16,7 @@ from vidhook_cli.show import (
     MOST,
     OneOf,
     as_json_option,
+    between,
     instant,
     lines,
     one_line,
@@ -96,16 +97,21 @@ def deliveries(  # noqa: PLR0913 - each is an option
 @click.argument("task", required=False)
 @click.option("--subscriber", "subscriber_id", metavar="ID", callback=subscriber_id, help="Only to this subscriber.")
 @click.option("--since", help="All events since an instant (2026-04-27T11:20:12Z) or an age (36h); needs --subscriber.")
+@click.option("--until", help="With --since, an instant or an age too: only events before it.")
 @yes_option
 @as_json_option
-def replay(task: str | None, subscriber_id: str | None, since: str | None, yes: bool, as_json: bool) -> None:
+def replay(
+    task: str | None, subscriber_id: str | None, since: str | None, until: str | None, yes: bool, as_json: bool
+) -> None:
     """Sends the event of TASK again, or all events of a subscriber since a time.
 
     An event is sent with the same id and the same bytes. All events of a subscriber are sent only after a question,
     or with --yes.
     """
-    if task is not None and since is not None:
-        raise click.UsageError("--since is for all events of a --subscriber: give it, or a TASK")
+    if task is not None and (since or until) is not None:
+        raise click.UsageError(
+            f"--{'until' if since is None else 'since'} is for all events of a --subscriber: give it, or a TASK"
+        )
     if task is not None:
         asks_nothing("a replay of one TASK", yes)
     ledger = stack().edges.ledger
@@ -113,7 +119,8 @@ def replay(task: str | None, subscriber_id: str | None, since: str | None, yes: 
         found = ledger.deliveries(find(task, ledger))
         chosen = [each for each in found if subscriber_id in (None, each.subscriber_id)]
     elif subscriber_id is not None and since is not None:
-        chosen = list(ledger.deliveries_to(subscriber_id, since=instant(since, time.time())))
+        begin, end = between(since, until, time.time())
+        chosen = list(ledger.deliveries_to(subscriber_id, since=begin, until=end))
     else:
         raise click.UsageError("give a TASK, or a --subscriber with --since")
     chosen = [each for each in chosen if not each.event_type.endswith(".progress")]

@@ -150,7 +150,7 @@ def facts(row: Mapping[str, Any]) -> None:
             say(f"{name.replace('_', ' ').ljust(label)}  {_cell(value)}", " " * (label + 2))
 
 
-def instant(text: str, now: float) -> float:
+def instant(text: str, now: float, option: str = "--since") -> float:
     """Returns unix seconds from `2026-04-27T11:20:12Z`, or from an age such as `90m`, `36h` or `5d`."""
     units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
     if re.fullmatch(r"[0-9]{1,9}[smhd]", text):
@@ -161,7 +161,12 @@ def instant(text: str, now: float) -> float:
     except (ValueError, OverflowError):
         short = shown(text, 80)
         problem = f'"{short}" is neither an instant (2026-04-27T11:20:12Z) nor an age (36h)'
-        raise click.BadParameter(problem, param_hint="--since") from None
+        raise click.BadParameter(problem, param_hint=option) from None
+
+
+def between(since: str, until: str | None, now: float) -> tuple[float, float | None]:
+    """Returns the unix seconds of --since and --until, None for the latter where it is not given."""
+    return instant(since, now), None if until is None else instant(until, now, "--until")
 
 
 class OneOf(click.Choice):

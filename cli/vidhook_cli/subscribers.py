@@ -14,8 +14,8 @@ from vidhook_cli.show import (
     Amount,
     Group,
     as_json_option,
+    between,
     facts,
-    instant,
     lines,
     one_line,
     say,
@@ -252,14 +252,18 @@ def test(subscriber_id: str, as_json: bool) -> None:
 @subscribers.command()
 @known
 @click.option("--since", required=True, help="An instant (2026-04-27T11:20:12Z) or an age (36h).")
+@click.option("--until", help="An instant or an age too: only what was to be delivered before it.")
+@click.option("--dry-run", is_flag=True, help="Only count what failed.")
 @as_json_option
-def recover(subscriber_id: str, since: str, as_json: bool) -> None:
+def recover(subscriber_id: str, since: str, until: str | None, dry_run: bool, as_json: bool) -> None:
     """Sends again what failed for a subscriber since a time.
 
     The oldest is sent first.
     """
-    started = jobs.recover(subscriber_id, since=instant(since, time.time()), runs=stack().edges.runs)
-    tell({"id": subscriber_id, "started": started}, f"deliveries started again: {started}", as_json)
+    begin, end = between(since, until, time.time())
+    done = jobs.recover(subscriber_id, since=begin, until=end, dry_run=dry_run, runs=stack().edges.runs)
+    said = f"failed deliveries: {done.found}" if dry_run else f"deliveries started again: {done.started}"
+    tell({"id": subscriber_id, "started": done.started, "found": done.found}, said, as_json)
 
 
 def _show(subscriber: Subscriber, as_json: bool) -> None:

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,10 @@ from vidhook import shapes
 from vidhook.create import CREATE
 from vidhook.errors import Erased, NotFound
 from vidhook.event import Event
+from vidhook.find import ids_of, tasks_named
 from vidhook.poll_now import poll_now
 from vidhook.providers.created import Said
-from vidhook.providers.file import BUNDLED
-from vidhook.task import SAMPLE, STOPPED, Cancel, Poll, Status, Submission, Watch, is_id, watch_id
+from vidhook.task import STOPPED, Cancel, Poll, Status, Watch, is_id
 from vidhook.texts import escaped, shown
 from vidhook.times import iso
 from vidhook.wait import wait_for_end
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
 
 COLUMNS = ("task", "status", "progress", "polls", "submitted_at")
-LONGEST_REFERENCE = 200
 NEAR = 1_000  # among so many of the newest tasks, the name that a misspelled one is most like is looked for
 
 
@@ -139,7 +137,7 @@ def tasks(
 def task(task: str, answer: bool, at: str | None, wait: float, as_json: bool) -> None:
     """Shows the timeline of TASK: polls, pauses, video and deliveries.
 
-    TASK is tsk_..., provider/task_id, a reference, or the provider's id.
+    TASK is tsk_..., provider/task_id, a reference, the provider's id, or the id of its event, evt_....
     """
     if at is not None and not answer:
         raise click.UsageError("--at is for --answer: the timeline shows all instants")
@@ -364,25 +362,19 @@ def _facts(asset: dict[str, Any]) -> Iterator[str]:
 
 
 def find(task: str, ledger: "Ledger") -> str:
-    """Returns the id of a task: from its id, `provider/task_id`, its reference or the provider's id. Raises NotFound.
+    """Returns the id of a task, from any name that people have for it. Raises NotFound.
 
     Of several with one reference it is the newest.
     """
-    provider, slash, task_id = task.partition("/")
-    if is_id(task, "tsk"):
-        found = ledger.watches_under([task])
-    else:
-        found = ledger.watches_of(task)[:1] if len(task) <= LONGEST_REFERENCE else []
-        found = found or ledger.watches_under(_ids(provider, task_id) if slash else [])[:1]
-        providers = sorted({*BUNDLED, SAMPLE, *ledger.provider_files()})
-        found = found or ledger.watches_under([watch_id(name, task) for name in providers])
-    if len(found) > 1:
-        which = ", ".join(f"{each.submission.provider}/{task}" for each in found)
+    found = tasks_named(task, ledger)
+    if len(found) > 1 and found[0].submission.own_name != task:
+        which = ", ".join(sorted(f"{each.submission.provider}/{task}" for each in found))
         raise NotFound(f'there are several tasks "{shown(task, 80)}": {shown(which, 200)}; give one of these')
     if found:
         return found[0].id
+    provider, slash, task_id = task.partition("/")
     if is_id(task, "tsk") or slash:
-        _check_not_erased(_ids(provider, task_id) if slash else [task], ledger)
+        _check_not_erased(ids_of(provider, task_id) if slash else [task], ledger)
     if slash:
         known_provider(provider, ledger)
     known = set[str]()
@@ -391,14 +383,8 @@ def find(task: str, ledger: "Ledger") -> str:
         if its == task:
             return watch.id  # of a provider that there is no longer
         known |= {watch.id, *((its, f"{watch.submission.provider}/{its}") if its else ())}
-    hint = nearest(task, known) or "; give tsk_..., provider/task_id or a reference"
+    hint = nearest(task, known) or "; give tsk_..., provider/task_id, a reference, or evt_..."
     raise NotFound(f'there is no task "{shown(task, 80)}"{hint}')
-
-
-def _ids(provider: str, name: str) -> list[str]:
-    """Returns the ids that a task may have that people call `provider/name`: by its provider's id, or by their own."""
-    by_key = Submission(provider, idempotency_key=name, creates=True)
-    return [watch_id(provider, name), by_key.id, replace(by_key, idempotency_key=None, reference=name).id]
 
 
 def _check_not_erased(task_ids: list[str], ledger: "Ledger") -> None:

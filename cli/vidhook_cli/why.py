@@ -9,12 +9,13 @@ import click
 from vidhook import shapes
 from vidhook.errors import Erased, NotFound
 from vidhook.event import Event
+from vidhook.find import LONGEST_REFERENCE
 from vidhook.task import Attempt, Creation, Delivery, DeliveryState, Watch
 from vidhook.times import iso
 from vidhook_cli.deliveries import Log, logged, recipient, sentence
 from vidhook_cli.show import as_json_option, lines, one_line, say, span, wants_json
 from vidhook_cli.stack import stack
-from vidhook_cli.tasks import LONGEST_REFERENCE, cancelled, find, named, stored
+from vidhook_cli.tasks import cancelled, find, named, stored
 
 if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
@@ -35,7 +36,8 @@ COMES = {
 def why(reference: str, as_json: bool) -> None:
     """Tells what happened to the tasks with REFERENCE, newest first: asked, stored, told, and what comes next.
 
-    REFERENCE is what they were submitted with; or a task: tsk_..., provider/task_id, or the provider's id alone.
+    REFERENCE is what they were submitted with; or a task: tsk_..., provider/task_id, the provider's id
+    alone, or the id of its event, evt_....
     """
     ledger = stack().edges.ledger
     watches = ledger.watches_of(reference) if len(reference) <= LONGEST_REFERENCE else []

@@ -316,7 +316,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Recover: send again what failed for a subscriber */
+        /**
+         * Recover: send again what failed for a subscriber
+         * @description With dry_run it only says how much that is. One request looks for 15 seconds at most; when it finds nothing and not `all` were looked at, give a shorter time.
+         */
         post: operations["recover_subscriber"];
         delete?: never;
         options?: never;
@@ -1089,13 +1092,24 @@ export interface components {
         Recovery: {
             /**
              * Format: date-time
-             * @description an instant such as 2026-04-27T11:20:12Z; what failed since then is sent again
+             * @description an instant such as 2026-04-27T11:20:12Z; of what was to be delivered since then, what failed is sent again
              */
             since: string;
+            /**
+             * Format: date-time
+             * @description only what was to be delivered before this instant, which is later than since
+             */
+            until?: string;
+            /** @description only count what failed, up to 10,000, and start nothing; false when left out */
+            dry_run?: boolean;
         };
         Recovered: {
             /** @description how many deliveries were started again */
             started: number;
+            /** @description how many failed ones were found */
+            found: number;
+            /** @description false: there may be more, of which 300 are started with each request, and 10,000 counted */
+            all: boolean;
         };
         Tested: {
             event: components["schemas"]["Event"];
@@ -1788,6 +1802,8 @@ export interface operations {
                 status?: components["schemas"]["Status"];
                 /** @description only tasks with this reference, or created under this idempotency_key without one, the newest 100 of them on one page; nothing else is read, so it is fast however many tasks there are */
                 reference?: string;
+                /** @description only tasks of this name, on one page, and exactly this one: tsk_..., evt_... of a terminal event, a reference or idempotency_key, provider/task_id, or the provider's id alone; what the first of these finds. It is fast however many tasks there are; not with reference */
+                find?: string;
                 /** @description only tasks submitted at this instant or later */
                 since?: string;
                 /** @description deliveries: each task comes with how many deliveries of its terminal event are in which state */
@@ -2414,6 +2430,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Counted, with dry_run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recovered"];
+                };
+            };
             /** @description Started, oldest first, 300 at most: repeat the request while 300 were started. */
             202: {
                 headers: {

@@ -1,5 +1,6 @@
 """The HTTP API, through API Gateway's events, on a cloud in memory."""
 
+import itertools
 import json
 import re
 import string
@@ -22,14 +23,15 @@ from werkzeug.test import Client, TestResponse
 import serve_api
 from tests.integration.gateway import Context, served
 from tests.integration.world import DEFAULT_SECRET, MP4, Answer, World, event_of, says
-from vidhook import __version__, openapi
+from vidhook import __version__, openapi, subscribers
 from vidhook.edges import ledger
 from vidhook.edges.bucket import Bucket
 from vidhook.edges.telemetry import logger
 from vidhook.erase import OVER_SECONDS
 from vidhook.links import video_token
+from vidhook.runs import Runs
 from vidhook.task import EVENT_TYPES, DeliveryState, derived_id, is_id
-from vidhook.times import iso
+from vidhook.times import Clock, iso
 
 HOOK, OTHER = ("hook" + letter * 22 for letter in "ab")  # names that make ids of the usual form
 WEBHOOKS = Path(__file__).parents[2] / "events" / "webhooks"
@@ -191,6 +193,25 @@ class TestTasks:
         assert answer_of(api.get(path))["next_poll_at"] == iso(world.now + polled.pause)
         world.poll(submitted.watch.id)
         assert answer_of(api.get(path))["next_poll_at"] is None
+
+    def test_a_task_is_found_by_any_name_for_it(self, api: Client, world: World) -> None:
+        """One search box; what else the query says counts too."""
+        task = world.settle(says("failed", error="no"), reference="order-17")
+        event = event_of(world.publish(task, store=False))
+
+        def ids(query: str) -> list[str]:
+            page = answer_of(api.get(f"/v1/tasks?{query}"))
+            assert page["next"] is None
+            return [each["id"] for each in page["items"]]
+
+        for name in (task, event.id, "order-17", "acme%2Ft1", "t1"):
+            assert ids(f"find={name}") == [task]
+            assert ids(f"find={name}&status=failed&provider=acme&limit=1&with=deliveries") == [task]
+            for other in ("status=completed", "provider=alad", f"since={iso(world.now + 1)}"):
+                assert ids(f"find={name}&{other}") == []
+        assert ids("find=order") == []
+        for query in ("find=", f"find={'x' * 513}", "find=t1&reference=t1"):
+            assert problem(api.get(f"/v1/tasks?{query}"), 422)["field"] == "find"
 
     def test_a_list_counts_the_deliveries_of_each_task_if_asked_to(self, api: Client, world: World) -> None:
         """Who shows a hundred tasks need not send a hundred requests; those of progress events are not counted."""
@@ -733,11 +754,49 @@ class TestSubscribers:
         (delivery,) = world.ledger.deliveries(watch_id)
         world.ledger.change_delivery(replace(delivery, state=DeliveryState.FAILED))
         url = f"/v1/subscribers/{hook}/recover"
-        assert answer_of(api.post(url, json={"since": iso(world.now + 60)})) == {"started": 0}
+        nothing = {"started": 0, "found": 0, "all": True}
+        assert answer_of(api.post(url, json={"since": iso(world.now + 60)})) == nothing
         recovered = api.post(url, json={"since": iso(world.now - 60)})
-        assert (recovered.status_code, answer_of(recovered)) == (202, {"started": 1})
-        assert answer_of(api.post(url, json={"since": iso(world.now - 60)})) == {"started": 0}
+        assert (recovered.status_code, answer_of(recovered)) == (202, {"started": 1, "found": 1, "all": True})
+        assert answer_of(api.post(url, json={"since": iso(world.now - 60)})) == nothing
         assert len(executions(machines["redeliver"])) == 1
+
+    def test_what_a_recovery_would_send_is_counted_before_it_acts(
+        self, api: Client, world: World, machines: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody sends ten thousand webhooks by mistake; the end of the time is not in it."""
+        hook, began = world.subscribe(HOOK, Answer(500)), world.now
+        for number in range(4):
+            world.publish(watch := world.completed(task_id=f"t{number}"))
+            [delivery] = world.ledger.deliveries(watch)
+            world.ledger.change_delivery(replace(delivery, state=DeliveryState.FAILED))
+            world.now = began + 100 * (number + 1)
+        at = [each.created_at for each in world.ledger.deliveries_to(hook.id)]
+        url = f"/v1/subscribers/{hook.id}/recover"
+
+        def counted(since: float, **more: Any) -> TestResponse:
+            return api.post(url, json={"since": iso(since), "dry_run": True, **more})
+
+        assert counted(at[0]).status_code == 200
+        assert answer_of(counted(at[0])) == {"started": 0, "found": 4, "all": True}
+        assert answer_of(counted(at[1], until=iso(at[3])))["found"] == 2
+        monkeypatch.setattr(subscribers, "MOST_COUNTED", 3)
+        assert answer_of(counted(at[0])) == {"started": 0, "found": 3, "all": False}
+        assert executions(machines["redeliver"]) == []
+        for until in (at[1], at[0]):
+            assert problem(counted(at[1], until=iso(until)), 422)["field"] == "until"
+        assert problem(counted(at[1], until="soon"), 422)["field"] == "until"
+        started = answer_of(api.post(url, json={"since": iso(at[1]), "until": iso(at[3])}))
+        assert started == {"started": 2, "found": 2, "all": True}
+
+    def test_a_recovery_that_takes_long_says_that_it_did_not_see_all(self, world: World) -> None:
+        """The API must answer in time, however many deliveries of other states there are."""
+        hook = world.subscribe(HOOK)
+        for number in range(4):
+            world.publish(world.completed(task_id=f"t{number}"))
+        runs = Runs(world.ledger, world.machines, Clock(now=itertools.count(world.now).__next__))
+        late = subscribers.recover(hook.id, since=0.0, seconds=2.5, runs=runs)
+        assert (late.found, late.all) == (0, False)
 
     def test_a_removed_subscriber_is_gone_with_its_secret(self, api: Client, world: World) -> None:
         """A secret that nobody uses must not stay anywhere."""

@@ -87,12 +87,15 @@ def point_at_what_exists(case: "OpenApiCase", stack: Stack) -> None:
         real["params"] = {}  # the file of "acme" has none
         real["toml"] = stack.world.ledger.provider_file("acme")
         real |= {"task_id": "t1"} if "provider" in path else {}
+        real |= {"since": "2026-04-27T11:20:12Z", "until": "2026-04-27T12:20:12Z"}
         case.body.update({name: value for name, value in real.items() if name in case.body})
         case.headers.pop("Idempotency-Key", None)  # it may not be another one than that of the body
 
 
 def _filter_what_exists(query: dict[str, Any], stack: Stack) -> None:
     query.pop("cursor", None)
+    if "find" in query:
+        query.pop("reference", None)
     if "subscriber" in query:
         query["subscriber"] = stack.unreached
     elif str(query.get("type")).endswith(".progress"):

@@ -148,6 +148,8 @@ def test_what_runs_until_it_is_interrupted_refuses_nonsense_at_once(path: tuple[
     [
         (["deliveries", "t1", "--since", "1d"], "--since is for lists without TASK"),
         (["replay", "t1", "--since", "1d"], "--since is for all events of a --subscriber"),
+        (["replay", "t1", "--until", "1d"], "--until is for all events of a --subscriber"),
+        (["replay", "--subscriber", "{subscriber}", "--until", "1d"], "give a TASK, or a --subscriber with --since"),
         (["replay", "t1", "--yes"], "--yes does nothing here: a replay of one TASK does not ask"),
         (["pace", "acme", "--yes"], "--yes does nothing here: pace without --reset does not ask"),
         (["subscribers", "rotate", "{subscriber}", "--yes"], "--yes does nothing here"),

@@ -6,9 +6,10 @@ from typing import Any, cast
 import pytest
 
 from tests.integration.test_command_fuzz import deployed, run
-from tests.integration.world import World, says
+from tests.integration.world import PROVIDER, Answer, World, event_of, says
 from vidhook.edges.ledger import Ledger
 from vidhook.errors import Conflict
+from vidhook.find import tasks_named
 from vidhook.task import Submission
 from vidhook_cli.tasks import find
 
@@ -155,6 +156,88 @@ def test_a_task_that_is_created_under_a_key_alone_is_found_by_it(deployed: World
     deployed.eraser.erase(watch.id)
     assert list(deployed.ledger._items("ref#k-1")) == []
     assert "was erased" in run("why", "acme/k-1").output
+
+
+def test_a_task_is_found_by_every_name_for_it_and_by_no_other(world: World) -> None:
+    """A person has one of them, from a log, an invoice or a webhook, and does not know which kind it is."""
+    world.ledger.put_provider_file("other", PROVIDER.format(base_url=world.web.url).replace('"acme"', '"other"'))
+    watch = world.settle(says("failed", error="no"), task_id="a/b", reference="order-17")
+    event = event_of(world.publish(watch, store=False))
+    for number in range(3):
+        world.wait(1)
+        world.submit(f"t{number}", reference="order-18")
+    same = world.intake.submit({"provider": "other", "task_id": "t2"}).watch
+    names = {each.submission.task_id: each.id for each in world.ledger.watches() if each.id != same.id}
+
+    def found(name: str) -> list[str]:
+        return [each.id for each in tasks_named(name, world.ledger)]
+
+    for name in (watch, event.id, "order-17", "acme/a/b", "a/b"):
+        assert found(name) == [watch], name
+    assert found("order-18") == [names[f"t{number}"] for number in (2, 1, 0)]
+    assert found("acme/t2") == [names["t2"]]
+    assert set(found("t2")) == {names["t2"], same.id}
+    for name in (
+        "order-1",
+        "order",
+        "t",
+        "tsk_",
+        "evt_",
+        "acme/",
+        "/",
+        "x" * 512,
+        f"tsk_{'a' * 26}",
+        f"evt_{'a' * 26}",
+    ):
+        assert found(name) == [], name
+
+
+def test_the_requests_that_find_a_name_are_few_however_many_tasks_there_are(quick_world: World) -> None:
+    """A search box asks with every word that is typed, and a scan of a million tasks takes minutes."""
+    world = quick_world
+    for number in range(50):
+        world.ledger.claim(Submission("acme", f"t{number}"), "x", 0, float(number))
+    asked = Counting(world.ledger).asked
+    for name in (f"tsk_{'a' * 26}", f"evt_{'a' * 26}", "t17", "acme/t17", "nothing"):
+        asked.clear()
+        tasks_named(name, world.ledger)
+        assert len(asked) <= 4, name
+        assert set(asked) <= {"query", "batch_get_item", "get_paginator"}
+
+
+def test_the_id_of_an_event_leads_to_its_task_for_as_long_as_the_event_lives(world: World) -> None:
+    """Also when a retry prolongs that, and for its second end."""
+    watch = world.settle(says("processing"), Answer(404), task_id="t1", deadline_seconds=60, reference="order-17")
+    first = event_of(world.publish(watch, store=False))
+
+    def ttl(pk: str, sk: str) -> Any:
+        return world.ledger._get(pk, sk, "x")["ttl"]
+
+    assert ttl(first.id, "watch") == ttl(watch, "event")
+    world.wait(86_400)
+    world.retry(watch)
+    assert ttl(first.id, "watch") == ttl(watch, "event") > world.now + world.ledger.event_days * 86_400
+    world.web.script("/tasks/t1", says("completed", url=world.video()))
+    world.poll(watch)
+    second = event_of(world.publish(watch))
+    assert second.id != first.id
+    for event in (first, second):
+        assert [each.id for each in tasks_named(event.id, world.ledger)] == [watch]
+    world.ledger.begin_erasure(watch, world.now)
+    world.eraser.erase(watch)
+    for event in (first, second):
+        assert list(world.ledger._items(event.id)) == []
+
+
+def test_an_event_id_is_a_name_for_the_command_too(deployed: World) -> None:
+    """It is what a receiver's log has."""
+    watch = deployed.settle(says("failed", error="no"), task_id="t9")
+    event = event_of(deployed.publish(watch, store=False))
+    assert watch in run("why", event.id).output
+    assert watch in run("task", event.id).output
+    unknown = run("why", f"evt_{'a' * 26}")
+    assert unknown.exit_code == 1
+    assert "there is no task" in unknown.output
 
 
 def test_why_tells_the_story_of_a_reference_in_one_screen(deployed: World) -> None:

@@ -876,8 +876,8 @@ class TestRuns:
             if each.event_type == "video.progress":
                 stored = here.table.items[each.watch_id, f"delivery#{each.event_id}#{each.subscriber_id}"]
                 stored["state"] = {"S": "failed"}
-        assert subscribers.recover(here.ids["a"], since=0.0, most=2, runs=here.runs) == 1
-        assert subscribers.recover(here.ids["a"], since=0.0, most=2, runs=here.runs) == 0
+        assert subscribers.recover(here.ids["a"], since=0.0, most=2, runs=here.runs).started == 1
+        assert subscribers.recover(here.ids["a"], since=0.0, most=2, runs=here.runs).started == 0
 
     def test_progress_that_did_not_arrive_has_not_failed(self, here: Town) -> None:
         """`vidhook deliveries --failed` shows what can be sent again."""

@@ -79,7 +79,7 @@ def test_five_days_without_a_success_disable_and_hold_what_follows(world: World)
     assert [delivered(world, app, event) for event in clock.published] == [False, True, True]
     assert delivered(world, app, held)
     recovered = subscribers.recover(app.id, since=0.0, runs=world.runs)
-    assert recovered == 1
+    assert recovered.started == 1
     clock.run(HOUR)
     assert all(delivered(world, app, event) for event in clock.published)
 

@@ -1,17 +1,17 @@
 """Manages subscribers: add, change, pause, resume, rotate, test, recover and remove."""
 
+import math
 import secrets as randomness
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vidhook.credentials import checked_headers, checked_secret, put_credentials
 from vidhook.deliver import attempt
-from vidhook.errors import BadSubscriber, Blocked, LostRace, NotFound
+from vidhook.errors import BadInput, BadSubscriber, Blocked, LostRace, NotFound
 from vidhook.event import Event, serialize
 from vidhook.providers.values import origin
 from vidhook.runs import cancel_held
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 ROTATION_SECONDS = 86_400
 # Deliveries that one call starts: each needs two requests to AWS, and the HTTP API must answer within 29 seconds.
 AT_ONCE = 300
+# So many failed deliveries are counted before a recovery, and for so long one call looks for them.
+MOST_COUNTED, LOOK_SECONDS = 10_000, 15.0
 # Each secret that signs makes every webhook's header 48 bytes longer, and receivers refuse long headers.
 MOST_SECRETS = 5
 
@@ -234,16 +236,38 @@ def test_event(subscriber_id: str, now: float) -> Event:
     return Event(event_id, "endpoint.test", "tsk_test", "", now, serialize(body))
 
 
-def recover(subscriber_id: str, *, since: float, most: int | None = None, runs: "Runs") -> int:
-    """Starts again up to `most` deliveries that failed since an instant, oldest first. Progress is never sent again.
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How many failed deliveries were found and started again; `all`: no others are in the range."""
 
-    Returns how many. What was started again is no longer failed, so another call goes on with the rest. Raises
-    NotFound.
+    started: int
+    found: int
+    all: bool
+
+
+def recover(
+    subscriber_id: str,
+    *,
+    since: float,
+    until: float | None = None,
+    most: int | None = None,
+    seconds: float = math.inf,
+    dry_run: bool = False,
+    runs: "Runs",
+) -> Recovered:
+    """Starts again up to `most` failed deliveries that were opened from `since` to before `until`, oldest first.
+
+    It looks for them for at most so many seconds; `dry_run` starts none. Progress is never sent again. What was started
+    again is no longer failed, so another call goes on with the rest. Raises NotFound, and BadInput for an empty range.
     """
+    if until is not None and until <= since:
+        raise BadInput("until", "is not later than since", "give the end of the time in which deliveries failed")
     runs.ledger.subscriber(subscriber_id)
-    lost = (
-        each
-        for each in runs.ledger.deliveries_to(subscriber_id, since=since)
-        if each.state is DeliveryState.FAILED and each.event_type in TERMINAL_TYPES
-    )
-    return runs.resend(islice(lost, most))
+    lost, whole, end = list[Delivery](), True, runs.clock.now() + seconds
+    for each in runs.ledger.deliveries_to(subscriber_id, since=since, until=until):
+        failed = each.state is DeliveryState.FAILED and each.event_type in TERMINAL_TYPES
+        if (failed and len(lost) == most) or runs.clock.now() > end:
+            whole = False
+            break
+        lost += [each] if failed else []
+    return Recovered(0 if dry_run else runs.resend(lost), len(lost), whole)

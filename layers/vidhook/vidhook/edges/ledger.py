@@ -14,6 +14,7 @@ One partition holds all of one task, so one query reads it:
     tsk_...       answer#<at>                 what it answered to an earlier one
     tsk_...       create                      the body of the request that creates it, if vidhook creates it
     tsk_...       watch                       of such a task, under the id of (provider, task_id): which task it is
+    evt_...       watch                       which task a terminal event is of
     ref#<ref>     <submitted_at>#tsk_...      that a task has this reference, or only this idempotency_key
     subscribers   <sub>                       a subscriber: what its owner and operators say of it
     roster        version                     changes with every write to `subscribers`
@@ -426,8 +427,9 @@ class Ledger:
         """
         ends = now + watch.submission.deadline_seconds
         for item in self._items(watch.id, "event"):
-            with suppress(LostRace):
-                self._update(_key(item["pk"], item["sk"]), {"ttl": self._event_ttl(ends)})
+            for key in (_key(item["pk"], item["sk"]), _event_key(item["id"])):
+                with suppress(LostRace):  # events of earlier versions are not found by their id
+                    self._update(key, {"ttl": self._event_ttl(ends)})
         values: Item = {
             "submission": serialize(asdict(watch.submission)),
             "execution": watch.execution,
@@ -568,10 +570,12 @@ class Ledger:
         return [_erasure(item) for item in self._indexed(ERASING) if "left" in item]
 
     def forget(self, left: Erasure) -> None:
-        """Removes all of an erased task but the two items that keep it erased, its reference, and its callback_urls."""
+        """Removes all of an erased task but the two items that keep it erased, and what leads to it."""
         later = {**_key(left.watch_id, "answer"), "at": LATER_THAN_ALL, "ttl": self._watch_ttl(left.at)}
         self._client.put_item(TableName=self.table, Item=_pack(later))
         for item in self._items(left.watch_id, size=BATCH):
+            if item["sk"].partition("#")[0] == "event":
+                self._client.delete_item(TableName=self.table, Key=_pack(_event_key(item["id"])))
             if item["sk"] not in ("watch", "answer"):
                 self._client.delete_item(TableName=self.table, Key=_pack(_key(item["pk"], item["sk"])))
         if left.reference is not None:
@@ -617,9 +621,13 @@ class Ledger:
         if ended is None:
             key = _key(event.watch_id, f"event#{event.id}" if retries else "event")
             listed = {"list": "events", "listed_at": _sortable(event.at, event.id)}
-            item = _pack({**key, **_event_values(event), **listed, "ttl": self._event_ttl(event.at)})
-            once = {"TableName": self.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
-            writes.insert(0, {"Put": once})
+            ttl = {"ttl": self._event_ttl(event.at)}
+            found_by = _pack({**_event_key(event.id), "same_as": event.watch_id, **ttl})
+            writes = [
+                self._new({**key, **_event_values(event), **listed, **ttl}),
+                {"Put": {"TableName": self.table, "Item": found_by}},
+                *writes,
+            ]
         if not self._written_together(writes):
             ended_as = self.watch(event.watch_id).event_id
             if ended_as is None and creation is not None:
@@ -897,9 +905,11 @@ class Ledger:
             return self.delivery(delivery.watch_id, delivery.event_id, delivery.subscriber_id)
         return changed
 
-    def deliveries_to(self, subscriber_id: str, *, since: float = 0.0) -> Iterator[Delivery]:
-        """Yields a subscriber's deliveries by time, oldest first."""
-        for item in self._listed(subscriber_id, since=since):
+    def deliveries_to(
+        self, subscriber_id: str, *, since: float = 0.0, until: float | None = None
+    ) -> Iterator[Delivery]:
+        """Yields a subscriber's deliveries that were opened from `since` to before `until`, oldest first."""
+        for item in self._listed(subscriber_id, since=since, after=None if until is None else _sortable(until, "")):
             yield _fact(Delivery, item)
 
     def held_deliveries(self, subscriber_id: str) -> Iterator[Delivery]:
@@ -1469,7 +1479,7 @@ class Ledger:
     def _listed(
         self, name: str, *, since: float = 0.0, newest_first: bool = False, after: str | None = None
     ) -> Iterator[Item]:
-        """Yields items by time. With `after`, a position of `newest_first`, only the items that follow it."""
+        """Yields items by time. With `after`, a position of `newest_first`, only the older ones, which follow it."""
         first, last = _sortable(since, ""), after or LAST_POSITION
         if last < first:
             return
@@ -1546,6 +1556,11 @@ def _reference_key(watch_id: str, reference: str, submitted_at: float) -> Item:
 def _alias(watch: Watch) -> Item:
     """Returns the key under which a task that vidhook created is found by its provider's id."""
     return _key(watch_id(watch.submission.provider, watch.submission.task_id or ""), "watch")
+
+
+def _event_key(event_id: str) -> Item:
+    """Returns the key under which the task of a terminal event is found."""
+    return _key(event_id, "watch")
 
 
 def _subscriber_key(subscriber_id: str) -> Item:
