@@ -369,7 +369,7 @@ class TestProvider:
         """Whoever tries the sandbox wants to see a failure, and a provider that is hard to talk to."""
         with SampleProvider(any_task=True) as knowing:
             for begin in ("succeeds-1", "fails-1", "stumbles-1"):
-                snapshot(knowing, SampleTask(name, task_id=begin))
+                ask(knowing, SampleTask(name, task_id=begin))
             succeeds, fails, stumbles = knowing.tasks()
         assert succeeds.ends == stumbles.ends == "completed"
         assert fails.ends.startswith("failed")
