@@ -14,7 +14,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -68,7 +68,7 @@ class SampleTask:
     seconds: float = 10.0
     queued_seconds: float | None = None  # None: a fifth of `seconds`
     ends: str = "completed"
-    faults: list[dict[str, Any] | str] = field(default_factory=list)
+    faults: Sequence[dict[str, Any] | str] = ()
     link_seconds: float | None = None  # None: as the provider documents it
     bytes: int = 0  # 0: as small as possible
     params: Mapping[str, str] = field(default_factory=dict)
@@ -408,11 +408,7 @@ DIALECTS = {
 KEYS = {name: dialect.key for name, dialect in DIALECTS.items()}
 
 
-# How a task goes that was not added, by how its id begins: fields of SampleTask. Any other is completed.
-BEGINNINGS: dict[str, dict[str, Any]] = {
-    "fails-": {"ends": "failed"},
-    "stumbles-": {"faults": ["500", "html", "empty", {"kind": "429", "retry_after": 10}, "drop"]},
-}
+STUMBLES: Sequence[dict[str, Any] | str] = ("500", "html", "empty", {"kind": "429", "retry_after": 10}, "drop")
 # What a click in the console submits.
 CLICKS: tuple[dict[str, Any], ...] = (
     {"label": "one that succeeds", "submission": {"provider": "alad", "task_id": "succeeds-{id}"}},
@@ -424,8 +420,8 @@ CLICKS: tuple[dict[str, Any], ...] = (
 class SampleProvider:
     """All of DIALECTS at one port: each at `base_url(name)`, with the key KEYS[name].
 
-    With `any_task` it knows every task: one that was not added begins when it is first asked about, takes 3 s, and goes
-    as BEGINNINGS says.
+    With `any_task` it knows every task: one that was not added begins when it is first asked about, takes 3 s, and
+    goes as its id begins: `fails-`, `stumbles-` (the faults STUMBLES come first), or well.
     """
 
     def __init__(self, port: int = 0, any_task: bool = False) -> None:
@@ -535,8 +531,15 @@ class _Handler(Handler):
     def _known(self, name: str, task_id: str, params: dict[str, str]) -> SampleTask | None:
         task = self.provider.find(name, task_id)
         if task is None and self.provider.any_task:
-            script = next((how for begin, how in BEGINNINGS.items() if task_id.startswith(begin)), {})
-            return self.provider.add(name, task_id=task_id, params=params, seconds=3, **script)
+            failed = next(sample for sample in _samples(name) if sample.startswith("failed"))
+            return self.provider.add(
+                name,
+                task_id=task_id,
+                params=params,
+                seconds=3,
+                ends=failed if task_id.startswith("fails-") else "completed",
+                faults=STUMBLES if task_id.startswith("stumbles-") else (),
+            )
         return task if task and params.items() <= task.params.items() else None
 
     def _about(self, task: SampleTask, dialect: Dialect, purpose: str) -> None:

@@ -5,11 +5,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import boto3
+import click
 import pytest
+import requests
 from botocore.client import BaseClient
 from click.testing import CliRunner, Result
 
@@ -17,6 +20,7 @@ from tests.e2e.bridge import Bridge, eventually, id_of, webhooks
 from vidhook.edges import aws
 from vidhook_cli.main import ALONE, COMMANDS, main
 from vidhook_cli.stack import find_stack
+from vidhook_console.proxy import Console, serving
 from vidhook_sandbox import ROOT
 from vidhook_sandbox.cloud import REGION
 
@@ -39,6 +43,7 @@ READING = (
     "providers show alad",
     "pace alad",
     "status",
+    "console",  # which asks for the subscribers here, see `visited`
 )
 ACTING = (
     "submit alad {new}",
@@ -66,6 +71,7 @@ ACTING = (
     "events tail --seconds 2",
     "listen http://127.0.0.1:9/closed --seconds 2",
     "erase {task} --yes",
+    "console --no-open",  # which pauses nobody here
 )
 # Without the commands before them these find nothing that they could do.
 NOTHING_TO_DO = (
@@ -86,6 +92,7 @@ NEEDED_BY = {
     "SeeWhyExecutionsFailed": "status",
     "CountMessages": "status",
     "SeeAlarms": "status",
+    "LookAtTheConsole": "console",
     "Submit": "submit alad {new}",
     "Erase": "erase {task} --yes",
     "WriteIntoTheLedger": "subscribers pause {own}",
@@ -98,6 +105,7 @@ NEEDED_BY = {
     "SendSampleTasksIn": "status --deep",
     "TryDeadLetterQueues": "status --deep",
     "LookForMetrics": "status --deep",
+    "ActInTheConsole": "console --no-open",
 }
 # How IAM names what an operation needs, where it is not the operation's own name.
 NAMED_OTHERWISE = {
@@ -148,6 +156,8 @@ class Person:
             return call(client, operation, parameters)
 
         with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("vidhook_console.console.leave_when_told", lambda: None)
+            patched.setattr("vidhook_console.proxy.serving", partial(visited, acts="--no-open" in command))
             patched.delenv("AWS_PROFILE", raising=False)
             patched.delenv("AWS_SESSION_TOKEN", raising=False)
             patched.setattr(boto3, "DEFAULT_SESSION", None)
@@ -159,6 +169,22 @@ class Person:
             finally:
                 find_stack.cache_clear()
                 aws.session.cache_clear()
+
+
+@contextmanager
+def visited(console: Console, port: int = 0, *, acts: bool) -> Iterator[str]:
+    """Serves a console until one request of its page is answered, prints the answer and ends the command."""
+    with serving(console, port) as url:
+        address, _, token = url.partition("/#")
+        with requests.Session() as session:
+            session.trust_env = False
+            session.headers["Authorization"] = f"Bearer {token}"
+            path = f"{address}/api/v1/subscribers"
+            nobody = "sub_aaaaaaaaaaaaaaaaaaaaaaaaaa"
+            answer = session.post(f"{path}/{nobody}/pause", timeout=60) if acts else session.get(path, timeout=60)
+        click.echo(f"it answered {answer.status_code}")
+        raise SystemExit(0)
+    yield url
 
 
 def listed(given: str | list[str]) -> list[str]:

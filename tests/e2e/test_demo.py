@@ -37,7 +37,7 @@ def test_in_json_each_step_is_a_line_and_the_last_one_says_how_it_went() -> None
     *steps, result = map(json.loads, ended.stdout.splitlines())
     assert (ended.returncode, ended.stderr) == (0, "")
     assert {frozenset(step) for step in steps} == {frozenset(KEYS["demo --json"])}
-    assert {step["what"] for step in steps} == {"ready", "task", "stored", "verified"}
+    assert {step["what"] for step in steps} == {"ready", "console", "task", "stored", "verified"}
     last = {step["name"]: step["status"] for step in steps if step["what"] == "task"}
     assert sorted(last.values()) == ["completed"] * 9 + ["failed"] * 2
     seconds, at = result.pop("seconds"), result.pop("at")

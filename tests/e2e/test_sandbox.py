@@ -31,7 +31,18 @@ from vidhook_sandbox import ROOT
 from vidhook_sandbox.package import pack
 
 COMMAND = [sys.executable, "-c", "from vidhook_cli.main import main; main()", "sandbox"]
-NAMED = {"endpoint", "region", "stack", "log", "api_url", "submit_function", "bus", "watch_arn", "provider_secret"}
+NAMED = {
+    "endpoint",
+    "region",
+    "stack",
+    "log",
+    "api_url",
+    "submit_function",
+    "bus",
+    "watch_arn",
+    "provider_secret",
+    "console",
+}
 
 
 # What other programs read: LocalStack and its clones, the AWS SDK, HTTP clients, Python, our functions.

@@ -103,7 +103,7 @@ def install(folder: Path, wheel: Path, extra: str) -> Installed:
             (site / path.name).symlink_to(path)
     cwd = folder / "elsewhere"
     cwd.mkdir()
-    for name in ("json", "boto3", "compileall", "vidhook", "vidhook_sandbox"):
+    for name in ("json", "boto3", "compileall", "vidhook", "vidhook_console", "vidhook_sandbox"):
         (cwd / f"{name}.py").write_text("raise SystemExit('imported from the folder that the command was run in')\n")
     return Installed(site, python, cwd, folder / "cache")
 
@@ -142,11 +142,23 @@ def test_the_commands_for_a_stack_need_no_checkout_and_no_extra(plain: Installed
     sent = plain.run("trigger", "video.failed", "http://127.0.0.1:9/", VIDHOOK_SECRET=f"whsec_{'A' * 32}")
     assert (sent.returncode, json.loads(sent.stdout)["kind"], sent.stderr) == (1, "connect", "")
     for region, missing in (({}, "You must specify a region"), ({"AWS_DEFAULT_REGION": "us-east-1"}, "credentials")):
-        status = plain.run("status", **region)
-        assert (status.returncode, status.stdout) == (1, "")
-        assert status.stderr.startswith("Error: ")
-        assert missing in status.stderr
-        assert status.stderr.count("\n") == 1
+        for command in ("status", "console"):
+            ended = plain.run(command, **region)
+            assert (ended.returncode, ended.stdout) == (1, "")
+            assert ended.stderr.startswith("Error: ")
+            assert missing in ended.stderr
+            assert ended.stderr.count("\n") == 1
+
+
+def test_the_page_of_the_console_is_in_the_wheel(plain: Installed) -> None:
+    """Its files are not Python modules, and the licences of what is vendored must come along."""
+    written, installed = (files_of(site / "vidhook_console/page") for site in (CHECKOUT / "cli", plain.site))
+    assert installed == written
+    assert {"index.html", "vendor/preact-htm.js", "vendor/LICENSES.txt"} <= installed.keys()
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -36,7 +36,14 @@ from vidhook.providers.request import Request, create_request, find_request, tas
 from vidhook.task import ACCEPTED, REFUSED, Category, Snapshot, Status, Submission, Watch
 from vidhook.times import Clock
 from vidhook_sandbox import ROOT, media
-from vidhook_sandbox.provider import DIALECTS, KEYS, STATUSES, SampleProvider, SampleTask, provider_files
+from vidhook_sandbox.provider import (
+    DIALECTS,
+    KEYS,
+    STATUSES,
+    SampleProvider,
+    SampleTask,
+    provider_files,
+)
 from vidhook_sandbox.subscriber import SampleSubscriber
 
 HTTP = Http(allowed_networks=["127.0.0.0/8"])
@@ -356,6 +363,24 @@ class TestProvider:
             assert snapshot(knowing, SampleTask(name, task_id="my-task", params=params)).status is Status.PENDING
             (task,) = knowing.tasks()
         assert (task.task_id, task.params) == ("my-task", params)
+
+    @pytest.mark.parametrize("name", DIALECTS)
+    def test_with_any_task_the_beginning_of_an_id_chooses_how_it_goes(self, name: str) -> None:
+        """Whoever tries the sandbox wants to see a failure, and a provider that is hard to talk to."""
+        with SampleProvider(any_task=True) as knowing:
+            for begin in ("succeeds-1", "fails-1", "stumbles-1"):
+                ask(knowing, SampleTask(name, task_id=begin))
+            succeeds, fails, stumbles = knowing.tasks()
+        assert succeeds.ends == stumbles.ends == "completed"
+        assert fails.ends.startswith("failed")
+        assert succeeds.planned == fails.planned == []
+        assert [stumbles.polls[0][1], *(fault.kind for fault in stumbles.planned)] == [
+            "500",
+            "html",
+            "empty",
+            "429",
+            "drop",
+        ]
 
     def test_faults_come_first_and_in_their_order(self, provider: SampleProvider) -> None:
         """The script of a task says exactly which answers a watch gets."""

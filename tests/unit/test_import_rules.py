@@ -25,6 +25,8 @@ BREACHES = [
     ("vidhook_cli/tasks.py", "import submit_task", "No module imports a handler"),
     ("vidhook_cli/read.py", "import vidhook_sandbox.cloud", "The command and the sandbox"),
     ("vidhook_sandbox/cloud.py", "import vidhook_cli.stack", "The command and the sandbox"),
+    ("vidhook_cli/stack.py", "import vidhook_console.proxy", "The command and the sandbox"),
+    ("vidhook_console/proxy.py", "import vidhook_cli.stack", "The server of the console"),
 ]
 
 
@@ -48,6 +50,7 @@ def house(tmp_path: Path) -> Path:
     sources = {
         "vidhook": "layers/vidhook/vidhook",
         "vidhook_cli": "cli/vidhook_cli",
+        "vidhook_console": "cli/vidhook_console",
         "vidhook_sandbox": "cli/vidhook_sandbox",
         "bench": "bench",
         "tests": "tests",

@@ -1,0 +1,104 @@
+"""Fixtures: the console of a sandbox with samples, and a real Chromium that looks at it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from vidhook_sandbox.cloud import Cloud, running
+from vidhook_sandbox.provider import CLICKS, SampleProvider
+from vidhook_sandbox.subscriber import SampleSubscriber
+
+WAIT_SCALE = 0.05
+ARGUMENTS = (
+    *("--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+# It is told before each page's own code, so that none of its violations is missed.
+WATCH_POLICY = """
+addEventListener("securitypolicyviolation", (event) => {
+  console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI}`);
+});
+"""
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    with running(wait_scale=WAIT_SCALE, auth=True) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def provider(cloud: Cloud) -> Iterator[SampleProvider]:
+    """A sample provider that knows every task; the stack asks it instead of the real ones."""
+    with SampleProvider(any_task=True) as provider:
+        cloud.use(provider)
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def subscriber(cloud: Cloud) -> Iterator[SampleSubscriber]:
+    with SampleSubscriber() as subscriber:
+        cloud.subscribe(subscriber, events=("*.completed", "*.failed"))
+        yield subscriber
+
+
+@pytest.fixture(scope="session")
+def console(cloud: Cloud, provider: SampleProvider, subscriber: SampleSubscriber) -> Iterator[str]:
+    """The address of the console, with its token."""
+    with cloud.console(CLICKS) as address:
+        yield address
+
+
+# Not of the session: while Playwright runs, no other test of this worker could use asyncio.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or "/usr/bin/chromium"
+    if not Path(chromium).exists():
+        pytest.skip("there is no Chromium: on Debian, `apt-get install chromium`")
+    root = ("--no-sandbox",) if os.geteuid() == 0 else ()  # Chromium's own sandbox does not run as root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, *root])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser without history and storage; a test may add what it needs before its first page."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB", timezone_id="UTC")
+    context.add_init_script(WATCH_POLICY)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, console: str, cloud: Cloud) -> Iterator[Page]:
+    """A new page. Its test fails if the page throws, logs an error, breaks its policy, or asks anybody else."""
+    own = (console.partition("#")[0], f"{cloud.endpoint}/", "data:", "blob:", "about:")
+    trouble: list[str] = []
+
+    def said(message: ConsoleMessage) -> None:
+        # Chromium logs each status of 4xx and 5xx itself; the page shows what the API says, which tests look at.
+        where = message.location.get("url", "")
+        is_status = message.text.startswith("Failed to load resource") and (
+            "/api/" in where or "/console.json" in where
+        )
+        if message.type in ("error", "warning") and not is_status:
+            trouble.append(f"{message.type}: {message.text}")
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith(own):
+            trouble.append(f"a request to {request.url}")
+
+    page = context.new_page()
+    page.on("console", said)
+    page.on("pageerror", lambda error: trouble.append(f"thrown: {error}"))
+    context.on("request", asked)
+    yield page
+    page.close()
+    assert trouble == []
