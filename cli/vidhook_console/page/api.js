@@ -57,6 +57,9 @@ const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replac
 /** Returns a command line of these words. */
 export const shell = (...words) => words.map((word) => quoted(String(word))).join(" ");
 
+/** Returns a command of vidhook as it is typed here: for the same stack, and where the program is not on the PATH. */
+export const typed = (about, words) => `${about?.program ?? "vidhook"} ${shell(...words)}`;
+
 /** Returns the call as a curl command, which signs with the keys in the reader's environment. */
 export function curl({ api_url, region }, method, path, body) {
   const words = ["curl", "--aws-sigv4", `aws:amz:${region}:execute-api`];

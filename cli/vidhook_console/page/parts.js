@@ -1,7 +1,7 @@
 // Small parts that several screens show.
 
 import { createContext, html, useContext, useEffect, useRef, useState } from "./vendor/preact-htm.js";
-import { call, curl, shell } from "./api.js";
+import { call, curl, shell, typed } from "./api.js";
 import { go, useNow } from "./live.js";
 import { away, clock, tone } from "./words.js";
 
@@ -59,9 +59,10 @@ export function Id({ children, label }) {
   return html`<span class="id"><code>${children}</code><${Copy} text=${children} label=${label ?? children} /></span>`;
 }
 
-/** A command line with a button that copies it. */
-export function Command({ children }) {
-  return html`<div class="command"><code>${children}</code><${Copy} text=${children} label="the command" /></div>`;
+/** A command of vidhook: shown as people write it, copied as it is typed here. */
+export function Command({ words }) {
+  const { about } = useContext(Shared);
+  return html`<div class="command"><code>${shell("vidhook", ...words)}</code><${Copy} text=${typed(about, words)} label="the command" /></div>`;
 }
 
 const JSON_PARTS = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\b\d[\d.eE+-]*/g;
@@ -118,7 +119,7 @@ export function Dialog({ title, close, children }) {
 /**
  * Buttons that act, and below them the command that does the same as the one that is looked at.
  *
- * An act is { label, method, path, body, command, ask, danger, done }: `command` is a list of words of a shell, `ask` a
+ * An act is { label, method, path, body, command, ask, danger, done }: `command` is the words behind `vidhook`, `ask` a
  * question that is asked before, `done` is called with the answer and may return what is said.
  */
 export function Acts({ acts, after }) {
@@ -147,8 +148,8 @@ export function Acts({ acts, after }) {
       </button>`)}
     </div>
     <div class="same">
-      <code>${shell(...shown.command)}</code>
-      <${Copy} text=${shell(...shown.command)} label="as a command">copy as CLI<//>
+      <code>${shell("vidhook", ...shown.command)}</code>
+      <${Copy} text=${typed(about, shown.command)} label="as a command">copy as CLI<//>
       ${about && html`<${Copy} text=${curl(about, shown.method, shown.path, shown.body)} label="as curl">copy as curl<//>`}
     </div>
     ${asking && html`<${Dialog} title=${asking.label} close=${() => ask(null)}>

@@ -215,5 +215,5 @@ export function Providers({ name, query }) {
       <${To} class="button" href="/providers?new">new file<//>
     </div>
     <${Trouble} problem=${data && problem} stale />
-    ${!data ? html`<${Loading} problem=${problem} what="the providers" />` : name !== undefined && !exists ? html`<div class="empty-state"><h2>There is no provider "${name}"</h2><p>A file makes one: start it here, or with</p><${Command}>vidhook providers guess answer.json<//></div>` : html`<${Provider} key=${chosen ?? NEW} name=${chosen ?? NEW} query=${query} exists=${exists} reload=${reload} />`}`;
+    ${!data ? html`<${Loading} problem=${problem} what="the providers" />` : name !== undefined && !exists ? html`<div class="empty-state"><h2>There is no provider "${name}"</h2><p>A file makes one: start it here, or with</p><${Command} words=${["providers", "guess", "answer.json"]} /></div>` : html`<${Provider} key=${chosen ?? NEW} name=${chosen ?? NEW} query=${query} exists=${exists} reload=${reload} />`}`;
 }

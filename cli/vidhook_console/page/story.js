@@ -24,7 +24,7 @@ function ofPolls(task, now) {
   const progress = last.progress === null ? "" : `, ${last.progress} %`;
   const bad = !["pending", "processing", ...LAST].includes(last.answer);
   const said = bad ? `The last answer of ${task.provider}: ${answered(last.answer)}` : `${task.provider} says ${task.snapshot?.provider_status ?? last.answer}${progress}`;
-  const key = last.answer === "key_refused" ? ["vidhook", "keys", "set", task.provider] : null;
+  const key = last.answer === "key_refused" ? ["keys", "set", task.provider] : null;
   return { tone: bad ? "warn" : "busy", text: `${said} (${plural(task.polls, "poll")} so far).${then}`, command: key };
 }
 
@@ -35,8 +35,8 @@ function ofDelivery(delivery, url, subscriber, now) {
   const key = last && `attempt/${delivery.event_id}/${delivery.subscriber}/${last.attempt}`;
   const wait = next === null ? "" : next > now ? ` Next try in ${span(next - now)}.` : " Being tried.";
   const known = subscriber && subscriber.state !== "active" ? ` It is ${subscriber.state}${subscriber.reason ? `: ${subscriber.reason}` : ""}.` : "";
-  const resume = ["vidhook", "subscribers", "resume", delivery.subscriber];
-  const replay = ["vidhook", "replay", delivery.task, "--subscriber", delivery.subscriber];
+  const resume = ["subscribers", "resume", delivery.subscriber];
+  const replay = ["replay", delivery.task, "--subscriber", delivery.subscriber];
   return {
     delivered: { tone: "good", text: `${name} has it: ${got} at attempt ${last?.attempt}.`, key },
     due: { tone: last ? "bad" : "busy", text: last ? `${name} has not got it: ${got}${body} at attempt ${last.attempt}.${wait}` : `${name} has not been tried yet.${wait}`, key },
@@ -48,7 +48,7 @@ function ofDelivery(delivery, url, subscriber, now) {
 
 /**
  * Returns what became of a task, as sentences { tone, text, key, command }: `key` is the mark of the axis that shows it,
- * `command` what would help.
+ * `command` the words behind `vidhook` that would help.
  */
 export function verdict(task, deliveries, subscribers, now) {
   const error = task.event?.data?.error ?? (task.status === "failed" ? task.snapshot?.error : null);
@@ -64,7 +64,7 @@ export function verdict(task, deliveries, subscribers, now) {
     lines.push(...lost.map((asset) => ({ tone: "warn", text: `The ${asset.role} is not stored: ${asset.store_error.message}. Its link at the provider was sent.`, key: `asset/${asset.role}` })));
   } else {
     const again = error?.retryable ? " The same may succeed if it is submitted again." : "";
-    lines.push({ tone: "bad", text: `Failed after ${span(took)}: ${error?.message ?? "no reason is known"} (${error?.category ?? "provider"}${error?.provider_code ? `, ${error.provider_code}` : ""}).${again}`, command: task.snapshot && !task.snapshot.said ? ["vidhook", "retry", task.id] : null });
+    lines.push({ tone: "bad", text: `Failed after ${span(took)}: ${error?.message ?? "no reason is known"} (${error?.category ?? "provider"}${error?.provider_code ? `, ${error.provider_code}` : ""}).${again}`, command: task.snapshot && !task.snapshot.said ? ["retry", task.id] : null });
   }
   const told = ofEvent(task, deliveries);
   if (!told.length) lines.push({ tone: "warn", text: "Nobody was told: no subscriber wants this event, and the task has no callback_url." });

@@ -1,7 +1,7 @@
 // The screen of the endpoints that are told: how each does, and all that can be done with one.
 
 import { html, useContext, useEffect, useState } from "./vendor/preact-htm.js";
-import { call, get, withQuery } from "./api.js";
+import { call, get, typed, withQuery } from "./api.js";
 import { Attempt } from "./exchange.js";
 import { go, useLive } from "./live.js";
 import { Acts, At, Command, Copy, Dialog, Facts, Id, Loading, Shared, To, Trouble, When, Word } from "./parts.js";
@@ -132,7 +132,7 @@ function Secrets({ id, version }) {
 
 /** A test event, with both sides of the exchange. */
 function Test({ id }) {
-  const { tell } = useContext(Shared);
+  const { about, tell } = useContext(Shared);
   const [tested, set] = useState(null), [busy, work] = useState(false);
   const send = async () => {
     work(true);
@@ -144,7 +144,7 @@ function Test({ id }) {
     work(false);
   };
   return html`<h3>Test event</h3>
-    <p class="buttons"><button type="button" onClick=${send} disabled=${busy}>${busy ? "sending …" : "send a test event"}</button><${Copy} text=${`vidhook subscribers test ${id}`} label="as a command">copy as CLI<//></p>
+    <p class="buttons"><button type="button" onClick=${send} disabled=${busy}>${busy ? "sending …" : "send a test event"}</button><${Copy} text=${typed(about, ["subscribers", "test", id])} label="as a command">copy as CLI<//></p>
     ${tested && html`<${Attempt} attempt=${tested.attempt} request=${{ ...tested.request, body: tested.event }} />`}`;
 }
 
@@ -215,7 +215,7 @@ function Subscriber({ id, reload }) {
   const own = id.startsWith("sub_"), path = `/v1/subscribers/${id}`;
   const after = () => (again(), reload());
   const acts = [];
-  const act = (label, method, to, command, rest) => acts.push({ label, method, path: to, command: ["vidhook", "subscribers", ...command], ...rest });
+  const act = (label, method, to, command, rest) => acts.push({ label, method, path: to, command: ["subscribers", ...command], ...rest });
   if (subscriber.state === "active") act("pause", "POST", `${path}/pause`, ["pause", id], { done: () => "It is paused; what comes is held." });
   else act("resume", "POST", `${path}/resume`, ["resume", id], { done: (answer) => `It is active; ${plural(answer.drained, "held delivery is", "held deliveries are")} sent.` });
   if (own) act("remove", "DELETE", path, ["remove", id], { danger: true, ask: `Remove ${subscriber.url}? What it has not got is cancelled. This cannot be undone.`, done: () => (go("/subscribers"), "It is removed.") });
@@ -257,7 +257,7 @@ export function Subscribers({ id }) {
     <div class="headline"><h1 tabindex="-1">Subscribers</h1><button type="button" class="main" onClick=${() => add(true)}>add one</button></div>
     ${adding && html`<${Add} close=${() => add(false)} reload=${reload} />`}
     <${Trouble} problem=${data && problem} stale />
-    ${!data ? html`<${Loading} problem=${problem} what="the subscribers" />` : !data.items.length ? html`<div class="empty-state"><h2>Nobody is told yet</h2><p>Add the endpoint that receives the webhooks, here or with:</p><${Command}>vidhook subscribers add https://example.com/hook<//></div>` : html`<div class="scroll"><table><thead><tr>
+    ${!data ? html`<${Loading} problem=${problem} what="the subscribers" />` : !data.items.length ? html`<div class="empty-state"><h2>Nobody is told yet</h2><p>Add the endpoint that receives the webhooks, here or with:</p><${Command} words=${["subscribers", "add", "https://example.com/hook"]} /></div>` : html`<div class="scroll"><table><thead><tr>
       <th scope="col">state</th><th scope="col">endpoint</th><th scope="col">events</th><th scope="col">last day</th><th scope="col">why</th></tr></thead>
       <tbody>${data.items.map((each) => html`<${Row} key=${each.id} subscriber=${each} chosen=${each.id === id} />`)}</tbody></table></div>`}
     ${id && html`<${Subscriber} key=${id} id=${id} reload=${reload} />`}`;

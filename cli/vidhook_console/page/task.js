@@ -1,7 +1,7 @@
 // The screen of one task: what became of it, on one time axis, and all that is known of each moment.
 
 import { html, useEffect, useMemo } from "./vendor/preact-htm.js";
-import { get, shell, withQuery } from "./api.js";
+import { get, withQuery } from "./api.js";
 import { Axis } from "./axis.js";
 import { Attempt } from "./exchange.js";
 import { go, useLive, useNow } from "./live.js";
@@ -114,7 +114,7 @@ function Detail({ chosen, task, deliveries }) {
 
 function acts(task, deliveries, subscribers) {
   const path = `/v1/tasks/${task.id}`, name = title(task), found = [];
-  const act = (label, method, to, command, rest = {}) => found.push({ label, method, path: to, command: ["vidhook", ...command], ...rest });
+  const act = (label, method, to, command, rest = {}) => found.push({ label, method, path: to, command: command, ...rest });
   const open = task.event_id === null && task.settled_at === null;
   if (open && task.task_id !== null) act("poll now", "POST", `${path}/poll`, ["poll", task.id], { done: () => "It is polled at once." });
   if (task.status === "failed" && task.event_id !== null && task.snapshot?.said === false) {
@@ -167,7 +167,7 @@ export function Task({ id, query }) {
     <ul class="verdict" aria-label="what became of it" aria-live="polite">
       ${sentences.map((line) => html`<li key=${line.text} class=${line.tone}>
         <span>${line.key ? html`<a href=${withQuery(`/tasks/${id}`, { at: line.key })} onClick=${(event) => (event.preventDefault(), choose(line.key))}>${line.text}</a>` : line.text}</span>
-        ${line.command && html`<${Command}>${shell(...line.command)}<//>`}
+        ${line.command && html`<${Command} words=${line.command} />`}
       </li>`)}
     </ul>
     <${Acts} acts=${acts(task, deliveries, subscribers)} after=${reload} />

@@ -1,7 +1,7 @@
 // The screen of all tasks: how each provider does, a search, filters, and rows that change in place.
 
 import { html, useContext, useEffect, useRef, useState } from "./vendor/preact-htm.js";
-import { call, get, shell, withQuery } from "./api.js";
+import { call, get, withQuery } from "./api.js";
 import { go, useKeys, useLive, useNow } from "./live.js";
 import { Command, Loading, Shared, To, Trouble, When } from "./parts.js";
 import { answered, away, plural, seconds, span, title, tone } from "./words.js";
@@ -40,7 +40,7 @@ function Provider({ row, query }) {
     <p class="dim">${row.seconds.p50 === null ? "no durations known yet" : `p50 ${span(row.seconds.p50)} · p90 ${span(row.seconds.p90)}`}</p>
     <p class="dim">${row.polls_a_task === null ? "" : `${row.polls_a_task} polls a task`}</p>
     ${errors.length > 0 && html`<p class="warn-text">last hour: ${errors.map(([word, count]) => `${count} × ${answered(word)}`).join(", ")}</p>`}
-    ${row.key_refused_since && html`<p class="bad-text">key refused since <${When} at=${seconds(row.key_refused_since)} /></p><${Command}>${shell("vidhook", "keys", "set", row.provider)}<//>`}
+    ${row.key_refused_since && html`<p class="bad-text">key refused since <${When} at=${seconds(row.key_refused_since)} /></p><${Command} words=${["keys", "set", row.provider]} />`}
   </li>`;
 }
 
@@ -126,16 +126,14 @@ export function Samples({ after }) {
 }
 
 function Empty({ query, reload }) {
-  const { about } = useContext(Shared);
   if (query.find) return html`<div class="empty-state"><h2>No task is called "${query.find}"</h2>
     <p>A search is exact: a reference, tsk_..., evt_..., provider/task_id, or the provider's id. A task that was submitted without a reference is found by its metadata with the command:</p>
-    <${Command}>${shell("vidhook", "tasks", "--metadata", "order=17")}<//></div>`;
+    <${Command} words=${["tasks", "--metadata", "order=17"]} /></div>`;
   if (query.provider || query.status || query.age) return html`<div class="empty-state"><h2>No such task</h2><p><${To} href="/tasks">Show all tasks<//></p></div>`;
-  const program = about?.program ?? "vidhook";
   return html`<div class="empty-state"><h2>No task yet</h2><ol>
-    <li>Give the stack your key of a provider. <${Command}>${`${program} keys set alad`}<//></li>
-    <li>Name an endpoint that is told. <${Command}>${`${program} subscribers add https://example.com/hook`}<//></li>
-    <li>Submit a task that you have created there. <${Command}>${`${program} submit alad TASK_ID`}<//></li></ol>
+    <li>Give the stack your key of a provider. <${Command} words=${["keys", "set", "alad"]} /></li>
+    <li>Name an endpoint that is told. <${Command} words=${["subscribers", "add", "https://example.com/hook"]} /></li>
+    <li>Submit a task that you have created there. <${Command} words=${["submit", "alad", "TASK_ID"]} /></li></ol>
     <${Samples} after=${reload} /></div>`;
 }
 
