@@ -74,13 +74,20 @@ export function verdict(task, deliveries, subscribers, now) {
   return lines;
 }
 
+/** Returns instants, which are told to the second, so that each comes after the one before. */
+function ordered(instants) {
+  let last = 0;
+  return instants.map((at) => (last = Math.max(seconds(at), last + 0.001)));
+}
+
 function asked(task, now) {
+  const times = ordered(task.history.map((poll) => poll.at));
   const marks = task.history.map((poll, index) => {
-    const create = poll.why === "create", at = seconds(poll.at);
+    const create = poll.why === "create", at = times[index];
     const progress = poll.progress === null ? "" : ` ${poll.progress} %`;
     return { key: `poll/${index}`, at, tone: poll.answer === "created" ? "good" : tone(poll.answer), label: `${create ? "request to create it" : "poll"}: ${answered(poll.answer)}${progress}`, text: create ? "+" : "" };
   });
-  const pauses = task.history.flatMap((poll) => (poll.pause ? [{ from: seconds(poll.at), to: seconds(poll.at) + poll.pause, text: `${span(poll.pause)}: ${REASONS[poll.why] ?? poll.why}`, why: poll.why.replaceAll("_", " ") }] : []));
+  const pauses = task.history.flatMap((poll, index) => (poll.pause ? [{ from: times[index], to: times[index] + poll.pause, text: `${span(poll.pause)}: ${REASONS[poll.why] ?? poll.why}`, why: poll.why.replaceAll("_", " ") }] : []));
   for (const [index, pause] of pauses.entries()) {
     // A poll comes a little after its pause, and one that somebody asked for comes before its end.
     const next = marks.find((mark) => mark.at > pause.from);
@@ -108,16 +115,17 @@ function stored(task) {
 
 function delivered(delivery, url) {
   const label = url ? place(url).replace(/\/.*$/, "") : delivery.subscriber;
-  const marks = delivery.log.map((attempt) => ({
+  const times = ordered(delivery.log.map((attempt) => attempt.at));
+  const marks = delivery.log.map((attempt, index) => ({
     key: `attempt/${delivery.event_id}/${delivery.subscriber}/${attempt.attempt}`,
-    at: seconds(attempt.at),
+    at: times[index],
     tone: attempt.outcome === "delivered" ? "good" : "bad",
     label: `attempt ${attempt.attempt}: ${attempt.outcome}, ${attempt.status ?? attempt.kind}`,
     text: attempt.attempt > 1 ? String(attempt.attempt) : "",
   }));
   const pauses = delivery.log.flatMap((attempt, index) => {
     const next = marks[index + 1]?.at ?? (delivery.state === "due" ? seconds(attempt.next_at) : null);
-    return attempt.next_at && next ? [{ from: seconds(attempt.at), to: next, text: `${span(next - seconds(attempt.at))} before the next attempt` }] : [];
+    return attempt.next_at && next ? [{ from: times[index], to: next, text: `${span(next - times[index])} before the next attempt` }] : [];
   });
   const next = seconds(delivery.next_at);
   if (next !== null) marks.push({ key: `next/${delivery.event_id}/${delivery.subscriber}`, at: next, tone: "busy", open: true, label: "the next attempt", text: "" });
@@ -136,8 +144,11 @@ export function axisOf(task, deliveries, subscribers, now) {
     [task.status, task.settled_at],
     ["told", task.event?.timestamp],
   ];
-  const lines = instants.flatMap(([label, at]) => (at ? [{ label, at: seconds(at) }] : []));
-  return { lanes, lines };
+  const lines = new Map();
+  for (const [label, at] of instants) {
+    if (at) lines.set(at, [...(lines.get(at) ?? []), label]);
+  }
+  return { lanes, lines: [...lines].map(([at, labels]) => ({ at: seconds(at), label: labels.join(", ") })) };
 }
 
 /** Returns the mark that is looked at first: what stands in the way, else the video, else the latest poll. */

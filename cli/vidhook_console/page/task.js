@@ -38,7 +38,7 @@ function PollDetail({ task, index }) {
       <section aria-label="what the provider answered"><h4>${task.provider} answered</h4>
         <p class="line"><code>HTTP ${kept.data.status}</code> <span class="dim">${bytes(kept.data.bytes)}, ${html`<${At} at=${seconds(kept.data.at)} />`}</span></p>
         <dl class="headers">${Object.entries(kept.data.headers).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-        <${Json} value=${kept.data.body} label="the provider's answer" />
+        ${kept.data.body === "" ? html`<p class="dim">an empty body</p>` : html`<${Json} value=${kept.data.body} label="the provider's answer" />`}
         ${kept.data.truncated && html`<p class="dim">The rest of it was not kept.</p>`}
       </section>
       <section aria-label="what was read"><h4>what was read</h4>
