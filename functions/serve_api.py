@@ -373,6 +373,21 @@ def ask_provider(provider: str) -> Response[Any]:
     return _answer(200, {"exchanges": made})
 
 
+@app.post("/v1/readings")
+def try_provider_file() -> Response[Any]:
+    from vidhook.readings import Trial, one_file, try_file  # with the reader of answers
+
+    body, here = _body(), edges()
+    given = openapi.checked("Trial", one_file(body))
+    text = given.pop("toml", None)
+    if text is None:
+        text = provider_files.file_of(given.pop("provider"), here.ledger).text
+    deadline_seconds = here.intake.default_deadline
+    return _answer(
+        200, try_file(text, Trial(**given), pacer=here.pacer, clock=here.clock, deadline_seconds=deadline_seconds)
+    )
+
+
 # Videos, the OpenAPI document and the JSON Schemas
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from vidhook.errors import BadInput
 from vidhook.providers.values import document, embedded, text
+from vidhook.readings import body_of
 from vidhook.times import instant, number
 
 # The parts of an exchange, and what `vidhook task --answer` prints beside them.
@@ -100,12 +101,6 @@ def headers_in(exchange: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value[0] if isinstance(value, list) and value else value for name, value in headers.items()}
 
 
-def body_in(exchange: dict[str, Any]) -> bytes:
-    """Returns the body of an exchange, which is recorded as JSON or as text."""
-    body = exchange["body"] if exchange.get("body") is not None else exchange.get("text", "")
-    return (body if isinstance(body, str) else json.dumps(body)).encode("utf-8", "surrogatepass")
-
-
 def answer_in(exchange: Mapping[str, Any], name: str, document: dict[str, Any]) -> Answer:
     """Returns the answer in an exchange; `request` in it, if recorded, has the method, the url, headers and a body.
 
@@ -132,7 +127,7 @@ def answer_in(exchange: Mapping[str, Any], name: str, document: dict[str, Any]) 
 
 def _second(value: Any, name: str) -> Answer:
     exchange = exchange_in(value)
-    body = document(body_in(exchange))
+    body = document(body_of(exchange))
     if body is None:
         raise BadInput(f"{name}, second", "its body is no JSON object", "give the answer that has the link")
     return answer_in(exchange, f"{name}, second", body)

@@ -13,8 +13,9 @@ from vidhook.errors import BadInput, BadProviderFile, NotFound, RequestFailed
 from vidhook.providers.file import BUNDLED, FORMATS, bundled, bundled_text, parse
 from vidhook.providers.gaps import gaps
 from vidhook.providers.values import document
+from vidhook.readings import body_of
 from vidhook.task import SAMPLE
-from vidhook_cli.exchanges import Answer, answer_in, body_in, exchange_in, is_exchange, recorded
+from vidhook_cli.exchanges import Answer, answer_in, exchange_in, is_exchange, recorded
 from vidhook_cli.guessing.proposal import guess
 from vidhook_cli.show import (
     Group,
@@ -206,7 +207,7 @@ def _answers(file: str) -> Iterator[Answer]:
     for place, each in found:
         name = Path(file).name if len(found) == 1 else f"{Path(file).name}, {place}"
         exchange = exchange_in(each) if is_exchange(each) or isinstance(each, BadInput) else {"body": each}
-        body = document(body_in(exchange))
+        body = document(body_of(exchange))
         if body is None:
             raise BadInput(
                 name, "this is no JSON object", "give the JSON that the API answered, or an exchange with it"

@@ -17,8 +17,9 @@ from vidhook.providers.placeholders import reader
 from vidhook.providers.reading import Reading
 from vidhook.providers.reading import read as read_answer
 from vidhook.providers.values import link, text
+from vidhook.readings import body_of
 from vidhook.times import instant, number
-from vidhook_cli.exchanges import body_in, exchange_in, headers_in, number_in, recorded
+from vidhook_cli.exchanges import exchange_in, headers_in, number_in, recorded
 
 
 @click.command()
@@ -81,7 +82,7 @@ def _answer(exchange: dict[str, Any]) -> dict[str, Any]:
     return {
         "status": 200 if status is None else int(status),
         "headers": headers_in(exchange),
-        "body": body_in(exchange),
+        "body": body_of(exchange),
     }
 
 

@@ -406,6 +406,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a provider file on an answer: what is wrong in it, what it reads, and what would be asked next
+         * @description The file is that of the request, or the one in use for a provider. Nobody is asked, and nothing is stored. A file that cannot be used is answered with 200 too: `ok` is false, and `problems` says why.
+         */
+        post: operations["try_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/videos/{token}": {
         parameters: {
             query?: never;
@@ -1308,6 +1328,98 @@ export interface components {
             needs_key: boolean;
             /** @description true: the file stands in the answer itself */
             inline?: boolean;
+        };
+        /**
+         * A trial
+         * @description A provider file, and an answer to try it on.
+         */
+        Trial: {
+            /** @description the text of a provider file, which need not be in use */
+            toml?: string;
+            /** @description the name of a provider, whose file in use is tried */
+            provider?: string;
+            /** @description an answer of the provider; without it only the file is checked */
+            answer?: components["schemas"]["RecordedAnswer"];
+            /** @description the provider's id of the task, 1 to 512 characters: it tells the task from what stands around it */
+            task_id?: string;
+            /** @description the parameters of the provider's file, such as {"model": "fal-ai/veo3"} */
+            params?: components["schemas"]["Params"];
+            /** @description for how long the task has been followed, 0 to 604800 seconds; unknown when left out */
+            age_seconds?: number;
+        } & (unknown | unknown);
+        /** @description An HTTP answer as somebody has recorded it. */
+        RecordedAnswer: {
+            /** @description 200 when left out */
+            status?: number;
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description its JSON; a string is the body as it came */
+            body?: unknown;
+            /** @description its body as it came, instead of `body` */
+            text?: string;
+            /** @description the answer to the second request, of [result] */
+            second?: components["schemas"]["SecondAnswer"];
+        };
+        /** @description The answer to a second request, in the same form. */
+        SecondAnswer: {
+            /** @description 200 when left out */
+            status?: number;
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description its JSON; a string is the body as it came */
+            body?: unknown;
+            /** @description its body as it came, instead of `body` */
+            text?: string;
+        };
+        /** @description What a provider file makes of an answer. */
+        TrialResult: {
+            /** @description whether the file can be used */
+            ok: boolean;
+            /** @description why it cannot be used: the first that was found */
+            problems: components["schemas"]["FileProblem"][];
+            /** @description what is likely wrong in a file that can be used */
+            warnings: components["schemas"]["FileWarning"][];
+            /** @description null without an answer, or when the file cannot be used */
+            reading: components["schemas"]["Reading"] | null;
+            /** @description each value that was read */
+            fields: components["schemas"]["ReadField"][];
+            /** @description null without a reading */
+            next: components["schemas"]["NextPoll"] | null;
+        };
+        FileProblem: {
+            /** @description such as [answer].status; toml for the whole file */
+            field: string;
+            problem: string;
+            /** @description how to mend it; may be empty */
+            hint: string;
+            /** @description of the key, or of its table */
+            line: number | null;
+        };
+        FileWarning: {
+            /** @description the key, what goes wrong, and the mend */
+            text: string;
+            /** @description of the key, or of its table */
+            line: number | null;
+        };
+        /** @description A value that was read, and what gave it. */
+        ReadField: {
+            /** @description as in the reading; error.code and the like for an error, urls.poster and the like for more files */
+            field: string;
+            /** @description as in the reading */
+            value: unknown;
+            /** @description the expression of the file, or of its format, that gave it; else where it stands in the answer; null for what vidhook concludes. For status the line of [status], null if vidhook knows the word */
+            path: string | null;
+        };
+        /** @description What comes after the answer, if it is the first one about its task. The key's budget of polls does not count. */
+        NextPoll: {
+            /** @description the pause before the next poll; null when there is none, 0 when the second request follows */
+            seconds: number | null;
+            /** @description as `why` of a poll; or ended, and result for the second request */
+            why: string;
+            /** @description the same in a sentence */
+            text: string;
         };
         SchemaList: {
             items: components["schemas"]["SchemaEntry"][];
@@ -2616,6 +2728,36 @@ export interface operations {
             415: components["responses"]["NotJsonType"];
             422: components["responses"]["BadInput"];
             424: components["responses"]["NoAnswer"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    try_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Trial"];
+            };
+        };
+        responses: {
+            /** @description What the file makes of the answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialResult"];
+                };
+            };
+            400: components["responses"]["BadJson"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJsonType"];
+            422: components["responses"]["BadInput"];
             500: components["responses"]["Fault"];
         };
     };

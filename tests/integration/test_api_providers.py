@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import boto3
 import pytest
 from werkzeug.test import Client
 
 from tests.integration.gateway import served
 from tests.integration.test_api import answer_of, problem
 from tests.integration.world import KEY, World, says
+from vidhook.edges.ledger import PACE_SECONDS
 from vidhook.providers.file import BUNDLED, bundled_text
 
 FILM = "https://cdn.example/v.mp4?signature=abc"
@@ -177,3 +179,58 @@ class TestAsk:
         world.ledger.put_provider_file("broken", 'name = "broken"')
         refused = problem(api.post("/v1/providers/broken/ask", json={"task_id": "t1"}), 409)
         assert "it is missing" in refused["hint"]
+
+
+class TestReadings:
+    def test_a_file_is_tried_on_an_answer_and_nothing_is_sent_or_stored(self, api: Client, world: World) -> None:
+        """A draft may name any server, and must never get the key."""
+        table = boto3.client("dynamodb")
+        before = table.scan(TableName=world.ledger.table)["Items"]
+        answer = {"body": {"id": "t1", "status": "completed", "url": FILM, "video_url": FILM}}
+        draft = OWN.replace("mine", "acme")
+        response = api.post("/v1/readings", json={"toml": draft, "answer": answer, "task_id": "t1"})
+        found = answer_of(response)
+        assert (found["ok"], found["reading"]["status"], found["reading"]["url"]) == (True, "completed", FILM)
+        assert {"field": "provider_status", "value": "completed", "path": "status"} in found["fields"]
+        assert found["next"]["seconds"] is None
+        assert world.web.asked == []
+        assert table.scan(TableName=world.ledger.table)["Items"] == before
+        assert KEY not in response.text
+
+    def test_what_was_learned_counts_for_what_comes_next(self, api: Client, world: World) -> None:
+        """The page shows when a real task would be asked about."""
+        asked = {"provider": "acme", "answer": {"body": {"status": "processing"}}, "age_seconds": 1}
+        assert answer_of(api.post("/v1/readings", json=asked))["next"]["why"] == "expected"
+        world.completed()
+        world.wait(PACE_SECONDS)
+        assert answer_of(api.post("/v1/readings", json=asked))["next"]["why"] == "learned"
+
+    def test_a_file_that_is_stored_and_broken_can_be_mended(self, api: Client, world: World) -> None:
+        """The editor is where that is done."""
+        world.ledger.put_provider_file("mine", 'name = "mine"')
+        stored = answer_of(api.post("/v1/readings", json={"provider": "mine", "answer": {"body": {}}}))
+        assert (stored["ok"], stored["problems"][0]["field"]) == (False, "[answer].status")
+        asked = {"toml": OWN, "answer": {"body": {"id": "t", "status": "queued"}}}
+        assert answer_of(api.post("/v1/readings", json=asked))["next"]["seconds"] > 0
+
+    @pytest.mark.parametrize(
+        ("asked", "status", "field"),
+        [
+            ({}, 422, "toml"),
+            ({"toml": OWN, "provider": "acme"}, 422, "toml"),
+            ([], 422, "trial"),
+            ({"provider": "acne"}, 404, None),
+            ({"toml": 1}, 422, "toml"),
+            ({"toml": OWN, "answer": {"status": 1}}, 422, "answer"),
+            ({"toml": OWN, "answer": {"header": {}}}, 422, "answer"),
+            ({"toml": OWN, "answer": {"second": {"second": {}}}}, 422, "answer"),
+            ({"toml": OWN, "age_seconds": -1}, 422, "age_seconds"),
+            ({"toml": OWN, "params": {"A": "x"}}, 422, "params"),
+            ({"toml": "#" * 140_000}, 413, None),
+        ],
+    )
+    def test_a_bad_trial_is_answered_with_its_field(
+        self, api: Client, asked: Any, status: int, field: str | None
+    ) -> None:
+        """A fault of the request, not of the file."""
+        assert problem(api.post("/v1/readings", json=asked), status).get("field") == field

@@ -16,12 +16,12 @@ from tests.unit.test_read_command import run
 from vidhook import shapes
 from vidhook.errors import BadInput
 from vidhook.providers.file import Provider, bundled, parse
+from vidhook.providers.places import walk
 from vidhook.providers.reading import inline_in
 from vidhook.providers.statuses import meaning_of
 from vidhook.providers.values import document, text
 from vidhook.task import Status
 from vidhook_cli.exchanges import Answer, answer_in
-from vidhook_cli.guessing.places import walk
 from vidhook_cli.guessing.proposal import Proposal, guess
 from vidhook_cli.guessing.task import BARE
 from vidhook_cli.read import reading_of

@@ -8,10 +8,10 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from vidhook.providers.created import ID_NAMES, LONGEST_ID
 from vidhook.providers.file import FORMATS, bundled_text
+from vidhook.providers.places import expression, walk
 from vidhook.providers.reasons import upper_snake
 from vidhook.providers.values import link, spelled, text, words_in
 from vidhook_cli.exchanges import Answer
-from vidhook_cli.guessing.places import expression, walk
 
 PLACE = "TASK-ID"  # for {task_id}, as no URL may have braces
 # Names of parameters, fields and headers that hold a key, as `spelled` writes them, and ends of such names.

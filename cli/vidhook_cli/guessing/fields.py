@@ -6,6 +6,7 @@ from typing import Any
 
 from vidhook.providers.expressions import search
 from vidhook.providers.names import BESIDE_WORDS, INPUT_WORDS
+from vidhook.providers.places import Path, expression, walk
 from vidhook.providers.reasons import (
     CODE_KEYS,
     FAILURE_NAMES,
@@ -18,7 +19,7 @@ from vidhook.providers.reasons import (
 )
 from vidhook.providers.values import count, percent, spelled, text, words_in
 from vidhook.times import instant, number
-from vidhook_cli.guessing.places import Path, brief, expression, likeness, usable, walk
+from vidhook_cli.guessing.places import brief, likeness, usable
 
 FIELD_DEPTH = 4
 

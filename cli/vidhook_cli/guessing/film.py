@@ -18,11 +18,12 @@ from vidhook.providers.names import (
     is_result,
     may_hold,
 )
+from vidhook.providers.places import Path, expression, walk
 from vidhook.providers.reading import BASE64
 from vidhook.providers.results import Found, Rank, anywhere, best, poster
 from vidhook.providers.values import ITEMS, embedded, spelled, words_in
 from vidhook_cli.guessing.fields import is_of_failure, kind_of
-from vidhook_cli.guessing.places import Path, expression, usable, walk
+from vidhook_cli.guessing.places import usable
 
 HEAD = 4 * 128  # characters of a file in base64, by which its type is told
 OWN_NAMES = frozenset({*RESULT_NAMES, *FILM_NAMES})

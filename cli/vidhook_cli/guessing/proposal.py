@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from vidhook.errors import BadInput, BadProviderFile
 from vidhook.providers.created import ID_NAMES
 from vidhook.providers.file import Provider, parse
+from vidhook.providers.places import Path, expression
 from vidhook.providers.reading import GONE, POSTER, REFUSED, TRANSIENT, Reading, read
 from vidhook.providers.reasons import failure_of
 from vidhook.providers.results import Rank, link_expiry
@@ -22,7 +23,7 @@ from vidhook_cli.guessing.address import Route, Second, holds_key, id_asked, nam
 from vidhook_cli.guessing.fields import FIELDS, field_in, first_value, is_of_one, places_of
 from vidhook_cli.guessing.film import file_in, holds_several, place_of_film, place_of_poster
 from vidhook_cli.guessing.lines import Line, either, key_of, toml, written
-from vidhook_cli.guessing.places import Path, brief, expression
+from vidhook_cli.guessing.places import brief
 from vidhook_cli.guessing.task import Seen, Task, errors_in, failure_flags, id_of, ids_of, seen_in, task_in
 from vidhook_cli.show import one_line
 

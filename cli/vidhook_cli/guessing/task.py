@@ -11,6 +11,7 @@ from vidhook.providers.file import parse
 from vidhook.providers.names import (
     INPUT_WORDS,
 )
+from vidhook.providers.places import Path, at, walk
 from vidhook.providers.reading import ENVELOPE_WORDS
 from vidhook.providers.reasons import (
     FAILURE_NAMES,
@@ -28,7 +29,7 @@ from vidhook.task import Status
 from vidhook_cli.exchanges import Answer
 from vidhook_cli.guessing.fields import error_in, error_names, reason_in
 from vidhook_cli.guessing.film import film_in, places_of_link
-from vidhook_cli.guessing.places import LONGEST, Path, at, likeness, usable, walk
+from vidhook_cli.guessing.places import LONGEST, likeness, usable
 
 BARE = parse('name = "x"\nbase_url = "https://x.example"\npath = "/{task_id}"\nformat = "generic"')
 # What a status stands under, beside the names of the formats.

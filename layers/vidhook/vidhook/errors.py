@@ -60,7 +60,16 @@ class Conflict(BadSubmission):
 
 
 class BadProviderFile(BadInput):
-    """A provider's TOML file cannot be used."""
+    """A provider's TOML file cannot be used.
+
+    place: the key, such as `[answer].status`, empty where it is about the whole file; path: the keys that lead to it.
+    """
+
+    def __init__(
+        self, where: str, problem: str, hint: str = "", *, place: str = "", path: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(f"{where}: {place}" if place else where, problem, hint)
+        self.place, self.path = shown(place, FIELD_BYTES), path
 
 
 class BadSubscriber(BadInput):

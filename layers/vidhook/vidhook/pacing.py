@@ -54,14 +54,37 @@ class Pacer:
         self, watch: Watch, reading: "Reading | None", at: float, hints: Mapping[str, float], budget: Budget
     ) -> Pause:
         snapshot = reading.snapshot if reading and reading.snapshot else watch.snapshot
-        own, others, expected = self.known_of(watch, snapshot, at)
+        known = self._known(watch, reading, at, hints, self.known_of(watch, snapshot, at))
         days = self._days(watch.submission.provider, budget, at)
         today = day_of(budget, at)
         longer = stretch(budget, days.get(today.key, Planned()), at) if today else 1.0
-        known = Known(
+        pause = next_pause(replace(known, stretch=longer), self.clock.jitter())
+        return self._planned(watch, pause, at, budget, days, longer) if budget else pause
+
+    def preview(self, watch: Watch, reading: "Reading", at: float, expected: float | None) -> Pause:
+        """Returns about the pause that follows a reading at `at`, without a budget; nothing is planned.
+
+        expected: how long such tasks take, as the provider's file says that may not be in use.
+        """
+        snapshot = reading.snapshot
+        hints = self.hints(watch, snapshot, at) if snapshot else {}
+        learned = self.ledger.paces(watch.submission.provider, kind_of(snapshot) if snapshot else None, at)
+        return next_pause(self._known(watch, reading, at, hints, (*learned, expected)))
+
+    def _known(
+        self,
+        watch: Watch,
+        reading: "Reading | None",
+        at: float,
+        hints: Mapping[str, float],
+        learned: tuple[Pace, Pace, float | None],
+    ) -> Known:
+        """Returns what is known of a task; `learned` is that of its kind, of its provider, and what is expected."""
+        own, others, expected = learned
+        return Known(
             age=watch.age(at),
             deadline=watch.submission.deadline_seconds,
-            lag=_lag(watch, snapshot),
+            lag=_lag(watch, reading.snapshot if reading and reading.snapshot else watch.snapshot),
             expected=expected,
             hints=_said(watch, hints),
             pace=own,
@@ -70,10 +93,7 @@ class Pacer:
             key_refused=reading is not None and reading.key_refused,
             doubted=None if watch.doubted_at is None else watch.age(at) - watch.doubted_at,
             factor=self.factor,
-            stretch=longer,
         )
-        pause = next_pause(known, self.clock.jitter())
-        return self._planned(watch, pause, at, budget, days, longer) if budget else pause
 
     def _planned(
         self, watch: Watch, pause: Pause, at: float, budget: Budget, days: Mapping[str, Planned], longer: float
@@ -119,7 +139,7 @@ class Pacer:
     def hints(self, watch: Watch, snapshot: Snapshot, at: float) -> dict[str, float]:
         """Returns the hints in an unfinished snapshot, as `hints_in`, and what they say together with earlier ones."""
         hints = hints_in(watch, snapshot, at)
-        own, _, _ = self.known_of(watch, snapshot, at)
+        own, _ = self.ledger.paces(watch.submission.provider, kind_of(snapshot), at)
         age = watch.age(at) + _lag(watch, snapshot)
         all_of_them = together(_said(watch, hints), own, age) if hints else None
         found = hints | ({all_of_them.kind: all_of_them.seconds} if all_of_them else {})

@@ -83,12 +83,13 @@ def _explained(
     if not isinstance(raw, dict):
         hint = f"give {' and '.join(schema.get('required', ()) or known)}"
         return whole, f"is {type(raw).__name__}, not a JSON object", hint
-    if error.rule == "required":
+    whole_itself = error.name == "data"  # else it is about a value in it
+    if error.rule == "required" and whole_itself:
         field = next(name for name in schema["required"] if name not in raw)
         return field, "is missing", f"give {known[field]['description']}"
-    if error.rule == "minProperties" and error.name == "data":
+    if error.rule == "minProperties" and whole_itself:
         return whole, "is empty", f"give at least one of {', '.join(known)}"
-    if error.rule == "additionalProperties":
+    if error.rule == "additionalProperties" and whole_itself:
         field = str(next(name for name in raw if name not in known))
         near = get_close_matches(field, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"

@@ -50,6 +50,7 @@ class Table:
     name: str
     data: dict[str, Any]
     keys: Iterable[str] | None = None  # None: the keys are the provider's own words
+    path: tuple[str, ...] = ()  # the keys that lead to it
 
     def __post_init__(self) -> None:
         for key in self.data:
@@ -58,9 +59,10 @@ class Table:
                 hint = f'did you mean "{near[0]}"?' if near else f"the keys are {', '.join(self.keys)}"
                 raise self.bad(key, "there is no such key", hint)
 
-    def bad(self, key: str, problem: str, hint: str = "") -> BadProviderFile:
-        place = f"[{self.name}].{key}" if self.name else key
-        return BadProviderFile(f"{self.where}: {place}", problem, hint)
+    def bad(self, key: str, problem: str, hint: str = "", *, quoted: bool = False) -> BadProviderFile:
+        named = f'"{key}"' if quoted else key
+        place = f"[{self.name}].{named}" if self.name else named
+        return BadProviderFile(self.where, problem, hint, place=place, path=(*self.path, key))
 
     def _inside(self, key: str) -> str:
         """Returns the name of a table in this one."""
@@ -75,7 +77,7 @@ class Table:
         value = self.data.get(key, {})
         if not isinstance(value, dict):
             raise self.bad(key, f"it is {_kind(value)}, not a table", f"write it under [{self._inside(key)}]")
-        return Table(self.where, self._inside(key), value, keys)
+        return Table(self.where, self._inside(key), value, keys, (*self.path, key))
 
     def text(self, key: str, pattern: re.Pattern[str] = ANYTHING, hint: str = "", default: str | None = None) -> str:
         value = self.data.get(key, default) if default is not None else self.need(key)
@@ -136,7 +138,7 @@ class Table:
         value = self.data[key]
         if isinstance(value, dict | list):
             inside = value if isinstance(value, dict) else {str(at): each for at, each in enumerate(value)}
-            table = Table(self.where, self._inside(key), inside)
+            table = Table(self.where, self._inside(key), inside, path=(*self.path, key))
             found = {name: table.json(name, names) for name in inside}
             return found if isinstance(value, dict) else list(found.values())
         if isinstance(value, str):
@@ -153,7 +155,7 @@ class Table:
         """Raises for a key that is not written as such a name is."""
         for key in self.data:
             if not pattern.fullmatch(key):
-                raise self.bad(f'"{key}"', "it is not valid", hint)
+                raise self.bad(key, "it is not valid", hint, quoted=True)
 
     def once(self, others: Iterable[str] = ()) -> None:
         """Raises for a header that is sent twice: two of its keys are the same one, or one of the key's headers."""
@@ -187,7 +189,7 @@ class Table:
 
     def category_of(self, key: str) -> Category:
         if not key.strip():
-            raise self.bad(f'"{key}"', "it is in every message", "give words of the message")
+            raise self.bad(key, "it is in every message", "give words of the message", quoted=True)
         return Category(self.choice(key, list(Category)))
 
     def names(self, key: str, known: Iterable[str]) -> list[str]:
