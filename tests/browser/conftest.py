@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from tests.browser.flow import SLOW_MS, Flow, Refusing, arranged
+from tests.e2e.bridge import Bridge
 from vidhook_sandbox.cloud import Cloud, running
+from vidhook_sandbox.loopback import Loopback
 from vidhook_sandbox.provider import CLICKS, SampleProvider
 from vidhook_sandbox.subscriber import SampleSubscriber
 
@@ -42,8 +45,22 @@ def provider(cloud: Cloud) -> Iterator[SampleProvider]:
 @pytest.fixture(scope="session")
 def subscriber(cloud: Cloud) -> Iterator[SampleSubscriber]:
     with SampleSubscriber() as subscriber:
-        cloud.subscribe(subscriber, events=("*.completed", "*.failed"))
+        named = ("alad", "vicsee", "infinityblue")  # so that a task of another provider has nobody who is told
+        cloud.subscribe(subscriber, events=("*.completed", "*.failed"), providers=named)
         yield subscriber
+
+
+@pytest.fixture(scope="session")
+def bridge(cloud: Cloud, provider: SampleProvider) -> Bridge:
+    return Bridge(cloud, provider)
+
+
+@pytest.fixture(scope="session")
+def flow(bridge: Bridge, subscriber: SampleSubscriber) -> Iterator[Flow]:
+    """Tasks in all states."""
+    refusing = Loopback(Refusing)
+    yield arranged(bridge, subscriber, refusing)
+    refusing.stop()
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +77,7 @@ def browser() -> Iterator[Browser]:
     if not Path(chromium).exists():
         pytest.skip("there is no Chromium: on Debian, `apt-get install chromium`")
     root = ("--no-sandbox",) if os.geteuid() == 0 else ()  # Chromium's own sandbox does not run as root
+    expect.set_options(timeout=SLOW_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, *root])
         yield browser
@@ -96,6 +114,7 @@ def page(context: BrowserContext, console: str, cloud: Cloud) -> Iterator[Page]:
             trouble.append(f"a request to {request.url}")
 
     page = context.new_page()
+    page.set_default_timeout(SLOW_MS)
     page.on("console", said)
     page.on("pageerror", lambda error: trouble.append(f"thrown: {error}"))
     context.on("request", asked)
