@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from vidhook import openapi, shapes, subscribers
+from vidhook.activity import activity
 from vidhook.cancel import cancel
 from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadInput, Erased, NotFound, Refused
@@ -170,6 +171,11 @@ def cancel_task(task: str) -> Response[Any]:
 def get_answer(task: str) -> Response[Any]:
     ledger = edges().ledger
     return _answer(200, shapes.answer(ledger.answer(ledger.watch(task).id)))
+
+
+@app.get("/v1/activity")
+def get_activity() -> Response[Any]:
+    return _answer(200, asdict(activity(ledger=edges().ledger, clock=edges().clock)))
 
 
 # Deliveries

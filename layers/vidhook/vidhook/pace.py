@@ -182,6 +182,11 @@ class Pace:
             self.delay + ended.delay,
         )
 
+    @property
+    def durations(self) -> dict[int, float]:
+        """The weights of durations by bucket, of tasks that completed and of those that failed."""
+        return _summed((self.completed, self.failed))
+
     @cached_property
     def outlook(self) -> Outlook:
         """The durations, smoothed: few tasks were seen, and many may come."""
@@ -253,6 +258,17 @@ def together(said: Sequence[Hint], pace: Pace, age: float) -> Hint | None:
     meant = [math.log(hint.seconds) - belief.mean for hint, belief in beliefs]
     best, _ = min(beliefs, key=lambda each: each[1].surprise)
     return Hint(f"{TOGETHER}:{best.kind}", math.exp(sum(map(mul, shares, meant)) / sum(shares)))
+
+
+def quantile(durations: Mapping[int, float], share: float) -> float:
+    """Returns the seconds within which this share of the tasks ended. `durations` are weights by bucket, not empty."""
+    wanted = share * sum(durations.values())
+    passed = 0.0
+    for bucket in sorted(durations):
+        passed += durations[bucket]
+        if passed >= wanted:
+            break
+    return EDGES[bucket + 1]
 
 
 def _assumed_error(kind: str) -> float:
