@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from vidhook import openapi, provider_files, shapes, subscribers
+from vidhook.activity import activity
 from vidhook.cancel import cancel
 from vidhook.edges.telemetry import count, logger
 from vidhook.errors import BadInput, BadProviderFile, Erased, NotFound, Refused
@@ -175,6 +176,11 @@ def get_answer(task: str) -> Response[Any]:
     given = openapi.query("/v1/tasks/{task}/answer", app.current_event.query_string_parameters or {})
     at = _instant(given["at"], "at") if "at" in given else None
     return _answer(200, shapes.answer(ledger.answer(ledger.watch(task).id, at)))
+
+
+@app.get("/v1/activity")
+def get_activity() -> Response[Any]:
+    return _answer(200, asdict(activity(ledger=edges().ledger, clock=edges().clock)))
 
 
 # Deliveries

@@ -130,6 +130,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what goes on at each provider
+         * @description The tasks that run or ended within the last hour, how long tasks of the provider take, and what went wrong. It reads up to 1,000 open tasks, those that are polled next, and the newest 200: ask for it every few seconds at most.
+         */
+        get: operations["get_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/deliveries": {
         parameters: {
             query?: never;
@@ -819,6 +839,42 @@ export interface components {
             held: number;
             failed: number;
             cancelled: number;
+        };
+        /** @description What goes on, by provider. */
+        Activity: {
+            items: components["schemas"]["ProviderActivity"][];
+            /** @description how many tasks were looked at */
+            looked_at: number;
+            /** @description false: there are more open tasks, or more of the last hour, than were looked at */
+            all: boolean;
+        };
+        /** @description What goes on at one provider. */
+        ProviderActivity: {
+            provider: string;
+            /** @description tasks that have no event yet */
+            running: number;
+            /** @description tasks that ended within the last hour */
+            recent: number;
+            /** @description how many tasks it was learned from how long they take */
+            tasks: number;
+            /** @description how long tasks take; null before anything is learned */
+            seconds: {
+                /** @description within which half of them end */
+                p50: number | null;
+                /** @description within which nine of ten end */
+                p90: number | null;
+            };
+            /** @description the mean of those tasks */
+            polls_a_task: number | null;
+            /** @description how many answers of the last hour were no status, by the word that `history` has for them, such as timeout or key_refused */
+            errors: {
+                [key: string]: number;
+            };
+            /**
+             * Format: date-time
+             * @description when the provider first refused the key since it took it last; null if it took it at last
+             */
+            key_refused_since: string | null;
         };
         Erased: {
             /** @description the task's id in vidhook */
@@ -2184,6 +2240,27 @@ export interface operations {
             };
             404: components["responses"]["NotFound"];
             410: components["responses"]["Gone"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    get_activity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each provider that has open or recent tasks, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activity"];
+                };
+            };
             500: components["responses"]["Fault"];
         };
     };

@@ -485,6 +485,16 @@ class TestRetry:
         problem(api.post("/v1/tasks/tsk_nothing/retry", **given), 404)
 
 
+class TestActivity:
+    def test_one_request_tells_what_goes_on(self, api: Client, world: World) -> None:
+        """It is all that the head of a page needs."""
+        world.submit()
+        told = answer_of(api.get("/v1/activity"))
+        assert (told["looked_at"], told["all"]) == (1, True)
+        [of] = told["items"]
+        assert (of["provider"], of["running"], of["errors"], of["key_refused_since"]) == ("acme", 1, {}, None)
+
+
 class TestDeliveries:
     def test_the_log_shows_every_attempt(self, api: Client, world: World) -> None:
         """It shows why an event did not arrive."""
