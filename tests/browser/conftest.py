@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,9 +66,11 @@ def flow(bridge: Bridge, subscriber: SampleSubscriber) -> Iterator[Flow]:
 
 @pytest.fixture(scope="session")
 def console(cloud: Cloud, provider: SampleProvider, subscriber: SampleSubscriber) -> Iterator[str]:
-    """The address of the console, with its token."""
-    with cloud.console(CLICKS) as address:
-        yield address
+    """The address of the console, with its token; the commands that it shows begin with `vidhook`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        with cloud.console(CLICKS) as address:
+            yield address
 
 
 # Not of the session: while Playwright runs, no other test of this worker could use asyncio.
