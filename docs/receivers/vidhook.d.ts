@@ -2240,6 +2240,7 @@ export interface operations {
             };
             404: components["responses"]["NotFound"];
             410: components["responses"]["Gone"];
+            422: components["responses"]["BadInput"];
             500: components["responses"]["Fault"];
         };
     };
