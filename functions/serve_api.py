@@ -345,7 +345,8 @@ def put_provider(provider: str) -> Response[Any]:
 
 @app.delete("/v1/providers/<provider>")
 def remove_provider(provider: str) -> Response[Any]:
-    provider_files.remove(provider, edges().ledger)
+    here = edges()
+    provider_files.remove(provider, ledger=here.ledger, secrets=here.secrets)
     logger.info("provider file removed", provider=provider)
     return Response(204, body="")
 

@@ -381,7 +381,7 @@ export interface paths {
         post?: never;
         /**
          * Remove the stack's own file of a provider
-         * @description A bundled file of this name is in use again. Without one, open tasks of the provider can no longer be polled. 404 when the stack has no file of its own.
+         * @description A bundled file of this name is in use again. Without one, open tasks of the provider can no longer be polled. 404 when the stack has no file of its own, and 409 when the bundled one sends the key elsewhere.
          */
         delete: operations["remove_provider"];
         options?: never;
@@ -2240,6 +2240,7 @@ export interface operations {
             };
             404: components["responses"]["NotFound"];
             410: components["responses"]["Gone"];
+            422: components["responses"]["BadInput"];
             500: components["responses"]["Fault"];
         };
     };
@@ -2745,6 +2746,7 @@ export interface operations {
                 content?: never;
             };
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             500: components["responses"]["Fault"];
         };
     };

@@ -211,3 +211,22 @@ def test_an_erased_task_is_gone_from_everywhere(api: Api, bridge: Bridge, subscr
     assert sorted(item["sk"]["S"] for item in mine) == ["answer", "watch"]
     assert "ann" not in [word for item in mine for word in re.findall(r"\w+", json.dumps(item))]
     assert api("GET", "/v1/tasks?reference=order-of-ann").json()["items"] == []
+
+
+def test_every_route_for_a_provider_does_what_it_says(api: Api, bridge: Bridge) -> None:
+    """The role of the API function allows all of them, and the stack's key goes along with a question."""
+    assert "alad" in [each["provider"] for each in api("GET", "/v1/providers").json()["items"]]
+    used = api("GET", "/v1/providers/alad").json()
+    assert used["source"] == "stored"  # that of the sample provider
+    assert api("PUT", "/v1/providers/alad", {"toml": used["toml"]}).json() == used
+    assert api("PUT", "/v1/providers/alad", {"toml": used["bundled_toml"]}).status_code == 409
+    assert api("DELETE", "/v1/providers/alad").status_code == 409
+    mine = used["toml"].replace('"alad"', '"mine"')
+    assert api("PUT", "/v1/providers/mine", {"toml": mine}).json()["toml"] == mine
+    assert api("GET", "/v1/providers/mine/pace").json() == {"items": []}
+    assert api("DELETE", "/v1/providers/mine").status_code == 204
+    task = bridge.task("alad", seconds=0)
+    [asked] = api("POST", "/v1/providers/alad/ask", {"task_id": task.task_id}).json()["exchanges"]
+    assert (asked["answer"]["status"], asked["read"]["status"]) == (200, "completed")
+    trial = {"provider": "alad", "answer": {"body": asked["answer"]["body"]}, "task_id": task.task_id}
+    assert api("POST", "/v1/readings", trial).json()["reading"]["status"] == "completed"

@@ -488,11 +488,16 @@ class TestRetry:
 class TestActivity:
     def test_one_request_tells_what_goes_on(self, api: Client, world: World) -> None:
         """It is all that the head of a page needs."""
-        world.submit()
+        watch_id = world.submit().watch.id
         told = answer_of(api.get("/v1/activity"))
         assert (told["looked_at"], told["all"]) == (1, True)
         [of] = told["items"]
         assert (of["provider"], of["running"], of["errors"], of["key_refused_since"]) == ("acme", 1, {}, None)
+        world.web.script("/tasks/t1", Answer(503), Answer(401))
+        for _ in range(2):
+            world.poll(watch_id)
+        [of] = answer_of(api.get("/v1/activity"))["items"]
+        assert (of["errors"], of["key_refused_since"]) == ({"retry": 1, "key_refused": 1}, iso(world.now))
 
 
 class TestDeliveries:

@@ -1,5 +1,6 @@
 """The providers in the HTTP API: their files, and what was learned of their tasks."""
 
+import json
 from typing import Any
 
 import boto3
@@ -117,6 +118,18 @@ class TestFiles:
         assert answer_of(put(api, "acme", known.replace("/tasks/", "/v2/tasks/")))["source"] == "stored"
         assert api.delete("/v1/providers/acme").status_code == 204
         problem(put(api, "acme", known.replace(*change, 1)), 409)
+
+    def test_nor_does_it_go_elsewhere_when_a_file_is_removed(self, api: Client, world: World) -> None:
+        """The bundled file would send the key of a gateway of one's own to the provider."""
+        own = bundled_text("alad").replace("https://ai.alad.com", "https://gateway.example")
+        assert own != bundled_text("alad")
+        world.ledger.put_provider_file("alad", own)
+        keys = json.dumps({"alad": KEY})
+        boto3.client("secretsmanager").put_secret_value(SecretId=world.settings["PROVIDER_SECRET"], SecretString=keys)
+        problem(api.delete("/v1/providers/alad"), 409)
+        assert world.ledger.provider_file("alad") == own
+        world.ledger.put_provider_file("alad", bundled_text("alad"))
+        assert api.delete("/v1/providers/alad").status_code == 204
 
 
 class TestPace:

@@ -6,7 +6,7 @@ import { go, useLive } from "./live.js";
 import { Command, Copy, Dialog, Json, Loading, Shared, To, Trouble, Word } from "./parts.js";
 import { plural, REASONS, span, title } from "./words.js";
 
-const WAIT_MS = 350, NEW = "new-provider";
+const WAIT_MS = 350, MOST_BARS = 12, NEW = "new-provider";
 const EMPTY = `name = "${NEW}"
 base_url = "https://api.example.com"
 format = "generic"  # knows the usual names of all fields
@@ -104,15 +104,25 @@ function Reading({ checked, answer }) {
     <details><summary>all that is read, as JSON</summary><${Json} value=${reading} label="the reading" /></details>`;
 }
 
+/** Returns ranges of durations, which may be very many, as at most twelve. */
+function ranges(durations) {
+  const step = Math.ceil(durations.length / MOST_BARS), rows = [];
+  for (let first = 0; first < durations.length; first += step) {
+    const own = durations.slice(first, first + step);
+    rows.push({ from: own[0].from, to: own.at(-1).to, weight: own.reduce((sum, each) => sum + each.weight, 0) });
+  }
+  return rows;
+}
+
 function Pace({ name }) {
   const { data } = useLive((signal) => get(`/v1/providers/${name}/pace`, signal), 30, [name]);
   if (!data) return null;
   if (!data.items.length) return html`<p class="dim">Nothing is learned yet of how long its tasks take.</p>`;
   return data.items.map((kind) => {
-    const most = Math.max(...kind.durations.map((each) => each.weight));
+    const rows = ranges(kind.durations), most = Math.max(...rows.map((each) => each.weight));
     return html`<figure class="pace" key=${`${kind.model}/${kind.object}`}>
       <figcaption><strong>${kind.model || "no model"}</strong> (${kind.object}), ${plural(kind.tasks, "task")}: ${Object.entries(kind.seconds).map(([share, value]) => `${share} within ${span(value)}`).join(", ")}. ${kind.polls_a_task} polls a task, told ${span(kind.mean_delay)} after the end. The next one is polled at ${kind.next_task_polled_at.map((at) => span(at)).join(", ")}.</figcaption>
-      <div class="bars" role="img" aria-label="how many tasks took how long">${kind.durations.map((each) => html`<div key=${each.from}><span>${each.to === null || each.to === undefined ? `over ${span(each.from)}` : `to ${span(each.to)}`}</span><b style=${{ width: `${(100 * each.weight) / most}%` }}></b></div>`)}</div>
+      <div class="bars" role="img" aria-label="how many tasks took how long">${rows.map((each) => html`<div key=${each.from}><span>${each.to === null ? `over ${span(each.from)}` : `to ${span(each.to)}`}</span><b style=${{ width: `${(100 * each.weight) / most}%` }}></b></div>`)}</div>
     </figure>`;
   });
 }

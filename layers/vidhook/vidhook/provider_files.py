@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from vidhook.errors import BadProviderFile, NotFound, Refused
-from vidhook.providers.file import BUNDLED, Provider, bundled_text, parse
+from vidhook.providers.file import BUNDLED, Provider, bundled_provider, bundled_text, parse
 from vidhook.task import SAMPLE
 from vidhook.texts import shown
 
@@ -68,23 +68,34 @@ def put(name: str, text: str, *, ledger: "Ledger", secrets: "Secrets") -> Provid
     Raises BadProviderFile; and Refused for a file that would send the provider's key where the one in use does not:
     whoever may change a file must not be able to read the key.
     """
-    provider = parse(text, name)
-    if secrets.provider_key(name, fresh=True) is not None:
-        known = ledger.provider_file(name)
-        used = _file(name, known).provider if known is not None or name in (*BUNDLED, SAMPLE) else None
-        for place in sorted(_places_of_key(provider) - (_places_of_key(used) if used else set())):
-            hint = f"use `vidhook providers put`, or remove the key first: `vidhook keys remove {name}`"
-            raise Refused(
-                409, f"the key of {name} would go to {place}, and the file in use does not send it there", hint
-            )
+    new, known = parse(text, name), ledger.provider_file(name)
+    used = _file(name, known) if known is not None or name in (*BUNDLED, SAMPLE) else None
+    _keep_key(new, used, secrets)
     ledger.put_provider_file(name, text)
     return _file(name, text)
 
 
-def remove(name: str, ledger: "Ledger") -> None:
-    """Removes the stack's own file of a provider; a bundled one is in use again. Raises NotFound if there is none."""
-    if not ledger.remove_provider_file(name):
+def remove(name: str, *, ledger: "Ledger", secrets: "Secrets") -> None:
+    """Removes the stack's own file of a provider; a bundled one is in use again.
+
+    Raises NotFound if there is none; and Refused as `put` does.
+    """
+    known = ledger.provider_file(name)
+    if known is None:
         raise NotFound(f'the stack has no file of its own for "{shown(name, NAME_BYTES)}"')
+    if name in BUNDLED:
+        _keep_key(bundled_provider(name), _file(name, known), secrets)
+    ledger.remove_provider_file(name)
+
+
+def _keep_key(new: Provider, used: ProviderFile | None, secrets: "Secrets") -> None:
+    """Raises Refused if the provider has a key, and the new file sends it where the one in use does not."""
+    known = _places_of_key(used.provider) if used and used.provider else set()
+    for place in sorted(_places_of_key(new) - known):
+        if secrets.provider_key(new.name, fresh=True) is not None:
+            problem = f"the key of {new.name} would go to {place}, and the file in use does not send it there"
+            hint = f"use `vidhook providers put` or `remove`, or remove the key first: `vidhook keys remove {new.name}`"
+            raise Refused(409, problem, hint)
 
 
 def _file(name: str, stored: str | None) -> ProviderFile:
