@@ -98,9 +98,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, console: str, cloud: Cloud) -> Iterator[Page]:
+def own(console: str, cloud: Cloud) -> list[str]:
+    """How the addresses begin that the page may ask; a test may add another console's."""
+    return [console.partition("#")[0], f"{cloud.endpoint}/", "data:", "blob:", "about:"]
+
+
+@pytest.fixture
+def page(context: BrowserContext, own: list[str]) -> Iterator[Page]:
     """A new page. Its test fails if the page throws, logs an error, breaks its policy, or asks anybody else."""
-    own = (console.partition("#")[0], f"{cloud.endpoint}/", "data:", "blob:", "about:")
     trouble: list[str] = []
 
     def said(message: ConsoleMessage) -> None:
@@ -113,7 +118,7 @@ def page(context: BrowserContext, console: str, cloud: Cloud) -> Iterator[Page]:
             trouble.append(f"{message.type}: {message.text}")
 
     def asked(request: Request) -> None:
-        if not request.url.startswith(own):
+        if not request.url.startswith(tuple(own)):
             trouble.append(f"a request to {request.url}")
 
     page = context.new_page()

@@ -31,7 +31,7 @@ result = "video.url"
 
 
 @pytest.fixture
-def own(cloud: Cloud) -> Iterator[str]:
+def stored(cloud: Cloud) -> Iterator[str]:
     """The name of a provider of this test's own; its file is removed again."""
     yield "own"
     cloud.edges.ledger.remove_provider_file("own")
@@ -75,8 +75,8 @@ def test_each_field_that_is_read_stands_beside_its_path(page: Page, console: str
     expect(read_of(page)).to_contain_text("Then it ends")
     answer_of(page).fill('{"state": "busy"}')
     expect(read_of(page)).to_contain_text("Then it is asked again in")
-    answer_of(page).fill('{"state": "dreaming"}')
-    expect(row_of(page, "dreaming").first).to_contain_text("in no table of the file")
+    answer_of(page).fill('{"state": "grumble"}')
+    expect(row_of(page, "grumble").first).to_contain_text("in no table of the file")
     answer_of(page).fill("<html>Bad Gateway</html>")
     page.get_by_label("HTTP").fill("502")
     expect(read_of(page)).to_contain_text("retry")
@@ -114,7 +114,7 @@ def test_what_is_learned_of_durations_is_a_picture(page: Page, console: str, flo
 
 
 def test_put_stores_the_file_and_remove_takes_it_away(
-    page: Page, console: str, cloud: Cloud, flow: Flow, own: str
+    page: Page, console: str, cloud: Cloud, flow: Flow, stored: str
 ) -> None:
     """A new file, a changed one beside what is in use, and none again."""
     ledger = cloud.edges.ledger
@@ -123,7 +123,7 @@ def test_put_stores_the_file_and_remove_takes_it_away(
     page.get_by_role("button", name="put it into the stack").click()
     notice(page, "own is stored.")
     expect(page).to_have_url(re.compile("/providers/own$"))
-    assert ledger.provider_file(own) == OWN
+    assert ledger.provider_file(stored) == OWN
     file_of(page).fill(OWN.replace('"state"', '"phase"'))
     page.get_by_role("button", name="compare with what is in use").click()
     dialog = page.get_by_role("dialog")
@@ -138,11 +138,11 @@ def test_put_stores_the_file_and_remove_takes_it_away(
     page.get_by_role("button", name="compare with what is in use").click()
     expect(dialog).to_contain_text("They are the same.")
     page.keyboard.press("Escape")
-    assert ledger.provider_file(own) == OWN.replace('"state"', '"phase"')
+    assert ledger.provider_file(stored) == OWN.replace('"state"', '"phase"')
     page.get_by_role("button", name="remove it from the stack").click()
     notice(page, "It is removed.")
     with pytest.raises(NotFound):
-        ledger.provider(own)
+        ledger.provider(stored)
 
 
 def test_a_stored_file_is_compared_with_the_shipped_one_and_gives_way_to_it(

@@ -213,6 +213,7 @@ def test_remove_asks_first(page: Page, console: str, cloud: Cloud, endpoint: Sam
     added = cloud.subscribe(endpoint, providers=(PROVIDER,))
     visit(page, console, f"/subscribers/{added.id}")
     act(page, "remove")
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(acts(page).get_by_role("button", name="remove")).to_be_focused()
