@@ -1,6 +1,7 @@
 """What providers, subscribers and submitters write is shown as text, whatever it is: nothing runs, nothing breaks."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,7 @@ def harm(bridge: Bridge, cloud: Cloud) -> Iterator[Harm]:
         f"{server.url}/{quote(SCRIPT)}/{'u' * 600}?next={LINK}",
         providers=("hostile",),
         description=f"{SCRIPT}{BREAKOUT}{TURNED}{'D' * 300}",
-        headers={"x-own": SCRIPT},
+        headers={"x-own": "a header of its own"},
     )
     added, _ = subscribers.add(
         terms, ledger=edges.ledger, secrets=edges.secrets, http=edges.http, clock=edges.clock
@@ -183,12 +184,15 @@ def test_a_hostile_subscriber_is_shown_as_text(sized: Page, console: str, harm: 
 def test_a_hostile_answer_is_read_beside_its_file(sized: Page, console: str, harm: Harm) -> None:
     """Taken from the task, with all fields that are read of it, and a file that is no better."""
     visit(sized, console, f"/providers/hostile?task={harm.id}")
+    answer = sized.get_by_role("textbox", name="the provider's answer, as JSON or another text")
+    expect(answer).to_have_value(re.compile("globalThis.hit=2"))
+    unharmed(sized)
+    answer.fill(json.dumps(ANSWER))
     expect(sized.get_by_role("region", name="what is read")).to_contain_text("globalThis.hit=2")
     unharmed(sized)
     sized.get_by_role("textbox", name="the provider file").fill(f'name = "{SCRIPT}"\n"__proto__" = 1\n# {BREAKOUT}\n')
     expect(sized.locator(".problems li").first).to_be_visible()
     unharmed(sized)
-    answer = sized.get_by_role("textbox", name="the provider's answer, as JSON or another text")
     answer.fill(json.dumps(nested(100)))
     sized.get_by_role("textbox", name="the provider file").fill(PROVIDER.format(base_url="https://a.example"))
     expect(sized.get_by_role("region", name="what is read")).to_contain_text("outcome")
