@@ -289,6 +289,13 @@ def rotate_subscriber(subscriber: str) -> Response[Any]:
     return _answer(200, {"id": subscriber, "secret": secret, "old_secret_ends_in_seconds": keep_seconds})
 
 
+@app.get("/v1/subscribers/<subscriber>/secrets")
+def list_secrets(subscriber: str) -> Response[Any]:
+    here = edges()
+    known = subscribers.signing(subscriber, ledger=here.ledger, secrets=here.secrets, clock=here.clock)
+    return _answer(200, {"items": shapes.signing(known)})
+
+
 @app.post("/v1/subscribers/<subscriber>/test")
 def test_subscriber(subscriber: str) -> Response[Any]:
     here = edges()

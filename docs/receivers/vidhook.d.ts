@@ -307,6 +307,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/subscribers/{subscriber}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the secrets that sign for a subscriber now
+         * @description When each of them ends, and never the secret itself. After a rotation the old one signs too for a while. 404 also when they cannot be read.
+         */
+        get: operations["list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/subscribers/{subscriber}/test": {
         parameters: {
             query?: never;
@@ -1064,6 +1084,17 @@ export interface components {
             /** @description the new signing secret, shown only once */
             secret: string;
             old_secret_ends_in_seconds: number;
+        };
+        SecretList: {
+            items: components["schemas"]["SecretEntry"][];
+        };
+        /** @description A secret that signs, without the secret. */
+        SecretEntry: {
+            /**
+             * Format: date-time
+             * @description until when it signs; null without an end
+             */
+            ends_at: string | null;
         };
         /** A recovery */
         Recovery: {
@@ -2175,6 +2206,31 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJsonType"];
             422: components["responses"]["BadInput"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description sub_..., or cb_... for the callback_url of tasks */
+                subscriber: components["parameters"]["Subscriber"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each secret that signs, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretList"];
+                };
+            };
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Fault"];
         };
     };

@@ -53,6 +53,7 @@ ACTING = (
     "subscribers pause {own}",
     "subscribers resume {own}",
     "subscribers rotate {own}",
+    "subscribers show {own} --secrets",
     "subscribers test {own}",
     "subscribers test {callback}",
     RECOVER,

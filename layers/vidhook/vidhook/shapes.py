@@ -1,6 +1,6 @@
 """Facts as plain JSON, for the HTTP API and the command: times in ISO 8601, no secrets. openapi.json explains them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from vidhook.task import (
     Creation,
     Delivery,
     DeliveryState,
+    SigningSecret,
     Snapshot,
     Status,
     Subscriber,
@@ -142,6 +143,11 @@ def subscriber(known: Subscriber) -> dict[str, Any]:
         "last_failure": iso(known.last_failure),
         "quiet_until": iso(known.hold_until or None),
     }
+
+
+def signing(secrets: Iterable[SigningSecret]) -> list[dict[str, Any]]:
+    """Returns of each secret when it ends, and never the secret."""
+    return [{"ends_at": iso(each.expires_at)} for each in secrets]
 
 
 def answer(kept: Answer) -> dict[str, Any]:

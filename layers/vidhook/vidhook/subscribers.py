@@ -210,6 +210,12 @@ def rotate(
             return fresh
 
 
+def signing(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", clock: Clock) -> tuple[SigningSecret, ...]:
+    """Returns the secrets that sign for a subscriber now, newest first. Raises NotFound, also when none can be read."""
+    known = secrets.credentials(ledger.subscriber(subscriber_id))
+    return tuple(each for each in known.secrets if each.signs(clock.now()))
+
+
 @dataclass(frozen=True, slots=True)
 class Tested:
     """A test event, the subscriber that it went to, and the attempt to send it."""
