@@ -305,6 +305,15 @@ def test_subscriber(subscriber: str) -> Response[Any]:
     return _answer(200, shapes.tested(tested.event, tested.subscriber, tested.attempt))
 
 
+@app.post("/v1/subscribers/<subscriber>/doctor")
+def examine_subscriber(subscriber: str) -> Response[Any]:
+    from vidhook.doctor import diagnose  # which few requests need
+
+    here = edges()
+    found = diagnose(subscriber, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock)
+    return _answer(200, asdict(found))
+
+
 @app.post("/v1/subscribers/<subscriber>/recover")
 def recover_subscriber(subscriber: str) -> Response[Any]:
     given = openapi.checked("Recovery", _body())

@@ -451,6 +451,9 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     made = bridge.api("POST", "/v1/subscribers", {"url": app.url}).json()
     assert bridge.api("POST", f"/v1/subscribers/{made['id']}/rotate", {}).ok
     assert bridge.api("POST", f"/v1/subscribers/{made['id']}/test").ok
+    assert bridge.api("POST", f"/v1/subscribers/{made['id']}/doctor").json()["complete"]
+    assert len(bridge.api("GET", f"/v1/subscribers/{made['id']}/secrets").json()["items"]) == 2
+    assert bridge.api("GET", "/v1/activity").ok
     assert bridge.api("DELETE", f"/v1/subscribers/{made['id']}").ok
 
 

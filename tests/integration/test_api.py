@@ -762,6 +762,19 @@ class TestSubscribers:
         assert answer_of(api.get(f"/v1/subscribers/{made.subscriber_id}/secrets")) == {"items": [{"ends_at": None}]}
         assert api.get(f"/v1/subscribers/sub_{'a' * 26}/secrets").status_code == 404
 
+    def test_a_subscriber_is_examined(self, api: Client, world: World, log: StringIO) -> None:
+        """What is wrong with an endpoint is seen on the page; neither answer nor log has its secret or its query."""
+        hook = world.subscribe(HOOK)
+        world.ledger.change_subscriber(hook.id, {"url": f"{hook.url}?token=canary-1"})
+        answer = api.post(f"/v1/subscribers/{hook.id}/doctor")
+        told = answer_of(answer)
+        found = {each["probe"]: each["verdict"] for each in told["findings"]}
+        assert (found["signed"], found["forged"], told["complete"]) == ("ok", "wrong", True)
+        world.web.misfits.clear()  # it sends what no event is
+        for secret in (DEFAULT_SECRET.removeprefix("whsec_"), "canary-1"):
+            assert secret not in answer.text + log.getvalue()
+        assert api.post(f"/v1/subscribers/sub_{'a' * 26}/doctor").status_code == 404
+
     def test_what_failed_is_recovered_since_an_instant(
         self, api: Client, world: World, machines: dict[str, str]
     ) -> None:
