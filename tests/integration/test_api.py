@@ -472,11 +472,12 @@ class TestRetry:
 class TestActivity:
     def test_one_request_tells_what_goes_on(self, api: Client, world: World) -> None:
         """It is all that the head of a page needs."""
-        world.submit()
+        world.web.script("/tasks/t1", Answer(503))
+        world.poll(world.submit().watch.id)
         told = answer_of(api.get("/v1/activity"))
         assert (told["looked_at"], told["all"]) == (1, True)
         [of] = told["items"]
-        assert (of["provider"], of["running"], of["errors"], of["key_refused_since"]) == ("acme", 1, {}, None)
+        assert (of["provider"], of["running"], of["errors"], of["key_refused_since"]) == ("acme", 1, {"retry": 1}, None)
 
 
 class TestDeliveries:

@@ -64,7 +64,7 @@ def _of_provider(name: str, watches: "Sequence[Watch]", pace: "Pace", since: flo
         "tasks": pace.tasks,
         "seconds": {f"p{share}": round(quantile(durations, share / 100)) if durations else None for share in (50, 90)},
         "polls_a_task": round(pace.polls / pace.tasks, 1) if pace.tasks else None,
-        "errors": Counter(poll.answer for poll in polls if poll.at >= since and poll.answer not in WELL),
+        "errors": dict(Counter(poll.answer for poll in polls if poll.at >= since and poll.answer not in WELL)),
         "key_refused_since": iso(_key_refused_since(polls)),
     }
 
