@@ -58,6 +58,7 @@ ACTING = (
     "subscribers pause {own}",
     "subscribers resume {own}",
     "subscribers rotate {own}",
+    "subscribers show {own} --secrets",
     "subscribers test {own}",
     "subscribers test {callback}",
     RECOVER,
