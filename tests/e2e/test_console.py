@@ -35,11 +35,16 @@ def key(cloud: Cloud, allowed: list[tuple[str, str]]) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
 
 
+def settings(cloud: Cloud, **more: str) -> dict[str, str]:
+    """The environment of a person who uses this stack, without the keys that other tests have set."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**ours, "AWS_ENDPOINT_URL": cloud.endpoint, "AWS_DEFAULT_REGION": REGION, **more}
+
+
 @contextlib.contextmanager
 def console(cloud: Cloud, *arguments: str, **identity: str) -> Iterator[tuple[subprocess.Popen[str], requests.Session]]:
     """The running command, and a session that has its token; `url` of the session is its address without it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment |= {"AWS_ENDPOINT_URL": cloud.endpoint, "AWS_DEFAULT_REGION": REGION, **identity}
+    environment = settings(cloud, **identity)
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout
@@ -82,7 +87,7 @@ def test_on_a_terminal_it_opens_a_browser_that_comes_to_the_page(
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
     browser.chmod(0o755)
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "AWS_ENDPOINT_URL": cloud.endpoint, "BROWSER": f"{browser} %s"}
+    environment = settings(cloud, BROWSER=f"{browser} %s")
     with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, env=environment) as process:
         os.close(theirs)
         try:
@@ -133,7 +138,7 @@ def test_in_a_sandbox_with_samples_it_offers_what_they_can_do(bridge: Bridge) ->
 
 def test_without_a_stack_it_ends_in_one_line(cloud: Cloud) -> None:
     """No page can be shown of nothing."""
-    environment = {**os.environ, "AWS_ENDPOINT_URL": cloud.endpoint, "VIDHOOK_STACK": "nobody"}
+    environment = settings(cloud, VIDHOOK_STACK="nobody")
     ended = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
     assert "nobody" in ended.stderr
