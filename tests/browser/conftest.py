@@ -2,13 +2,17 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from tests.browser.flow import SLOW_MS, Flow, Refusing, arranged
+from tests.e2e.bridge import Bridge
 from vidhook_sandbox.cloud import Cloud, running
+from vidhook_sandbox.loopback import Loopback
 from vidhook_sandbox.provider import CLICKS, SampleProvider
 from vidhook_sandbox.subscriber import SampleSubscriber
 
@@ -42,15 +46,31 @@ def provider(cloud: Cloud) -> Iterator[SampleProvider]:
 @pytest.fixture(scope="session")
 def subscriber(cloud: Cloud) -> Iterator[SampleSubscriber]:
     with SampleSubscriber() as subscriber:
-        cloud.subscribe(subscriber, events=("*.completed", "*.failed"))
+        named = ("alad", "vicsee", "infinityblue")  # so that a task of another provider has nobody who is told
+        cloud.subscribe(subscriber, events=("*.completed", "*.failed"), providers=named)
         yield subscriber
 
 
 @pytest.fixture(scope="session")
+def bridge(cloud: Cloud, provider: SampleProvider) -> Bridge:
+    return Bridge(cloud, provider)
+
+
+@pytest.fixture(scope="session")
+def flow(bridge: Bridge, subscriber: SampleSubscriber) -> Iterator[Flow]:
+    """Tasks in all states."""
+    refusing = Loopback(Refusing)
+    yield arranged(bridge, subscriber, refusing)
+    refusing.stop()
+
+
+@pytest.fixture(scope="session")
 def console(cloud: Cloud, provider: SampleProvider, subscriber: SampleSubscriber) -> Iterator[str]:
-    """The address of the console, with its token."""
-    with cloud.console(CLICKS) as address:
-        yield address
+    """The address of the console, with its token; the commands that it shows begin with `vidhook`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        with cloud.console(CLICKS) as address:
+            yield address
 
 
 # Not of the session: while Playwright runs, no other test of this worker could use asyncio.
@@ -60,6 +80,7 @@ def browser() -> Iterator[Browser]:
     if not Path(chromium).exists():
         pytest.skip("there is no Chromium: on Debian, `apt-get install chromium`")
     root = ("--no-sandbox",) if os.geteuid() == 0 else ()  # Chromium's own sandbox does not run as root
+    expect.set_options(timeout=SLOW_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, *root])
         yield browser
@@ -77,9 +98,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, console: str, cloud: Cloud) -> Iterator[Page]:
+def own(console: str, cloud: Cloud) -> list[str]:
+    """How the addresses begin that the page may ask; a test may add another console's."""
+    return [console.partition("#")[0], f"{cloud.endpoint}/", "data:", "blob:", "about:"]
+
+
+@pytest.fixture
+def page(context: BrowserContext, own: list[str]) -> Iterator[Page]:
     """A new page. Its test fails if the page throws, logs an error, breaks its policy, or asks anybody else."""
-    own = (console.partition("#")[0], f"{cloud.endpoint}/", "data:", "blob:", "about:")
     trouble: list[str] = []
 
     def said(message: ConsoleMessage) -> None:
@@ -92,10 +118,11 @@ def page(context: BrowserContext, console: str, cloud: Cloud) -> Iterator[Page]:
             trouble.append(f"{message.type}: {message.text}")
 
     def asked(request: Request) -> None:
-        if not request.url.startswith(own):
+        if not request.url.startswith(tuple(own)):
             trouble.append(f"a request to {request.url}")
 
     page = context.new_page()
+    page.set_default_timeout(SLOW_MS)
     page.on("console", said)
     page.on("pageerror", lambda error: trouble.append(f"thrown: {error}"))
     context.on("request", asked)

@@ -106,11 +106,15 @@ export function Trouble({ problem, stale = false }) {
 export function Dialog({ title, close, children }) {
   const dialog = useRef(null);
   useEffect(() => {
-    const before = document.activeElement;
-    dialog.current.showModal();
-    return () => before?.focus?.();
+    const before = document.activeElement, shown = dialog.current;
+    shown.showModal();
+    return () => {
+      shown.close(); // as long as it is open, nothing outside of it takes the focus
+      before?.focus?.();
+    };
   }, []);
-  return html`<dialog ref=${dialog} aria-labelledby="dialog-title" onClose=${close} onCancel=${close}>
+  const cancel = (event) => (event.preventDefault(), close());
+  return html`<dialog ref=${dialog} aria-labelledby="dialog-title" onClose=${() => dialog.current && close()} onCancel=${cancel}>
     <header><h2 id="dialog-title">${title}</h2><button type="button" class="plain" onClick=${close} aria-label="close">✕</button></header>
     ${children}
   </dialog>`;

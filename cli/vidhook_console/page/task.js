@@ -151,7 +151,11 @@ export function Task({ id, query }) {
   }, [data]);
   if (!data) {
     const why = problem?.status === 404 ? { message: "There is no such task here, or no longer.", hint: id } : problem;
-    return html`<h1 tabindex="-1">Task</h1><${Loading} problem=${why} what="the task" />`;
+    // The heading stays the same element when the task is there, and keeps the focus.
+    return html`
+    <p class="path"><${To} href="/tasks">Tasks<//> <span aria-hidden="true">/</span></p>
+    <div class="headline"><h1 tabindex="-1">Task</h1></div>
+    <${Loading} problem=${why} what="the task" />`;
   }
   const { task, deliveries, subscribers, more } = data;
   const { lanes, lines } = axisOf(task, deliveries, subscribers, now);
