@@ -294,6 +294,13 @@ def rotate_subscriber(subscriber: str) -> Response[Any]:
     return _answer(200, {"id": subscriber, "secret": secret, "old_secret_ends_in_seconds": keep_seconds})
 
 
+@app.get("/v1/subscribers/<subscriber>/secrets")
+def list_secrets(subscriber: str) -> Response[Any]:
+    here = edges()
+    known = subscribers.signing(subscriber, ledger=here.ledger, secrets=here.secrets, clock=here.clock)
+    return _answer(200, {"items": shapes.signing(known)})
+
+
 @app.post("/v1/subscribers/<subscriber>/test")
 def test_subscriber(subscriber: str) -> Response[Any]:
     here = edges()
@@ -301,6 +308,15 @@ def test_subscriber(subscriber: str) -> Response[Any]:
         subscriber, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock
     )
     return _answer(200, shapes.tested(tested.event, tested.subscriber, tested.attempt))
+
+
+@app.post("/v1/subscribers/<subscriber>/doctor")
+def examine_subscriber(subscriber: str) -> Response[Any]:
+    from vidhook.doctor import diagnose  # which few requests need
+
+    here = edges()
+    found = diagnose(subscriber, ledger=here.ledger, secrets=here.secrets, http=here.http, clock=here.clock)
+    return _answer(200, asdict(found))
 
 
 @app.post("/v1/subscribers/<subscriber>/recover")

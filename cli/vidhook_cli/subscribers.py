@@ -91,10 +91,20 @@ def list_all(as_json: bool) -> None:
 
 @subscribers.command()
 @known
+@click.option("--secrets", is_flag=True, help="Show until when each of its secrets signs, instead.")
 @as_json_option
-def show(subscriber_id: str, as_json: bool) -> None:
+def show(subscriber_id: str, secrets: bool, as_json: bool) -> None:
     """Shows one subscriber."""
-    _show(known_subscriber(subscriber_id), as_json)
+    if not secrets:
+        _show(known_subscriber(subscriber_id), as_json)
+        return
+    here = stack().edges
+    rows = shapes.signing(jobs.signing(subscriber_id, ledger=here.ledger, secrets=here.secrets, clock=here.clock))
+    if wants_json(as_json):
+        lines(rows)
+        return
+    for row in rows:
+        say(f"signs until {row['ends_at']}" if row["ends_at"] else "signs, without an end")
 
 
 @subscribers.command()

@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from vidhook.event import PROGRESS, Event, progress_event, terminal_event
+from vidhook.event import PROGRESS, Event, progress_event, terminal_event, test_event
 from vidhook.store import key_of
 from vidhook.submission import check
-from vidhook.subscribers import test_event
 from vidhook.task import (
     EVENT_TYPES,
     Category,

@@ -1,11 +1,13 @@
 """`vidhook console` serves the console of a stack on this machine until interrupted."""
 
 import os
+import secrets
 import shlex
 import sys
 import threading
 import webbrowser
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,12 +33,24 @@ def console(port: int, opens: bool, as_json: bool) -> None:
     from vidhook_console.proxy import serving
 
     leave_when_told()
-    with serving(console_of(stack()), port) as url:
+    ticket = secrets.token_urlsafe(32)
+    with serving(console_of(stack()), port, ticket) as url:
         said = f"the console of {stack().name} in {stack().region} is at\n{url}\nKeep it to yourself. Ctrl-C ends it"
         tell({"url": url}, said, as_json)
         if opens and not as_json and sys.stdout is not None and sys.stdout.isatty():
-            webbrowser.open(url)
+            _open(f"{url.partition('#')[0]}open/{ticket}")
         threading.Event().wait()
+
+
+def _open(url: str) -> None:
+    """Opens a browser, if there is one with a window: those in a terminal run no scripts, and would take it away.
+
+    The address must be worth nothing to others: everybody on this machine can see it in the list of processes.
+    """
+    with suppress(webbrowser.Error):
+        browser = webbrowser.get()
+        if type(browser) is not webbrowser.GenericBrowser or "BROWSER" in os.environ:
+            browser.open(url)
 
 
 def console_of(here: Stack) -> "Console":

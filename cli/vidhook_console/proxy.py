@@ -9,6 +9,7 @@ import io
 import json
 import re
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -41,7 +42,7 @@ TYPES = {
 }
 # What the page itself shows a screen for; each is the same file.
 SCREEN = re.compile("/|/(?:tasks|subscribers|providers)(?:/[^/]+)?")
-API = "/api"
+API, OPEN = "/api", "/open/"
 # Nothing else is sent on: no escapes, no dot segments, no empty segments.
 PATH = re.compile("/v1(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 MOST_FIELDS = 32  # of a query
@@ -130,13 +131,20 @@ class Console:
 
 
 @contextmanager
-def serving(console: Console, port: int = 0) -> Iterator[str]:
+def serving(console: Console, port: int = 0, ticket: str = "") -> Iterator[str]:
     """Serves the console while the block lasts, and yields its address, with the token.
 
-    Port 0 takes a free one. Raises ClickException, with one line for the user, for a port that is taken.
+    Port 0 takes a free one. Whoever is the first to open /open/TICKET is led to the page with its token. Raises
+    ClickException, with one line for the user, for a port that is taken.
     """
     token = secrets.token_urlsafe(32)
-    given = {"console": console, "token": token, "files": files(PAGE), "common": console.headers()}
+    given = {
+        "console": console,
+        "token": token,
+        "tickets": [ticket] if ticket else [],
+        "files": files(PAGE),
+        "common": console.headers(),
+    }
     server = _Server(type("ConsoleHandler", (_Handler,), given), port)
     try:
         yield f"{server.url}/#{token}"
@@ -205,6 +213,7 @@ class _Handler(Handler):
 
     console: Console
     token: str
+    tickets: list[str]
     files: Mapping[str, Path]
     common: Mapping[str, str]
 
@@ -235,6 +244,8 @@ class _Handler(Handler):
             if request.method not in ("GET", "HEAD"):
                 raise Refused(405, "this path takes GET, HEAD", "use one of these", {"Allow": "GET, HEAD"})
             return 200, {"Content-Type": TYPES[file.suffix]}, file.read_bytes()
+        if request.path.startswith(OPEN) and request.method == "GET":
+            return self._entered(request.path.removeprefix(OPEN))
         self._check_token(request)
         if request.path == "/console.json" and request.method == "GET":
             return 200, {"Content-Type": "application/json"}, json.dumps(self.console.facts()).encode()
@@ -245,6 +256,14 @@ class _Handler(Handler):
         if len(body) != request.length:
             raise Refused(400, "the body ended too early", "send the request again")
         return forwarded(self.console, request, asked, body)
+
+    def _entered(self, ticket: str) -> Answer:
+        with suppress(IndexError):  # it was used
+            if hmac.compare_digest(ticket.encode(), self.tickets[0].encode()):
+                self.tickets.pop()
+                return 303, {"Location": f"/#{self.token}"}, b""
+        hint = "copy the address that `vidhook console` has printed"
+        raise Refused(403, "this address opens the console once, and was used", hint)
 
     def _check_token(self, request: Request) -> None:
         sent = request.headers.get("authorization", "").encode("latin-1")
@@ -263,11 +282,12 @@ class _Handler(Handler):
 
     def _linger(self) -> None:
         """Takes what still comes for a moment: to close at once could lose the answer (RFC 9112, 9.6)."""
-        self.connection.shutdown(1)
         rest = Incoming(self.connection, monotonic() + LINGER_SECONDS)
         left, buffer = LINGER_BYTES, memoryview(bytearray(65_536))
-        while left > 0 and (count := rest.readinto(buffer)):
-            left -= count
+        with suppress(OSError):  # it is closed already, or goes on sending
+            self.connection.shutdown(socket.SHUT_WR)
+            while left > 0 and (count := rest.readinto(buffer)):
+                left -= count
 
 
 def forwarded(console: Console, request: Request, asked: str, body: bytes) -> Answer:

@@ -307,6 +307,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/subscribers/{subscriber}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the secrets that sign for a subscriber now
+         * @description When each of them ends, and never the secret itself. After a rotation the old one signs too for a while. 404 also when they cannot be read.
+         */
+        get: operations["list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/subscribers/{subscriber}/test": {
         parameters: {
             query?: never;
@@ -321,6 +341,26 @@ export interface paths {
          * @description Sent immediately, in any state of the subscriber and with any filter, without retries.
          */
         post: operations["test_subscriber"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subscribers/{subscriber}/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Examine a subscriber: what its endpoint gets right and wrong
+         * @description Sends signed, forged, stale and repeated events, as `vidhook doctor` does, with the subscriber's own secrets and headers, in any state and with any filter: `endpoint.test` only, and one of an unknown type. It takes 24 seconds at most. An endpoint that does not accept a correctly signed event gets nothing else.
+         */
+        post: operations["examine_subscriber"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1163,6 +1203,35 @@ export interface components {
             /** @description the new signing secret, shown only once */
             secret: string;
             old_secret_ends_in_seconds: number;
+        };
+        SecretList: {
+            items: components["schemas"]["SecretEntry"][];
+        };
+        /** @description A secret that signs, without the secret. */
+        SecretEntry: {
+            /**
+             * Format: date-time
+             * @description until when it signs; null without an end
+             */
+            ends_at: string | null;
+        };
+        Diagnosis: {
+            findings: components["schemas"]["Finding"][];
+            /** @description false: the time was not enough for all probes */
+            complete: boolean;
+        };
+        /** @description The result of one probe. */
+        Finding: {
+            /** @description its name, such as signed, duplicate or stale */
+            probe: string;
+            /** @enum {string} */
+            verdict: "ok" | "warning" | "wrong";
+            /** @description what a good endpoint does */
+            rule: string;
+            /** @description what this one did */
+            found: string;
+            /** @description how to mend it; empty when it is ok */
+            hint: string;
         };
         /** A recovery */
         Recovery: {
@@ -2579,6 +2648,31 @@ export interface operations {
             500: components["responses"]["Fault"];
         };
     };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description sub_..., or cb_... for the callback_url of tasks */
+                subscriber: components["parameters"]["Subscriber"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each secret that signs, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretList"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Fault"];
+        };
+    };
     test_subscriber: {
         parameters: {
             query?: never;
@@ -2598,6 +2692,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Tested"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Fault"];
+        };
+    };
+    examine_subscriber: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description sub_..., or cb_... for the callback_url of tasks */
+                subscriber: components["parameters"]["Subscriber"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found, in the order of the probes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diagnosis"];
                 };
             };
             404: components["responses"]["NotFound"];

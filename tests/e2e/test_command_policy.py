@@ -58,6 +58,7 @@ ACTING = (
     "subscribers pause {own}",
     "subscribers resume {own}",
     "subscribers rotate {own}",
+    "subscribers show {own} --secrets",
     "subscribers test {own}",
     "subscribers test {callback}",
     RECOVER,
@@ -172,9 +173,9 @@ class Person:
 
 
 @contextmanager
-def visited(console: Console, port: int = 0, *, acts: bool) -> Iterator[str]:
+def visited(console: Console, port: int, ticket: str, *, acts: bool) -> Iterator[str]:
     """Serves a console until one request of its page is answered, prints the answer and ends the command."""
-    with serving(console, port) as url:
+    with serving(console, port, ticket) as url:
         address, _, token = url.partition("/#")
         with requests.Session() as session:
             session.trust_env = False

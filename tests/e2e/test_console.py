@@ -3,17 +3,20 @@
 import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
 
-from tests.e2e.bridge import Bridge
+from tests.e2e.bridge import Bridge, eventually
 from tests.integration.test_command import KEYS
 from vidhook_sandbox.cloud import REGION, Cloud
 
@@ -32,11 +35,16 @@ def key(cloud: Cloud, allowed: list[tuple[str, str]]) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
 
 
+def settings(cloud: Cloud, **more: str) -> dict[str, str]:
+    """The environment of a person who uses this stack, without the keys that other tests have set."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**ours, "AWS_ENDPOINT_URL": cloud.endpoint, "AWS_DEFAULT_REGION": REGION, **more}
+
+
 @contextlib.contextmanager
 def console(cloud: Cloud, *arguments: str, **identity: str) -> Iterator[tuple[subprocess.Popen[str], requests.Session]]:
     """The running command, and a session that has its token; `url` of the session is its address without it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment |= {"AWS_ENDPOINT_URL": cloud.endpoint, "AWS_DEFAULT_REGION": REGION, **identity}
+    environment = settings(cloud, **identity)
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout
@@ -70,6 +78,37 @@ def test_it_serves_the_page_and_the_api_until_it_is_told_to_end(cloud: Cloud, nu
         assert process.wait(10) == 0
 
 
+@pytest.mark.parametrize("arguments", [(), ("--no-open",), ("--json",)])
+def test_on_a_terminal_it_opens_a_browser_that_comes_to_the_page(
+    cloud: Cloud, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """With an address that is worth nothing afterwards, and not where a program reads the output."""
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    browser.chmod(0o755)
+    ours, theirs = pty.openpty()
+    environment = settings(cloud, BROWSER=f"{browser} %s")
+    with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        try:
+            shown = os.read(ours, 65_536).decode()
+            while "#" not in shown or not shown.endswith("\n"):
+                shown += os.read(ours, 65_536).decode()
+            if arguments:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(10) == 0
+                assert not opened.exists()
+                return
+            eventually(opened.exists)
+            url = opened.read_text()
+            token = re.findall(r"#(\S+)", shown)[0]
+            assert token not in url
+            first, second = (requests.get(url, allow_redirects=False, timeout=10) for _ in range(2))
+            assert (first.status_code, first.headers["location"], second.status_code) == (303, f"/#{token}", 403)
+        finally:
+            process.kill()
+
+
 def test_what_iam_does_not_allow_is_a_problem_that_can_be_read(bridge: Bridge) -> None:
     """A person who may only look sees all, and is told why an act does nothing."""
     cloud = bridge.cloud
@@ -99,7 +138,7 @@ def test_in_a_sandbox_with_samples_it_offers_what_they_can_do(bridge: Bridge) ->
 
 def test_without_a_stack_it_ends_in_one_line(cloud: Cloud) -> None:
     """No page can be shown of nothing."""
-    environment = {**os.environ, "AWS_ENDPOINT_URL": cloud.endpoint, "VIDHOOK_STACK": "nobody"}
+    environment = settings(cloud, VIDHOOK_STACK="nobody")
     ended = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
     assert "nobody" in ended.stderr

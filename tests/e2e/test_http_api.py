@@ -42,9 +42,9 @@ def api(cloud: Cloud) -> Api:
     return Api(made["ApiId"], f"{cloud.endpoint}/_aws/execute-api/{made['ApiId']}/$default")
 
 
-def without(fields: dict[str, Any], name: str) -> dict[str, Any]:
-    """All fields but this one."""
-    return {each: value for each, value in fields.items() if each != name}
+def without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    """All fields but these."""
+    return {each: value for each, value in fields.items() if each not in names}
 
 
 def published(task: dict[str, Any]) -> dict[str, Any] | None:
@@ -110,6 +110,9 @@ def test_a_task_can_be_followed_from_its_submission_to_its_video(
     [webhook] = webhooks(app, task)
     assert shown["event"] == webhook.event
     assert id_of(task) in [each["id"] for each in api("GET", "/v1/tasks?provider=alad").json()["items"]]
+    [found] = api("GET", f"/v1/tasks?find={webhook.id}&with=deliveries").json()["items"]
+    assert (found["id"], found["deliveries"]["delivered"]) == (id_of(task), 1)
+    assert "alad" in [each["provider"] for each in api("GET", "/v1/activity").json()["items"]]
 
     known = bridge.known(app).id
     assert api("POST", f"{where}/deliveries/{known}/replay").status_code == 202
@@ -118,8 +121,8 @@ def test_a_task_can_be_followed_from_its_submission_to_its_video(
     [delivery] = api("GET", f"{where}/deliveries").json()["items"]
     assert [attempt["outcome"] for attempt in delivery["log"]] == ["delivered", "delivered"]
     of_subscriber = api("GET", f"/v1/deliveries?subscriber={known}").json()
-    assert (of_subscriber["items"], of_subscriber["next"]) == ([without(delivery, "log")], None)
-    assert without(delivery, "log") in api("GET", "/v1/deliveries?state=delivered&limit=100").json()["items"]
+    assert (of_subscriber["items"], of_subscriber["next"]) == ([without(delivery, "request", "log")], None)
+    assert without(delivery, "request", "log") in api("GET", "/v1/deliveries?state=delivered&limit=100").json()["items"]
 
     token = shown["event"]["data"]["assets"][0]["url"].rpartition("/")[2]
     link = requests.get(f"{api.url}/v1/videos/{token}", timeout=60, allow_redirects=False)
@@ -144,7 +147,12 @@ def test_every_route_for_a_subscriber_does_what_it_says(api: Api, cloud: Cloud) 
         assert rotated.json()["secret"] != added.json()["secret"]
         assert api("POST", f"{where}/pause").json()["state"] == "paused"
         assert api("POST", f"{where}/resume").json()["state"] == "active"
-        assert api("POST", f"{where}/recover", {"since": "2026-01-01T00:00:00Z"}).json() == {"started": 0}
+        for dry_run in (True, False):
+            asked = {"since": "2026-01-01T00:00:00Z", "dry_run": dry_run}
+            assert api("POST", f"{where}/recover", asked).json() == {"started": 0, "found": 0, "all": True}
+        assert api("GET", f"{where}/secrets").json() == {"items": [{"ends_at": None}]}
+        examined = api("POST", f"{where}/doctor").json()
+        assert (examined["findings"][0]["probe"], examined["complete"]) == ("signed", True)
         assert where.rpartition("/")[2] in [each["id"] for each in api("GET", "/v1/subscribers").json()["items"]]
         assert api("DELETE", where).status_code == 204
         assert api("GET", where).status_code == 404

@@ -761,6 +761,41 @@ class TestSubscribers:
         secrets = [entry.secret for entry in credentials.secrets]
         assert secrets == [answer_of(rotated)["secret"], added["secret"]][:live]
 
+    def test_the_secrets_that_sign_are_told_by_their_end_alone(self, api: Client, world: World) -> None:
+        """An owner sees when the old one stops, and nobody gets a secret."""
+        added = answer_of(
+            api.post("/v1/subscribers", json={"url": "https://example.com/a", "headers": {"X-A": "b-17"}})
+        )
+        where = f"/v1/subscribers/{added['id']}"
+        assert answer_of(api.get(f"{where}/secrets")) == {"items": [{"ends_at": None}]}
+        new = answer_of(api.post(f"{where}/rotate", json={"keep_seconds": 60}))["secret"]
+        told = api.get(f"{where}/secrets")
+        assert answer_of(told) == {"items": [{"ends_at": None}, {"ends_at": iso(world.now + 60)}]}
+        assert not [each for each in (new, added["secret"], "b-17") if each in told.text]
+        world.wait(60)
+        assert answer_of(api.get(f"{where}/secrets")) == {"items": [{"ends_at": None}]}
+
+    def test_the_stacks_own_secret_signs_for_a_callback_url(self, api: Client, world: World) -> None:
+        """It has no secret of its own."""
+        task = world.completed(callback_url=world.web.script("/cb", Answer(200)))
+        world.publish(task)
+        [made] = world.ledger.deliveries(task)
+        assert answer_of(api.get(f"/v1/subscribers/{made.subscriber_id}/secrets")) == {"items": [{"ends_at": None}]}
+        assert api.get(f"/v1/subscribers/sub_{'a' * 26}/secrets").status_code == 404
+
+    def test_a_subscriber_is_examined(self, api: Client, world: World, log: StringIO) -> None:
+        """What is wrong with an endpoint is seen on the page; neither answer nor log has its secret or its query."""
+        hook = world.subscribe(HOOK)
+        world.ledger.change_subscriber(hook.id, {"url": f"{hook.url}?token=canary-1"})
+        answer = api.post(f"/v1/subscribers/{hook.id}/doctor")
+        told = answer_of(answer)
+        found = {each["probe"]: each["verdict"] for each in told["findings"]}
+        assert (found["signed"], found["forged"], told["complete"]) == ("ok", "wrong", True)
+        world.web.misfits.clear()  # it sends what no event is
+        for secret in (DEFAULT_SECRET.removeprefix("whsec_"), "canary-1"):
+            assert secret not in answer.text + log.getvalue()
+        assert api.post(f"/v1/subscribers/sub_{'a' * 26}/doctor").status_code == 404
+
     def test_what_failed_is_recovered_since_an_instant(
         self, api: Client, world: World, machines: dict[str, str]
     ) -> None:

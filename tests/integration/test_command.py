@@ -89,6 +89,7 @@ def used(deployed: World, monkeypatch: pytest.MonkeyPatch) -> World:
         ("replay", ["replay", "t2"]),
         ("subscribers list", ["subscribers", "list"]),
         ("subscribers show", ["subscribers", "show", SUBSCRIBER]),
+        ("subscribers show --secrets", ["subscribers", "show", SUBSCRIBER, "--secrets"]),
         ("subscribers update", ["subscribers", "update", SUBSCRIBER, "--url", "https://example.com/"]),
         ("subscribers pause", ["subscribers", "pause", SUBSCRIBER]),
         ("subscribers resume", ["subscribers", "resume", SUBSCRIBER]),

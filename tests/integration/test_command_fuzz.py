@@ -20,7 +20,7 @@ from vidhook_cli.main import main
 from vidhook_cli.refusals import in_words
 
 # These run until they are interrupted, or ask for a secret, so only what must be refused is given to them.
-ENDLESS = {"sandbox", "sample-provider", "sample-subscriber", "demo", "tail", "doctor", "listen"}
+ENDLESS = {"sandbox", "sample-provider", "sample-subscriber", "demo", "tail", "doctor", "listen", "console"}
 # What people type by mistake, and what breaks programs that trust them.
 WRONG = [
     *("", " ", "-1", "0", "nan", "inf", "-inf", "1e400", "99999999999d", "²d", "x", "tsk_", "sub_" + "a" * 26),

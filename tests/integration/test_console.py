@@ -327,6 +327,25 @@ def test_the_token_counts_as_a_bearer_token_alone(api: Api, visitor: Visitor) ->
     assert api.asked == []
 
 
+def test_a_ticket_leads_to_the_page_with_its_token_once(console: Console) -> None:
+    """A browser is started with it, and everybody on the machine can see that in the list of processes."""
+    with serving(console, ticket="a-ticket") as url:
+        address, _, token = url.partition("/#")
+        visitor = Visitor(int(address.rpartition(":")[2]), "")
+        assert visitor.ask("GET", "/open/another")[0] == 403
+        assert visitor.ask("HEAD", "/open/a-ticket")[0] == 401
+        assert visitor.ask("GET", "/open/a-ticket", Sec_Fetch_Site="cross-site")[0] == 403
+        status, headers, _ = visitor.ask("GET", "/open/a-ticket", Sec_Fetch_Site="none")
+        assert (status, headers["location"]) == (303, f"/#{token}")
+        assert problem_of(visitor.ask("GET", "/open/a-ticket"))[0] == 403
+
+
+@pytest.mark.parametrize("path", ["/open/", "/open"])
+def test_without_a_ticket_there_is_nothing_to_open(visitor: Visitor, path: str) -> None:
+    """The console of a sandbox opens no browser."""
+    assert visitor.ask("GET", path, token="")[0] in (401, 403)
+
+
 def test_every_console_has_a_token_of_its_own(console: Console, visitor: Visitor) -> None:
     """An old address is worth nothing."""
     with visiting(console) as other:

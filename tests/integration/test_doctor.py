@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -17,9 +18,13 @@ from click.testing import CliRunner, Result
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from tests.integration.world import World
+from vidhook import subscribers
+from vidhook.doctor import Diagnosis, diagnose, examine
 from vidhook.edges.http import Http
 from vidhook.event import serialize
 from vidhook.signature import new_secret
+from vidhook.times import Clock
 from vidhook_cli import doctor
 from vidhook_cli.main import main
 from vidhook_sandbox.loopback import Handler, Loopback
@@ -31,12 +36,16 @@ PROBES = {
 }
 
 
+HTTP = Http(allowed_networks=("127.0.0.0/8",))
+
+
 class Receiver:
     """An endpoint that does everything right except for its `flaw`."""
 
     def __init__(self, secret: str, flaw: str = "") -> None:
         self.secret, self.flaw = secret, flaw
         self.requests = 0
+        self.keys = set[str | None]()
         self._seen: set[str] = set()
         self._lock = threading.Lock()
 
@@ -44,8 +53,9 @@ class Receiver:
         """The status to answer with."""
         with self._lock:
             self.requests += 1
-        if self.flaw == "slow" and self.requests == 1:
-            time.sleep(0.1)
+            self.keys.add(headers.get("x-api-key"))
+        if (self.flaw, self.requests) in (("slow", 1), ("gets slow", 3)):
+            time.sleep(0.1 if self.flaw == "slow" else 2)
         if self.flaw in STATUSES:
             return STATUSES[self.flaw]
         if not self._verified(headers, body):
@@ -183,10 +193,8 @@ def test_a_forgery_that_is_answered_with_an_error_is_a_warning(secret: str) -> N
 
 def test_a_slow_endpoint_gets_a_warning(secret: str) -> None:
     """An attempt fails after 15 s, so an endpoint that takes a third of that should become faster."""
-    context = ssl.create_default_context()
-    http = Http(allowed_networks=("127.0.0.0/8",), ssl_context=context)
     with served(Receiver(secret, "slow")) as url:
-        *_, last = doctor.examine(url, secret, http=http, ssl_context=context, slow_seconds=0.09)
+        *_, last = examine(url, secret, http=HTTP, slow_seconds=0.09)
     assert (last.probe, last.verdict) == ("speed", "warning")
 
 
@@ -283,3 +291,51 @@ def test_a_terminal_shows_sentences(secret: str, monkeypatch: pytest.MonkeyPatch
     assert "\n        refuse a webhook-timestamp more than 300 seconds away" in result.output
     assert result.output.endswith(f"2 of {len(PROBES)} wrong\n")
     assert result.exit_code == 1
+
+
+class TestOfASubscriber:
+    def diagnosed(self, world: World, receiver: Receiver, **more: Any) -> Diagnosis:
+        """Adds the receiver as a subscriber that has headers, and examines it."""
+        with served(receiver) as url:
+            terms = subscribers.Terms(url, headers={"X-Api-Key": "key-of-a-gateway"})
+            edges: dict[str, Any] = {
+                "ledger": world.ledger,
+                "secrets": world.secrets,
+                "http": world.http,
+                "clock": Clock(),
+            }
+            added, _ = subscribers.add(terms, secret=receiver.secret, **edges)
+            subscribers.pause(added.id, ledger=world.ledger)
+            return diagnose(added.id, **edges, **more)
+
+    def test_the_findings_are_those_of_the_command(self, world: World, secret: str) -> None:
+        """Its own secret signs, its headers go along, and its state does not matter."""
+        receiver = Receiver(secret, "accepts the future")
+        told = self.diagnosed(world, receiver)
+        assert told.complete
+        assert {each.probe for each in told.findings} == PROBES
+        assert {each.probe for each in told.findings if each.verdict == "wrong"} == {"future"}
+        assert receiver.keys == {"key-of-a-gateway"}
+        shown = repr(told)
+        assert not [each for each in (secret, secret[6:30], "key-of-a-gateway", "s3cr3t") if each in shown]
+
+    def test_while_a_secret_is_rotated_the_old_one_counts_too(self, world: World, secret: str) -> None:
+        """An endpoint that does not know the new one yet gets all events, so nothing is wrong with it."""
+        with served(Receiver(secret)) as url:
+            edges: dict[str, Any] = {"ledger": world.ledger, "secrets": world.secrets, "clock": Clock()}
+            added, _ = subscribers.add(subscribers.Terms(url), secret=secret, http=world.http, **edges)
+            subscribers.rotate(added.id, **edges)
+            told = diagnose(added.id, http=world.http, **edges)
+        assert {each.verdict for each in told.findings} == {"ok", "warning"}
+
+    def test_an_endpoint_is_not_blamed_for_what_it_had_no_time_for(self, world: World, secret: str) -> None:
+        """The page asks again; a probe that was cut short says nothing."""
+        told = self.diagnosed(world, Receiver(secret, "slow"), seconds=0.05)
+        assert (told.findings, told.complete) == ([], False)
+
+    def test_what_was_found_in_time_is_told(self, world: World, secret: str) -> None:
+        """A slow endpoint has findings too, only not all."""
+        receiver = Receiver(secret, "gets slow")
+        told = self.diagnosed(world, receiver, seconds=1.0)
+        assert not told.complete
+        assert [each.probe for each in told.findings] == ["signed", "redirect", "tls", "rotation"]

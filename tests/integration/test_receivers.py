@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import ssl
 import subprocess
 import sys
 import time
@@ -28,12 +27,12 @@ from standardwebhooks import WebhookVerificationError
 
 from tests import typed
 from vidhook.deliver import attempt
+from vidhook.doctor import examine
 from vidhook.edges.http import Http
+from vidhook.event import test_event as endpoint_test
 from vidhook.signature import new_secret, webhook_headers
-from vidhook.subscribers import test_event as endpoint_test
 from vidhook.task import Credentials, Delivery, SigningSecret, Subscriber
 from vidhook.times import Clock
-from vidhook_cli.doctor import examine
 
 ROOT = Path(__file__).parents[2]
 RECEIVERS = ROOT / "docs" / "receivers"
@@ -220,7 +219,7 @@ class TestReceiver:
 
     def test_the_doctor_finds_nothing_wrong_with_it(self, receiver: Running) -> None:
         """A sample receiver must pass the probes that users run on their own receivers."""
-        found = list(examine(receiver.url, SECRET, http=client, ssl_context=ssl.create_default_context()))
+        found = list(examine(receiver.url, SECRET, http=client))
         assert {finding.probe: finding.found for finding in found if finding.verdict == "wrong"} == {}
         assert {finding.probe for finding in found if finding.verdict == "warning"} == {"tls"}
 

@@ -27,10 +27,11 @@ import serve_api
 import submit_task
 from tests import typed
 from tests.integration.gateway import Context
-from vidhook import __version__, subscribers
+from vidhook import __version__
 from vidhook.deliver import JITTER, PAUSES, attempt
 from vidhook.edges.http import Http, Response
 from vidhook.event import Event, progress_event, terminal_event
+from vidhook.event import test_event as event_of_test
 from vidhook.links import video_link
 from vidhook.providers.file import bundled
 from vidhook.providers.reading import read
@@ -136,8 +137,8 @@ def on_the_way(provider: str, answer: str) -> Event:
 
 
 def endpoint_test() -> Event:
-    with mock.patch("vidhook.subscribers.randomness.token_hex", return_value="a sample"):
-        return subscribers.test_event("sub_7q3w5e", 1_777_288_000)
+    with mock.patch("vidhook.event.randomness.token_hex", return_value="a sample"):
+        return event_of_test("sub_7q3w5e", 1_777_288_000)
 
 
 SAMPLES: Mapping[str, tuple[Event, tuple[str, ...]]] = {

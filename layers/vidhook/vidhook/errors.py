@@ -20,7 +20,7 @@ VidhookError
     NotTheFile        ... not the video or the image: an error page, a placeholder
       Playlist        ... a list of pieces; it will be so again, so do not try again
     SourceChanged     ... another file than the one whose beginning is stored; begin anew
-  OutOfTime           the invocation's time is spent; what is stored so far is kept, so go on in the next one
+  OutOfTime           the time is spent; what is stored so far is kept, so go on in the next invocation
 """
 
 from typing import Any, ClassVar
@@ -200,4 +200,4 @@ class SourceChanged(BrokenDownload):
 
 
 class OutOfTime(VidhookError):
-    """The time of this invocation is spent before a file was stored, and the next one goes on where this one stops."""
+    """The time is spent before all was done; what was done counts. The next invocation goes on storing a file there."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
@@ -217,3 +218,11 @@ def _cut(text: Text, limit: int) -> Text:
     while text is not None and (size := len(serialize(text))) > limit:
         text = text[: len(text) * limit // size]
     return text
+
+
+def test_event(subscriber_id: str, now: float) -> Event:
+    """Returns an `endpoint.test` event, which belongs to no task."""
+    event_id = derived_id("evt", "test", randomness.token_hex(16))
+    data = {"object": "endpoint", "id": subscriber_id, "message": "This is a test from vidhook; nothing happened."}
+    body = {"id": event_id, "type": "endpoint.test", "timestamp": iso(now), "data": data}
+    return Event(event_id, "endpoint.test", "tsk_test", "", now, serialize(body))

@@ -1,6 +1,6 @@
 """Facts as plain JSON, for the HTTP API and the command: times in ISO 8601, no secrets. openapi.json explains them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from vidhook.task import (
     Creation,
     Delivery,
     DeliveryState,
+    SigningSecret,
     Snapshot,
     Source,
     Status,
@@ -160,6 +161,11 @@ def subscriber(known: Subscriber) -> dict[str, Any]:
         "last_failure": iso(known.last_failure),
         "quiet_until": iso(known.hold_until or None),
     }
+
+
+def signing(secrets: Iterable[SigningSecret]) -> list[dict[str, Any]]:
+    """Returns of each secret when it ends, and never the secret."""
+    return [{"ends_at": iso(each.expires_at)} for each in secrets]
 
 
 def provider(known: "ProviderFile") -> dict[str, Any]:

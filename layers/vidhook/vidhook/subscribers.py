@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vidhook.credentials import checked_headers, checked_secret, put_credentials
 from vidhook.deliver import attempt
 from vidhook.errors import BadInput, BadSubscriber, Blocked, LostRace, NotFound
-from vidhook.event import Event, serialize
+from vidhook.event import Event, serialize, test_event
 from vidhook.providers.values import origin
 from vidhook.runs import cancel_held
 from vidhook.schemas import check_texts
@@ -29,7 +29,7 @@ from vidhook.task import (
     SubscriberState,
     derived_id,
 )
-from vidhook.times import Clock, iso
+from vidhook.times import Clock
 
 if TYPE_CHECKING:
     from vidhook.edges.http import Http
@@ -210,6 +210,12 @@ def rotate(
             return fresh
 
 
+def signing(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", clock: Clock) -> tuple[SigningSecret, ...]:
+    """Returns the secrets that sign for a subscriber now, newest first. Raises NotFound, also when none can be read."""
+    known = secrets.credentials(ledger.subscriber(subscriber_id))
+    return tuple(each for each in known.secrets if each.signs(clock.now()))
+
+
 @dataclass(frozen=True, slots=True)
 class Tested:
     """A test event, the subscriber that it went to, and the attempt to send it."""
@@ -226,14 +232,6 @@ def send_test(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", http:
     delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
     made = attempt(event, delivery, subscriber, secrets.credentials(subscriber), http=http, clock=clock)
     return Tested(event, subscriber, replace(made, pause=None))
-
-
-def test_event(subscriber_id: str, now: float) -> Event:
-    """Returns an `endpoint.test` event, which belongs to no task."""
-    event_id = derived_id("evt", "test", randomness.token_hex(16))
-    data = {"object": "endpoint", "id": subscriber_id, "message": "This is a test from vidhook; nothing happened."}
-    body = {"id": event_id, "type": "endpoint.test", "timestamp": iso(now), "data": data}
-    return Event(event_id, "endpoint.test", "tsk_test", "", now, serialize(body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,15 @@ class Http:
                     )
             parts, same_origin_redirects = target, same_origin_redirects - 1
 
+    def certificate_ends(self, url: str, *, deadline: float) -> float:
+        """Returns until when the certificate of an https URL's server is valid, in unix seconds. Sends no request.
+
+        Raises the subclass of RequestFailed for what broke.
+        """
+        parts = self._split(url)
+        with closing(_Exchange(self, monotonic() + deadline)) as exchange:
+            return exchange.certificate_ends(parts)
+
     @contextmanager
     def download(
         self,
@@ -373,6 +382,13 @@ class _Exchange(HTTPAdapter):
             request.headers["Connection"] = "close"
             self._parts = parts
             return self.send(request)
+
+    def certificate_ends(self, parts: SplitResult) -> float:
+        """Connects, and returns until when the server's certificate is valid, in unix seconds."""
+        with self._translating_errors():
+            self._open(parts.scheme, cast(str, parts.hostname), _port(parts))
+            certificate = cast(ssl.SSLSocket, self._socket).getpeercert() or {}
+            return ssl.cert_time_to_seconds(str(certificate["notAfter"]))
 
     def whole(self, answer: requests.Response, most: int, *, strict: bool) -> bytes:
         """Returns the decoded body, or its first `most` bytes.
