@@ -165,8 +165,8 @@ function Doctor({ id }) {
   };
   return html`<h3>Doctor</h3>
     <p class="buttons"><button type="button" onClick=${examine} disabled=${busy}>${busy ? "examining, up to half a minute …" : "examine the endpoint"}</button> <span class="dim">sends good, forged, stale and repeated test events</span></p>
-    ${found && html`<table class="findings"><thead><tr><th scope="col">verdict</th><th scope="col">a good endpoint</th><th scope="col">found</th></tr></thead>
-      <tbody>${found.findings.map((each) => html`<tr key=${each.probe}><td><${Word} as=${VERDICTS[each.verdict]}>${each.verdict}<//></td><th scope="row">${each.rule}</th><td>${each.found}${each.hint && html`<small>${each.hint}</small>`}</td></tr>`)}</tbody></table>
+    ${found && html`<div class="scroll"><table class="findings"><thead><tr><th scope="col">verdict</th><th scope="col">a good endpoint</th><th scope="col">found</th></tr></thead>
+      <tbody>${found.findings.map((each) => html`<tr key=${each.probe}><td><${Word} as=${VERDICTS[each.verdict]}>${each.verdict}<//></td><th scope="row">${each.rule}</th><td>${each.found}${each.hint && html`<small>${each.hint}</small>`}</td></tr>`)}</tbody></table></div>
       ${!found.complete && html`<p class="dim">The time was over before all probes were sent.</p>`}`}`;
 }
 
@@ -202,10 +202,10 @@ function Recover({ id, reload }) {
 function Recent({ id }) {
   const { data } = useLive((signal) => get(withQuery("/v1/deliveries", { subscriber: id, limit: 20 }), signal), 5, [id]);
   if (!data?.items.length) return html`<p class="dim">${data ? "Nothing was sent to it yet." : "…"}</p>`;
-  return html`<table><thead><tr><th scope="col">state</th><th scope="col">event</th><th scope="col" class="number">attempts</th><th scope="col">last</th><th scope="col">next</th><th scope="col">began</th></tr></thead>
+  return html`<div class="scroll"><table><thead><tr><th scope="col">state</th><th scope="col">event</th><th scope="col" class="number">attempts</th><th scope="col">last</th><th scope="col">next</th><th scope="col">began</th></tr></thead>
     <tbody>${data.items.map((each) => html`<tr key=${each.event_id}><td><${Word}>${each.state}<//></td>
       <th scope="row"><${To} href=${`/tasks/${each.task}`}>${each.event_type}<//></th>
-      <td class="number">${each.attempts}</td><td>${each.last}</td><td>${each.next_at ? html`<${When} at=${seconds(each.next_at)} />` : ""}</td><td><${When} at=${seconds(each.created_at)} /></td></tr>`)}</tbody></table>`;
+      <td class="number">${each.attempts}</td><td>${each.last}</td><td>${each.next_at ? html`<${When} at=${seconds(each.next_at)} />` : ""}</td><td><${When} at=${seconds(each.created_at)} /></td></tr>`)}</tbody></table></div>`;
 }
 
 function Subscriber({ id, reload }) {
