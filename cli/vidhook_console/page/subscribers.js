@@ -8,6 +8,7 @@ import { Acts, At, Command, Copy, Dialog, Facts, Id, Loading, Shared, To, Troubl
 import { place, plural, seconds } from "./words.js";
 
 const DAY = 86400, PAGES = 5, HOURS = 24;
+const AT_ONCE = 300; // deliveries that one request starts
 const TYPES = ["video.completed", "video.failed", "image.completed", "image.failed", "*.progress"];
 const ago = (age) => new Date((Math.floor(Date.now() / 1000) - age) * 1000).toISOString().replace(".000Z", "Z");
 
@@ -181,9 +182,9 @@ function Recover({ id, reload }) {
   const act = async (dry) => {
     try {
       const answer = await call("POST", `/v1/subscribers/${id}/recover`, { ...range(), dry_run: dry });
-      if (dry) return count(answer.found);
+      if (dry) return count(answer);
       count(null);
-      tell(`${plural(answer.started, "delivery is", "deliveries are")} sent again.${answer.found > answer.started ? " Count again for the rest." : ""}`);
+      tell(`${plural(answer.started, "delivery is", "deliveries are")} sent again.${answer.all ? "" : " Count again for the rest."}`);
       reload();
     } catch (problem) {
       tell(problem instanceof RangeError ? "That is no time." : problem.message, problem);
@@ -195,7 +196,7 @@ function Recover({ id, reload }) {
       <label>from <input type="datetime-local" value=${from} onInput=${set(setFrom)} required /></label>
       <label>to <input type="datetime-local" value=${until} onInput=${set(setUntil)} required /></label>
       <button>count them</button>
-      ${found !== null && html`<span role="status">${plural(found, "delivery", "deliveries")} failed then.</span> ${found > 0 && html`<button type="button" class="main" onClick=${() => act(false)}>send ${found > 300 ? "the first 300" : found === 1 ? "it" : `all ${found}`} again</button>`}`}
+      ${found !== null && html`<span role="status">${found.all ? "" : "at least "}${plural(found.found, "delivery", "deliveries")} failed then.</span> ${found.found > 0 && html`<button type="button" class="main" onClick=${() => act(false)}>send ${found.found > AT_ONCE ? `the first ${AT_ONCE}` : found.found === 1 ? "it" : `all ${found.found}`} again</button>`}`}
     </form>`;
 }
 
