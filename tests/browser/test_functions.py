@@ -22,21 +22,34 @@ def made(page: Page, file: str, name: str, *given: object) -> Any:
 
 def test_words(blank: Page) -> None:
     """Spans, distances and sizes as people say them."""
-    spans = {0: "0 s", 0.25: "0.3 s", 14: "14 s", 59.6: "1 min", 185: "3 min 5 s", 7_800: "2 h 10 min", 90_000: "1 d 1 h"}
+    spans = {
+        0: "0 s",
+        0.25: "0.3 s",
+        14: "14 s",
+        59.6: "1 min",
+        185: "3 min 5 s",
+        7_800: "2 h 10 min",
+        90_000: "1 d 1 h",
+    }
     for seconds, said in spans.items():
         assert made(blank, "words", "span", seconds) == said
     assert made(blank, "words", "span", -5) == "0 s"
     assert made(blank, "words", "away", 100, 86) == "in 14 s"
     assert made(blank, "words", "away", 100, 280) == "3 min ago"
-    assert [made(blank, "words", "bytes", size) for size in (12, 1_500, 19_000, 5e9)] == ["12 B", "1.5 kB", "19 kB", "5.0 GB"]
+    assert [made(blank, "words", "bytes", size) for size in (12, 1_500, 19_000, 5e9)] == [
+        "12 B",
+        "1.5 kB",
+        "19 kB",
+        "5.0 GB",
+    ]
     assert made(blank, "words", "plural", 1, "poll") == "1 poll"
     assert made(blank, "words", "plural", 2, "delivery", "deliveries") == "2 deliveries"
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", " https://a.example", "//a.example", "", None])
-def test_a_link_leads_only_to_the_web(blank: Page, url: str | None) -> None:
+def test_a_link_leads_only_to_the_web(blank: Page) -> None:
     """Whatever a provider writes as a link."""
-    assert made(blank, "words", "link", url) is None
+    for url in ("javascript:alert(1)", "data:text/html,x", " https://a.example", "//a.example", "", None):
+        assert made(blank, "words", "link", url) is None
     assert made(blank, "words", "link", "https://a.example/film.mp4") == "https://a.example/film.mp4"
 
 
@@ -80,7 +93,7 @@ def test_the_difference_of_two_texts_is_in_whole_lines(blank: Page) -> None:
     assert all(line["sign"] == " " for line in made(blank, "providers", "difference", before, before))
 
 
-TASK = {
+TASK: dict[str, Any] = {
     "id": "tsk_1",
     "provider": "alad",
     "task_id": "1",
