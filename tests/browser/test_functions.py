@@ -1,5 +1,6 @@
 """The page's functions that only compute, each imported in the browser as the page does it."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -66,13 +67,13 @@ def test_marks_stand_in_their_order_and_apart_and_long_pauses_are_short(blank: P
     instants = [at for at, _ in found["places"]]
     places = [x for _, x in found["places"]]
     assert instants == sorted(instants)
-    gaps = [after - before for before, after in zip(places, places[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(places)]
     assert min(gaps) >= 20
     assert max(gaps) <= 160
     assert found["width"] > places[-1]
     lines = blank.evaluate(POSITIONS, [[], [1, 1.01, 1.02]])
     labels = [x for _, x in lines["places"]]
-    assert all(after - before >= 70 for before, after in zip(labels, labels[1:], strict=False))
+    assert all(after - before >= 70 for before, after in pairwise(labels))
     assert blank.evaluate(POSITIONS, [[], []])["places"] == []
 
 
