@@ -162,7 +162,7 @@ function Provider({ name, query, exists, reload }) {
       await call("PUT", `/v1/providers/${written}`, { toml: text });
       tell(`${written} is stored. Open tasks use it from their next poll on, within a minute.`);
       reload();
-      if (written === name) write(null), kept.reload();
+      if (written === name) await kept.reload(), write(null);
       else go(`/providers/${written}`);
     } catch (problem) {
       tell(problem.message, problem);
@@ -173,7 +173,7 @@ function Provider({ name, query, exists, reload }) {
       await call("DELETE", `/v1/providers/${name}`);
       tell(kept.data.bundled_toml ? "The bundled file is in use again." : "It is removed.");
       reload();
-      if (kept.data.bundled_toml) write(null), kept.reload();
+      if (kept.data.bundled_toml) await kept.reload(), write(null);
       else go("/providers");
     } catch (problem) {
       tell(problem.message, problem);
