@@ -4,7 +4,7 @@ import { html, useContext, useEffect, useMemo, useRef, useState } from "./vendor
 import { call, get, withQuery } from "./api.js";
 import { go, useLive } from "./live.js";
 import { Command, Copy, Dialog, Json, Loading, Shared, To, Trouble, Word } from "./parts.js";
-import { plural, REASONS, span, title } from "./words.js";
+import { plural, span, title } from "./words.js";
 
 const WAIT_MS = 350, MOST_BARS = 12, NEW = "new-provider";
 const EMPTY = `name = "${NEW}"
@@ -103,7 +103,7 @@ function Reading({ checked, answer }) {
     <tbody>${fields.map((each, index) => html`<tr key=${index}><th scope="row">${each.field}</th><td><code>${typeof each.value === "string" ? each.value : JSON.stringify(each.value)}</code>
       ${each.field === "provider_status" && reading?.known_status === false && html` <${Word} as="warn">in no table of the file<//>`}</td><td>${each.path ? html`<code>${each.path}</code>` : html`<span class="dim">follows from the rest</span>`}</td></tr>`)}</tbody></table></div>
     ${!fields.length && html`<p>Nothing is read in this answer.</p>`}
-    ${next && html`<p class="next"><strong>${next.seconds === null ? "Then it ends" : `Then it is asked again in ${span(next.seconds)}`}</strong>: ${next.text || REASONS[next.why] || next.why}</p>`}
+    ${next && html`<p class="next"><strong>Then it ${next.seconds === null ? "ends:" : "is"}</strong> ${next.text}</p>`}
     <details><summary>all that is read, as JSON</summary><${Json} value=${reading} label="the reading" /></details>`;
 }
 

@@ -20,7 +20,7 @@ export const seconds = (instant) => (instant ? Date.parse(instant) / 1000 : null
 /** Returns how far away an instant is: "3 min ago", "in 14 s". */
 export function away(at, now) {
   const distance = at - now;
-  return distance > 0 ? `in ${span(distance)}` : `${span(-distance)} ago`;
+  return distance > 0 ? `in ${span(Math.ceil(distance))}` : `${span(Math.floor(-distance))} ago`;
 }
 
 /** Returns an instant in the reader's own time zone; the date only where it is not today. */
@@ -91,7 +91,7 @@ const STATUSES = ["pending", "processing", "completed", "failed"];
 /** Returns the tone, a class of the style sheet, of a word: a status, a state, an outcome, or what went wrong. */
 export function tone(word) {
   if (["completed", "delivered", "ok", "active"].includes(word)) return "good";
-  if (["failed", "wrong", "disabled", "gone", "key_refused", "permanent_error"].includes(word)) return "bad";
+  if (["failed", "wrong", "disabled", "gone", "failing", "key_refused", "permanent_error"].includes(word)) return "bad";
   if (["pending", "cancelled", "paused", "held"].includes(word)) return "calm";
   if (["processing", "due"].includes(word)) return "busy";
   return STATUSES.includes(word) ? "calm" : "warn";
