@@ -28,7 +28,7 @@ def test_why_order_17_did_not_arrive_takes_one_click_and_ten_seconds(page: Page,
     clicks += 1
     page.keyboard.type("order-17")
     page.keyboard.press("Enter")
-    expect(verdict(page)).to_contain_text("has not got it: HTTP 500", timeout=10_000)
+    expect(verdict(page)).to_contain_text("has not got it: HTTP 500 at attempt", timeout=10_000)
     expect(verdict(page)).to_contain_text("order 17 is not known here", timeout=10_000)
     assert clicks <= 1
 

@@ -86,6 +86,9 @@ const ANSWERS = {
 };
 export const answered = (word) => ANSWERS[word] ?? word.replaceAll("_", " ");
 
+/** Returns what became of an attempt: one that is to be tried again has failed, too. */
+export const resultOf = (attempt) => (attempt.outcome === "retry" ? "failed" : attempt.outcome);
+
 const STATUSES = ["pending", "processing", "completed", "failed"];
 
 /** Returns the tone, a class of the style sheet, of a word: a status, a state, an outcome, or what went wrong. */
