@@ -17,10 +17,11 @@ export function span(seconds) {
 /** Returns an instant as unix seconds, null for none. */
 export const seconds = (instant) => (instant ? Date.parse(instant) / 1000 : null);
 
-/** Returns how far away an instant is: "3 min ago", "in 14 s". */
+/** Returns how far away an instant is: "in 14 s", "3 min ago"; of what was more than a minute ago without the seconds. */
 export function away(at, now) {
   const distance = at - now;
-  return distance > 0 ? `in ${span(Math.ceil(distance))}` : `${span(Math.floor(-distance))} ago`;
+  if (distance > 0) return `in ${span(Math.ceil(distance))}`;
+  return `${span(-distance < 60 ? Math.floor(-distance) : 60 * Math.floor(-distance / 60))} ago`;
 }
 
 /** Returns an instant in the reader's own time zone; the date only where it is not today. */
