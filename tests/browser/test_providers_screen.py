@@ -49,6 +49,13 @@ def read_of(page: Page) -> Locator:
     return page.get_by_role("region", name="what is read")
 
 
+def test_a_new_file_begins_without_problems(page: Page, console: str, flow: Flow) -> None:
+    """Whoever starts one changes what can be used already."""
+    visit(page, console, "/providers?new")
+    expect(read_of(page)).to_contain_text("The file can be used.")
+    expect(page.locator(".problems li")).to_have_count(0)
+
+
 def test_a_problem_of_the_file_stands_at_its_line(page: Page, console: str, flow: Flow) -> None:
     """Both a file that is no TOML, and one with a key that there is not."""
     visit(page, console, "/providers?new")
@@ -140,6 +147,7 @@ def test_put_stores_the_file_and_remove_takes_it_away(
     page.keyboard.press("Escape")
     assert ledger.provider_file(stored) == OWN.replace('"state"', '"phase"')
     page.get_by_role("button", name="remove it from the stack").click()
+    page.get_by_role("dialog").get_by_role("button", name="remove it").click()
     notice(page, "It is removed.")
     with pytest.raises(NotFound):
         ledger.provider(stored)
@@ -156,6 +164,7 @@ def test_a_stored_file_is_compared_with_the_shipped_one_and_gives_way_to_it(
     expect(page.get_by_role("dialog").locator(".new", has_text="# ours")).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="remove it from the stack").click()
+    page.get_by_role("dialog").get_by_role("button", name="remove it").click()
     notice(page, "The bundled file is in use again.")
     expect(file_of(page)).to_have_value(bundled_text("luma"))
     assert ledger.provider_file("luma") is None

@@ -143,7 +143,7 @@ def test_rotate_shows_the_new_secret_once_and_both_sign_for_a_while(
     new = dialog.locator(".secret code").inner_text()
     dialog.get_by_role("button", name="I have kept it").click()
     expect(facts).to_contain_text("2 secrets sign")
-    expect(facts).to_contain_text(re.compile(r"the older one until in (2 h|1 h 59 min)"))
+    expect(facts).to_contain_text(re.compile(r"the older one ends in (2 h|1 h 59 min)"))
     assert [each.secret for each in cloud.edges.secrets.credentials(known(cloud, added)).secrets] == [new, old]
     page.get_by_role("button", name="send a test event").click()
     [webhook] = endpoint.wait_for(lambda received: len(received) == 1, 60)

@@ -21,7 +21,7 @@ export function positions(instants, lines = []) {
 }
 
 /**
- * The axis. `lanes` are { name, label, title, marks, pauses }; a mark is { key, at, tone, label, text, open }, a pause { from, to,
+ * The axis. `lanes` are { name, label, path, title, marks, pauses }; a mark is { key, at, tone, label, text, open }, a pause { from, to,
  * text, why }. `lines` are { at, label }, instants of the whole task.
  */
 export function Axis({ lanes, lines, chosen, choose }) {
@@ -30,7 +30,7 @@ export function Axis({ lanes, lines, chosen, choose }) {
   useEffect(() => {
     const mark = scroll.current?.querySelector('[aria-pressed="true"]');
     if (mark) scroll.current.scrollLeft = mark.offsetLeft - scroll.current.clientWidth / 2;
-  }, [chosen, marks.length]);
+  }, [chosen]);
   const step = (event) => {
     const lane = lanes.findIndex((each) => each.marks.some((mark) => mark.key === chosen));
     if (lane < 0) return;
@@ -51,7 +51,7 @@ export function Axis({ lanes, lines, chosen, choose }) {
       ${lines.map((line) => html`<span key=${line.label} class="line" style=${{ left: `${places.get(line.at)}px` }}><span>${line.label}<br /><time>${clock(line.at)}</time></span></span>`)}
     </div></div>
     ${lanes.map((lane) => html`<div class="lane" key=${lane.name}>
-      <span class="lane-name" title=${lane.title}>${lane.label}</span>
+      <span class="lane-name" title=${lane.title}>${lane.label}${lane.path && html`<small>${lane.path}</small>`}</span>
       <div class="track" style=${inner}>
         ${lines.map((line) => html`<i key=${line.label} class="guide" style=${{ left: `${places.get(line.at)}px` }}></i>`)}
         ${lane.pauses.filter((pause) => places.has(pause.from) && places.has(pause.to)).map((pause) => {
@@ -59,7 +59,7 @@ export function Axis({ lanes, lines, chosen, choose }) {
           return html`<span key=${pause.from} class="pause" title=${pause.text} style=${{ left: `${left}px`, width: `${wide}px` }}>${wide > 60 && html`<span>${span(pause.to - pause.from)}${wide > 110 && pause.why ? ` ${pause.why}` : ""}</span>`}</span>`;
         })}
         ${lane.marks.map((mark) => html`<button type="button" key=${mark.key} data-key=${mark.key} class="mark ${mark.tone} ${mark.open ? "open" : ""}"
-            style=${{ left: `${places.get(mark.at)}px` }} aria-pressed=${mark.key === chosen} aria-label="${lane.label}: ${mark.label}" title=${mark.label}
+            style=${{ left: `${places.get(mark.at)}px` }} aria-pressed=${mark.key === chosen} aria-label="${lane.label}${lane.path ?? ""}: ${mark.label}" title=${mark.label}
             tabindex=${mark.key === chosen ? 0 : -1} onClick=${() => choose(mark.key)}>${mark.text}</button>`)}
       </div>
     </div>`)}

@@ -2,7 +2,7 @@
 
 import { html } from "./vendor/preact-htm.js";
 import { At, Facts, Json, When, Word } from "./parts.js";
-import { seconds } from "./words.js";
+import { resultOf, seconds, span } from "./words.js";
 
 function Headers({ headers }) {
   const rows = Object.entries(headers ?? {});
@@ -30,13 +30,14 @@ export function Exchange({ request, answer, nothing }) {
   </div>`;
 }
 
-const milliseconds = (ms) => `${ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
+const milliseconds = (ms) => (ms >= 10000 ? span(ms / 1000) : `${ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`);
 
 /** How long each phase of an exchange took, as parts of one bar. */
 export function Timings({ timings }) {
   const { total, ...phases } = timings;
   const parts = Object.entries(phases).filter(([, ms]) => ms > 0);
-  const whole = Math.max(total ?? 0, parts.reduce((sum, [, ms]) => sum + ms, 0), 0.1);
+  const known = parts.reduce((sum, [, ms]) => sum + ms, 0), whole = Math.max(total ?? 0, known, 0.1);
+  if (parts.length && whole - known > whole / 100) parts.push(["the rest", whole - known]);
   if (total === undefined && !parts.length) return null;
   return html`<div class="timings">
     <div class="bar" aria-hidden="true">${parts.map(([name, ms], index) => html`<span key=${name} class="phase-${index % 5}" style=${{ width: `${(100 * ms) / whole}%` }}></span>`)}</div>
@@ -45,18 +46,19 @@ export function Timings({ timings }) {
   </div>`;
 }
 
-/** One attempt to deliver an event. `request` is what was sent, as in Exchange. */
-export function Attempt({ attempt, request }) {
+/** One attempt to deliver an event. `request` is what was sent, as in Exchange; `next` is when the next one is due, `after` when it was. */
+export function Attempt({ attempt, request, next, after }) {
   const answer = attempt.status === null ? null : { status: attempt.status, headers: attempt.headers, body: attempt.answer };
   const nothing = `nothing: ${attempt.kind}${attempt.detail ? `, ${attempt.detail}` : ""}`;
   return html`<${Facts} rows=${[
       ["attempt", attempt.attempt],
       ["at", html`<${At} at=${seconds(attempt.at)} />`],
-      ["result", html`<${Word} as=${attempt.outcome === "retry" ? "failed" : attempt.outcome}>${attempt.outcome}<//>`],
+      ["result", html`<${Word}>${resultOf(attempt)}<//>`],
       ["broken off", attempt.status !== null && attempt.detail],
       ["address", attempt.address],
       ["TLS", attempt.status === null ? null : (attempt.tls ?? "none, plain HTTP")],
-      ["next try", attempt.next_at && html`<${When} at=${seconds(attempt.next_at)} />`],
+      ["next try", next && html`<${When} at=${seconds(next)} />`],
+      ["tried again after", after && span(seconds(after) - seconds(attempt.at))],
     ]} />
     <${Timings} timings=${attempt.timings_ms} />
     <${Exchange} request=${request} answer=${answer} nothing=${nothing} />`;

@@ -4,15 +4,18 @@ import { html, useContext, useEffect, useMemo, useRef, useState } from "./vendor
 import { call, get, withQuery } from "./api.js";
 import { go, useLive } from "./live.js";
 import { Command, Copy, Dialog, Json, Loading, Shared, To, Trouble, Word } from "./parts.js";
-import { plural, REASONS, span, title } from "./words.js";
+import { plural, span, title } from "./words.js";
 
 const WAIT_MS = 350, MOST_BARS = 12, NEW = "new-provider";
 const EMPTY = `name = "${NEW}"
 base_url = "https://api.example.com"
-format = "generic"  # knows the usual names of all fields
-
-[poll]
 path = "/v1/tasks/{task_id}"
+format = "generic"      # knows the usual names of all fields
+expected_seconds = 120  # how long a task usually takes
+
+[auth]
+header = "Authorization"
+value = "Bearer {key}"
 `;
 
 /** A text with the numbers of its lines; `marks` are { line, tone } of those that something is said about. */
@@ -95,12 +98,12 @@ function Answer({ name, answer, change, chosen, exists }) {
 function Reading({ checked, answer }) {
   if (!checked) return html`<p class="dim" role="status">checking …</p>`;
   const { fields, reading, next } = checked;
-  if (!checked.ok || !answer.text.trim()) return checked.ok ? html`<p class="dim">The file can be used. Give it an answer, and all that is read of it stands here.</p>` : null;
+  if (!checked.ok || !answer.text.trim()) return html`<p class="dim">${checked.ok ? "The file can be used. Give it an answer, and all that is read of it stands here." : "The file cannot be used yet: what to change stands below it."}</p>`;
   return html`<div class="scroll"><table class="reading"><thead><tr><th scope="col">field</th><th scope="col">what is read</th><th scope="col">where it stands</th></tr></thead>
     <tbody>${fields.map((each, index) => html`<tr key=${index}><th scope="row">${each.field}</th><td><code>${typeof each.value === "string" ? each.value : JSON.stringify(each.value)}</code>
       ${each.field === "provider_status" && reading?.known_status === false && html` <${Word} as="warn">in no table of the file<//>`}</td><td>${each.path ? html`<code>${each.path}</code>` : html`<span class="dim">follows from the rest</span>`}</td></tr>`)}</tbody></table></div>
     ${!fields.length && html`<p>Nothing is read in this answer.</p>`}
-    ${next && html`<p class="next"><strong>${next.seconds === null ? "Then it ends" : `Then it is asked again in ${span(next.seconds)}`}</strong>: ${next.text || REASONS[next.why] || next.why}</p>`}
+    ${next && html`<p class="next"><strong>Then it ${next.seconds === null ? "ends:" : "is"}</strong> ${next.text}</p>`}
     <details><summary>all that is read, as JSON</summary><${Json} value=${reading} label="the reading" /></details>`;
 }
 
@@ -131,7 +134,7 @@ function Provider({ name, query, exists, reload }) {
   const { tell } = useContext(Shared);
   const kept = useLive((signal) => (exists ? get(`/v1/providers/${name}`, signal) : { toml: EMPTY, source: "new", bundled_toml: null }), 0, [name, exists]);
   const [draft, write] = useState(null), [answer, change] = useState({ status: 200, headers: {}, text: "", from: "", task: "" });
-  const [checked, show] = useState(null), [comparing, compare] = useState(null), [trouble, fail] = useState(null);
+  const [checked, show] = useState(null), [comparing, compare] = useState(null), [trouble, fail] = useState(null), [removing, ask] = useState(false);
   const order = useRef(0);
   const text = draft ?? kept.data?.toml;
   useEffect(() => {
@@ -169,6 +172,7 @@ function Provider({ name, query, exists, reload }) {
     }
   };
   const remove = async () => {
+    ask(false);
     try {
       await call("DELETE", `/v1/providers/${name}`);
       tell(kept.data.bundled_toml ? "The bundled file is in use again." : "It is removed.");
@@ -196,7 +200,7 @@ function Provider({ name, query, exists, reload }) {
           ${exists && html`<button type="button" onClick=${() => compare({ before: kept.data.toml, what: "the file in use" })}>compare with what is in use</button>`}
           ${kept.data.source === "stored" && kept.data.bundled_toml && html`<button type="button" onClick=${() => compare({ before: kept.data.bundled_toml, what: "the file that is shipped" })}>compare with what is shipped</button>`}
           ${changed && html`<button type="button" onClick=${() => write(null)}>undo all</button>`}
-          ${kept.data.source === "stored" && html`<button type="button" class="danger" onClick=${remove}>remove it from the stack</button>`}
+          ${kept.data.source === "stored" && html`<button type="button" class="danger" onClick=${() => ask(true)}>remove it from the stack</button>`}
           <${Copy} text=${text} label="the file">copy the file<//>
         </p>
       </div>
@@ -205,6 +209,9 @@ function Provider({ name, query, exists, reload }) {
     <${Trouble} problem=${trouble} />
     <section class="panel" aria-label="what is read"><h2>What is read</h2><${Reading} checked=${checked} answer=${answer} /></section>
     ${exists && html`<section class="panel" aria-label="how long its tasks take"><h2>How long its tasks take</h2><${Pace} name=${name} /></section>`}
+    ${removing && html`<${Dialog} title="Remove ${name}.toml" close=${() => ask(false)}>
+      <p>${kept.data.bundled_toml ? "The file that is shipped with vidhook is used again." : "No other file has this name: its open tasks can no longer be polled."}</p>
+      <footer><button type="button" onClick=${() => ask(false)}>no, leave it</button><button type="button" class="danger" onClick=${remove}>remove it</button></footer><//>`}
     ${comparing && html`<${Difference} before=${comparing.before} after=${text} what=${comparing.what} close=${() => compare(null)} />`}`;
 }
 

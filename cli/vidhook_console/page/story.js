@@ -1,6 +1,6 @@
 // Reads the facts of one task: in a few sentences what became of it, and as the lanes of its time axis.
 
-import { answered, bytes, place, plural, REASONS, seconds, span, tone } from "./words.js";
+import { answered, bytes, place, plural, REASONS, resultOf, seconds, span, tone } from "./words.js";
 
 const LAST = ["completed", "failed"];
 
@@ -14,41 +14,42 @@ export const ofEvent = (task, deliveries) => deliveries.filter((each) => each.ev
 
 function ofPolls(task, now) {
   const last = task.history.at(-1), next = seconds(task.next_poll_at);
-  const then = next === null ? "" : next > now ? ` It is asked again in ${span(next - now)}${last?.why ? ` (${REASONS[last.why] ?? last.why})` : ""}.` : " It is being asked.";
+  const then = next === null ? "" : next > now ? `It is asked again in ${span(Math.ceil(next - now))}${last?.why ? ` (${REASONS[last.why] ?? last.why})` : ""}.` : "It is being asked.";
   if (task.creation && task.task_id === null) {
     const tries = plural(task.creation.tries, "request");
     const why = task.snapshot?.error ? `: ${task.snapshot.error.message}` : "";
-    return { tone: "busy", text: `${task.provider} has not created it yet, after ${tries}${why}.${then}` };
+    return { tone: "busy", text: `${task.provider} has not created it yet, after ${tries}${why}.`, then };
   }
-  if (!last) return { tone: "busy", text: `Nothing was asked yet.${then}` };
+  if (!last) return { tone: "busy", text: "Nothing was asked yet.", then };
   const progress = last.progress === null ? "" : `, ${last.progress} %`;
   const bad = !["pending", "processing", ...LAST].includes(last.answer);
   const said = bad ? `The last answer of ${task.provider}: ${answered(last.answer)}` : `${task.provider} says ${task.snapshot?.provider_status ?? last.answer}${progress}`;
   const key = last.answer === "key_refused" ? ["keys", "set", task.provider] : null;
-  return { tone: bad ? "warn" : "busy", text: `${said} (${plural(task.polls, "poll")} so far).${then}`, command: key };
+  return { tone: bad ? "warn" : "busy", text: `${said} (${plural(task.polls, "poll")} so far).`, then, command: key };
 }
 
 function ofDelivery(delivery, url, subscriber, now) {
   const name = url ? place(url) : delivery.subscriber, last = delivery.log.at(-1), next = seconds(delivery.next_at);
   const got = !last ? "" : last.status === null ? last.detail || last.kind : `HTTP ${last.status}`;
-  const body = last?.outcome !== "delivered" && last?.answer ? `: ${last.answer.slice(0, 160)}` : "";
-  const key = last && `attempt/${delivery.event_id}/${delivery.subscriber}/${last.attempt}`;
-  const wait = next === null ? "" : next > now ? ` Next try in ${span(next - now)}.` : " Being tried.";
+  const answer = last && last.outcome !== "delivered" ? last.answer.slice(0, 160) : "";
+  const key = last ? `attempt/${delivery.event_id}/${delivery.subscriber}/${last.attempt}` : `next/${delivery.event_id}/${delivery.subscriber}`;
+  const then = next === null ? "" : next > now ? `Next try in ${span(Math.ceil(next - now))}.` : "Being tried.";
   const known = subscriber && subscriber.state !== "active" ? ` It is ${subscriber.state}${subscriber.reason ? `: ${subscriber.reason}` : ""}.` : "";
   const resume = ["subscribers", "resume", delivery.subscriber];
   const replay = ["replay", delivery.task, "--subscriber", delivery.subscriber];
   return {
     delivered: { tone: "good", text: `${name} has it: ${got} at attempt ${last?.attempt}.`, key },
-    due: { tone: last ? "bad" : "busy", text: last ? `${name} has not got it: ${got}${body} at attempt ${last.attempt}.${wait}` : `${name} has not been tried yet.${wait}`, key },
-    held: { tone: "bad", text: `${name} has not got it, and is not tried.${known}${last ? ` Last: ${got}${body}.` : ""}`, key, command: resume },
-    failed: { tone: "bad", text: `${name} has not got it: given up after ${plural(delivery.attempts, "attempt")}, the last one got ${got}${body}.`, key, command: replay },
+    due: { tone: last ? "bad" : "busy", text: last ? `${name} has not got it: ${got} at attempt ${last.attempt}.` : `${name} has not been tried yet.`, then, answer, key },
+    held: { tone: "bad", text: `${name} has not got it, and is not tried.${known}${last ? ` The last attempt got ${got}.` : ""}`, answer, key, command: resume },
+    failed: { tone: "bad", text: `${name} has not got it: given up after ${plural(delivery.attempts, "attempt")}, the last one got ${got}.`, answer, key, command: replay },
     cancelled: { tone: "calm", text: `${name} does not get it: the subscriber was removed.`, key },
   }[delivery.state];
 }
 
 /**
- * Returns what became of a task, as sentences { tone, text, key, command }: `key` is the mark of the axis that shows it,
- * `command` the words behind `vidhook` that would help.
+ * Returns what became of a task, as sentences { tone, text, then, answer, key, command }: `then` says what comes and
+ * changes with each second, `answer` is what a subscriber wrote, `key` the mark of the axis that shows it, `command` the
+ * words behind `vidhook` that would help.
  */
 export function verdict(task, deliveries, subscribers, now) {
   const error = task.event?.data?.error ?? (task.status === "failed" ? task.snapshot?.error : null);
@@ -74,6 +75,15 @@ export function verdict(task, deliveries, subscribers, now) {
   return lines;
 }
 
+/** Returns the number of the first poll that is kept: of a long task only the latest are. */
+export const firstPoll = (task) => Math.max(0, task.polls - task.history.filter((poll) => poll.why !== "create").length) + 1;
+
+/** Returns which poll of the task one of its history is, 0 for a request to create it. */
+export function numberOf(task, index) {
+  if (task.history[index].why === "create") return 0;
+  return firstPoll(task) + task.history.slice(0, index).filter((poll) => poll.why !== "create").length;
+}
+
 /** Returns instants, which are told to the second, so that each comes after the one before. */
 function ordered(instants) {
   let last = 0;
@@ -83,9 +93,9 @@ function ordered(instants) {
 function asked(task, now) {
   const times = ordered(task.history.map((poll) => poll.at));
   const marks = task.history.map((poll, index) => {
-    const create = poll.why === "create", at = times[index];
+    const number = numberOf(task, index), at = times[index];
     const progress = poll.progress === null ? "" : ` ${poll.progress} %`;
-    return { key: `poll/${index}`, at, tone: poll.answer === "created" ? "good" : tone(poll.answer), label: `${create ? "request to create it" : "poll"}: ${answered(poll.answer)}${progress}`, text: create ? "+" : "" };
+    return { key: `poll/${index}`, at, tone: poll.answer === "created" ? "good" : tone(poll.answer), label: `${number ? `poll ${number}` : "request to create it"}: ${answered(poll.answer)}${progress}`, text: number === 0 ? "+" : number > 1 && number < 100 ? String(number) : "" };
   });
   const pauses = task.history.flatMap((poll, index) => (poll.pause ? [{ from: times[index], to: times[index] + poll.pause, text: `${span(poll.pause)}: ${REASONS[poll.why] ?? poll.why}`, why: poll.why.replaceAll("_", " ") }] : []));
   for (const [index, pause] of pauses.entries()) {
@@ -114,13 +124,13 @@ function stored(task) {
 }
 
 function delivered(delivery, url) {
-  const label = url ? place(url).replace(/\/.*$/, "") : delivery.subscriber;
+  const [, host, path] = /^([^/]*)(.*)$/.exec(url ? place(url) : delivery.subscriber);
   const times = ordered(delivery.log.map((attempt) => attempt.at));
   const marks = delivery.log.map((attempt, index) => ({
     key: `attempt/${delivery.event_id}/${delivery.subscriber}/${attempt.attempt}`,
     at: times[index],
     tone: attempt.outcome === "delivered" ? "good" : "bad",
-    label: `attempt ${attempt.attempt}: ${attempt.outcome}, ${attempt.status ?? attempt.kind}`,
+    label: `attempt ${attempt.attempt}: ${resultOf(attempt)}, ${attempt.status ?? answered(attempt.kind)}`,
     text: attempt.attempt > 1 ? String(attempt.attempt) : "",
   }));
   const pauses = delivery.log.flatMap((attempt, index) => {
@@ -129,20 +139,21 @@ function delivered(delivery, url) {
   });
   const next = seconds(delivery.next_at);
   if (next !== null) marks.push({ key: `next/${delivery.event_id}/${delivery.subscriber}`, at: next, tone: "busy", open: true, label: "the next attempt", text: "" });
+  if (delivery.state === "held") marks.push({ key: `next/${delivery.event_id}/${delivery.subscriber}`, at: (times.at(-1) ?? seconds(delivery.created_at)) + 0.001, tone: "bad", open: true, label: "held", text: "" });
   const of = delivery.event_type.endsWith(".progress") ? " (progress)" : "";
-  return { name: `${delivery.event_id}/${delivery.subscriber}`, label: label + of, title: `${delivery.event_type} to ${url ?? delivery.subscriber}`, marks, pauses };
+  return { name: `${delivery.event_id}/${delivery.subscriber}`, label: host, path: path + of, title: `${delivery.event_type} to ${url ?? delivery.subscriber}`, marks, pauses };
 }
 
 /** Returns the lanes of the axis, and the instants of the whole task as lines { at, label }. */
 export function axisOf(task, deliveries, subscribers, now) {
   const url = (each) => subscribers.get(each.subscriber)?.url ?? each.request?.url;
-  const lanes = [asked(task, now), stored(task), ...deliveries.filter((each) => each.log.length || each.next_at).map((each) => delivered(each, url(each)))];
+  const lanes = [asked(task, now), stored(task), ...deliveries.filter((each) => each.log.length || each.next_at || each.state === "held").map((each) => delivered(each, url(each)))];
   const instants = [
     ["submitted", task.submitted_at],
     ["retried", task.retried_at],
     ["cancel asked", task.cancel?.asked_at],
     [task.status, task.settled_at],
-    ["told", task.event?.timestamp],
+    ["published", task.event?.timestamp],
   ];
   const lines = new Map();
   for (const [label, at] of instants) {

@@ -1,11 +1,11 @@
 // The screen of the endpoints that are told: how each does, and all that can be done with one.
 
-import { html, useContext, useEffect, useState } from "./vendor/preact-htm.js";
+import { html, useContext, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { call, get, typed, withQuery } from "./api.js";
 import { Attempt } from "./exchange.js";
 import { go, useLive } from "./live.js";
 import { Acts, At, Command, Copy, Dialog, Facts, Id, Loading, Shared, To, Trouble, When, Word } from "./parts.js";
-import { place, plural, seconds } from "./words.js";
+import { answered, place, plural, seconds } from "./words.js";
 
 const DAY = 86400, PAGES = 5, HOURS = 24;
 const AT_ONCE = 300; // deliveries that one request starts
@@ -25,8 +25,11 @@ async function lastDay(id, signal, pages = PAGES) {
   return { items, all: false };
 }
 
+/** Returns the state in which people see a subscriber: an active one may be failing. */
+const stateOf = (subscriber) => (subscriber.state === "active" && subscriber.failing_since !== null ? "failing" : subscriber.state);
+
 /** How the deliveries of the last day stand, by the hour in which they began. */
-function Health({ id, pages }) {
+function Health({ id, pages, failing }) {
   const { data } = useLive((signal) => lastDay(id, signal, pages), pages === 1 ? 60 : 10, [id]);
   if (!data) return html`<span class="dim">…</span>`;
   const hours = Array.from({ length: HOURS }, () => ({ delivered: 0, open: 0, lost: 0 })), counts = {};
@@ -38,25 +41,27 @@ function Health({ id, pages }) {
   }
   const most = Math.max(1, ...hours.map((hour) => hour.delivered + hour.open + hour.lost));
   const words = Object.entries(counts).map(([state, count]) => `${count} ${state}`).join(", ") || "nothing was sent";
+  const last = failing && data.items.find((each) => each.state !== "delivered" && each.last)?.last;
+  const got = !last ? "" : `; the last got ${/^\d+$/.test(last) ? `HTTP ${last}` : answered(last)}`;
   return html`<span class="health"><span class="hours" aria-hidden="true">${hours.map((hour, index) => html`<i key=${index} title=${`${plural(hour.delivered + hour.open + hour.lost, "delivery", "deliveries")}, ${HOURS - index} h ago`}>
       ${["delivered", "open", "lost"].map((kind) => html`<b class=${kind} style=${{ height: `${(100 * hour[kind]) / most}%` }}></b>`)}</i>`)}</span>
-    <span>${data.all ? "" : "newest of many: "}${words}</span></span>`;
+    <span>${data.all ? "" : "newest of many: "}${words}${got}</span></span>`;
 }
 
 function standing(subscriber) {
   if (subscriber.reason) return subscriber.reason;
-  if (subscriber.failing_since) return html`failing since <${When} at=${seconds(subscriber.failing_since)} />`;
+  if (subscriber.failing_since) return html`failing since <${At} at=${seconds(subscriber.failing_since)} />`;
   return "";
 }
 
 function Row({ subscriber, chosen }) {
-  const failing = subscriber.state === "active" && subscriber.failing_since !== null;
+  const state = stateOf(subscriber);
   return html`<tr class=${chosen ? "chosen" : ""}>
-    <td><${Word} as=${failing ? "wrong" : subscriber.state}>${failing ? "failing" : subscriber.state}<//></td>
+    <td><${Word}>${state}<//></td>
     <th scope="row"><${To} class="row" href=${`/subscribers/${subscriber.id}`} aria-current=${chosen ? "true" : undefined}>${place(subscriber.url)}<//>
       <small>${subscriber.description || subscriber.id}</small></th>
     <td>${subscriber.events.join(", ")}${subscriber.providers.includes("*") ? "" : html`<br /><small>only ${subscriber.providers.join(", ")}</small>`}</td>
-    <td><${Health} id=${subscriber.id} pages=${1} /></td>
+    <td><${Health} id=${subscriber.id} pages=${1} failing=${state === "failing"} /></td>
     <td>${standing(subscriber)}</td>
   </tr>`;
 }
@@ -127,8 +132,7 @@ function Rotate({ subscriber, close, reload }) {
 function Secrets({ id, version }) {
   const { data, problem } = useLive((signal) => get(`/v1/subscribers/${id}/secrets`, signal), 60, [id, version]);
   if (!data) return problem ? html`<span class="dim">${problem.message}</span>` : "…";
-  const ends = data.items.map((each, index) => (each.ends_at ? html`the ${index ? "older" : ""} one until <${When} at=${seconds(each.ends_at)} />` : "the newest, without an end"));
-  return html`${plural(data.items.length, "secret signs", "secrets sign")}: ${ends.flatMap((each, index) => (index ? [", ", each] : [each]))}`;
+  return html`${plural(data.items.length, "secret signs", "secrets sign")}${data.items.filter((each) => each.ends_at).map((each) => html`; the older one ends <${When} at=${seconds(each.ends_at)} />`)}`;
 }
 
 /** A test event, with both sides of the exchange. */
@@ -192,6 +196,7 @@ function Recover({ id, reload }) {
   };
   const set = (change) => (event) => (change(event.target.value), count(null));
   return html`<h3>Send again all that failed</h3>
+    <p class="dim">Those that were given up. What is due is tried again without you.</p>
     <form class="range" onSubmit=${(event) => (event.preventDefault(), act(true))}>
       <label>from <input type="datetime-local" value=${from} onInput=${set(setFrom)} required /></label>
       <label>to <input type="datetime-local" value=${until} onInput=${set(setUntil)} required /></label>
@@ -203,15 +208,22 @@ function Recover({ id, reload }) {
 function Recent({ id }) {
   const { data } = useLive((signal) => get(withQuery("/v1/deliveries", { subscriber: id, limit: 20 }), signal), 5, [id]);
   if (!data?.items.length) return html`<p class="dim">${data ? "Nothing was sent to it yet." : "…"}</p>`;
-  return html`<div class="scroll"><table><thead><tr><th scope="col">state</th><th scope="col">event</th><th scope="col" class="number">attempts</th><th scope="col">last</th><th scope="col">next</th><th scope="col">began</th></tr></thead>
+  return html`<div class="scroll"><table><thead><tr><th scope="col">state</th><th scope="col">event</th><th scope="col" class="number">attempts</th><th scope="col">last got</th><th scope="col">next try</th><th scope="col">began</th></tr></thead>
     <tbody>${data.items.map((each) => html`<tr key=${each.event_id}><td><${Word}>${each.state}<//></td>
-      <th scope="row"><${To} href=${`/tasks/${each.task}`}>${each.event_type}<//></th>
-      <td class="number">${each.attempts}</td><td>${each.last}</td><td>${each.next_at ? html`<${When} at=${seconds(each.next_at)} />` : ""}</td><td><${When} at=${seconds(each.created_at)} /></td></tr>`)}</tbody></table></div>`;
+      <th scope="row"><${To} href=${`/tasks/${each.task}`}>${each.event_type}<//><small>${each.task}</small></th>
+      <td class="number"><span class="narrow">attempts </span>${each.attempts}</td>
+      <td>${each.last && html`<span class="narrow">last got </span>${answered(each.last)}`}</td>
+      <td>${each.next_at && html`<span class="narrow">next try </span><${When} at=${seconds(each.next_at)} />`}</td>
+      <td><span class="narrow">began </span><${When} at=${seconds(each.created_at)} /></td></tr>`)}</tbody></table></div>`;
 }
 
 function Subscriber({ id, reload }) {
   const { data: subscriber, problem, reload: again } = useLive((signal) => get(`/v1/subscribers/${id}`, signal), 5, [id]);
-  const [rotating, rotate] = useState(false), [version, renew] = useState(0);
+  const [rotating, rotate] = useState(false), [version, renew] = useState(0), panel = useRef(null);
+  useEffect(() => {
+    // Below a long list nobody would see that it has come.
+    if (panel.current && panel.current.getBoundingClientRect().top > innerHeight - 120) panel.current.scrollIntoView();
+  }, [subscriber === undefined]);
   if (!subscriber) return html`<section class="panel"><${Loading} problem=${problem} what="the subscriber" /></section>`;
   const own = id.startsWith("sub_"), path = `/v1/subscribers/${id}`;
   const after = () => (again(), reload());
@@ -220,8 +232,8 @@ function Subscriber({ id, reload }) {
   if (subscriber.state === "active") act("pause", "POST", `${path}/pause`, ["pause", id], { done: () => "It is paused; what comes is held." });
   else act("resume", "POST", `${path}/resume`, ["resume", id], { done: (answer) => `It is active; ${plural(answer.drained, "held delivery is", "held deliveries are")} sent.` });
   if (own) act("remove", "DELETE", path, ["remove", id], { danger: true, ask: `Remove ${subscriber.url}? What it has not got is cancelled. This cannot be undone.`, done: () => (go("/subscribers"), "It is removed.") });
-  return html`<section class="panel" aria-label="the subscriber">
-    <div class="headline"><h2>${place(subscriber.url)}</h2><${Word} as=${subscriber.state}>${subscriber.state}<//></div>
+  return html`<section class="panel" aria-label="the subscriber" ref=${panel}>
+    <div class="headline"><h2>${place(subscriber.url)}</h2><${Word}>${stateOf(subscriber)}<//></div>
     <${Trouble} problem=${problem} stale />
     <${Facts} rows=${[
       ["URL", html`<code class="long">${subscriber.url}</code>`],
@@ -231,12 +243,12 @@ function Subscriber({ id, reload }) {
       ["last failure", subscriber.last_failure && html`<${When} at=${seconds(subscriber.last_failure)} />`],
       ["nothing is sent before", subscriber.quiet_until && html`<${When} at=${seconds(subscriber.quiet_until)} />`],
       ["events", subscriber.events.join(", ")],
-      ["providers", subscriber.providers.join(", ")],
-      ["metadata", Object.keys(subscriber.metadata).length > 0 && html`<code>${JSON.stringify(subscriber.metadata)}</code>`],
+      ["providers", subscriber.providers.includes("*") ? "all" : subscriber.providers.join(", ")],
+      ["only with metadata", Object.keys(subscriber.metadata).length > 0 && html`<code>${JSON.stringify(subscriber.metadata)}</code>`],
       ["own headers", subscriber.header_names.join(", ")],
       ["description", subscriber.description],
       ["added", html`<${When} at=${seconds(subscriber.created_at)} />`],
-      ["last day", html`<${Health} id=${id} />`],
+      ["last day", html`<${Health} id=${id} failing=${stateOf(subscriber) === "failing"} />`],
       ["signing", own ? html`<${Secrets} id=${id} version=${version} /> <button type="button" class="copy" onClick=${() => rotate(true)}>rotate</button>` : "with the stack's own secret"],
     ]} />
     <${Acts} acts=${acts} after=${after} />
@@ -261,5 +273,5 @@ export function Subscribers({ id }) {
     ${!data ? html`<${Loading} problem=${problem} what="the subscribers" />` : !data.items.length ? html`<div class="empty-state"><h2>Nobody is told yet</h2><p>Add the endpoint that receives the webhooks, here or with:</p><${Command} words=${["subscribers", "add", "https://example.com/hook"]} /></div>` : html`<div class="scroll"><table><thead><tr>
       <th scope="col">state</th><th scope="col">endpoint</th><th scope="col">events</th><th scope="col">last day</th><th scope="col">why</th></tr></thead>
       <tbody>${data.items.map((each) => html`<${Row} key=${each.id} subscriber=${each} chosen=${each.id === id} />`)}</tbody></table></div>`}
-    ${id && html`<${Subscriber} key=${id} id=${id} reload=${reload} />`}`;
+    ${id && (data || problem) && html`<${Subscriber} key=${id} id=${id} reload=${reload} />`}`;
 }

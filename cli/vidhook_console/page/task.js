@@ -6,7 +6,7 @@ import { Axis } from "./axis.js";
 import { Attempt } from "./exchange.js";
 import { go, useLive, useNow } from "./live.js";
 import { Acts, At, Command, Copy, Facts, Id, Json, Loading, To, Trouble, When, Word } from "./parts.js";
-import { axisOf, first, ofEvent, over, verdict } from "./story.js";
+import { axisOf, first, firstPoll, numberOf, ofEvent, over, verdict } from "./story.js";
 import { answered, bytes, link, place, plural, REASONS, seconds, span, title } from "./words.js";
 
 async function load(id, signal) {
@@ -25,14 +25,13 @@ function PollDetail({ task, index }) {
   const kept = useLive((signal) => get(withQuery(`/v1/tasks/${task.id}/answer`, { at: poll.at }), signal), 0, [task.id, poll.at]);
   // A poll that got no answer has none of its own: what is kept is of the poll before.
   const own = kept.data && (index === 0 || kept.data.at === poll.at || kept.data.at > task.history[index - 1].at);
-  const read = kept.data?.read;
-  return html`<h3>${poll.why === "create" ? "Request to create it" : "Poll"}: ${answered(poll.answer)}</h3>
+  const read = kept.data?.read, number = numberOf(task, index);
+  return html`<h3>${number ? `Poll ${number}` : "Request to create it"}: ${answered(poll.answer)}</h3>
     <${Facts} rows=${[
       ["at", html`<${At} at=${seconds(poll.at)} />`],
-      ["got", html`<${Word}>${poll.answer}<//>`],
       ["progress", poll.progress === null ? null : `${poll.progress} %`],
       ["then waits", poll.pause === null ? null : `${span(poll.pause)}, ${REASONS[poll.why] ?? poll.why}`],
-      ...Object.entries(poll.hints).map(([name, value]) => [`in all, by ${name}`, span(value)]),
+      ...Object.entries(poll.hints).map(([name, value]) => [`expected in all, by its ${name.replace(/:.*/, "")}`, span(value)]),
     ]} />
     ${own ? html`<div class="sides">
       <section aria-label="what the provider answered"><h4>${task.provider} answered</h4>
@@ -43,7 +42,6 @@ function PollDetail({ task, index }) {
       </section>
       <section aria-label="what was read"><h4>what was read</h4>
         <${Facts} rows=${[
-          ["outcome", read.outcome],
           ["status", read.status && html`<${Word}>${read.status}<//>`],
           ["the provider's word", read.provider_status],
           ["progress", read.progress === null ? null : `${read.progress} %`],
@@ -73,7 +71,7 @@ function AssetDetail({ asset }) {
           ["in the bucket", asset.stored && html`<code>s3://${asset.bucket}/${asset.key}</code>`],
           ["SHA-256", asset.sha256 && html`<code class="long">${asset.sha256}</code>`],
           ["the provider's link", asset.source_url && html`<code class="long">${asset.source_url}</code>`],
-          ["that link ends", expires && html`<${When} at=${expires} />`],
+          ["that link expires", expires && html`<${When} at=${expires} />`],
         ]} />
         ${film && html`<p class="buttons"><a class="button" href=${film} target="_blank" rel="noreferrer noopener">open the link</a><${Copy} text=${film} label="the link">copy the link<//></p>`}
       </div>
@@ -81,7 +79,7 @@ function AssetDetail({ asset }) {
 }
 
 function AttemptDetail({ task, delivery, number }) {
-  const attempt = delivery.log.find((each) => each.attempt === number);
+  const index = delivery.log.findIndex((each) => each.attempt === number), attempt = delivery.log[index];
   if (!attempt) return html`<p class="dim">That attempt is not shown.</p>`;
   const own = task.event?.id === delivery.event_id;
   const headers = delivery.request?.headers ?? {};
@@ -93,11 +91,14 @@ function AttemptDetail({ task, delivery, number }) {
     note: own ? "" : "The body of this event is no longer kept here.",
   };
   return html`<h3>${delivery.event_type} to <${To} href=${`/subscribers/${delivery.subscriber}`}>${place(delivery.request?.url) || delivery.subscriber}<//></h3>
-    <${Attempt} attempt=${attempt} request=${request} />`;
+    <${Attempt} attempt=${attempt} request=${request} next=${index + 1 === delivery.log.length && delivery.next_at} after=${delivery.log[index + 1]?.at} />`;
 }
 
 function NextDetail({ delivery, task }) {
   const at = seconds(delivery ? delivery.next_at : task.next_poll_at);
+  if (delivery?.state === "held") {
+    return html`<h3>Held</h3><p>It is sent when <${To} href=${`/subscribers/${delivery.subscriber}`}>the subscriber<//> is resumed, as long as the event is kept.</p>`;
+  }
   return html`<h3>${delivery ? "The next attempt" : "The next poll"}</h3><p>${at === null ? "There is none." : html`<${When} at=${at} />, at <${At} at=${at} />`}</p>`;
 }
 
@@ -120,7 +121,8 @@ function acts(task, deliveries, subscribers) {
   if (task.status === "failed" && task.event_id !== null && task.snapshot?.said === false) {
     act("retry", "POST", `${path}/retry`, ["retry", task.id], { done: (answer) => `It is polled at once, and followed until ${answer.deadline_at}.` });
   }
-  for (const each of ofEvent(task, deliveries)) {
+  const late = (each) => Number(each.state === "delivered");
+  for (const each of ofEvent(task, deliveries).sort((a, b) => late(a) - late(b))) {
     const known = subscribers.get(each.subscriber), to = place(known?.url ?? each.request?.url) || each.subscriber;
     if (!known && !each.subscriber.startsWith("cb_")) continue;
     const words = each.state === "delivered" ? { ask: `${to} has this event already. It is sent again with the same id.` } : {};
@@ -163,14 +165,15 @@ export function Task({ id, query }) {
   const start = first(task, deliveries, sentences);
   const chosen = keys.includes(query.at) ? query.at : keys.includes(start) ? start : keys[0];
   const choose = (key) => go(withQuery(`/tasks/${id}`, { at: key }), { replace: true });
-  const hidden = task.polls - task.history.filter((poll) => poll.why !== "create").length;
+  const hidden = firstPoll(task) - 1;
   return html`
     <p class="path"><${To} href="/tasks">Tasks<//> <span aria-hidden="true">/</span></p>
     <div class="headline"><h1 tabindex="-1">${title(task)}</h1><${Word}>${task.status}<//>${task.snapshot?.progress !== null && task.snapshot?.progress !== undefined && task.event_id === null && html`<progress max="100" value=${task.snapshot.progress}>${task.snapshot.progress} %</progress>`}</div>
     <${Trouble} problem=${problem} stale />
     <ul class="verdict" aria-label="what became of it" aria-live="polite">
-      ${sentences.map((line) => html`<li key=${line.text} class=${line.tone}>
-        <span>${line.key ? html`<a href=${withQuery(`/tasks/${id}`, { at: line.key })} onClick=${(event) => (event.preventDefault(), choose(line.key))}>${line.text}</a>` : line.text}</span>
+      ${sentences.map((line, index) => html`<li key=${index} class=${line.tone}>
+        <span>${line.key ? html`<a href=${withQuery(`/tasks/${id}`, { at: line.key })} onClick=${(event) => (event.preventDefault(), choose(line.key))}>${line.text}</a>` : line.text}${line.then && html` <span aria-live="off">${line.then}</span>`}</span>
+        ${line.answer && html`<code>${line.answer}</code>`}
         ${line.command && html`<${Command} words=${line.command} />`}
       </li>`)}
     </ul>
@@ -187,11 +190,11 @@ export function Task({ id, query }) {
         ["reference", task.reference && html`<${Id}>${task.reference}<//>`],
         ["idempotency key", task.idempotency_key && html`<${Id}>${task.idempotency_key}<//>`],
         ["event", task.event_id && html`<${Id}>${task.event_id}<//>`],
-        ["execution", html`<${Id}>${task.execution}<//>`],
+        ["execution", task.execution !== task.id && html`<${Id}>${task.execution}<//>`],
         ["model", task.snapshot?.model],
         ["prompt", task.snapshot?.prompt],
         ["submitted", html`<${At} at=${seconds(task.submitted_at)} /> (<${When} at=${seconds(task.submitted_at)} />)`],
-        ["given up at", task.event_id === null && html`<${At} at=${seconds(task.deadline_at)} />`],
+        ["deadline", task.event_id === null && html`<${At} at=${seconds(task.deadline_at)} />`],
         ["retried", task.retries > 0 && plural(task.retries, "time")],
         ["params", Object.keys(task.params).length > 0 && html`<code>${JSON.stringify(task.params)}</code>`],
         ["callback URLs", task.callback_urls.length > 0 && task.callback_urls.join(", ")],

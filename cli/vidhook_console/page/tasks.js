@@ -3,10 +3,11 @@
 import { html, useContext, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { call, get, withQuery } from "./api.js";
 import { go, useKeys, useLive, useNow } from "./live.js";
-import { Command, Loading, Shared, To, Trouble, When } from "./parts.js";
+import { At, Command, Loading, Shared, To, Trouble, When } from "./parts.js";
 import { answered, away, plural, seconds, span, title, tone } from "./words.js";
 
 const PAGE = 50;
+const LATE_SECONDS = 60; // after the end of a task, by when all have it usually
 const STATUSES = ["pending", "processing", "completed", "failed"];
 const AGES = { "1h": 3600, "24h": 86400, "7d": 604800 };
 
@@ -37,10 +38,11 @@ function Provider({ row, query }) {
   return html`<li class="card ${row.key_refused_since ? "bad" : ""}">
     <h3><${To} href=${filtered(query, { provider: on ? undefined : row.provider, find: undefined })} aria-current=${on}>${row.provider}<//></h3>
     <p><strong>${row.running}</strong> running</p>
-    <p class="dim">${row.seconds.p50 === null ? "no durations known yet" : `p50 ${span(row.seconds.p50)} · p90 ${span(row.seconds.p90)}`}</p>
+    <p class="dim">${row.recent ? `${row.recent} ended in the last hour` : ""}</p>
+    <p class="dim">${row.seconds.p50 === null ? "durations are not known yet" : `p50 ${span(row.seconds.p50)} · p90 ${span(row.seconds.p90)}`}</p>
     <p class="dim">${row.polls_a_task === null ? "" : `${row.polls_a_task} polls a task`}</p>
     ${errors.length > 0 && html`<p class="warn-text">last hour: ${errors.map(([word, count]) => `${count} × ${answered(word)}`).join(", ")}</p>`}
-    ${row.key_refused_since && html`<p class="bad-text">key refused since <${When} at=${seconds(row.key_refused_since)} /></p><${Command} words=${["keys", "set", row.provider]} />`}
+    ${row.key_refused_since && html`<p class="bad-text">key refused since <${At} at=${seconds(row.key_refused_since)} /></p><${Command} words=${["keys", "set", row.provider]} />`}
   </li>`;
 }
 
@@ -59,23 +61,24 @@ function Changing({ children }) {
   return html`<span key=${changed ? Math.random() : "same"} class=${changed ? "changed" : ""}>${children}</span>`;
 }
 
-function Told({ task }) {
+function Told({ task, now }) {
   const counts = task.deliveries;
   if (!counts || task.event_id === null) return html`<span class="dim">-</span>`;
   const all = Object.values(counts).reduce((sum, each) => sum + each, 0);
   if (!all) return html`<span class="dim">nobody</span>`;
-  const look = counts.failed || counts.held ? "bad" : counts.due ? "busy" : "good";
+  const late = now - seconds(task.settled_at) > LATE_SECONDS;
+  const look = counts.failed || counts.held ? "bad" : counts.due ? (late ? "warn" : "busy") : "good";
   const rest = ["due", "held", "failed", "cancelled"].filter((name) => counts[name]).map((name) => `${counts[name]} ${name}`);
-  return html`<span class="word ${look}" title=${rest.join(", ")}><${Changing}>${`${counts.delivered} of ${all}`}<//></span>`;
+  return html`<span class="word ${look}" title=${rest.join(", ")}><${Changing}>${`${counts.delivered} of ${all}`}<//></span>${rest.length > 0 && html`<small>${rest.join(", ")}</small>`}`;
 }
 
 function What({ task, now }) {
   const next = seconds(task.next_poll_at), last = seconds(task.settled_at);
-  if (task.event_id !== null && last !== null) return `ended ${away(last, now)}, after ${span(last - seconds(task.retried_at ?? task.submitted_at))}`;
+  if (task.event_id !== null && last !== null) return `ended ${away(Math.min(last, now), now)}, after ${span(last - seconds(task.retried_at ?? task.submitted_at))}`;
   if (task.settled_at !== null) return "is being stored";
   if (next === null) return "";
   const what = task.creation && task.task_id === null ? "next request" : "next poll";
-  return next > now ? `${what} in ${span(next - now)}` : `${what} now`;
+  return next > now ? `${what} in ${span(Math.ceil(next - now))}` : `${what} now`;
 }
 
 function Row({ task, now }) {
@@ -86,7 +89,7 @@ function Row({ task, now }) {
       <small>${task.reference ? `${task.provider}/${task.task_id ?? "not created yet"}` : task.id}${task.snapshot?.model ? ` · ${task.snapshot.model}` : ""}</small></th>
     <td class="moves">${open && progress !== null && progress !== undefined && html`<progress max="100" value=${progress} aria-label="progress">${progress} %</progress>`}<span><${What} task=${task} now=${now} /></span></td>
     <td class="number"><span class="narrow">polls </span><${Changing}>${task.polls}<//></td>
-    <td><span class="narrow">told </span><${Told} task=${task} /></td>
+    <td><span class="narrow">delivered </span><${Told} task=${task} now=${now} /></td>
     <td class="when"><${When} at=${seconds(task.submitted_at)} /></td>
   </tr>`;
 }
@@ -101,7 +104,7 @@ function Rows({ tasks }) {
   };
   useKeys({ ArrowDown: () => move(1), ArrowUp: () => move(-1), j: () => move(1), k: () => move(-1) });
   return html`<table class="tasks"><thead><tr>
-      <th scope="col">status</th><th scope="col">task</th><th scope="col">what comes</th><th scope="col" class="number">polls</th><th scope="col">told</th><th scope="col">submitted</th>
+      <th scope="col">status</th><th scope="col">task</th><th scope="col">progress</th><th scope="col" class="number">polls</th><th scope="col">delivered</th><th scope="col">submitted</th>
     </tr></thead>
     <tbody ref=${body}>${tasks.map((task) => html`<${Row} key=${task.id} task=${task} now=${now} />`)}</tbody></table>`;
 }

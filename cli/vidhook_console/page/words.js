@@ -17,10 +17,11 @@ export function span(seconds) {
 /** Returns an instant as unix seconds, null for none. */
 export const seconds = (instant) => (instant ? Date.parse(instant) / 1000 : null);
 
-/** Returns how far away an instant is: "3 min ago", "in 14 s". */
+/** Returns how far away an instant is: "in 14 s", "3 min ago"; of what was more than a minute ago without the seconds. */
 export function away(at, now) {
   const distance = at - now;
-  return distance > 0 ? `in ${span(distance)}` : `${span(-distance)} ago`;
+  if (distance > 0) return `in ${span(Math.ceil(distance))}`;
+  return `${span(-distance < 60 ? Math.floor(-distance) : 60 * Math.floor(-distance / 60))} ago`;
 }
 
 /** Returns an instant in the reader's own time zone; the date only where it is not today. */
@@ -86,12 +87,15 @@ const ANSWERS = {
 };
 export const answered = (word) => ANSWERS[word] ?? word.replaceAll("_", " ");
 
+/** Returns what became of an attempt: one that is to be tried again has failed, too. */
+export const resultOf = (attempt) => (attempt.outcome === "retry" ? "failed" : attempt.outcome);
+
 const STATUSES = ["pending", "processing", "completed", "failed"];
 
 /** Returns the tone, a class of the style sheet, of a word: a status, a state, an outcome, or what went wrong. */
 export function tone(word) {
   if (["completed", "delivered", "ok", "active"].includes(word)) return "good";
-  if (["failed", "wrong", "disabled", "gone", "key_refused", "permanent_error"].includes(word)) return "bad";
+  if (["failed", "wrong", "disabled", "gone", "failing", "key_refused", "permanent_error"].includes(word)) return "bad";
   if (["pending", "cancelled", "paused", "held"].includes(word)) return "calm";
   if (["processing", "due"].includes(word)) return "busy";
   return STATUSES.includes(word) ? "calm" : "warn";
