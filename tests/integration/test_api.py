@@ -418,6 +418,7 @@ class TestAnswer:
         assert answer_of(api.get(path))["body"] == bodies[-1]
         assert answer_of(api.get(f"{path}?at={iso(world.now + 99)}"))["body"] == bodies[-1]
         problem(api.get(f"{path}?at={iso(world.now - 99)}"), 404)
+        problem(api.get(f"{path}?at=0001-01-01T00:00:00Z"), 404)
         assert problem(api.get(f"{path}?at=noon"), 422)["field"] == "at"
 
     def test_an_earlier_answer_never_replaces_a_later_one(self, world: World) -> None:
