@@ -647,6 +647,13 @@ class TestDeliveries:
         api.post(f"/v1/subscribers/{hook.id}/pause")
         assert "resume" in problem(api.post(f"/v1/tasks/{watch_id}/deliveries/{hook.id}/replay"), 409)["hint"]
 
+    def test_an_event_that_is_no_longer_stored_is_not_replayed(self, api: Client, world: World) -> None:
+        """Its delivery would be cancelled, though it was made."""
+        watch_id, hook = published(world)
+        world.forget_event(watch_id)
+        assert "no longer stored" in problem(api.post(f"/v1/tasks/{watch_id}/deliveries/{hook}/replay"), 409)["detail"]
+        assert [each.state for each in world.ledger.deliveries(watch_id)] == ["delivered"]
+
 
 class TestSubscribers:
     def test_a_secret_is_shown_once(self, api: Client, world: World) -> None:

@@ -120,7 +120,7 @@ function acts(task, deliveries, subscribers) {
   if (task.status === "failed" && task.event_id !== null && task.snapshot?.said === false) {
     act("retry", "POST", `${path}/retry`, ["retry", task.id], { done: (answer) => `It is polled at once, and followed until ${answer.deadline_at}.` });
   }
-  for (const each of ofEvent(task, deliveries)) {
+  for (const each of task.event === null ? [] : ofEvent(task, deliveries)) {
     const known = subscribers.get(each.subscriber), to = place(known?.url ?? each.request?.url) || each.subscriber;
     if (!known && !each.subscriber.startsWith("cb_")) continue;
     const words = each.state === "delivered" ? { ask: `${to} has this event already. It is sent again with the same id.` } : {};
