@@ -223,6 +223,11 @@ def replay_delivery(task: str, subscriber: str) -> Response[Any]:
     known = ledger.subscriber(subscriber)
     if not known.active:
         raise Refused(409, f"subscriber {subscriber} is {known.state}", "resume it, which sends its held deliveries")
+    try:
+        ledger.event(watch.id, watch.event_id)
+    except NotFound:
+        hint = "the stack's parameter EventDays says how long events are kept"
+        raise Refused(409, f"the event of task {task} is no longer stored", hint) from None
     return _answer(202, shapes.delivery(edges().runs.start(delivery, afresh=True)))
 
 

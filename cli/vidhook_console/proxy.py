@@ -7,6 +7,7 @@ that only the printed address has, and what another site may have sent is refuse
 import hmac
 import io
 import json
+import os
 import re
 import secrets
 import socket
@@ -187,6 +188,20 @@ def check_sender(headers: Mapping[str, str], port: int) -> None:
         raise Refused(403, "another site has led here", "copy the address of the console into a new tab")
 
 
+def of_another_user(client: int, server: int) -> bool:
+    """Returns whether a connection between these ports of this machine was made by another user, as far as is known.
+
+    Linux alone tells (proc_pid_net(5)). The root user, who may be a relay such as that of WSL, counts as the same one.
+    """
+    owners = set[int]()
+    for table in ("tcp", "tcp6"):  # a socket of IPv6 reaches 127.0.0.1 as well
+        with suppress(OSError):
+            rows = map(str.split, Path(f"/proc/net/{table}").read_text("ascii").splitlines()[1:])
+            ends = (f":{client:04X}", f":{server:04X}")
+            owners |= {int(row[7]) for row in rows if row[1].endswith(ends[0]) and row[2].endswith(ends[1])}
+    return bool(owners) and not owners & {0, os.getuid()}
+
+
 class _Server(Loopback):
     """Works on so many requests at once; more of them are told to come again."""
 
@@ -246,6 +261,8 @@ class _Handler(Handler):
                 raise Refused(405, "this path takes GET, HEAD", "use one of these", {"Allow": "GET, HEAD"})
             return 200, {"Content-Type": TYPES[file.suffix]}, file.read_bytes()
         if request.path.startswith(OPEN) and request.method == "GET":
+            if of_another_user(self.client_address[1], self.server.server_port):
+                raise Refused(403, "another user of this machine has sent this request", "start a console of your own")
             return self._entered(request.path.removeprefix(OPEN))
         self._check_token(request)
         if request.path == "/console.json" and request.method == "GET":

@@ -138,6 +138,13 @@ def test_the_verdict_names_who_has_not_got_it_first(blank: Page) -> None:
     assert line["command"] == ["replay", "tsk_1", "--subscriber", "sub_1"]
 
 
+@pytest.mark.parametrize(("event", "why"), [(TASK["event"], "the subscriber was removed"), (None, "no longer stored")])
+def test_the_verdict_says_why_a_delivery_is_cancelled(blank: Page, event: object, why: str) -> None:
+    """Nobody should look for a subscriber that is still there."""
+    [_, line] = blank.evaluate(VERDICT, [{**TASK, "event": event}, [delivery("cancelled")], 0])
+    assert why in line["text"]
+
+
 def test_commands_are_quoted_for_a_shell(blank: Page) -> None:
     """A reference may have any sign."""
     assert made(blank, "api", "shell", "vidhook", "task", "it's $(me); rm -rf /") == (

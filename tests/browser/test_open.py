@@ -33,6 +33,24 @@ def test_without_the_token_the_page_shows_nothing_of_the_stack(page: Page, conso
     expect(page.get_by_text("This page has no token")).to_be_visible()
 
 
+def test_another_address_in_the_tab_of_an_ended_console_opens_the_page(page: Page, console: str) -> None:
+    """A console on a fixed port is started again, and its new address differs behind the # alone."""
+    address, _, token = console.partition("#")
+    page.goto(f"{address}#an-old-token")
+    expect(page.get_by_text("This page has no token")).to_be_visible()
+    page.goto(f"{address}#{token}")
+    expect(page.get_by_role("heading", name="Tasks")).to_be_visible()
+    assert "#" not in page.url
+
+
+def test_an_address_with_an_escaped_path_in_it_asks_for_nothing_else(page: Page, console: str, cloud: Cloud) -> None:
+    """A part of an address that the browser took for `..` would let a screen act on what it does not show."""
+    page.goto(console.replace("/#", "/subscribers/..%2Fproviders%2Falad#"))
+    expect(page.get_by_text("the API has no such path")).to_be_visible()
+    page.get_by_role("link", name="Tasks").click()
+    expect(page.get_by_role("heading", name="Tasks")).to_be_visible()
+
+
 def test_another_site_reads_nothing_and_cannot_lead_to_the_page(
     context: BrowserContext, console: str, cloud: Cloud
 ) -> None:

@@ -418,6 +418,7 @@ class TestAnswer:
         assert answer_of(api.get(path))["body"] == bodies[-1]
         assert answer_of(api.get(f"{path}?at={iso(world.now + 99)}"))["body"] == bodies[-1]
         problem(api.get(f"{path}?at={iso(world.now - 99)}"), 404)
+        problem(api.get(f"{path}?at=0001-01-01T00:00:00Z"), 404)
         assert problem(api.get(f"{path}?at=noon"), 422)["field"] == "at"
 
     def test_an_earlier_answer_never_replaces_a_later_one(self, world: World) -> None:
@@ -645,6 +646,13 @@ class TestDeliveries:
         problem(api.post(f"/v1/tasks/tsk_nothing/deliveries/{hook.id}/replay"), 404)
         api.post(f"/v1/subscribers/{hook.id}/pause")
         assert "resume" in problem(api.post(f"/v1/tasks/{watch_id}/deliveries/{hook.id}/replay"), 409)["hint"]
+
+    def test_an_event_that_is_no_longer_stored_is_not_replayed(self, api: Client, world: World) -> None:
+        """Its delivery would be cancelled, though it was made."""
+        watch_id, hook = published(world)
+        world.forget_event(watch_id)
+        assert "no longer stored" in problem(api.post(f"/v1/tasks/{watch_id}/deliveries/{hook}/replay"), 409)["detail"]
+        assert [each.state for each in world.ledger.deliveries(watch_id)] == ["delivered"]
 
 
 class TestSubscribers:

@@ -1,7 +1,10 @@
 """The console's server over real HTTP: what reaches the API, how it is signed, what comes back, who is refused."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -338,6 +341,24 @@ def test_a_ticket_leads_to_the_page_with_its_token_once(console: Console) -> Non
         status, headers, _ = visitor.ask("GET", "/open/a-ticket", Sec_Fetch_Site="none")
         assert (status, headers["location"]) == (303, f"/#{token}")
         assert problem_of(visitor.ask("GET", "/open/a-ticket"))[0] == 403
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux can act as another user")
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6"])
+def test_a_ticket_is_worth_nothing_to_another_user_of_the_machine(console: Console, family: str) -> None:
+    """Who looks at the list of processes all the time reads it long before a browser has started."""
+    with serving(console, ticket="a-ticket") as url:
+        port = int(url.partition("/#")[0].rpartition(":")[2])
+        ask = f"""import os, socket
+address = ("127.0.0.1" if "{family}" == "AF_INET" else "::ffff:127.0.0.1", {port})
+os.setuid(65534)
+connection = socket.socket(socket.{family})
+connection.connect(address)
+connection.sendall(b"GET /open/a-ticket HTTP/1.1\\r\\nHost: 127.0.0.1:{port}\\r\\n\\r\\n")
+print(connection.makefile("rb").readline().decode())"""
+        made = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+        assert " 403 " in made.stdout
+        assert Visitor(port, "").ask("GET", "/open/a-ticket")[0] == 303
 
 
 @pytest.mark.parametrize("path", ["/open/", "/open"])

@@ -5,6 +5,8 @@
 const given = location.hash.slice(1);
 export const token = given || history.state?.token || "";
 history.replaceState({ token }, "", location.pathname + location.search);
+// Another address of the same page changes only what is behind the #, which loads nothing by itself.
+addEventListener("hashchange", () => location.hash && location.reload());
 
 /** What the API, or the way to it, answered instead of success: an RFC 9457 problem document. */
 export class Problem extends Error {

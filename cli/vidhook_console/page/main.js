@@ -22,16 +22,8 @@ const KEYS = [
 ];
 const NOTICE_SECONDS = 8, SECOND_KEY_SECONDS = 1.5;
 
-function decoded(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
-}
-
 function Screen({ path, query }) {
-  const [, screen, id] = path.split("/").map(decoded);
+  const [, screen, id] = path.split("/"); // the id stays as it is escaped, since it becomes a part of the API's paths
   if (screen === "subscribers") return html`<${Subscribers} id=${id} query=${query} />`;
   if (screen === "providers") return html`<${Providers} name=${id} query=${query} />`;
   if (screen === "tasks" && id) return html`<${Task} key=${id} id=${id} query=${query} />`;

@@ -28,7 +28,7 @@ function ofPolls(task, now) {
   return { tone: bad ? "warn" : "busy", text: `${said} (${plural(task.polls, "poll")} so far).`, then, command: key };
 }
 
-function ofDelivery(delivery, url, subscriber, now) {
+function ofDelivery(delivery, url, subscriber, stored, now) {
   const name = url ? place(url) : delivery.subscriber, last = delivery.log.at(-1), next = seconds(delivery.next_at);
   const got = !last ? "" : last.status === null ? last.detail || last.kind : `HTTP ${last.status}`;
   const answer = last && last.outcome !== "delivered" ? last.answer.slice(0, 160) : "";
@@ -42,7 +42,7 @@ function ofDelivery(delivery, url, subscriber, now) {
     due: { tone: last ? "bad" : "busy", text: last ? `${name} has not got it: ${got} at attempt ${last.attempt}.` : `${name} has not been tried yet.`, then, answer, key },
     held: { tone: "bad", text: `${name} has not got it, and is not tried.${known}${last ? ` The last attempt got ${got}.` : ""}`, answer, key, command: resume },
     failed: { tone: "bad", text: `${name} has not got it: given up after ${plural(delivery.attempts, "attempt")}, the last one got ${got}.`, answer, key, command: replay },
-    cancelled: { tone: "calm", text: `${name} does not get it: the subscriber was removed.`, key },
+    cancelled: { tone: "calm", text: `${name} does not get it: ${stored ? "the subscriber was removed" : "the event is no longer stored"}.`, key },
   }[delivery.state];
 }
 
@@ -71,7 +71,7 @@ export function verdict(task, deliveries, subscribers, now) {
   if (!told.length) lines.push({ tone: "warn", text: "Nobody was told: no subscriber wants this event, and the task has no callback_url." });
   const url = (id) => subscribers.get(id)?.url ?? told.find((each) => each.subscriber === id)?.request?.url;
   const rank = (line) => ["bad", "warn", "busy", "calm", "good"].indexOf(line.tone);
-  lines.push(...told.map((each) => ofDelivery(each, url(each.subscriber), subscribers.get(each.subscriber), now)).sort((a, b) => rank(a) - rank(b)));
+  lines.push(...told.map((each) => ofDelivery(each, url(each.subscriber), subscribers.get(each.subscriber), task.event !== null, now)).sort((a, b) => rank(a) - rank(b)));
   return lines;
 }
 

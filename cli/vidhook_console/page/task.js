@@ -122,7 +122,7 @@ function acts(task, deliveries, subscribers) {
     act("retry", "POST", `${path}/retry`, ["retry", task.id], { done: (answer) => `It is polled at once, and followed until ${answer.deadline_at}.` });
   }
   const late = (each) => Number(each.state === "delivered");
-  for (const each of ofEvent(task, deliveries).sort((a, b) => late(a) - late(b))) {
+  for (const each of (task.event === null ? [] : ofEvent(task, deliveries)).sort((a, b) => late(a) - late(b))) {
     const known = subscribers.get(each.subscriber), to = place(known?.url ?? each.request?.url) || each.subscriber;
     if (!known && !each.subscriber.startsWith("cb_")) continue;
     const words = each.state === "delivered" ? { ask: `${to} has this event already. It is sent again with the same id.` } : {};

@@ -395,7 +395,7 @@ class Ledger:
         what = f"an answer of the provider of task {watch_id}"
         item = self._get(watch_id, "answer", what)
         if at is not None and "body" in item and item["at"] >= at + 1:
-            span = (_answer_key(0.0), _answer_key(at + 1))
+            span = (_answer_key(0.0), _answer_key(max(0.0, at + 1)))  # an instant before 1970 sorts wrongly
             item = next(self._items(watch_id, span=span, size=1, newest_first=True), {})
         if "body" not in item:
             raise NotFound(f"{what} is not in the ledger")
