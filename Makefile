@@ -38,6 +38,8 @@ test: $(READY) node-tools ## run every fast test
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 test-slow: $(READY) node-tools ## run the tests that take minutes
 	@$(BIN)/pytest -n auto -m slow
+screenshots: $(READY) ## write the pictures of the console in docs/images (needs Chromium)
+	@VIDHOOK_SCREENSHOTS=1 $(BIN)/pytest -q tests/browser/test_pictures.py
 coverage: export PYTEST_ADDOPTS = --cov --cov-report=term
 coverage: test ## run every fast test, and measure the coverage of the package and the functions; fails below the gate
 check: $(READY) ## run ruff, mypy, the import rules, cfn-lint and sam validate
@@ -114,4 +116,4 @@ lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
 	rm -rf $(VENV) $(CHECKOV) $(REPORT) node_modules .aws-sam build
-.PHONY: help setup node-tools demo test test-slow coverage check checkov types build deploy bench bench-pace bench-start bench-copy bench-flow bench-fanout bench-find bench-report sandbox lock clean
+.PHONY: help setup node-tools demo test test-slow screenshots coverage check checkov types build deploy bench bench-pace bench-start bench-copy bench-flow bench-fanout bench-find bench-report sandbox lock clean

@@ -66,6 +66,7 @@ NO_FEATURES = (
 NETWORK = "look at the network, and whether the stack is still there: `vidhook status`"
 INVOKE = f"give this identity execute-api:Invoke on the API; if its credentials have expired, {SIGN_IN}"
 MENDS = {
+    401: "the stack's ApiAuth is JWT, and its API takes no credentials of AWS: use the command, or ApiAuth=AWS_IAM",
     403: INVOKE,
     404: "the API of the stack is not there any more: start the console again",
     429: "too many requests: try again in a minute",

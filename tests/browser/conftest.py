@@ -19,6 +19,7 @@ from vidhook_sandbox.subscriber import SampleSubscriber
 WAIT_SCALE = 0.05
 ARGUMENTS = (
     *("--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-lcd-text", "--font-render-hinting=none"),  # pictures are the same, and small, on every screen
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 # It is told before each page's own code, so that none of its violations is missed.

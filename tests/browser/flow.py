@@ -70,7 +70,10 @@ class Flow:
 # Each with the script of the sample provider's task, and the terms of its submission.
 SCRIPTS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "delivered": ({"provider": "alad", "task_id": "film-16"}, {"reference": "order-16", "metadata": {"order": 16}}),
-    "failing": ({"provider": "alad", "task_id": "film-17"}, {"reference": "order-17", "metadata": {"shop": "refusing"}}),
+    "failing": (
+        {"provider": "alad", "task_id": "film-17"},
+        {"reference": "order-17", "metadata": {"shop": "refusing"}},
+    ),
     "held": ({"provider": "alad", "task_id": "film-18"}, {"reference": "order-18", "metadata": {"shop": "paused"}}),
     "lost": ({"provider": "alad", "task_id": "film-19"}, {"reference": "order-19", "metadata": {"shop": "lost"}}),
     "nobody": ({"provider": "replicate", "task_id": "untold"}, {"reference": "order-20"}),

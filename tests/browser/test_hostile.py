@@ -66,7 +66,7 @@ class Hostile(Handler):
     """A provider and a subscriber that write what should harm whoever shows it."""
 
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
-        self.answer(200, json.dumps(ANSWER).encode(), {"Content-Type": "application/json", "X-Note": SCRIPT})
+        self.answer(200, json.dumps(ANSWER).encode(), {"Content-Type": "application/json"})
 
     def do_POST(self) -> None:  # noqa: N802 - the base class's name
         self.read_body()
@@ -90,9 +90,7 @@ def harm(bridge: Bridge, cloud: Cloud) -> Iterator[Harm]:
         description=f"{SCRIPT}{BREAKOUT}{TURNED}{'D' * 300}",
         headers={"x-own": "a header of its own"},
     )
-    added, _ = subscribers.add(
-        terms, ledger=edges.ledger, secrets=edges.secrets, http=edges.http, clock=edges.clock
-    )
+    added, _ = subscribers.add(terms, ledger=edges.ledger, secrets=edges.secrets, http=edges.http, clock=edges.clock)
     submission = {"provider": "hostile", "task_id": TASK_ID, "reference": REFERENCE, "metadata": METADATA}
     cloud.submit(**submission, expected_seconds=1)
     mine = watch_id("hostile", TASK_ID)
@@ -105,95 +103,88 @@ def harm(bridge: Bridge, cloud: Cloud) -> Iterator[Harm]:
 
 
 def unharmed(page: Page) -> None:
-    """Nothing has run, nothing hangs out of the window, and no link leads to a script."""
+    """Nothing has run, nothing hangs out of a wide or a narrow window, and no link leads to a script."""
     assert page.evaluate("globalThis.hit") is None
     assert page.evaluate("({}).polluted") is None
-    assert width_over(page) == 0
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert width_over(page) == 0, width
     links = page.eval_on_selector_all("[href], [src]", "(all) => all.map((each) => each.href || each.src)")
     assert not [link for link in links if str(link).startswith("javascript:")]
     assert page.locator("svg, main script, img[src='x']").count() == 0
 
 
-@pytest.fixture(params=[1280, 360])
-def sized(page: Page, request: pytest.FixtureRequest) -> Page:
-    """The page in a wide and in a narrow window. A dialog that a script opens would be dismissed, and found."""
-    page.set_viewport_size({"width": request.param, "height": 800})
-    page.on("dialog", lambda dialog: (dialog.dismiss(), page.evaluate("globalThis.hit = 6")))
-    return page
-
-
-def test_a_hostile_task_is_shown_as_text(sized: Page, console: str, harm: Harm) -> None:
+def test_a_hostile_task_is_shown_as_text(page: Page, console: str, harm: Harm) -> None:
     """In its row, its sentences, its polls with the provider's answer, its attempts, and its facts."""
-    visit(sized, console)
-    expect(sized.get_by_role("link", name=REFERENCE)).to_be_visible()
-    unharmed(sized)
-    visit(sized, console, f"/tasks/{harm.id}")
-    expect(sized.get_by_role("heading", level=1)).to_have_text(REFERENCE)
-    expect(verdict(sized)).to_contain_text("<img src=x onerror=")
-    expect(sized.get_by_role("region", name="was answered")).to_contain_text(SCRIPT)
-    unharmed(sized)
-    facts = sized.get_by_role("region", name="the task")
+    visit(page, console)
+    expect(page.get_by_role("link", name=REFERENCE)).to_be_visible()
+    unharmed(page)
+    visit(page, console, f"/tasks/{harm.id}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(REFERENCE)
+    expect(verdict(page)).to_contain_text("<img src=x onerror=")
+    expect(page.get_by_role("region", name="was answered")).to_contain_text(SCRIPT)
+    unharmed(page)
+    facts = page.get_by_role("region", name="the task")
     for text in (SCRIPT, BREAKOUT, LINK, "M" * 1_500, "P" * 100):
         expect(facts).to_contain_text(text)
-    sized.get_by_text("the event, as it was sent").click()
-    unharmed(sized)
-    visit(sized, console, f"/tasks/{harm.id}?at=poll/0")
-    answer = sized.get_by_role("region", name="what the provider answered")
+    page.get_by_text("the event, as it was sent").click()
+    unharmed(page)
+    visit(page, console, f"/tasks/{harm.id}?at=poll/0")
+    answer = page.get_by_role("region", name="what the provider answered")
     expect(answer).to_contain_text("HTTP 200")
-    expect(answer).to_contain_text("X-Note".lower())
     expect(answer).to_contain_text("globalThis.hit=2")
-    unharmed(sized)
+    unharmed(page)
 
 
-def test_a_hostile_name_is_found_and_shown_in_the_address(sized: Page, console: str, harm: Harm) -> None:
+def test_a_hostile_name_is_found_and_shown_in_the_address(page: Page, console: str, harm: Harm) -> None:
     """By its reference, and by the provider's own id; and one that is not there is only quoted."""
-    visit(sized, console)
+    visit(page, console)
     for name in (REFERENCE, f"hostile/{TASK_ID}"):
-        sized.get_by_role("searchbox").fill(name)
-        sized.keyboard.press("Enter")
-        expect(sized.get_by_role("heading", level=1)).to_have_text(REFERENCE)
-        visit(sized, console)
-    sized.get_by_role("searchbox").fill(SCRIPT)
-    sized.keyboard.press("Enter")
-    expect(sized.get_by_role("heading", name="No task is called")).to_contain_text(SCRIPT)
-    unharmed(sized)
-    visit(sized, console, f"/tasks/{quote(SCRIPT, safe='')}")
-    expect(sized.get_by_role("alert")).to_be_visible()
-    unharmed(sized)
-    visit(sized, console, f"/providers/{quote(SCRIPT, safe='')}")
-    expect(sized.get_by_role("heading", level=2).first).to_contain_text(SCRIPT)
-    unharmed(sized)
+        page.get_by_role("searchbox").fill(name)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text(REFERENCE)
+        visit(page, console)
+    page.get_by_role("searchbox").fill(SCRIPT)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="No task is called")).to_contain_text(SCRIPT)
+    unharmed(page)
+    visit(page, console, f"/tasks/{quote(SCRIPT, safe='')}")
+    expect(page.get_by_role("alert")).to_be_visible()
+    unharmed(page)
+    visit(page, console, f"/providers/{quote(SCRIPT, safe='')}")
+    expect(page.get_by_role("heading", level=2).first).to_contain_text(SCRIPT)
+    unharmed(page)
 
 
-def test_a_hostile_subscriber_is_shown_as_text(sized: Page, console: str, harm: Harm) -> None:
+def test_a_hostile_subscriber_is_shown_as_text(page: Page, console: str, harm: Harm) -> None:
     """Its URL, its description, and what it answers to a test."""
-    visit(sized, console, f"/subscribers/{harm.subscriber.id}")
-    facts = sized.get_by_role("region", name="the subscriber")
+    visit(page, console, f"/subscribers/{harm.subscriber.id}")
+    facts = page.get_by_role("region", name="the subscriber")
     expect(facts).to_contain_text("D" * 300)
-    expect(row_of(sized, "D" * 300)).to_be_visible()
-    sized.get_by_role("button", name="send a test event").click()
+    expect(row_of(page, "D" * 300)).to_be_visible()
+    page.get_by_role("button", name="send a test event").click()
     expect(facts.get_by_role("region", name="was answered")).to_contain_text(SCRIPT)
-    unharmed(sized)
-    act(sized, "pause")
-    notice(sized, "It is paused")
-    act(sized, "resume")
-    notice(sized, "It is active")
-    unharmed(sized)
+    unharmed(page)
+    act(page, "pause")
+    notice(page, "It is paused")
+    act(page, "resume")
+    notice(page, "It is active")
+    unharmed(page)
 
 
-def test_a_hostile_answer_is_read_beside_its_file(sized: Page, console: str, harm: Harm) -> None:
+def test_a_hostile_answer_is_read_beside_its_file(page: Page, console: str, harm: Harm) -> None:
     """Taken from the task, with all fields that are read of it, and a file that is no better."""
-    visit(sized, console, f"/providers/hostile?task={harm.id}")
-    answer = sized.get_by_role("textbox", name="the provider's answer, as JSON or another text")
+    visit(page, console, f"/providers/hostile?task={harm.id}")
+    answer = page.get_by_role("textbox", name="the provider's answer, as JSON or another text")
     expect(answer).to_have_value(re.compile("globalThis.hit=2"))
-    unharmed(sized)
+    unharmed(page)
     answer.fill(json.dumps(ANSWER))
-    expect(sized.get_by_role("region", name="what is read")).to_contain_text("globalThis.hit=2")
-    unharmed(sized)
-    sized.get_by_role("textbox", name="the provider file").fill(f'name = "{SCRIPT}"\n"__proto__" = 1\n# {BREAKOUT}\n')
-    expect(sized.locator(".problems li").first).to_be_visible()
-    unharmed(sized)
+    expect(page.get_by_role("region", name="what is read")).to_contain_text("globalThis.hit=2")
+    unharmed(page)
+    page.get_by_role("textbox", name="the provider file").fill(f'name = "{SCRIPT}"\n"__proto__" = 1\n# {BREAKOUT}\n')
+    expect(page.locator(".problems li").first).to_be_visible()
+    unharmed(page)
     answer.fill(json.dumps(nested(100)))
-    sized.get_by_role("textbox", name="the provider file").fill(PROVIDER.format(base_url="https://a.example"))
-    expect(sized.get_by_role("region", name="what is read")).to_contain_text("outcome")
-    unharmed(sized)
+    page.get_by_role("textbox", name="the provider file").fill(PROVIDER.format(base_url="https://a.example"))
+    expect(page.get_by_role("region", name="what is read")).to_contain_text("outcome")
+    unharmed(page)

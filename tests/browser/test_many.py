@@ -87,6 +87,7 @@ def test_ten_thousand_tasks_are_shown_a_page_at_a_time(page: Page, console: str,
     expect(rows).to_have_count(50)
 
 
+@pytest.mark.slow
 def test_the_page_does_not_grow_while_it_is_left_open(page: Page, console: str, many: None, flow: Flow) -> None:
     """An hour of looking again keeps its nodes and its listeners."""
     page.clock.install()

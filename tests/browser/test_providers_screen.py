@@ -59,7 +59,7 @@ def test_a_new_file_begins_without_problems(page: Page, console: str, flow: Flow
 def test_a_problem_of_the_file_stands_at_its_line(page: Page, console: str, flow: Flow) -> None:
     """Both a file that is no TOML, and one with a key that there is not."""
     visit(page, console, "/providers?new")
-    file_of(page).fill(OWN.replace('status = "state"', 'status = '))
+    file_of(page).fill(OWN.replace('status = "state"', "status = "))
     problems = page.locator(".problems")
     expect(problems).to_contain_text("line 6")
     expect(page.locator(".gutter .bad")).to_have_text("6")

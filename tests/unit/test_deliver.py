@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidhook.deliver import (
+    ANSWER_BYTES,
     CUT_GAP,
     DISABLE_AFTER,
     DISABLE_EVIDENCE,
@@ -29,6 +30,7 @@ from vidhook.deliver import (
 from vidhook.edges.http import Http, Response
 from vidhook.errors import Blocked, ConnectFailed, DnsFailed, ProtocolBroken, RequestFailed, TimedOut, TokenFailed
 from vidhook.event import Event, serialize
+from vidhook.signature import webhook_headers
 from vidhook.task import Attempt, AttemptKind, Credentials, Delivery, Outcome, SigningSecret, Subscriber
 from vidhook.times import LONGEST_WAIT, Clock
 
@@ -109,6 +111,24 @@ def test_no_header_of_an_answer_repeats_a_header_of_the_subscribers_own() -> Non
     said = answer(401, {"x-echo": "you sent key-of-a-gateway", "x-coded": "key%2Dof%2Da%2Dgateway"})
     made = attempt(EVENT, DELIVERY, SUBSCRIBER, credentials, http=FakeHttp(said), clock=Clock(lambda: NOW))
     assert made.headers == {"x-echo": "you sent [key]", "x-coded": "[key]"}
+
+
+def test_an_answer_that_repeats_the_signature_is_kept_without_it() -> None:
+    """Who may only look at deliveries must not be able to send the event again."""
+    signature = webhook_headers(CREDENTIALS.signing(NOW), EVENT.id, int(NOW), EVENT.body.encode())["webhook-signature"]
+    said = answer(500, {"x-echo": signature}, f"you sent {signature}".encode())
+    made = attempt(EVENT, DELIVERY, SUBSCRIBER, CREDENTIALS, http=FakeHttp(said), clock=Clock(lambda: NOW))
+    assert (made.headers, made.answer) == ({"x-echo": "[key]"}, "you sent [key]")
+
+
+@pytest.mark.parametrize("shown", [1, 8, 15])
+def test_an_answer_that_is_cut_inside_a_header_of_the_subscribers_own_is_kept_without_its_beginning(shown: int) -> None:
+    """Whoever chooses the length of an event could read such a header bit by bit at an endpoint that repeats both."""
+    key = "key-of-a-gateway"
+    said = answer(500, body=b" " * (ANSWER_BYTES - shown) + key[:shown].encode())
+    credentials = replace(CREDENTIALS, headers={"X-Api-Key": key})
+    made = attempt(EVENT, DELIVERY, SUBSCRIBER, credentials, http=FakeHttp(said), clock=Clock(lambda: NOW))
+    assert made.answer.strip() == ""
 
 
 @pytest.mark.parametrize("status", [200, 503])

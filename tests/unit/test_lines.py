@@ -149,3 +149,9 @@ def test_a_fault_of_toml_is_found_by_what_its_parser_says(text: str, line: int |
     with pytest.raises(BadProviderFile) as found:
         parse(text)
     assert line_of_fault(text, found.value.problem) == line
+
+
+def test_a_key_of_very_many_parts_takes_no_room() -> None:
+    """To keep all that such a header begins with would take gigabytes."""
+    text = f"[{'a.' * 30_000}a]\nb = 1"
+    assert line_of(text, ("a", "b")) == 1

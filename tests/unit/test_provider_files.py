@@ -409,6 +409,8 @@ class TestHostileFiles:
             parse(KLING + "#" * 70_000)
         with pytest.raises(BadProviderFile, match="this is not TOML"):
             parse(KLING + "x = " + "[" * 30_000)
+        with pytest.raises(BadProviderFile, match="line 1 has more than 400 dots"):
+            parse("a." * 30_000 + "a = 1")  # which would take the parser gigabytes
 
     @given(st.text(alphabet="[]@,|&!(){}.*`'\"ab ?:<>=0-", max_size=60))
     def test_any_expression_is_compiled_or_refused(self, expression: str) -> None:

@@ -170,8 +170,8 @@ function Doctor({ id }) {
   };
   return html`<h3>Doctor</h3>
     <p class="buttons"><button type="button" onClick=${examine} disabled=${busy}>${busy ? "examining, up to half a minute …" : "examine the endpoint"}</button> <span class="dim">sends good, forged, stale and repeated test events</span></p>
-    ${found && html`<table class="findings"><thead><tr><th scope="col">verdict</th><th scope="col">a good endpoint</th><th scope="col">found</th></tr></thead>
-      <tbody>${found.findings.map((each) => html`<tr key=${each.probe}><td><${Word} as=${VERDICTS[each.verdict]}>${each.verdict}<//></td><th scope="row">${each.rule}</th><td>${each.found}${each.hint && html`<small>${each.hint}</small>`}</td></tr>`)}</tbody></table>
+    ${found && html`<div class="scroll"><table class="findings"><thead><tr><th scope="col">verdict</th><th scope="col">a good endpoint</th><th scope="col">found</th></tr></thead>
+      <tbody>${found.findings.map((each) => html`<tr key=${each.probe}><td><${Word} as=${VERDICTS[each.verdict]}>${each.verdict}<//></td><th scope="row">${each.rule}</th><td>${each.found}${each.hint && html`<small>${each.hint}</small>`}</td></tr>`)}</tbody></table></div>
       ${!found.complete && html`<p class="dim">The time was over before all probes were sent.</p>`}`}`;
 }
 

@@ -5,14 +5,14 @@ others wait without an attempt. Each timeout doubles the gap, each answer divide
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vidhook.errors import NotFound, RequestFailed
 from vidhook.event import serialize
 from vidhook.runs import hold, turn
-from vidhook.signature import webhook_headers
+from vidhook.signature import VERSION, webhook_headers
 from vidhook.task import Attempt, AttemptKind, Credentials, Delivery, DeliveryState, Outcome, Subscriber
 from vidhook.times import iso, seconds_until
 
@@ -211,8 +211,8 @@ def attempt(
 ) -> Attempt:
     """POSTs the event's body, signed at this moment, and returns the attempt. Never raises for the network.
 
-    An answer that repeats a header of the subscriber's own, in its headers too, is kept without it. The clock's jitter
-    makes the next pause longer by up to a fifth. Raises ValueError for a secret that cannot sign.
+    An answer that repeats a header of the subscriber's own or the signature, in its headers too, is kept without it.
+    The clock's jitter makes the next pause longer by up to a fifth. Raises ValueError for a secret that cannot sign.
     """
     body, now = event.body.encode(), clock.now()
     number = delivery.attempts + 1
@@ -243,21 +243,33 @@ def attempt(
         )
     else:
         made = judge(number, now, response)
-    return _with_pause(_without_headers(made, credentials), delivery.base, clock.jitter())
+    secret = [*credentials.headers.values()]
+    if any(VERSION in text for text in (made.answer, *made.headers.values())):
+        secret.append(signed["webhook-signature"])
+    return _with_pause(_without(made, secret), delivery.base, clock.jitter())
 
 
-def _without_headers(made: Attempt, credentials: Credentials) -> Attempt:
-    """Returns an attempt whose answer does not repeat the values of the subscriber's own headers, nor words of them."""
-    if not credentials.headers:
+def _without(made: Attempt, secret: Sequence[str]) -> Attempt:
+    """Returns an attempt whose answer repeats none of these values of headers, nor words of them."""
+    if not secret:
         return made
-    from vidhook.redaction import without_keys  # most subscribers have no headers
+    from vidhook.redaction import without_keys  # few answers need it
 
-    answer, headers = made.answer, made.headers
-    for value in credentials.headers.values():
+    is_cut = made.detail or len(made.answer.encode()) >= ANSWER_BYTES
+    answer, headers = _without_cut(made.answer, secret) if is_cut else made.answer, made.headers
+    for value in secret:
         hidden = (value, *value.split())
         answer = without_keys(answer, answer.encode(), hidden)
         headers = without_keys(headers, serialize(headers).encode(), hidden)
     return replace(made, answer=answer, headers=headers)
+
+
+def _without_cut(answer: str, secret: Sequence[str]) -> str:
+    """Returns an answer that was cut, without the beginning of one of these values at its end."""
+    for value in secret:
+        kept = next((size for size in range(len(value) - 1, 0, -1) if answer.endswith(value[:size])), 0)
+        answer = answer[: len(answer) - kept]
+    return answer
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:

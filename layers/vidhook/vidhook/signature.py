@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable
 
 PREFIX = "whsec_"
+VERSION = "v1,"  # before each signature
 
 
 def new_secret() -> str:
@@ -22,7 +23,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     except binascii.Error:
         raise ValueError("the signing secret is not whsec_<base64>") from None
     mac = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
-    return "v1," + base64.b64encode(mac.digest()).decode()
+    return VERSION + base64.b64encode(mac.digest()).decode()
 
 
 def webhook_headers(secrets: Iterable[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:

@@ -65,6 +65,7 @@ CANCELLING = ("POST", "PUT", "PATCH", "DELETE")  # the methods of [cancel]
 STATUSES = frozenset(Status)
 # Far above what an API takes: people of a stack write files.
 FILE_BYTES = 65_536
+DOTS = 400  # in a line: the parser keeps each beginning of a dotted key, which is gigabytes for one of 64 KiB
 SEVERAL = "results"  # the key of [assets] for several results of one task
 # What the values in a file must look like. Compiled here: a function has more CPU while it loads than when it polls.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -443,6 +444,9 @@ def _load(text: str, name: str | None) -> tuple[str, dict[str, Any]]:
     where = f'provider "{name}"' if name else "provider file"
     if len(text.encode("utf-8", "surrogatepass")) > FILE_BYTES:
         raise BadProviderFile(where, f"it is longer than {FILE_BYTES // 1024} KiB", "a file needs about one")
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > DOTS:
+            raise BadProviderFile(where, f"line {number} has more than {DOTS} dots", "write it as several lines")
     try:
         data = tomllib.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:  # ValueError: also for a number of thousands of digits

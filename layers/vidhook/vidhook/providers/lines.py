@@ -26,7 +26,7 @@ def line_of(text: str, path: Path) -> int | None:
     """
     lines = dict[Path, int]()
     for key, line in keys_in(text):
-        for most in range(1, len(key) + 1):
+        for most in range(1, min(len(key), len(path)) + 1):
             lines.setdefault(key[:most], line)
     return next((lines[path[:most]] for most in range(len(path), 0, -1) if path[:most] in lines), None)
 
