@@ -83,7 +83,8 @@ class Console:
 
     `credentials` returns botocore's credentials of the caller. `videos` are URLs: one of each origin that videos may
     come from. `samples` are what a click can submit: each a `label`, and a `submission` whose `{id}` the page fills in.
-    `program` is what a person types for `vidhook` to act on the same stack.
+    `program` is what a person types for `vidhook` to act on the same stack. A sandbox waits `wait_scale` times as long
+    as its times say.
     """
 
     stack: str
@@ -95,6 +96,7 @@ class Console:
     credentials: Callable[[], Any]
     program: str
     sandbox: bool = False
+    wait_scale: float = 1.0
     samples: Sequence[Mapping[str, Any]] = ()
     profile: str | None = None
 
@@ -106,6 +108,7 @@ class Console:
             "account": self.account,
             "api_url": self.api_url,
             "sandbox": self.sandbox,
+            "wait_scale": self.wait_scale,
             "samples": list(self.samples),
             "version": __version__,
             "program": self.program,

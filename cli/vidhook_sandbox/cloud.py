@@ -45,12 +45,13 @@ NEEDED = re.compile(
 
 @dataclass(frozen=True)
 class Cloud:
-    """A running local cloud. `outputs` are the stack's, in snake_case."""
+    """A running local cloud. `outputs` are the stack's, in snake_case; `wait_scale` is as in `running`."""
 
     endpoint: str
     outputs: dict[str, str]
     log: Path
     process: "subprocess.Popen[bytes]"
+    wait_scale: float = 1.0
 
     def client(self, service: str, connections: int = 10) -> Any:
         """Returns a boto3 client with the root key of the local cloud, for so many requests at once."""
@@ -100,6 +101,7 @@ class Cloud:
             credentials=lambda: Credentials(ROOT_KEY, ROOT_KEY),
             program=f"AWS_ENDPOINT_URL={self.endpoint} {program()} --region {REGION}",
             sandbox=True,
+            wait_scale=self.wait_scale,
             samples=samples,
         )
         return serving(console)
@@ -136,7 +138,7 @@ def running(port: int = 0, wait_scale: float = 1.0, auth: bool = False) -> Itera
         outputs = _deploy(endpoint, packaged)
         keys = json.dumps(KEYS)
         _client(endpoint, "secretsmanager").put_secret_value(SecretId=outputs["provider_secret"], SecretString=keys)
-        yield Cloud(endpoint, outputs, log, process)
+        yield Cloud(endpoint, outputs, log, process, wait_scale)
     finally:
         assert process.stdin
         process.stdin.close()

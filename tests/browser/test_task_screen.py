@@ -154,7 +154,7 @@ def test_the_video_plays_from_the_bucket_with_its_facts_beside_it(
     assert statuses
     assert set(statuses) <= {200, 206}
     [asset] = flow.bridge.event(flow.tasks["delivered"]).data["data"]["assets"]
-    for text in (asset["sha256"], f"s3://{asset['bucket']}/{asset['key']}", "5 s", "128", "96", "that link ends"):
+    for text in (asset["sha256"], f"s3://{asset['bucket']}/{asset['key']}", "5 s", "128", "96", "that link expires"):
         expect(chosen(page)).to_contain_text(text)
     expect(page.get_by_role("link", name="open the link")).to_have_attribute("href", asset["url"])
 

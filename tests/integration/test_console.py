@@ -214,7 +214,7 @@ def test_facts_about_the_stack_take_the_token(visitor: Visitor, console: Console
     status, _, body = visitor.ask("GET", "/console.json")
     assert (status, json.loads(body)) == (200, console.facts())
     assert console.facts().keys() == {
-        *("stack", "region", "account", "api_url", "sandbox", "samples", "version", "program"),
+        *("stack", "region", "account", "api_url", "sandbox", "wait_scale", "samples", "version", "program"),
     }
 
 

@@ -3,7 +3,7 @@
 import { html, useEffect, useRef } from "./vendor/preact-htm.js";
 import { clock, span } from "./words.js";
 
-const NEAR = 22, FAR = 150, EDGE = 48, LABEL = 78;
+const NEAR = 22, FAR = 150, EDGE = 48, LABEL = 92;
 
 /**
  * Returns where instants are on the axis, in pixels, by instant: in their order, at least a mark's width apart, those

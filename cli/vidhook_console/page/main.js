@@ -30,6 +30,13 @@ function Screen({ path, query }) {
   return html`<${Tasks} query=${query} />`;
 }
 
+/** Which stack this is. Where a sandbox waits shorter than its times say, the countdowns of the page end early. */
+function Stack({ about }) {
+  const faster = about.sandbox && about.wait_scale > 0 && about.wait_scale < 1 && `${Math.round(1 / about.wait_scale)} times`;
+  const name = about.sandbox ? `sandbox${faster ? `, ${faster} faster` : ""}` : [about.stack, about.region, about.account].filter(Boolean).join(" · ");
+  return html`<span class="stack" title=${faster ? `It waits ${faster} shorter than this page shows. ${about.api_url}` : about.api_url}>${name}</span>`;
+}
+
 function Search({ tell, field }) {
   const submit = (event) => {
     event.preventDefault();
@@ -79,7 +86,7 @@ function Page() {
       <${To} class="brand" href="/tasks"><img src="/icon.svg" alt="" width="22" height="22" />vidhook<//>
       <nav aria-label="screens">${Object.entries(SCREENS).map(([name, label]) => html`<${To} key=${name} href=${`/${name}`} aria-current=${name === screen ? "page" : undefined}>${label}<//>`)}</nav>
       <${Search} tell=${tell} field=${field} />
-      ${about && html`<span class="stack" title=${about.api_url}>${about.sandbox ? "sandbox" : `${about.stack} · ${about.region}${about.account ? ` · ${about.account}` : ""}`}</span>`}
+      ${about && html`<${Stack} about=${about} />`}
       <button type="button" class="plain" onClick=${() => showHelp(true)} aria-label="keys">?</button>
     </header>
     <main id="main" ref=${main}>

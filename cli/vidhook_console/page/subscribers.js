@@ -58,7 +58,7 @@ function Row({ subscriber, chosen }) {
   const state = stateOf(subscriber);
   return html`<tr class=${chosen ? "chosen" : ""}>
     <td><${Word}>${state}<//></td>
-    <th scope="row"><${To} class="row" href=${`/subscribers/${subscriber.id}`} aria-current=${chosen ? "true" : undefined}>${place(subscriber.url)}<//>
+    <th scope="row"><${To} class="row" href=${`/subscribers/${subscriber.id}`} aria-current=${chosen ? "true" : undefined}>${place(subscriber.url).split(/(?=\/)/).map((part) => html`<wbr />${part}`)}<//>
       <small>${subscriber.description || subscriber.id}</small></th>
     <td>${subscriber.events.join(", ")}${subscriber.providers.includes("*") ? "" : html`<br /><small>only ${subscriber.providers.join(", ")}</small>`}</td>
     <td><${Health} id=${subscriber.id} pages=${1} failing=${state === "failing"} /></td>

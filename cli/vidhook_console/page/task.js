@@ -52,7 +52,7 @@ function PollDetail({ task, index }) {
         ]} />
         <p><${To} href=${withQuery(`/providers/${task.provider}`, { task: task.id })}>read it with the provider's file<//></p>
       </section>
-    </div>` : kept.data || kept.problem ? html`<p class="dim">No answer to this poll is kept.</p>` : html`<${Loading} what="the answer" />`}`;
+    </div>` : kept.data || kept.problem ? html`<p class="dim">No answer to this poll is kept.</p>` : html`<div class="sides waiting"><${Loading} what="the answer" /></div>`}`;
 }
 
 function AssetDetail({ asset }) {
