@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +13,16 @@ from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.e2e.bridge import Bridge, eventually, id_of
 from vidhook import subscribers
-from vidhook.task import Attempt, AttemptKind, Delivery, DeliveryState, Outcome, Subscriber
+from vidhook.edges.ledger import Ledger
+from vidhook.task import Attempt, AttemptKind, Delivery, DeliveryState, Outcome, Submission, Subscriber
+from vidhook_sandbox.cloud import Cloud
 from vidhook_sandbox.loopback import Handler, Loopback
 from vidhook_sandbox.provider import SampleTask
 from vidhook_sandbox.subscriber import SampleSubscriber
 
 SLOW_MS = 60_000  # for any one thing to happen, on a machine with too much to do
-HOUR = 3_600
+HOUR, DAY = 3_600, 86_400
+BATCH, AT_ONCE = 25, 4  # of what is written at once
 REFUSAL = '{"error": "order 17 is not known here"}'
 # A provider where nobody listens, so that vidhook cannot create its tasks.
 CLOSED = """
@@ -164,6 +169,43 @@ def give_up(bridge: Bridge, task_id: str, subscriber: Subscriber) -> None:
         return delivery.state == "failed"
 
     eventually(look)
+
+
+class Written:
+    """Keeps what the ledger writes, instead of DynamoDB."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+
+    def put_item(self, *, Item: dict[str, Any], **_: object) -> None:  # noqa: N803 - AWS's name
+        self.items.append(Item)
+
+    def transact_write_items(self, *, TransactItems: list[Any]) -> None:  # noqa: N803
+        for write in TransactItems:
+            self.put_item(**write["Put"])
+
+
+@contextmanager
+def seeded(cloud: Cloud, name: str, number: int) -> Iterator[None]:
+    """So many open tasks while the block lasts, submitted before those of the flow, and polled next in a week."""
+    written, table, client = Written(), cloud.edges.ledger.table, cloud.client("dynamodb", AT_ONCE)
+    ledger, now = Ledger(table, client=written), time.time()  # type: ignore[arg-type]
+    for each in range(number):
+        submission = Submission("alad", f"{name}-{each}", reference=f"{name}-{each:05}", deadline_seconds=7 * DAY)
+        ledger.claim(submission, "", 7 * DAY, now - DAY - each)
+
+    def write(requests: list[dict[str, Any]]) -> None:
+        while requests:
+            requests = client.batch_write_item(RequestItems={table: requests})["UnprocessedItems"].get(table, [])
+
+    def all_of(requests: list[dict[str, Any]]) -> None:
+        parts = [requests[start : start + BATCH] for start in range(0, len(requests), BATCH)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(write, parts))
+
+    all_of([{"PutRequest": {"Item": item}} for item in written.items])
+    yield
+    all_of([{"DeleteRequest": {"Key": {"pk": item["pk"], "sk": item["sk"]}}} for item in written.items])
 
 
 # What tests do with the page

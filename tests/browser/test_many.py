@@ -2,58 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.flow import Flow, counted, visit
-from vidhook.edges.ledger import Ledger
-from vidhook.task import Submission
+from tests.browser.flow import Flow, counted, seeded, visit
 from vidhook_sandbox.cloud import Cloud
 
-TASKS, BATCH, AT_ONCE = 10_000, 25, 4
-DAY = 86_400
+pytestmark = pytest.mark.slow
+TASKS = 10_000
 MOST_NODES = 12_000  # of 250 rows and the rest
-
-
-class Written:
-    """Keeps what the ledger writes, instead of DynamoDB."""
-
-    def __init__(self) -> None:
-        self.items: list[dict[str, Any]] = []
-
-    def put_item(self, *, Item: dict[str, Any], **_: object) -> None:  # noqa: N803 - AWS's name
-        self.items.append(Item)
-
-    def transact_write_items(self, *, TransactItems: list[Any]) -> None:  # noqa: N803
-        for write in TransactItems:
-            self.put_item(**write["Put"])
 
 
 @pytest.fixture(scope="module")
 def many(cloud: Cloud, flow: Flow) -> Iterator[None]:
-    """So many open tasks, submitted before those of the flow, and polled next in a week."""
-    written, table, client = Written(), cloud.edges.ledger.table, cloud.client("dynamodb", AT_ONCE)
-    ledger, now = Ledger(table, client=written), time.time()  # type: ignore[arg-type]
-    for number in range(TASKS):
-        submission = Submission("alad", f"many-{number}", reference=f"many-{number:05}", deadline_seconds=7 * DAY)
-        ledger.claim(submission, "", 7 * DAY, now - DAY - number)
-
-    def write(requests: list[dict[str, Any]]) -> None:
-        while requests:
-            requests = client.batch_write_item(RequestItems={table: requests})["UnprocessedItems"].get(table, [])
-
-    def all_of(requests: list[dict[str, Any]]) -> None:
-        parts = [requests[start : start + BATCH] for start in range(0, len(requests), BATCH)]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(write, parts))
-
-    all_of([{"PutRequest": {"Item": item}} for item in written.items])
-    yield
-    keys = [{"pk": item["pk"], "sk": item["sk"]} for item in written.items]
-    all_of([{"DeleteRequest": {"Key": key}} for key in keys])
+    with seeded(cloud, "many", TASKS):
+        yield
 
 
 def nodes(page: Page) -> int:
@@ -87,7 +51,6 @@ def test_ten_thousand_tasks_are_shown_a_page_at_a_time(page: Page, console: str,
     expect(rows).to_have_count(50)
 
 
-@pytest.mark.slow
 def test_the_page_does_not_grow_while_it_is_left_open(page: Page, console: str, many: None, flow: Flow) -> None:
     """An hour of looking again keeps its nodes and its listeners."""
     page.clock.install()

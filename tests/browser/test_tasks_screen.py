@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.flow import HOUR, Flow, answered, counted, notice, row_of, verdict, visit
+from tests.browser.flow import HOUR, Flow, answered, counted, notice, row_of, seeded, verdict, visit
 from tests.e2e.bridge import Bridge, eventually, id_of
 from vidhook_sandbox.cloud import Cloud
 
@@ -132,6 +132,22 @@ def test_a_row_changes_in_place(page: Page, console: str, bridge: Bridge, flow: 
     expect(row).to_contain_text("ended")
     assert row.evaluate("(row) => row.kept") is True
     expect(link).to_be_focused()
+
+
+def test_older_tasks_come_when_they_are_asked_for(page: Page, console: str, cloud: Cloud, flow: Flow) -> None:
+    """A page at a time, each task once, and the newest go on changing."""
+    with seeded(cloud, "older", 120):
+        visit(page, console, "/tasks?provider=alad")
+        rows = page.locator("table.tasks tbody tr")
+        expect(rows).to_have_count(50)
+        page.get_by_role("button", name="older tasks").click()
+        expect(rows).to_have_count(100)
+        page.get_by_role("button", name="older tasks").click()
+        expect(page.get_by_role("link", name="older-00119")).to_be_visible()
+        expect(page.get_by_role("button", name="older tasks")).to_have_count(0)
+        names = page.locator("a.row").all_inner_texts()
+        assert len(set(names)) == len(names)
+        assert names.index("order-17") < names.index("older-00000") < names.index("older-00119")
 
 
 def test_what_is_told_is_counted_in_the_row(page: Page, console: str, flow: Flow) -> None:
