@@ -131,7 +131,7 @@ function Provider({ name, query, exists, reload }) {
   const { tell } = useContext(Shared);
   const kept = useLive((signal) => (exists ? get(`/v1/providers/${name}`, signal) : { toml: EMPTY, source: "new", bundled_toml: null }), 0, [name, exists]);
   const [draft, write] = useState(null), [answer, change] = useState({ status: 200, headers: {}, text: "", from: "", task: "" });
-  const [checked, show] = useState(null), [comparing, compare] = useState(null), [trouble, fail] = useState(null);
+  const [checked, show] = useState(null), [comparing, compare] = useState(null), [removing, ask] = useState(false), [trouble, fail] = useState(null);
   const order = useRef(0);
   const text = draft ?? kept.data?.toml;
   useEffect(() => {
@@ -169,6 +169,7 @@ function Provider({ name, query, exists, reload }) {
     }
   };
   const remove = async () => {
+    ask(false);
     try {
       await call("DELETE", `/v1/providers/${name}`);
       tell(kept.data.bundled_toml ? "The bundled file is in use again." : "It is removed.");
@@ -196,7 +197,7 @@ function Provider({ name, query, exists, reload }) {
           ${exists && html`<button type="button" onClick=${() => compare({ before: kept.data.toml, what: "the file in use" })}>compare with what is in use</button>`}
           ${kept.data.source === "stored" && kept.data.bundled_toml && html`<button type="button" onClick=${() => compare({ before: kept.data.bundled_toml, what: "the file that is shipped" })}>compare with what is shipped</button>`}
           ${changed && html`<button type="button" onClick=${() => write(null)}>undo all</button>`}
-          ${kept.data.source === "stored" && html`<button type="button" class="danger" onClick=${remove}>remove it from the stack</button>`}
+          ${kept.data.source === "stored" && html`<button type="button" class="danger" onClick=${() => ask(true)}>remove it from the stack</button>`}
           <${Copy} text=${text} label="the file">copy the file<//>
         </p>
       </div>
@@ -205,6 +206,10 @@ function Provider({ name, query, exists, reload }) {
     <${Trouble} problem=${trouble} />
     <section class="panel" aria-label="what is read"><h2>What is read</h2><${Reading} checked=${checked} answer=${answer} /></section>
     ${exists && html`<section class="panel" aria-label="how long its tasks take"><h2>How long its tasks take</h2><${Pace} name=${name} /></section>`}
+    ${removing && html`<${Dialog} title="Remove ${name} from the stack" close=${() => ask(false)}>
+      <p>${kept.data.bundled_toml ? "The file that is shipped is in use again, from the next polls on." : "Open tasks of this provider can no longer be asked about, and new ones are refused. As long as the stack has its key, only the command can put a file for it again."}</p>
+      <footer><button type="button" onClick=${() => ask(false)}>no, leave it</button><button type="button" class="danger" onClick=${remove}>remove it</button></footer>
+    <//>`}
     ${comparing && html`<${Difference} before=${comparing.before} after=${text} what=${comparing.what} close=${() => compare(null)} />`}`;
 }
 
