@@ -147,7 +147,11 @@ def test_put_stores_the_file_and_remove_takes_it_away(
     page.keyboard.press("Escape")
     assert ledger.provider_file(stored) == OWN.replace('"state"', '"phase"')
     page.get_by_role("button", name="remove it from the stack").click()
-    page.get_by_role("dialog").get_by_role("button", name="remove it").click()
+    expect(dialog).to_contain_text("can no longer be asked about")
+    dialog.get_by_role("button", name="no, leave it").click()
+    assert ledger.provider_file(stored) is not None
+    page.get_by_role("button", name="remove it from the stack").click()
+    dialog.get_by_role("button", name="remove it", exact=True).click()
     notice(page, "It is removed.")
     with pytest.raises(NotFound):
         ledger.provider(stored)
@@ -164,7 +168,7 @@ def test_a_stored_file_is_compared_with_the_shipped_one_and_gives_way_to_it(
     expect(page.get_by_role("dialog").locator(".new", has_text="# ours")).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="remove it from the stack").click()
-    page.get_by_role("dialog").get_by_role("button", name="remove it").click()
+    page.get_by_role("dialog").get_by_role("button", name="remove it", exact=True).click()
     notice(page, "The bundled file is in use again.")
     expect(file_of(page)).to_have_value(bundled_text("luma"))
     assert ledger.provider_file("luma") is None

@@ -292,5 +292,5 @@ def test_erase_asks_first_and_escape_changes_nothing(page: Page, console: str, b
     expect(page).to_have_url(re.compile("/tasks$"))
     with pytest.raises(Erased):
         bridge.watch(task)
-    s3, film = cloud.client("s3"), {"Bucket": asset["bucket"], "Prefix": asset["key"]}
-    eventually(lambda: "Versions" not in s3.list_object_versions(**film))
+    s3, of_video = cloud.client("s3"), {"Bucket": asset["bucket"], "Prefix": asset["key"]}
+    eventually(lambda: "Versions" not in s3.list_object_versions(**of_video))  # a function of its own removes the files

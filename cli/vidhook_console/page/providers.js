@@ -134,7 +134,7 @@ function Provider({ name, query, exists, reload }) {
   const { tell } = useContext(Shared);
   const kept = useLive((signal) => (exists ? get(`/v1/providers/${name}`, signal) : { toml: EMPTY, source: "new", bundled_toml: null }), 0, [name, exists]);
   const [draft, write] = useState(null), [answer, change] = useState({ status: 200, headers: {}, text: "", from: "", task: "" });
-  const [checked, show] = useState(null), [comparing, compare] = useState(null), [trouble, fail] = useState(null), [removing, ask] = useState(false);
+  const [checked, show] = useState(null), [comparing, compare] = useState(null), [removing, ask] = useState(false), [trouble, fail] = useState(null);
   const order = useRef(0);
   const text = draft ?? kept.data?.toml;
   useEffect(() => {
@@ -209,9 +209,10 @@ function Provider({ name, query, exists, reload }) {
     <${Trouble} problem=${trouble} />
     <section class="panel" aria-label="what is read"><h2>What is read</h2><${Reading} checked=${checked} answer=${answer} /></section>
     ${exists && html`<section class="panel" aria-label="how long its tasks take"><h2>How long its tasks take</h2><${Pace} name=${name} /></section>`}
-    ${removing && html`<${Dialog} title="Remove ${name}.toml" close=${() => ask(false)}>
-      <p>${kept.data.bundled_toml ? "The file that is shipped with vidhook is used again." : "No other file has this name: its open tasks can no longer be polled."}</p>
-      <footer><button type="button" onClick=${() => ask(false)}>no, leave it</button><button type="button" class="danger" onClick=${remove}>remove it</button></footer><//>`}
+    ${removing && html`<${Dialog} title="Remove ${name} from the stack" close=${() => ask(false)}>
+      <p>${kept.data.bundled_toml ? "The file that is shipped is in use again, from the next polls on." : "Open tasks of this provider can no longer be asked about, and new ones are refused. As long as the stack has its key, only the command can put a file for it again."}</p>
+      <footer><button type="button" onClick=${() => ask(false)}>no, leave it</button><button type="button" class="danger" onClick=${remove}>remove it</button></footer>
+    <//>`}
     ${comparing && html`<${Difference} before=${comparing.before} after=${text} what=${comparing.what} close=${() => compare(null)} />`}`;
 }
 
