@@ -146,8 +146,8 @@ def _queues(here: Stack) -> Iterator[Row]:
         if name.endswith("Queue"):
             answer = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
             waiting = int(answer["Attributes"]["ApproximateNumberOfMessages"])
-            dead = "DeadLetter" in name
-            detail = "its messages say why: docs/operating.md" if dead and waiting else ""
+            dead, refused = "DeadLetter" in name, "Refused" in name
+            detail = "its messages say why: docs/operating.md" if (dead or refused) and waiting else ""
             yield {"what": name, "value": str(waiting), "well": not (dead and waiting), "detail": detail}
 
 

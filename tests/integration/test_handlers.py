@@ -72,7 +72,7 @@ class Stack:
 @pytest.fixture
 def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     boto3.client("events").create_event_bus(Name="stack")
-    queue = boto3.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    queue = boto3.client("sqs").create_queue(QueueName="refused")["QueueUrl"]
     client = boto3.client("stepfunctions")
     definition = json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}})
     arns = {
@@ -93,7 +93,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         "REDELIVER_ARN": arns["redeliver"],
         "DEFAULT_DEADLINE_SECONDS": "86400",
         "VIDEOS_URL": "https://videos.example/v1/videos",
-        "DEAD_LETTER_QUEUE": queue,
+        "REFUSED_QUEUE": queue,
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -212,7 +212,7 @@ class TestWaysIn:
     def test_a_contradiction_is_told_by_every_way_in(
         self, stack: Stack, printed: Callable[[], list[dict[str, Any]]]
     ) -> None:
-        """To a caller as an error of its own name, to an execution as a refusal, to the rest beside the dead letter."""
+        """To a caller as an error of its own name, to an execution as a refusal, to the rest beside their message."""
         known = {"provider": "acme", "task_id": "t1"}
         other = {**known, "metadata": {"order": "18"}, "callback_url": "https://hooks.example/?key=hunter2"}
         reason = 'metadata: the task was submitted before with other values: metadata.order is "17", not "18"'
@@ -250,7 +250,7 @@ class TestWaysIn:
         assert [watch.submission.task_id for watch in stack.world.ledger.watches()] == ["t1"]
 
     def test_a_batch_takes_in_what_is_good_and_puts_aside_what_is_not(self, stack: Stack) -> None:
-        """The bad one lies in the dead-letter queue with its reason; its neighbours do not."""
+        """The bad one lies in the queue of refused submissions with its reason; its neighbours do not."""
         bodies = [
             '{"provider": "acme", "task_id": "a"}',
             '{"provider": "acme"}',
@@ -266,6 +266,26 @@ class TestWaysIn:
         reasons = {message["Body"]: message["MessageAttributes"]["reason"]["StringValue"] for message in dead}
         assert set(reasons) == {bodies[1], bodies[2]}
         assert reasons[bodies[1]].startswith("task_id: is missing")
+
+    @pytest.mark.parametrize("wrapped", [lambda given: given, lambda given: {"detail-type": "x", "detail": given}])
+    def test_an_asynchronous_invocation_that_failed_comes_again_by_the_queue(
+        self, stack: Stack, wrapped: Callable[[Any], Any]
+    ) -> None:
+        """Lambda puts it there, and the bus invokes so too. What is wrong is put aside; what only failed is taken in."""
+        wrong, good = {"provider": "acme"}, {"provider": "acme", "task_id": "a"}
+        # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+        bodies = [
+            {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": wrapped(given)}
+            for given in (wrong, good)
+        ]
+        records = [{"messageId": str(number), "body": json.dumps(body)} for number, body in enumerate(bodies)]
+        assert stack.call("SubmitTask", {"Records": records}) == {"batchItemFailures": []}
+        assert [watch.submission.task_id for watch in stack.world.ledger.watches()] == ["a"]
+        (put,) = boto3.client("sqs").receive_message(
+            QueueUrl=stack.queue, MaxNumberOfMessages=10, MessageAttributeNames=["reason"]
+        )["Messages"]
+        assert json.loads(put["Body"]) == bodies[0]
+        assert put["MessageAttributes"]["reason"]["StringValue"].startswith("task_id: is missing")
 
     def test_a_batch_in_trouble_is_tried_again_alone(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         """A throttled table is no fault of the message."""
