@@ -82,7 +82,7 @@ def objects(bridge: Bridge) -> Iterator[str]:
 
 
 def reasons(bridge: Bridge) -> Iterator[str]:
-    """The reasons in the queue of refused submissions. The messages there are left as they came, since they may be sent again."""
+    """The reasons of refused submissions. The messages are left as they came, since they may be sent again."""
     sqs, url = bridge.cloud.client("sqs"), bridge.cloud.outputs["refused_submissions_queue"]
     for _ in range(100):
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.e2e.bridge import PATIENCE, Bridge, eventually, id_of, webhooks
+from vidhook.task import watch_id
 from vidhook_sandbox import ROOT
 from vidhook_sandbox.subscriber import SampleSubscriber
 
@@ -34,7 +35,7 @@ def sample(bridge: Bridge, file: Path) -> str:
 
 
 def refusal(bridge: Bridge, body: str) -> str | None:
-    """The reason of a message in the queue of refused submissions, None when it is not there. The message stays in the queue."""
+    """The reason of a refused submission, None when it is not in its queue. The message stays there."""
     found = [each for each in put_aside(bridge) if each["Body"] == body]  # other tests' messages are there too
     return reason_of(found[0]) if found else None
 
@@ -183,6 +184,19 @@ def test_a_nested_watch_of_a_bad_submission_fails_with_a_hint(bridge: Bridge) ->
     ended = bridge.run("nested-bad", sample(bridge, SAMPLES / "step-functions-nested.asl.json"), argument)
     assert ended["status"] == "FAILED"
     assert "vibepeak" in ended["cause"]
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_nested_watch_of_a_task_that_does_not_exist_fails_with_a_hint(bridge: Bridge, create: bool) -> None:
+    """It was asked for once, and not for nine hours."""
+    task = watch_id("alad", uuid4().hex)
+    started = bridge.states.start_execution(
+        stateMachineArn=bridge.cloud.outputs["watch_arn"],
+        input=json.dumps({"watch": task, "create": create}),
+    )
+    ended = bridge.ended(started["executionArn"])
+    assert (ended["status"], ended["error"]) == ("FAILED", "BadSubmission")
+    assert f"there is no task {task}" in ended["cause"]
 
 
 @pytest.mark.parametrize("way", ["queue", "bus", "function"])

@@ -12,6 +12,7 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+import create_task
 import poll_task
 import publish_event
 import redeliver_event
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "AQCEAAAAKgAAAAMAAAAA-canary"
 HANDLERS = {
     "SubmitTask": submit_task.handler,
+    "CreateTask": create_task.handler,
     "PollTask": poll_task.handler,
     "PublishEvent": publish_event.handler,
     "RedeliverEvent": redeliver_event.handler,
@@ -132,11 +134,13 @@ class TestWhatTheStateMachinesRead:
             "SubmitTask", {"submission": {"provider": "acme", "task_id": "t1"}, "execution": "run-1"}
         )
         polled = stack.call("PollTask", {"watch": submitted["id"], "execution": "run-1"})
+        created = stack.call("CreateTask", {"watch": submitted["id"], "execution": "run-1"})
         published = stack.call("PublishEvent", {"watch": submitted["id"], "execution": "run-1"})
         (late,) = published["unreached"]
         redelivered = stack.call("RedeliverEvent", {**late, "waited_for": 0, "execution": late["name"]})
         watch, redeliver = "statemachines/watch.asl.json", "statemachines/redeliver.asl.json"
         assert self.read_by(watch, "SubmitTask") <= set(submitted)
+        assert self.read_by(watch, "CreateTask") == set(created)
         assert self.read_by(watch, "PollTask") == set(polled)
         assert self.read_by(watch, "PublishEvent") <= set(published)
         assert self.read_by(redeliver, "RedeliverEvent") == set(redelivered)
@@ -209,6 +213,15 @@ class TestWaysIn:
         assert stack.call("SubmitTask", {"submission": {"provider": "acme"}, "execution": "nested"})["refusal"]
         assert [row["ExecutionsRefused"] for row in printed() if "ExecutionsRefused" in row] == [[1.0]]
 
+    @pytest.mark.parametrize("function", ["PollTask", "CreateTask"])
+    def test_a_nested_execution_that_names_a_task_that_does_not_exist_is_refused(
+        self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], function: str
+    ) -> None:
+        """An error would be retried for nine hours, and wake somebody for a caller's mistake."""
+        answer = stack.call(function, {"watch": f"tsk_{'a' * 26}", "execution": "nested"})
+        assert (answer["known"], answer["settled"]) == (False, True)
+        assert [row["ExecutionsRefused"] for row in printed() if "ExecutionsRefused" in row] == [[1.0]]
+
     def test_a_contradiction_is_told_by_every_way_in(
         self, stack: Stack, printed: Callable[[], list[dict[str, Any]]]
     ) -> None:
@@ -271,7 +284,7 @@ class TestWaysIn:
     def test_an_asynchronous_invocation_that_failed_comes_again_by_the_queue(
         self, stack: Stack, wrapped: Callable[[Any], Any]
     ) -> None:
-        """Lambda puts it there, and the bus invokes so too. What is wrong is put aside; what only failed is taken in."""
+        """Lambda puts it there; the bus invokes so too. What is wrong is put aside; what only failed is taken in."""
         wrong, good = {"provider": "acme"}, {"provider": "acme", "task_id": "a"}
         # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
         bodies = [
