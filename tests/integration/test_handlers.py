@@ -23,6 +23,7 @@ from vidhook import wiring
 from vidhook.edges.telemetry import logger
 from vidhook.errors import BadSubmission, TimedOut
 from vidhook.submit import Intake
+from vidhook.sweep import Swept
 from vidhook.task import Credentials
 
 ROOT = Path(__file__).parents[2]
@@ -311,10 +312,10 @@ ABSENT = object()
 
 
 class TestEndedFromOutside:
-    def ended(self, stack: Stack, status: str, name: str, given: Any) -> dict[str, Any]:
+    def ended(self, stack: Stack, status: str, name: str, given: Any, error: str | None = None) -> dict[str, Any]:
         """What comes of EventBridge's word that an execution ended."""
         arn = stack.watch_arn.replace(":stateMachine:", ":execution:") + f":{name}"
-        change: dict[str, Any] = {"status": status, "executionArn": arn}
+        change: dict[str, Any] = {"status": status, "executionArn": arn, "error": error}
         if given is not ABSENT:
             change["input"] = given if given is None else json.dumps(given)
         return stack.call("PublishEvent", {"detail-type": "Step Functions Execution Status Change", "detail": change})
@@ -326,6 +327,34 @@ class TestEndedFromOutside:
         told = self.ended(stack, "ABORTED", watch, {"watch": watch, "pause": 20})
         assert told["event"]["data"]["error"]["category"] == "cancelled"
         assert len(stack.world.web.to("/one")) == 1
+
+    @pytest.mark.parametrize(
+        ("status", "error", "number"),
+        [
+            ("FAILED", "BadSubmission", 0),
+            ("FAILED", "SubmissionFault", 1),
+            ("FAILED", "States.Runtime", 1),
+            ("FAILED", None, 1),
+            ("TIMED_OUT", None, 0),  # AWS counts these, and another alarm rings
+            ("ABORTED", None, 0),
+        ],
+    )
+    def test_one_that_failed_is_counted_unless_it_was_refused(
+        self,
+        stack: Stack,
+        printed: Callable[[], list[dict[str, Any]]],
+        monkeypatch: pytest.MonkeyPatch,
+        status: str,
+        error: str | None,
+        number: int,
+    ) -> None:
+        """The alarm takes this count as it is. It is right also when the function then fails."""
+        self.ended(stack, status, "nested", {"provider": "acme"}, error)
+        assert sum(sum(row.get("WatchesFailed", [])) for row in printed()) == number
+        monkeypatch.setattr(publish_event, "ended_from_outside", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            self.ended(stack, status, "nested", {"provider": "acme"}, error)
+        assert sum(sum(row.get("WatchesFailed", [])) for row in printed()) == number
 
     def test_one_that_took_in_the_task_itself_is_told(self, stack: Stack) -> None:
         """A nested execution's input is the bare submission."""
@@ -393,6 +422,16 @@ def test_a_sweep_that_could_not_move_all_fails_after_it_was_counted(
     with pytest.raises(ExceptionGroup):
         stack.call("SweepLedger", {})
     assert any("Swept" in each for each in printed())
+
+
+@pytest.mark.parametrize("failed", [0, 2])
+def test_a_sweep_counts_the_watches_that_failed_unheard(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, printed: Callable[[], list[dict[str, Any]]], failed: int
+) -> None:
+    """The alarm on failed watches rings for them too."""
+    monkeypatch.setattr(sweep_ledger, "sweep", lambda *_, **__: Swept(watches=3, failed=failed))
+    stack.call("SweepLedger", {})
+    assert [row["WatchesFailed"] for row in printed() if "WatchesFailed" in row] == [[2.0]] * bool(failed)
 
 
 class TestWhatOperatorsSee:

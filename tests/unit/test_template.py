@@ -158,10 +158,18 @@ def test_every_function_has_an_alarm_on_its_errors_and_one_on_its_throttles() ->
 
 
 def test_every_state_machine_has_an_alarm_on_its_failed_executions() -> None:
-    """An execution fails when its retries are used up, and nobody waits for its result."""
+    """An execution fails when its retries are used up, and nobody waits for its result.
+
+    One of the watch machine also fails for a caller's mistake. So a function that every failed one invokes counts the
+    others.
+    """
     machines = of_type("AWS::StepFunctions::StateMachine")
-    assert machines
-    assert {("AWS/States", "ExecutionsFailed", name) for name in machines} <= set(measured())
+    assert {("AWS/States", "ExecutionsFailed", name) for name in machines.keys() - {"Watch"}} <= set(measured())
+    (alarm,) = (each for each in ALARMS.values() if each.get("MetricName") == "WatchesFailed")
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Sum", 0, 1)
+    heard = RESOURCES["PublishEventFunctionWatchFailedOrStopped"]["Properties"]["EventPattern"]["detail"]
+    assert "FAILED" in heard["status"]
+    assert set(heard) == {"stateMachineArn", "status"}
 
 
 def test_every_queue_has_an_alarm_on_messages_that_nobody_takes() -> None:
