@@ -885,8 +885,15 @@ export interface components {
             items: components["schemas"]["ProviderActivity"][];
             /** @description how many tasks were looked at */
             looked_at: number;
-            /** @description false: there are more open tasks, or more of the last hour, than were looked at */
+            /** @description false: there are more tasks than were looked at */
             all: boolean;
+        };
+        /** @description How long tasks take, in seconds; null where nothing is known. */
+        Quantiles: {
+            /** @description within which half of them end */
+            p50: number | null;
+            /** @description within which nine of ten end */
+            p90: number | null;
         };
         /** @description What goes on at one provider. */
         ProviderActivity: {
@@ -897,13 +904,10 @@ export interface components {
             recent: number;
             /** @description how many tasks it was learned from how long they take */
             tasks: number;
-            /** @description how long tasks take; null before anything is learned */
-            seconds: {
-                /** @description within which half of them end */
-                p50: number | null;
-                /** @description within which nine of ten end */
-                p90: number | null;
-            };
+            /** @description how long those of the last hour took, as far as they were looked at */
+            recent_seconds: components["schemas"]["Quantiles"];
+            /** @description how long tasks take as a rule, as it was learned */
+            seconds: components["schemas"]["Quantiles"];
             /** @description the mean of those tasks */
             polls_a_task: number | null;
             /** @description how many answers of the last hour were no status, by the word that `history` has for them, such as timeout or key_refused */
@@ -964,6 +968,8 @@ export interface components {
             status: components["schemas"]["Status"] | null;
             /** @description the provider's own word */
             provider_status: string | null;
+            /** @description false: the word is in no table of the provider's file, so it counts as processing */
+            known_status: boolean;
             progress: number | null;
             error: components["schemas"]["TaskError"] | null;
             retry_after_seconds: number | null;

@@ -55,6 +55,22 @@ def test_how_long_tasks_take_is_told_as_learned(world: World) -> None:
     assert 60 <= told["seconds"]["p50"] <= told["seconds"]["p90"] <= 130
 
 
+def test_how_long_the_tasks_of_the_last_hour_took_is_told_beside_it(world: World) -> None:
+    """A provider that is slow today differs from what was learned of it."""
+    assert activity(ledger=world.ledger, clock=world.clock).items == []
+    for number, seconds in enumerate((10, 20, 30, 40)):
+        task = f"t{number}"
+        world.web.script(f"/tasks/{task}", says("completed", url=world.video()))
+        watch = world.submit(task).watch
+        world.wait(seconds)
+        world.poll(watch.id)
+        world.publish(watch.id)
+    assert of(world)["recent_seconds"] == {"p50": 20, "p90": 40}
+    world.wait(3_601)
+    world.submit("later")
+    assert of(world)["recent_seconds"] == {"p50": None, "p90": None}
+
+
 def test_errors_are_those_of_the_last_hour_by_their_word(world: World) -> None:
     """A provider that is down is seen at once, and forgotten an hour after it is back."""
     watch = world.submit().watch

@@ -44,7 +44,7 @@ function PollDetail({ task, index }) {
       <section aria-label="what was read"><h4>what was read</h4>
         <${Facts} rows=${[
           ["status", read.status && html`<${Word}>${read.status}<//>`],
-          ["the provider's word", read.provider_status],
+          ["the provider's word", read.provider_status && html`${read.provider_status}${!read.known_status && html` <${Word} as="warn">in no table of the file<//>`}`],
           ["progress", read.progress === null ? null : `${read.progress} %`],
           ["error", read.error && `${read.error.category}: ${read.error.message}`],
           ["error code", read.error && read.error.code],

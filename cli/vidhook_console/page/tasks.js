@@ -38,8 +38,8 @@ function Provider({ row, query }) {
   return html`<li class="card ${row.key_refused_since ? "bad" : ""}">
     <h3><${To} href=${filtered(query, { provider: on ? undefined : row.provider, find: undefined })} aria-current=${on}>${row.provider}<//></h3>
     <p><strong>${row.running}</strong> running</p>
-    <p class="dim">${row.recent ? `${row.recent} ended in the last hour` : ""}</p>
-    <p class="dim">${row.seconds.p50 === null ? "durations are not known yet" : `p50 ${span(row.seconds.p50)} · p90 ${span(row.seconds.p90)}`}</p>
+    <p class="dim">${row.recent_seconds.p50 === null ? "" : `last hour: ${row.recent} ended, p50 ${span(row.recent_seconds.p50)} · p90 ${span(row.recent_seconds.p90)}`}</p>
+    <p class="dim">${row.seconds.p50 === null ? "durations are not known yet" : `usually: p50 ${span(row.seconds.p50)} · p90 ${span(row.seconds.p90)}`}</p>
     <p class="dim">${row.polls_a_task === null ? "" : `${plural(row.polls_a_task, "poll")} a task`}</p>
     ${errors.length > 0 && html`<p class="warn-text">last hour: ${errors.map(([word, count]) => `${count} × ${answered(word)}`).join(", ")}</p>`}
     ${row.key_refused_since && html`<p class="bad-text">key refused since <${At} at=${seconds(row.key_refused_since)} /></p><${Command} words=${["keys", "set", row.provider]} />`}
@@ -47,7 +47,7 @@ function Provider({ row, query }) {
 }
 
 function Activity({ query }) {
-  const { data, problem } = useLive((signal) => get("/v1/activity", signal), 5, []);
+  const { data, problem } = useLive((signal) => get("/v1/activity", signal), 10, []);
   if (!data) return problem ? html`<${Trouble} problem=${problem} />` : html`<ul class="cards" aria-hidden="true"><li class="card empty"></li></ul>`;
   if (!data.items.length) return null;
   return html`<ul class="cards" aria-label="providers">${data.items.map((row) => html`<${Provider} key=${row.provider} row=${row} query=${query} />`)}</ul>

@@ -1,5 +1,6 @@
 """Tells what goes on at each provider: tasks that run, how long they take, and what goes wrong."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 RECENT_SECONDS = 3_600.0
 # So many open tasks are looked at, those that are polled next, and so many of the newest.
 MOST_OPEN, MOST_NEW = 1_000, 200
+SHARES = (50, 90)
 KEY_REFUSED = "key_refused"
 WELL = {*map(str, Status), Said.CREATED.value}
 # With these the provider has read a request of ours, so it took the key.
@@ -28,7 +30,7 @@ KEY_TAKEN = WELL | {"unconfirmed"}
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What goes on, by provider. looked_at: the number of tasks; `all`: no other is open or of the last hour."""
+    """What goes on, by provider. looked_at: the number of tasks; `all`: there is no other."""
 
     items: list[dict[str, Any]]
     looked_at: int
@@ -41,7 +43,7 @@ def activity(*, ledger: "Ledger", clock: "Clock") -> Activity:
     since = now - RECENT_SECONDS
     opened, newest = ledger.open_watches(MOST_OPEN), list(islice(ledger.watches(), MOST_NEW))
     seen = {each.id: each for each in (*newest, *opened)}
-    every = len(opened) < MOST_OPEN and (len(newest) < MOST_NEW or newest[-1].submitted_at < since)
+    every = len(opened) < MOST_OPEN and len(newest) < MOST_NEW
     by_provider = dict[str, list[Watch]]()
     for each in seen.values():
         if each.event_id is None or _ended_at(each) >= since:
@@ -55,6 +57,7 @@ def activity(*, ledger: "Ledger", clock: "Clock") -> Activity:
 
 def _of_provider(name: str, watches: "Sequence[Watch]", pace: "Pace", since: float) -> dict[str, Any]:
     running = sum(each.event_id is None for each in watches)
+    took = sorted(each.detected_at - each.born_at for each in watches if each.detected_at and each.event_id is not None)
     polls = sorted((poll for each in watches for poll in each.history), key=lambda poll: poll.at)
     durations = pace.durations
     return {
@@ -62,11 +65,17 @@ def _of_provider(name: str, watches: "Sequence[Watch]", pace: "Pace", since: flo
         "running": running,
         "recent": len(watches) - running,
         "tasks": pace.tasks,
-        "seconds": {f"p{share}": round(quantile(durations, share / 100)) if durations else None for share in (50, 90)},
+        "recent_seconds": {f"p{share}": round(_within(took, share)) if took else None for share in SHARES},
+        "seconds": {f"p{share}": round(quantile(durations, share / 100)) if durations else None for share in SHARES},
         "polls_a_task": round(pace.polls / pace.tasks, 1) if pace.tasks else None,
         "errors": dict(Counter(poll.answer for poll in polls if poll.at >= since and poll.answer not in WELL)),
         "key_refused_since": iso(_key_refused_since(polls)),
     }
+
+
+def _within(took: "Sequence[float]", share: int) -> float:
+    """Returns the time within which this share of tasks ended, in percent; `took` is sorted."""
+    return took[math.ceil(len(took) * share / 100) - 1]
 
 
 def _key_refused_since(polls: "Sequence[Poll]") -> float | None:

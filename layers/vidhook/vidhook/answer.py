@@ -121,6 +121,7 @@ def _read(reading: "Reading", word: str) -> dict[str, Any]:
         "outcome": reading.outcome,
         "status": str(snapshot.status) if snapshot else None,
         "provider_status": snapshot.provider_status if snapshot else None,
+        "known_status": snapshot is None or snapshot.known_status,
         "progress": snapshot.progress if snapshot else None,
         "error": _Room(LOOKED_AT).tidy(asdict(reading.error)) if reading.error else None,
         "retry_after_seconds": reading.retry_after_seconds,

@@ -193,7 +193,8 @@ def provider_file(known: "ProviderFile") -> dict[str, Any]:
 
 def answer(kept: Answer) -> dict[str, Any]:
     """Returns what a provider answered to the latest poll, beside what was read of it."""
-    return {**asdict(kept), "at": iso(kept.at)}
+    read = {"known_status": True, **kept.read}  # what was kept by an earlier version does not say it
+    return {**asdict(kept), "at": iso(kept.at), "read": read}
 
 
 def reading(made: "Reading") -> dict[str, Any]:
