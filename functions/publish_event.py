@@ -64,8 +64,8 @@ def _published(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any
 
 def _report_ended(detail: dict[str, Any]) -> None:
     """Counts an execution that failed, unless it was refused: then it fails so that its caller learns of it."""
-    error = detail.get("error")
-    logger.info("an execution ended", status=detail["status"], error=error)
+    error, name = detail.get("error"), detail["executionArn"].rpartition(":")[2]
+    logger.info("an execution ended", execution=name, status=detail["status"], error=error)
     if detail["status"] == "FAILED" and error != BadSubmission.__name__:
         count("WatchesFailed")
 

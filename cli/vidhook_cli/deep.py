@@ -161,7 +161,8 @@ def _event(here: Stack, task: str, ends: float) -> Event | None:
 def _problem_of(event: Event | None) -> str:
     """Returns what is wrong with the end of a sample task, nothing if all is well."""
     if event is None:
-        return f"no event within {WAIT_SECONDS:.0f} s: look at the log of submit-task, and at the dead letters"
+        where = "the log of submit-task, the refused submissions and the dead letters"
+        return f"no event within {WAIT_SECONDS:.0f} s: look at {where}"
     if event.type != "video.completed":
         return f"it ended as {event.type}: {event.data['data']['error']['message']}"
     [film] = event.data["data"]["assets"]

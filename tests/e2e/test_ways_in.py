@@ -188,7 +188,7 @@ def test_a_nested_watch_of_a_bad_submission_fails_with_a_hint(bridge: Bridge) ->
 
 @pytest.mark.parametrize("create", [False, True])
 def test_a_nested_watch_of_a_task_that_does_not_exist_fails_with_a_hint(bridge: Bridge, create: bool) -> None:
-    """It was asked for once, and not for nine hours."""
+    """It is asked for once, and not for nine hours; the function that counts failed executions hears why."""
     task = watch_id("alad", uuid4().hex)
     started = bridge.states.start_execution(
         stateMachineArn=bridge.cloud.outputs["watch_arn"],
@@ -197,6 +197,13 @@ def test_a_nested_watch_of_a_task_that_does_not_exist_fails_with_a_hint(bridge: 
     ended = bridge.ended(started["executionArn"])
     assert (ended["status"], ended["error"]) == ("FAILED", "BadSubmission")
     assert f"there is no task {task}" in ended["cause"]
+    name, group = started["executionArn"].rpartition(":")[2], "/vidhook/vidhook/publish-event"
+
+    def heard() -> list[str]:
+        pages = bridge.cloud.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+        return [event["message"] for page in pages for event in page["events"] if name in event["message"]]
+
+    assert '"error":"BadSubmission"' in eventually(heard)[0]
 
 
 @pytest.mark.parametrize("way", ["queue", "bus", "function"])

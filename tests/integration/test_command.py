@@ -33,7 +33,7 @@ from vidhook_cli.deep import _metrics, _senders
 from vidhook_cli.main import main
 from vidhook_cli.show import say, span, table
 from vidhook_cli.stack import Stack, find_stack
-from vidhook_cli.status import BY_DESIGN, CANCEL_SECONDS, DAY, _cancellations, _executions, alarms, seen
+from vidhook_cli.status import CANCEL_SECONDS, DAY, _cancellations, _executions, alarms, seen
 
 __all__ = ["deployed"]
 PAGE = (Path(__file__).parents[2] / "docs/command.md").read_text("utf-8")
@@ -462,7 +462,7 @@ def test_status_leaves_out_what_is_older_than_a_day_and_what_fails_by_design(mon
             }
 
         def describe_execution(self, **asked: str) -> dict[str, Any]:
-            return {"error": BY_DESIGN if asked["executionArn"] == "refused" else "States.Runtime"}
+            return {"error": "BadSubmission" if asked["executionArn"] == "refused" else "States.Runtime"}
 
     monkeypatch.setattr("vidhook_cli.status.client", lambda _: States())
     rows = {row["what"]: row for row in _executions("watches", "arn")}
