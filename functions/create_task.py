@@ -4,22 +4,31 @@ from typing import Any
 
 from vidhook.create import CreateStep
 from vidhook.edges.telemetry import count, logger
-from vidhook.errors import Erased
+from vidhook.errors import Erased, NotFound
 from vidhook.wiring import edges, warm
+
+NOTHING_TO_CREATE = {"settled": True, "create": False, "pause": 0}
 
 warm("creator")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Returns whether the task is created or its watch settled; else the pause in seconds before the next try."""
+    """Returns whether the task is created or its watch settled; else the pause in seconds before the next try.
+
+    `known`: whether there is such a watch. Only a caller's own execution can ask for a watch that is not known.
+    """
     try:
         step = edges().creator.create(event["watch"])
     except Erased:
         logger.info("the task was erased; nothing to create")
-        return {"settled": True, "create": False, "pause": 0}
+        return {"known": True, **NOTHING_TO_CREATE}
+    except NotFound:
+        logger.warning("there is no such task; nothing to create")
+        count("ExecutionsRefused")
+        return {"known": False, **NOTHING_TO_CREATE}
     _report(step)
-    return {"settled": step.watch.settled, "create": not step.done, "pause": step.pause}
+    return {"known": True, "settled": step.watch.settled, "create": not step.done, "pause": step.pause}
 
 
 def _report(step: CreateStep) -> None:

@@ -5,22 +5,31 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from vidhook.edges.telemetry import count, logger
-from vidhook.errors import Erased
+from vidhook.errors import Erased, NotFound
 from vidhook.poll import Polled, poll
 from vidhook.times import instant
 from vidhook.wiring import edges, warm
+
+NOTHING_TO_POLL = {"settled": True, "progress": False, "pause": 0, "successor": None}
 
 warm("ledger", "http", "keys", "pacer")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Returns whether the watch is settled; else the pause in seconds, whether to publish progress, and who goes on."""
+    """Returns whether the watch is settled; else the pause in seconds, whether to publish progress, and who goes on.
+
+    `known`: whether there is such a watch. Only a caller's own execution can ask for a watch that is not known.
+    """
     try:
         return _polled(event)
     except Erased:
         logger.info("the task was erased; nothing to poll")
-        return {"settled": True, "progress": False, "pause": 0, "successor": None}
+        return {"known": True, **NOTHING_TO_POLL}
+    except NotFound:
+        logger.warning("there is no such task; nothing to poll")
+        count("ExecutionsRefused")
+        return {"known": False, **NOTHING_TO_POLL}
 
 
 def _polled(event: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +47,7 @@ def _polled(event: dict[str, Any]) -> dict[str, Any]:
     )
     _report(polled)
     return {
+        "known": True,
         "settled": polled.settled,
         "progress": polled.progress,
         "pause": polled.pause,

@@ -6,7 +6,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from vidhook.deliver import hanging_seconds
 from vidhook.edges.telemetry import count, logger
-from vidhook.errors import Erased
+from vidhook.errors import BadSubmission, Erased
 from vidhook.notify import Notified
 from vidhook.publish import Published, ended_from_outside, output, publish, publish_progress, watch_failed
 from vidhook.store import Stored
@@ -35,6 +35,7 @@ def _published(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any
     here = edges()
     watch_id, execution, problem = event.get("watch", ""), event.get("execution"), None
     if event.get("detail-type"):
+        _report_ended(event["detail"])
         ended = ended_from_outside(event["detail"], ledger=here.ledger)
         if ended is None:
             logger.info("an execution ended that followed no watch; nothing to publish")
@@ -59,6 +60,14 @@ def _published(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any
         )
     _report(published)
     return output(published)
+
+
+def _report_ended(detail: dict[str, Any]) -> None:
+    """Counts an execution that failed, unless it was refused: then it fails so that its caller learns of it."""
+    error = detail.get("error")
+    logger.info("an execution ended", status=detail["status"], error=error)
+    if detail["status"] == "FAILED" and error != BadSubmission.__name__:
+        count("WatchesFailed")
 
 
 def _report(published: Published) -> None:

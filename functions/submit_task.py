@@ -23,7 +23,8 @@ def handler(event: Any, context: object) -> dict[str, Any]:
     """Returns the submitted task; for a batch of messages, those to be tried again.
 
     A bad submission is an error for a direct caller, and data for an execution of the watch machine. From the bus and
-    the queue, whose senders get no answer, it goes to the dead-letter queue with its reason; other messages go on.
+    the queue, whose senders get no answer, it goes to the queue of refused submissions, and other messages go on. An
+    asynchronous invocation that failed comes again by the queue.
     """
     match event:
         case {"Records": list(records)} if all(map(_is_message, records)):
@@ -62,13 +63,13 @@ def _is_name(text: str) -> bool:
 
 
 def _process(text: str) -> bool:
-    """Submits a message. Returns whether it is done: accepted, or refused and in the dead-letter queue."""
+    """Submits a message. Returns whether it is done: accepted, or refused and in the queue of refused submissions."""
     try:
         try:
             _submit(_unwrapped(text))
         except BadSubmission as error:
             logger.warning("submission refused", reason=str(error))
-            edges().dead_letters.put(text, str(error))
+            edges().refused_submissions.put(text, str(error))
             count("SubmissionsRefused")
     except Exception:  # noqa: BLE001 - logged and counted; the queue or the bus brings the message again
         logger.exception("submission not processed, to be tried again")
@@ -78,14 +79,19 @@ def _process(text: str) -> bool:
 
 
 def _unwrapped(text: str) -> Any:
-    raw = _parsed(text)
-    if isinstance(raw, dict) and raw.get("Type") == "Notification" and "TopicArn" in raw:
-        message = raw.get("Message")  # Amazon SNS wraps the message
-        if not isinstance(message, str):
+    """Returns the submission of a message, which Amazon SNS or, of a failed asynchronous invocation, Lambda wrapped."""
+    match _parsed(text):
+        case {"Type": "Notification", "TopicArn": _, "Message": str(message)}:
+            return _parsed(message)
+        case {"Type": "Notification", "TopicArn": _}:
             hint = "publish one JSON object as the message of the topic"
             raise BadSubmission("submission", "came from Amazon SNS without a text in Message", hint)
-        raw = _parsed(message)
-    return raw
+        case {"requestContext": _, "requestPayload": {"detail-type": str(), "detail": given}}:
+            return given
+        case {"requestContext": _, "requestPayload": given}:
+            return given
+        case raw:
+            return raw
 
 
 def _parsed(text: str) -> Any:

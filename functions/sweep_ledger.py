@@ -38,6 +38,8 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, int]:
     }
     logger.info("swept", extra=result)
     count("Swept", swept.watches + swept.deliveries)
+    if swept.failed:  # AWS may lose its word of an execution that failed, which `publish_event` counts otherwise
+        count("WatchesFailed", swept.failed)
     if swept.errors:
         raise ExceptionGroup("some could not be moved", swept.errors)
     return result

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidhook.budget import parse_budgets
-from vidhook.errors import NotFound
+from vidhook.errors import BadSubmission, NotFound
 from vidhook.times import iso
 from vidhook_cli.show import as_json_option, lines, table, wants_json
 from vidhook_cli.stack import Stack, client, stack
@@ -25,8 +25,6 @@ CANCEL_SECONDS = 900  # a provider should have taken a wish to cancel by then, w
 LOOKED_AT = 100  # the latest executions that ended badly in a day: each is a request
 # How an execution is longest, in days: one that failed within the last day began at most so long before.
 LONGEST_DAYS = 8
-# A nested execution with a bad submission fails, so that its caller learns of it; the bridge is well.
-BY_DESIGN = "BadSubmission"
 NO_BUDGETS = "none"  # the stack's output where its parameter is empty
 
 
@@ -134,10 +132,11 @@ def _listed(client: Any, machine_arn: str, state: str, since: float = 0.0) -> It
 
 
 def _by_design(client: Any, execution: dict[str, Any], state: str) -> bool:
+    """Returns whether an execution failed to tell a caller its mistake; the bridge is well."""
     if state != "FAILED":
         return False
     described = client.describe_execution(executionArn=execution["executionArn"])
-    return bool(described.get("error") == BY_DESIGN)
+    return bool(described.get("error") == BadSubmission.__name__)
 
 
 def _queues(here: Stack) -> Iterator[Row]:
@@ -146,8 +145,8 @@ def _queues(here: Stack) -> Iterator[Row]:
         if name.endswith("Queue"):
             answer = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
             waiting = int(answer["Attributes"]["ApproximateNumberOfMessages"])
-            dead = "DeadLetter" in name
-            detail = "its messages say why: docs/operating.md" if dead and waiting else ""
+            dead, refused = "DeadLetter" in name, "Refused" in name
+            detail = "its messages say why: docs/operating.md" if (dead or refused) and waiting else ""
             yield {"what": name, "value": str(waiting), "well": not (dead and waiting), "detail": detail}
 
 

@@ -196,6 +196,11 @@ def test_status_shows_what_is_well_and_what_is_not(bridge: Bridge, cli: Cli, sub
     gone = bridge.task()
     bridge.submit(gone)
     bridge.ended(bridge.execution_arn(gone))
+    bridge.cloud.client("sqs").send_message(
+        QueueUrl=bridge.cloud.outputs["submissions_queue"], MessageBody="not a submission"
+    )
+    refused = eventually(lambda: [row for row in [status()["RefusedSubmissionsQueue"]] if row["value"] != "0"])[0]
+    assert (refused["well"], refused["detail"]) == (True, "its messages say why: docs/operating.md")
     trouble = status()[f"subscriber {bridge.known(app).id}"]
     assert (trouble["well"], trouble["value"], trouble["detail"]) == (False, "disabled", "it answered 410 Gone")
     bridge.states.stop_execution(executionArn=bridge.execution_arn(waits))

@@ -132,7 +132,7 @@ def test_the_layer_is_the_same_wherever_it_is_built(artifacts: Path, built: Path
 
 SETTINGS = {
     **dict.fromkeys(("TABLE", "BUCKET", "BUS", "PROVIDER_SECRET", "DEFAULT_SECRET", "KEY"), "name"),
-    **dict.fromkeys(("WATCH_ARN", "REDELIVER_ARN", "DEAD_LETTER_QUEUE", "VIDEOS_URL"), "https://queue.example/name"),
+    **dict.fromkeys(("WATCH_ARN", "REDELIVER_ARN", "REFUSED_QUEUE", "VIDEOS_URL"), "https://queue.example/name"),
     "DEFAULT_DEADLINE_SECONDS": "86400",
     "AWS_DEFAULT_REGION": REGION,
 }
@@ -170,11 +170,11 @@ def test_the_layer_makes_every_client(artifacts: Path) -> None:
     """Only the services that functions use are in it, and a missing one would show at the first use only."""
     program = """
 import os
-names = "TABLE BUCKET BUS DEAD_LETTER_QUEUE".split()
+names = "TABLE BUCKET BUS REFUSED_QUEUE".split()
 from vidhook.wiring import Edges
 edges = Edges(dict.fromkeys(names, "https://queue.example/name"))
 os.environ["AWS_DEFAULT_REGION"] = "eu-central-1"
-for name in ("ledger", "bucket", "bus", "machines", "secrets", "dead_letters"):
+for name in ("ledger", "bucket", "bus", "machines", "secrets", "refused_submissions"):
     print(getattr(edges, name)._client.meta.endpoint_url)
 """
     ended = alone(artifacts, program)

@@ -127,6 +127,10 @@ def actions(names: dict[str, str], client: Client) -> dict[str, Callable[[], Any
             Entries=[{"Source": "probe", "DetailType": "probe", "Detail": "{}"}]
         ),
         "take from the queue": lambda: sqs.receive_message(QueueUrl=names["submissions_queue"], VisibilityTimeout=0),
+        "send to the queue": lambda: sqs.send_message(QueueUrl=names["submissions_queue"], MessageBody="probe"),
+        "put a refused submission aside": lambda: sqs.send_message(
+            QueueUrl=names["refused_submissions_queue"], MessageBody="probe"
+        ),
         "send to the dead-letter queue": lambda: sqs.send_message(
             QueueUrl=names["submissions_dead_letter_queue"], MessageBody="probe"
         ),
@@ -154,7 +158,8 @@ MAY = {
         "answer a token",
         "fail a token",
         "take from the queue",
-        "send to the dead-letter queue",
+        "send to the queue",
+        "put a refused submission aside",
     },
     "CreateTaskFunction": {
         "read the ledger",

@@ -82,8 +82,8 @@ def objects(bridge: Bridge) -> Iterator[str]:
 
 
 def reasons(bridge: Bridge) -> Iterator[str]:
-    """The reasons in the dead-letter queue. The messages there are left as they came, since they may be sent again."""
-    sqs, url = bridge.cloud.client("sqs"), bridge.cloud.outputs["submissions_dead_letter_queue"]
+    """The reasons of refused submissions. The messages are left as they came, since they may be sent again."""
+    sqs, url = bridge.cloud.client("sqs"), bridge.cloud.outputs["refused_submissions_queue"]
     for _ in range(100):
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
         if "Messages" not in answer:

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.e2e.bridge import PATIENCE, Bridge, eventually, id_of, webhooks
+from vidhook.task import watch_id
 from vidhook_sandbox import ROOT
 from vidhook_sandbox.subscriber import SampleSubscriber
 
@@ -34,13 +35,31 @@ def sample(bridge: Bridge, file: Path) -> str:
 
 
 def refusal(bridge: Bridge, body: str) -> str | None:
-    """The reason of a message in the dead-letter queue, None when it is not there. The message stays in the queue."""
-    sqs, url = bridge.cloud.client("sqs"), bridge.cloud.outputs["submissions_dead_letter_queue"]
-    answer = sqs.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
-    )
-    found = [each for each in answer.get("Messages", []) if each["Body"] == body]  # other tests' messages are there too
-    return str(found[0]["MessageAttributes"]["reason"]["StringValue"]) if found else None
+    """The reason of a refused submission, None when it is not in its queue. The message stays there."""
+    found = [each for each in put_aside(bridge) if each["Body"] == body]  # other tests' messages are there too
+    return reason_of(found[0]) if found else None
+
+
+def put_aside(bridge: Bridge) -> list[dict[str, Any]]:
+    """The messages of the queue of refused submissions that nobody looked at in this second. They stay there."""
+    sqs, url = bridge.cloud.client("sqs"), bridge.cloud.outputs["refused_submissions_queue"]
+    terms: Any = {"QueueUrl": url, "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "VisibilityTimeout": 1}
+    found: list[dict[str, Any]] = []
+    while messages := sqs.receive_message(**terms).get("Messages"):
+        found += messages
+    return found
+
+
+def dead(bridge: Bridge) -> int:
+    """How many messages the dead-letter queue of submissions holds; an alarm rings for each."""
+    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    url = bridge.cloud.outputs["submissions_dead_letter_queue"]
+    answer = bridge.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return sum(map(int, answer["Attributes"].values()))
+
+
+def reason_of(message: dict[str, Any]) -> str:
+    return str(message["MessageAttributes"]["reason"]["StringValue"])
 
 
 def test_an_invocation_answers_with_the_id_of_the_task(bridge: Bridge) -> None:
@@ -92,7 +111,7 @@ def test_the_event_bus_accepts_a_task(bridge: Bridge) -> None:
     assert bridge.event(task).type == "video.completed"
 
 
-def test_a_bad_event_is_put_into_the_dead_letter_queue_with_its_reason(bridge: Bridge) -> None:
+def test_a_bad_event_is_put_aside_with_its_reason(bridge: Bridge) -> None:
     """A sender on the bus gets no answer, so the reason is stored beside the submission."""
     body = {"provider": "alad", "task": uuid4().hex}
     entry = {"Source": "test", "DetailType": "vidhook.submit", "Detail": json.dumps(body)}
@@ -100,9 +119,21 @@ def test_a_bad_event_is_put_into_the_dead_letter_queue_with_its_reason(bridge: B
     assert eventually(lambda: refusal(bridge, json.dumps(body))).startswith("task_id: is missing")
 
 
+def test_a_bad_asynchronous_invocation_is_put_aside_with_its_reason(bridge: Bridge) -> None:
+    """Its caller does not wait. The dead-letter queue, which rings, gets nothing of it."""
+    body, before = {"provider": "alad", "task": uuid4().hex}, dead(bridge)
+    bridge.cloud.client("lambda").invoke(
+        FunctionName=bridge.cloud.outputs["submit_function"], InvocationType="Event", Payload=json.dumps(body)
+    )
+    found = eventually(lambda: [each for each in put_aside(bridge) if body["task"] in each["Body"]])
+    assert [json.loads(each["Body"])["requestPayload"] for each in found] == [body]
+    assert reason_of(found[0]).startswith("task_id: is missing")
+    assert dead(bridge) == before
+
+
 def test_a_bad_message_is_put_aside_with_its_reason_and_the_others_are_accepted(bridge: Bridge) -> None:
     """A bad message must not block the queue, and it must not be lost."""
-    before, after = bridge.task(), bridge.task("vicsee")
+    before, after, dead_before = bridge.task(), bridge.task("vicsee"), dead(bridge)
     bad = json.dumps({"provider": "vikpeak", "task_id": uuid4().hex})
     junk = f"{uuid4().hex} is not JSON"
     bodies = [json.dumps(bridge.submission(before)), bad, junk, json.dumps(bridge.submission(after))]
@@ -113,6 +144,7 @@ def test_a_bad_message_is_put_aside_with_its_reason_and_the_others_are_accepted(
     assert bridge.event(before).type == bridge.event(after).type == "video.completed"
     assert 'did you mean "vibepeak"?' in eventually(lambda: refusal(bridge, bad))
     assert eventually(lambda: refusal(bridge, junk))
+    assert dead(bridge) == dead_before
 
 
 def test_a_message_of_a_topic_is_accepted_from_the_queue(bridge: Bridge) -> None:
@@ -152,6 +184,19 @@ def test_a_nested_watch_of_a_bad_submission_fails_with_a_hint(bridge: Bridge) ->
     ended = bridge.run("nested-bad", sample(bridge, SAMPLES / "step-functions-nested.asl.json"), argument)
     assert ended["status"] == "FAILED"
     assert "vibepeak" in ended["cause"]
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_nested_watch_of_a_task_that_does_not_exist_fails_with_a_hint(bridge: Bridge, create: bool) -> None:
+    """It was asked for once, and not for nine hours."""
+    task = watch_id("alad", uuid4().hex)
+    started = bridge.states.start_execution(
+        stateMachineArn=bridge.cloud.outputs["watch_arn"],
+        input=json.dumps({"watch": task, "create": create}),
+    )
+    ended = bridge.ended(started["executionArn"])
+    assert (ended["status"], ended["error"]) == ("FAILED", "BadSubmission")
+    assert f"there is no task {task}" in ended["cause"]
 
 
 @pytest.mark.parametrize("way", ["queue", "bus", "function"])

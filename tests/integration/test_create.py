@@ -689,7 +689,7 @@ class TestInTheMiddle:
             function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = "x"
 
         event = {"watch": watch.id, "execution": watch.execution}
-        assert create_task.handler(event, Context()) == {"settled": False, "create": True, "pause": 60}
+        assert create_task.handler(event, Context()) == {"known": True, "settled": False, "create": True, "pause": 60}
         world.wait(60)
         answer = create_task.handler(event, Context())
         assert (answer["settled"], answer["create"], answer["pause"] > 0) == (False, False, True)

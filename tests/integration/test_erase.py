@@ -270,7 +270,8 @@ class TestNothingBringsItBack:
         watch = marked(world)
         erase(world, watch)
         given, context = {"watch": watch, "execution": watch}, cast("LambdaContext", Context())
-        assert poll_task.handler(given, context)["settled"] is True
+        polled = poll_task.handler(given, context)
+        assert (polled["known"], polled["settled"]) == (True, True)
         assert publish_event.handler(given, context)["event"] is None
         stopped = {"detail-type": "Step Functions Execution Status Change"}
         detail = {"input": json.dumps({"watch": watch}), "status": "ABORTED", "executionArn": f"arn:x:{watch}"}

@@ -12,6 +12,7 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+import create_task
 import poll_task
 import publish_event
 import redeliver_event
@@ -22,12 +23,14 @@ from vidhook import wiring
 from vidhook.edges.telemetry import logger
 from vidhook.errors import BadSubmission, TimedOut
 from vidhook.submit import Intake
+from vidhook.sweep import Swept
 from vidhook.task import Credentials
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "AQCEAAAAKgAAAAMAAAAA-canary"
 HANDLERS = {
     "SubmitTask": submit_task.handler,
+    "CreateTask": create_task.handler,
     "PollTask": poll_task.handler,
     "PublishEvent": publish_event.handler,
     "RedeliverEvent": redeliver_event.handler,
@@ -72,7 +75,7 @@ class Stack:
 @pytest.fixture
 def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     boto3.client("events").create_event_bus(Name="stack")
-    queue = boto3.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    queue = boto3.client("sqs").create_queue(QueueName="refused")["QueueUrl"]
     client = boto3.client("stepfunctions")
     definition = json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}})
     arns = {
@@ -93,7 +96,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         "REDELIVER_ARN": arns["redeliver"],
         "DEFAULT_DEADLINE_SECONDS": "86400",
         "VIDEOS_URL": "https://videos.example/v1/videos",
-        "DEAD_LETTER_QUEUE": queue,
+        "REFUSED_QUEUE": queue,
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -132,11 +135,13 @@ class TestWhatTheStateMachinesRead:
             "SubmitTask", {"submission": {"provider": "acme", "task_id": "t1"}, "execution": "run-1"}
         )
         polled = stack.call("PollTask", {"watch": submitted["id"], "execution": "run-1"})
+        created = stack.call("CreateTask", {"watch": submitted["id"], "execution": "run-1"})
         published = stack.call("PublishEvent", {"watch": submitted["id"], "execution": "run-1"})
         (late,) = published["unreached"]
         redelivered = stack.call("RedeliverEvent", {**late, "waited_for": 0, "execution": late["name"]})
         watch, redeliver = "statemachines/watch.asl.json", "statemachines/redeliver.asl.json"
         assert self.read_by(watch, "SubmitTask") <= set(submitted)
+        assert self.read_by(watch, "CreateTask") == set(created)
         assert self.read_by(watch, "PollTask") == set(polled)
         assert self.read_by(watch, "PublishEvent") <= set(published)
         assert self.read_by(redeliver, "RedeliverEvent") == set(redelivered)
@@ -209,10 +214,19 @@ class TestWaysIn:
         assert stack.call("SubmitTask", {"submission": {"provider": "acme"}, "execution": "nested"})["refusal"]
         assert [row["ExecutionsRefused"] for row in printed() if "ExecutionsRefused" in row] == [[1.0]]
 
+    @pytest.mark.parametrize("function", ["PollTask", "CreateTask"])
+    def test_a_nested_execution_that_names_a_task_that_does_not_exist_is_refused(
+        self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], function: str
+    ) -> None:
+        """An error would be retried for nine hours, and wake somebody for a caller's mistake."""
+        answer = stack.call(function, {"watch": f"tsk_{'a' * 26}", "execution": "nested"})
+        assert (answer["known"], answer["settled"]) == (False, True)
+        assert [row["ExecutionsRefused"] for row in printed() if "ExecutionsRefused" in row] == [[1.0]]
+
     def test_a_contradiction_is_told_by_every_way_in(
         self, stack: Stack, printed: Callable[[], list[dict[str, Any]]]
     ) -> None:
-        """To a caller as an error of its own name, to an execution as a refusal, to the rest beside the dead letter."""
+        """To a caller as an error of its own name, to an execution as a refusal, to the rest beside their message."""
         known = {"provider": "acme", "task_id": "t1"}
         other = {**known, "metadata": {"order": "18"}, "callback_url": "https://hooks.example/?key=hunter2"}
         reason = 'metadata: the task was submitted before with other values: metadata.order is "17", not "18"'
@@ -250,7 +264,7 @@ class TestWaysIn:
         assert [watch.submission.task_id for watch in stack.world.ledger.watches()] == ["t1"]
 
     def test_a_batch_takes_in_what_is_good_and_puts_aside_what_is_not(self, stack: Stack) -> None:
-        """The bad one lies in the dead-letter queue with its reason; its neighbours do not."""
+        """The bad one lies in the queue of refused submissions with its reason; its neighbours do not."""
         bodies = [
             '{"provider": "acme", "task_id": "a"}',
             '{"provider": "acme"}',
@@ -267,6 +281,26 @@ class TestWaysIn:
         assert set(reasons) == {bodies[1], bodies[2]}
         assert reasons[bodies[1]].startswith("task_id: is missing")
 
+    @pytest.mark.parametrize("wrapped", [lambda given: given, lambda given: {"detail-type": "x", "detail": given}])
+    def test_an_asynchronous_invocation_that_failed_comes_again_by_the_queue(
+        self, stack: Stack, wrapped: Callable[[Any], Any]
+    ) -> None:
+        """Lambda puts it there; the bus invokes so too. What is wrong is put aside; what only failed is taken in."""
+        wrong, good = {"provider": "acme"}, {"provider": "acme", "task_id": "a"}
+        # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+        bodies = [
+            {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": wrapped(given)}
+            for given in (wrong, good)
+        ]
+        records = [{"messageId": str(number), "body": json.dumps(body)} for number, body in enumerate(bodies)]
+        assert stack.call("SubmitTask", {"Records": records}) == {"batchItemFailures": []}
+        assert [watch.submission.task_id for watch in stack.world.ledger.watches()] == ["a"]
+        (put,) = boto3.client("sqs").receive_message(
+            QueueUrl=stack.queue, MaxNumberOfMessages=10, MessageAttributeNames=["reason"]
+        )["Messages"]
+        assert json.loads(put["Body"]) == bodies[0]
+        assert put["MessageAttributes"]["reason"]["StringValue"].startswith("task_id: is missing")
+
     def test_a_batch_in_trouble_is_tried_again_alone(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         """A throttled table is no fault of the message."""
         monkeypatch.setenv("TABLE", "not-there-yet")
@@ -278,10 +312,10 @@ ABSENT = object()
 
 
 class TestEndedFromOutside:
-    def ended(self, stack: Stack, status: str, name: str, given: Any) -> dict[str, Any]:
+    def ended(self, stack: Stack, status: str, name: str, given: Any, error: str | None = None) -> dict[str, Any]:
         """What comes of EventBridge's word that an execution ended."""
         arn = stack.watch_arn.replace(":stateMachine:", ":execution:") + f":{name}"
-        change: dict[str, Any] = {"status": status, "executionArn": arn}
+        change: dict[str, Any] = {"status": status, "executionArn": arn, "error": error}
         if given is not ABSENT:
             change["input"] = given if given is None else json.dumps(given)
         return stack.call("PublishEvent", {"detail-type": "Step Functions Execution Status Change", "detail": change})
@@ -293,6 +327,34 @@ class TestEndedFromOutside:
         told = self.ended(stack, "ABORTED", watch, {"watch": watch, "pause": 20})
         assert told["event"]["data"]["error"]["category"] == "cancelled"
         assert len(stack.world.web.to("/one")) == 1
+
+    @pytest.mark.parametrize(
+        ("status", "error", "number"),
+        [
+            ("FAILED", "BadSubmission", 0),
+            ("FAILED", "SubmissionFault", 1),
+            ("FAILED", "States.Runtime", 1),
+            ("FAILED", None, 1),
+            ("TIMED_OUT", None, 0),  # AWS counts these, and another alarm rings
+            ("ABORTED", None, 0),
+        ],
+    )
+    def test_one_that_failed_is_counted_unless_it_was_refused(
+        self,
+        stack: Stack,
+        printed: Callable[[], list[dict[str, Any]]],
+        monkeypatch: pytest.MonkeyPatch,
+        status: str,
+        error: str | None,
+        number: int,
+    ) -> None:
+        """The alarm takes this count as it is. It is right also when the function then fails."""
+        self.ended(stack, status, "nested", {"provider": "acme"}, error)
+        assert sum(sum(row.get("WatchesFailed", [])) for row in printed()) == number
+        monkeypatch.setattr(publish_event, "ended_from_outside", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            self.ended(stack, status, "nested", {"provider": "acme"}, error)
+        assert sum(sum(row.get("WatchesFailed", [])) for row in printed()) == number
 
     def test_one_that_took_in_the_task_itself_is_told(self, stack: Stack) -> None:
         """A nested execution's input is the bare submission."""
@@ -360,6 +422,16 @@ def test_a_sweep_that_could_not_move_all_fails_after_it_was_counted(
     with pytest.raises(ExceptionGroup):
         stack.call("SweepLedger", {})
     assert any("Swept" in each for each in printed())
+
+
+@pytest.mark.parametrize("failed", [0, 2])
+def test_a_sweep_counts_the_watches_that_failed_unheard(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, printed: Callable[[], list[dict[str, Any]]], failed: int
+) -> None:
+    """The alarm on failed watches rings for them too."""
+    monkeypatch.setattr(sweep_ledger, "sweep", lambda *_, **__: Swept(watches=3, failed=failed))
+    stack.call("SweepLedger", {})
+    assert [row["WatchesFailed"] for row in printed() if "WatchesFailed" in row] == [[2.0]] * bool(failed)
 
 
 class TestWhatOperatorsSee:

@@ -53,8 +53,8 @@ class TestMachines:
         machines = Machines(watch_arn=arn)
         assert machines.start_watch("tsk_1", "tsk_1", 20) is True
         assert machines.start_watch("tsk_1", "tsk_1", 30) is False
-        assert machines.watch_is_running("tsk_1")
-        assert not machines.watch_is_running("tsk_2")
+        assert machines.state_of_watch("tsk_1") == "RUNNING"
+        assert machines.state_of_watch("tsk_2") is None
         client = boto3.client("stepfunctions")
         (execution,) = client.list_executions(stateMachineArn=arn)["executions"]
         described = client.describe_execution(executionArn=execution["executionArn"])
@@ -77,7 +77,7 @@ class TestMachines:
         machines.start_watch("tsk_1", "tsk_1", 20)
         for name in ("tsk_1", "tsk_1", "tsk_2"):
             machines.stop_watch(name)
-        assert not machines.watch_is_running("tsk_1")
+        assert machines.state_of_watch("tsk_1") == "ABORTED"
 
     def test_who_waits_for_an_erased_task_gets_a_failure(self, step_functions: tuple[Machines, Stubber]) -> None:
         """And the failure says why."""

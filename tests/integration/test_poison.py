@@ -15,7 +15,7 @@ import submit_task
 from tests.integration.gateway import Gateway
 from tests.integration.test_handlers import Context, Stack, stack
 from vidhook import subscribers, wiring
-from vidhook.edges.deadletters import BODY_BYTES, MESSAGE_BYTES, DeadLetters
+from vidhook.edges.refused import BODY_BYTES, MESSAGE_BYTES, RefusedSubmissions
 from vidhook.errors import BadSubmission, BadSubscriber, NotFound
 from vidhook.submission import schema
 from vidhook.task import watch_id
@@ -35,7 +35,7 @@ MANY = settings(
 
 @dataclass
 class Aside:
-    """What lies in the dead-letter queue; a message that SQS would refuse is refused here."""
+    """What lies in the queue of refused submissions; a message that SQS would refuse is refused here."""
 
     put: list[tuple[str, str]] = field(default_factory=list)
 
@@ -49,15 +49,15 @@ class Aside:
         self.put.append(texts)
 
 
-def listen(letters: DeadLetters) -> Aside:
+def listen(refused: RefusedSubmissions) -> Aside:
     aside = Aside()
-    letters._client.meta.events.register("provide-client-params.sqs.SendMessage", aside.send)
+    refused._client.meta.events.register("provide-client-params.sqs.SendMessage", aside.send)
     return aside
 
 
 @pytest.fixture
 def aside(stack: Stack) -> Aside:
-    return listen(wiring.edges().dead_letters)
+    return listen(wiring.edges().refused_submissions)
 
 
 def as_lambda(value: Any) -> None:
@@ -132,19 +132,19 @@ def test_poison_is_put_aside_with_a_reason_and_its_neighbours_are_taken_in(
 )
 def test_what_was_cut_or_escaped_is_said(stack: Stack, aside: Aside, body: str, stored: str, said: str) -> None:
     """Whoever sends it again must know that it is not what came."""
-    wiring.edges().dead_letters.put(body, "why\x00" + "y" * 10_000)
+    wiring.edges().refused_submissions.put(body, "why\x00" + "y" * 10_000)
     ((found, reason),) = aside.put
     assert found == stored
     assert said in reason
     assert reason.startswith("why\\u0000yy")
 
 
-def test_a_dead_letter_that_cannot_be_put_is_tried_again_alone(
+def test_a_refused_message_that_cannot_be_put_is_tried_again_alone(
     stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A throttled queue is no fault of the neighbours."""
-    monkeypatch.setattr(wiring.edges().dead_letters, "_queue_url", "https://sqs.us-east-1.amazonaws.com/1/none")
+    monkeypatch.setattr(wiring.edges().refused_submissions, "_queue_url", "https://sqs.us-east-1.amazonaws.com/1/none")
     bodies = ['{"provider": "acme", "task_id": "a"}', "{", '{"provider": "acme", "task_id": "b"}']
     assert batch(*bodies) == ["1"]
     assert {watch.submission.task_id for watch in stack.world.ledger.watches()} == {"a", "b"}

@@ -43,6 +43,17 @@ def test_what_stands_still_is_started_once(world: World) -> None:
     assert swept(world, machines) == Swept()
 
 
+def test_a_watch_whose_execution_failed_is_started_and_told_of(world: World) -> None:
+    """AWS may lose its word of an execution that ended, and then nobody else would ring."""
+    watch = world.submit("t2").watch
+    world.submit("t3")
+    world.wait(LONG)
+    machines = Asleep()
+    machines.failed = {watch.execution}
+    assert swept(world, machines) == Swept(watches=2, failed=1)
+    assert swept(world, machines) == Swept()
+
+
 def test_what_a_resume_leaves_is_drained_by_the_sweeps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subscriber that was gone for a week has more held for it than one request of the API can start."""
     monkeypatch.setattr(subscribers, "AT_ONCE", 2)

@@ -166,6 +166,7 @@ class FakeMachines(Machines):
     def __init__(self) -> None:
         self.started: dict[str, dict[str, Any]] = {}
         self.running: set[str] = set()
+        self.failed: set[str] = set()
         self.answered: list[tuple[str, Event]] = []
         self.erased: list[str] = []
         self.stopped: list[str] = []
@@ -179,8 +180,8 @@ class FakeMachines(Machines):
     def start_redelivery(self, delivery: Delivery, pause: int) -> bool:
         return self._remember(delivery.execution_name, delivery.execution_input(pause))
 
-    def watch_is_running(self, execution: str) -> bool:
-        return execution in self.running
+    def state_of_watch(self, execution: str) -> str | None:
+        return "RUNNING" if execution in self.running else "FAILED" if execution in self.failed else None
 
     def answer(self, task_token: str, event: Event) -> bool:
         if task_token.startswith("theirs"):

@@ -16,7 +16,7 @@ SETTINGS = {
     "DEFAULT_SECRET": "default",
     "DEFAULT_DEADLINE_SECONDS": "86400",
     "VIDEOS_URL": "https://videos.example/v1/videos",
-    "DEAD_LETTER_QUEUE": "https://queue.example/1",
+    "REFUSED_QUEUE": "https://queue.example/1",
 }
 HANDLERS = sorted(file.stem for file in (ROOT / "functions").glob("*.py"))
 # What is made before the first invocation.

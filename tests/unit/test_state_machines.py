@@ -250,7 +250,7 @@ def test_trouble_of_our_own_is_not_told_as_a_bad_submission() -> None:
     (tried_again,), (caught,) = submitting["Retry"], submitting["Catch"]
     assert {**tried_again, "Comment": ""} == {**polling["Retry"][0], "Comment": ""}
     assert states[caught["Next"]]["Error"] == "SubmissionFault"
-    assert states["Submission refused"]["Error"] == "BadSubmission"
+    assert states["Submission refused"]["Error"] == states["No such task"]["Error"] == "BadSubmission"
 
 
 @pytest.mark.parametrize(

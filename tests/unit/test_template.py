@@ -158,19 +158,33 @@ def test_every_function_has_an_alarm_on_its_errors_and_one_on_its_throttles() ->
 
 
 def test_every_state_machine_has_an_alarm_on_its_failed_executions() -> None:
-    """An execution fails when its retries are used up, and nobody waits for its result."""
+    """An execution fails when its retries are used up, and nobody waits for its result.
+
+    One of the watch machine also fails for a caller's mistake. So a function that every failed one invokes counts the
+    others.
+    """
     machines = of_type("AWS::StepFunctions::StateMachine")
-    assert machines
-    assert {("AWS/States", "ExecutionsFailed", name) for name in machines} <= set(measured())
+    assert {("AWS/States", "ExecutionsFailed", name) for name in machines.keys() - {"Watch"}} <= set(measured())
+    (alarm,) = (each for each in ALARMS.values() if each.get("MetricName") == "WatchesFailed")
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Sum", 0, 1)
+    heard = RESOURCES["PublishEventFunctionWatchFailedOrStopped"]["Properties"]["EventPattern"]["detail"]
+    assert "FAILED" in heard["status"]
+    assert set(heard) == {"stateMachineArn", "status"}
 
 
 def test_every_queue_has_an_alarm_on_messages_that_nobody_takes() -> None:
-    """A message is late in a queue that a function reads, and waits for an operator in any other."""
+    """A message is late in a queue that a function reads, and waits for an operator in any other.
+
+    But no alarm rings for what callers did wrong.
+    """
     sources = [each["EventSourceArn"]["Fn::GetAtt"][0] for each in of_type("AWS::Lambda::EventSourceMapping").values()]
     queues = of_type("AWS::SQS::Queue")
-    assert set(sources) < queues.keys()
+    refused = "RefusedSubmissionsQueue"
+    assert {*sources, refused} < queues.keys()
     late, waiting = "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"
-    assert {("AWS/SQS", late if name in sources else waiting, name) for name in queues} <= set(measured())
+    told = {("AWS/SQS", late if name in sources else waiting, name) for name in queues.keys() - {refused}}
+    assert told <= set(measured())
+    assert refused not in {source for _, _, source in measured()}
 
 
 def test_every_alarm_notifies_the_operators_when_it_goes_off_and_when_it_is_over() -> None:

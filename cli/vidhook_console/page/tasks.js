@@ -40,7 +40,7 @@ function Provider({ row, query }) {
     <p><strong>${row.running}</strong> running</p>
     <p class="dim">${row.recent ? `${row.recent} ended in the last hour` : ""}</p>
     <p class="dim">${row.seconds.p50 === null ? "durations are not known yet" : `p50 ${span(row.seconds.p50)} · p90 ${span(row.seconds.p90)}`}</p>
-    <p class="dim">${row.polls_a_task === null ? "" : `${row.polls_a_task} polls a task`}</p>
+    <p class="dim">${row.polls_a_task === null ? "" : `${plural(row.polls_a_task, "poll")} a task`}</p>
     ${errors.length > 0 && html`<p class="warn-text">last hour: ${errors.map(([word, count]) => `${count} × ${answered(word)}`).join(", ")}</p>`}
     ${row.key_refused_since && html`<p class="bad-text">key refused since <${At} at=${seconds(row.key_refused_since)} /></p><${Command} words=${["keys", "set", row.provider]} />`}
   </li>`;

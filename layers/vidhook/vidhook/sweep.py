@@ -28,7 +28,8 @@ WATCHES_END, DELIVERIES_END, HELD_END = 0.4, 0.7, 0.9
 class Swept:
     """How many watches and deliveries were started again, and how many held deliveries were drained and cancelled.
 
-    erased: how many erasures of tasks went on. errors: what could not be moved, while everything else was.
+    erased: how many erasures of tasks went on. failed: how many of the watches had an execution that failed.
+    errors: what could not be moved, while everything else was.
     """
 
     watches: int = 0
@@ -36,6 +37,7 @@ class Swept:
     drained: int = 0
     cancelled: int = 0
     erased: int = 0
+    failed: int = 0
     errors: tuple[Exception, ...] = ()
 
 
@@ -47,10 +49,10 @@ def sweep(runs: "Runs", secrets: "Secrets", eraser: "Eraser | None" = None, *, s
     is idempotent. It begins nothing after `seconds`; what it has moved is no longer found, so the next sweep goes on
     where it stopped.
     """
-    ledger, now, errors = runs.ledger, runs.clock.now(), list[Exception]()
+    ledger, now, errors, failed = runs.ledger, runs.clock.now(), list[Exception](), list[str]()
 
     def watches() -> int:
-        jobs = (partial(_restart_watch, watch_id, runs) for watch_id in ledger.overdue_watches(now, MOST))
+        jobs = (partial(_restart_watch, watch_id, runs, failed) for watch_id in ledger.overdue_watches(now, MOST))
         return runs.at_once(jobs, errors, now + WATCHES_END * seconds)
 
     def deliveries() -> int:
@@ -75,7 +77,7 @@ def sweep(runs: "Runs", secrets: "Secrets", eraser: "Eraser | None" = None, *, s
         "cancelled": cancelled,
     }
     counts = {name: _guarded(part, errors) for name, part in parts.items()}
-    return Swept(**counts, errors=tuple(errors))
+    return Swept(**counts, failed=len(failed), errors=tuple(errors))
 
 
 def _guarded(work: Callable[[], int], errors: list[Exception]) -> int:
@@ -87,8 +89,11 @@ def _guarded(work: Callable[[], int], errors: list[Exception]) -> int:
         return 0
 
 
-def _restart_watch(watch_id: str, runs: "Runs") -> int:
-    """Starts a new execution of a watch, unless its own still runs. Returns 1 if it did, else 0."""
+def _restart_watch(watch_id: str, runs: "Runs", failed: list[str]) -> int:
+    """Starts a new execution of a watch, unless its own still runs. Returns 1 if it did, else 0.
+
+    One whose execution failed, unheard or not, is also noted in `failed`.
+    """
     now = runs.clock.now()
     try:
         watch = runs.ledger.watch(watch_id)
@@ -96,7 +101,10 @@ def _restart_watch(watch_id: str, runs: "Runs") -> int:
         return 0
     if watch.told:  # it has ended meanwhile: the index is updated later than the table
         return 0
-    running = runs.machines.watch_is_running(watch.execution)
+    state = runs.machines.state_of_watch(watch.execution)
+    running = state == "RUNNING"
+    if state == "FAILED":
+        failed.append(watch.id)
     execution = watch.execution if running else f"{watch.id}-{int(now)}"
     if not running:
         runs.machines.start_watch(execution, watch.id, pause=1, create=watch.uncreated)

@@ -12,11 +12,11 @@ from vidhook.budget import parse_budgets
 from vidhook.deliver import Notifier
 from vidhook.edges.bucket import Bucket
 from vidhook.edges.bus import Bus
-from vidhook.edges.deadletters import DeadLetters
 from vidhook.edges.functions import Functions
 from vidhook.edges.http import Http
 from vidhook.edges.ledger import Ledger
 from vidhook.edges.machines import Machines
+from vidhook.edges.refused import RefusedSubmissions
 from vidhook.edges.secrets import Secrets
 from vidhook.keys import Keys
 from vidhook.links import video_link
@@ -102,8 +102,8 @@ class Edges:
         return Functions(self._settings["SWEEP_FUNCTION"], client=self._client("lambda"))
 
     @cached_property
-    def dead_letters(self) -> DeadLetters:
-        return DeadLetters(self._settings["DEAD_LETTER_QUEUE"], client=self._client("sqs"))
+    def refused_submissions(self) -> RefusedSubmissions:
+        return RefusedSubmissions(self._settings["REFUSED_QUEUE"], client=self._client("sqs"))
 
     # What the jobs need
 

@@ -49,17 +49,17 @@ class Machines:
         """Starts the execution that follows a delivery's current run. Returns False when it was started before."""
         return self._start(self._redeliver_arn, delivery.execution_name, delivery.execution_input(pause))
 
-    def watch_is_running(self, execution: str) -> bool:
-        """Returns whether an execution of this name is running now; False also if there never was one."""
+    def state_of_watch(self, execution: str) -> str | None:
+        """Returns the status of an execution in AWS's words, such as RUNNING or FAILED; None if there never was one."""
         try:
             answer = self._client.describe_execution(executionArn=self._watch_execution(execution))
         except self._client.exceptions.ExecutionDoesNotExist:
-            return False
-        return answer["status"] == "RUNNING"
+            return None
+        return answer["status"]
 
     def stop_watch(self, execution: str) -> None:
         """Stops an execution that follows a watch, if it runs."""
-        if not self.watch_is_running(execution):
+        if self.state_of_watch(execution) != "RUNNING":
             return
         with suppress(self._client.exceptions.ValidationException):  # it has ended since
             self._client.stop_execution(executionArn=self._watch_execution(execution), error=TASK_ERASED)

@@ -1,4 +1,4 @@
-"""The dead-letter queue of submissions that could not be accepted, each with its reason."""
+"""The queue of submissions that were refused, each with its reason."""
 
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,8 @@ BODY_BYTES = MESSAGE_BYTES - REASON_BYTES - len("reason" + "String")
 NOTHING = "(an empty body)"
 
 
-class DeadLetters:
-    """Stores messages in the queue, for a person to correct and send again."""
+class RefusedSubmissions:
+    """Stores messages in the queue, for their sender to correct and send again."""
 
     def __init__(self, queue_url: str, *, client: "SQSClient | None" = None) -> None:
         self._queue_url = queue_url
