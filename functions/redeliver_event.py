@@ -29,8 +29,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         count("Deliveries", outcome=done.attempt.outcome)
         if hanging_seconds(done.attempt):
             count("HangingSeconds", hanging_seconds(done.attempt), MetricUnit.Seconds)
-    if done.state is DeliveryState.FAILED:
+    # Whoever gave a callback_url answers for it: what it does not take is counted, and rings no alarm.
+    if event["subscriber"].startswith("cb_"):
+        if done.state is DeliveryState.FAILED:
+            count("CallbacksGivenUp")
+    elif done.state is DeliveryState.FAILED:
         count("DeliveriesGivenUp")
-    if done.state is DeliveryState.DUE:
+    elif done.state is DeliveryState.DUE:
         count("UndeliveredSeconds", done.undelivered_seconds, MetricUnit.Seconds)
     return {"settled": done.settled, "pause": done.pause, "waited_for": done.waited_for}

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 NO_FUNCTION_READS = ("bin", "boto3/data", "boto3/examples")
+# Powertools' own page of an API, 1.7 MB; ours is of openapi.py.
+NO_FUNCTION_SERVES = "aws_lambda_powertools/event_handler/openapi/swagger_ui/*.min.*"
 
 
 def services(edges: Path) -> set[str]:
@@ -64,6 +66,8 @@ if __name__ == "__main__":
     packages = Path(sys.argv[1])
     for name in NO_FUNCTION_READS:
         shutil.rmtree(packages / name, ignore_errors=True)
+    for file in packages.glob(NO_FUNCTION_SERVES):
+        file.unlink()
     for record in packages.glob("*.dist-info/RECORD"):  # with the path of the Python that pip ran on, in a hash
         record.unlink()
     slim(packages / "botocore/data", services(packages / "vidhook/edges"))

@@ -89,7 +89,7 @@ def test_the_layer_runs_on_every_processor(artifacts: Path) -> None:
 def test_a_deployment_is_small(artifacts: Path) -> None:
     """Every cold start unpacks it, and each megabyte makes that slower."""
     total = sum(file.stat().st_size for file in artifacts.rglob("*") if file.is_file())
-    assert total < 18_500_000
+    assert total < 17_000_000
 
 
 def test_all_of_the_layer_has_bytecode(artifacts: Path) -> None:

@@ -22,9 +22,10 @@ from tests.integration.world import DEFAULT_SECRET, KEY, Answer, World, says
 from vidhook import wiring
 from vidhook.edges.telemetry import logger
 from vidhook.errors import BadSubmission, TimedOut
+from vidhook.redeliver import Redelivered
 from vidhook.submit import Intake
 from vidhook.sweep import Swept
-from vidhook.task import Credentials
+from vidhook.task import Credentials, DeliveryState
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "AQCEAAAAKgAAAAMAAAAA-canary"
@@ -493,6 +494,26 @@ class TestWhatOperatorsSee:
         (late,) = stack.call("PublishEvent", {"watch": watch, "execution": "run-1"})["unreached"]
         stack.call("RedeliverEvent", {**late, "waited_for": 0, "execution": late["name"]})
         assert [row["HangingSeconds"] for row in printed() if "HangingSeconds" in row] == [[3.0], [15.0]]
+
+    @pytest.mark.parametrize(("subscriber", "given_up"), [("sub_a", "DeliveriesGivenUp"), ("cb_a", "CallbacksGivenUp")])
+    def test_only_subscribers_count_for_the_alarms_on_what_is_not_delivered(
+        self,
+        subscriber: str,
+        given_up: str,
+        stack: Stack,
+        printed: Callable[[], list[dict[str, Any]]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A callback_url is its caller's: a wrong one must not hide that a subscriber is down."""
+        ends = [Redelivered(False, 60, state=DeliveryState.DUE, undelivered_seconds=90_000.0)]
+        ends.append(Redelivered(True, state=DeliveryState.FAILED))
+        monkeypatch.setattr(redeliver_event, "redeliver", lambda *_, **__: ends.pop(0))
+        run = {"watch": "tsk_a", "event": "evt_a", "subscriber": subscriber, "run": 1, "execution": "run-1"}
+        for _ in range(2):
+            stack.call("RedeliverEvent", run)
+        counted = {name: row[name] for row in printed() for name in row if name.endswith(("GivenUp", "edSeconds"))}
+        waited = {} if subscriber == "cb_a" else {"UndeliveredSeconds": [90_000.0]}
+        assert counted == {given_up: [1.0], **waited}
 
     def test_a_playlist_is_logged_and_sounds_no_alarm(
         self, stack: Stack, printed: Callable[[], list[dict[str, Any]]], caplog: pytest.LogCaptureFixture
