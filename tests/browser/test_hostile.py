@@ -17,6 +17,8 @@ from vidhook.task import Subscriber, watch_id
 from vidhook_sandbox.cloud import Cloud
 from vidhook_sandbox.loopback import Handler, Loopback
 
+pytestmark = pytest.mark.slow  # a browser takes seconds for each
+
 SCRIPT = "<img src=x onerror='globalThis.hit=1'><script>globalThis.hit=2</script>"
 BREAKOUT = "\"'`></textarea></pre></title>--><svg onload=globalThis.hit=3>${globalThis.hit=4}{{hit}}"
 LINK = "javascript:globalThis.hit=5"

@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.flow import Flow, visit, width_over
 
+pytestmark = pytest.mark.slow  # a browser takes seconds for each
+
 SCREENS = ("/tasks", "/tasks/{failing}", "/tasks/{delivered}?at=poll/0", "/subscribers/{refusing}", "/providers/alad")
 # What has the focus: its name, whether it can be seen, and whether something around it says that it has it.
 FOCUSED = """() => {

@@ -12,6 +12,8 @@ from vidhook.providers.file import bundled_text
 from vidhook_sandbox.cloud import Cloud
 from vidhook_sandbox.provider import SampleProvider
 
+pytestmark = pytest.mark.slow  # a browser takes seconds for each
+
 OWN = """name = "own"
 base_url = "https://api.own.example"
 path = "/v1/tasks/{task_id}"

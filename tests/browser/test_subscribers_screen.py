@@ -14,6 +14,8 @@ from vidhook.task import Subscriber
 from vidhook_sandbox.cloud import Cloud
 from vidhook_sandbox.subscriber import Received, SampleSubscriber
 
+pytestmark = pytest.mark.slow  # a browser takes seconds for each
+
 PROVIDER = "fal"  # of which only the subscribers of these tests are told
 
 

@@ -15,6 +15,8 @@ from vidhook.task import Delivery
 from vidhook_sandbox.cloud import REGION, Cloud
 from vidhook_sandbox.provider import SampleTask
 
+pytestmark = pytest.mark.slow  # a browser takes seconds for each
+
 SAYS = {
     "delivered": r"Completed after .*has it: HTTP 200 at attempt \d+\.",
     "failing": r"127\.0\.0\.1:\d+/hook has not got it: HTTP 500 at attempt \d+\. (Next try in|Being tried)"

@@ -13,6 +13,8 @@ from tests.browser.flow import Flow, act, answered, notice, verdict, visit, widt
 from vidhook_console.proxy import Console, serving
 from vidhook_sandbox.cloud import REGION, Cloud
 
+pytestmark = pytest.mark.slow  # a browser takes seconds for each
+
 INVOKE = "execute-api:Invoke"
 PROBLEM = "application/problem+json"
 REFUSED = {

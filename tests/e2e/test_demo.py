@@ -31,6 +31,7 @@ def test_the_demo_delivers_each_event_once_and_succeeds() -> None:
     check(ended.stdout)
 
 
+@pytest.mark.slow
 def test_in_json_each_step_is_a_line_and_the_last_one_says_how_it_went() -> None:
     """A pipeline that tries a change has the result without reading prose."""
     ended = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=150)

@@ -118,6 +118,7 @@ def deployed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     stacks.find_stack.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path in ALL if path[-1] not in ENDLESS], ids=" ".join)
 def test_no_value_of_any_option_or_argument_ends_in_a_traceback(deployed: World, path: tuple[str, ...]) -> None:
     """An operator at three in the morning must be able to read what is wrong."""

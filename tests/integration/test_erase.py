@@ -156,6 +156,7 @@ def test_a_callback_url_that_went_with_another_task_still_gets_its_events(world:
     assert event_of(published).id == world.web.to("/hook")[-1].headers["webhook-id"]
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_a_repeat_or_the_sweeper_finishes_it(world: World) -> None:
     """The tombstone comes first, so nothing is shown of what is half gone."""
     crashes = 0

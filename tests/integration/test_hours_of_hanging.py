@@ -35,6 +35,7 @@ def world(quick_world: World) -> World:
     return quick_world
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own_urls", [False, True], ids=["one subscriber", "a callback_url for each task"])
 def test_200_tasks_an_hour_to_one_that_hangs_leave_a_small_account_at_work(world: World, own_urls: bool) -> None:
     """Without turns they took 15,135 and 17,925 Lambda-seconds an hour: half of what ten functions have."""

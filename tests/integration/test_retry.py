@@ -194,6 +194,7 @@ def test_a_failure_that_came_before_the_completed_poll_can_be_retried(world: Wor
     assert completes(world, watch).type == "video.completed"
 
 
+@pytest.mark.slow
 class TestCrashes:
     @pytest.fixture
     def world(self, quick_world: World) -> World:

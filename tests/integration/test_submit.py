@@ -329,6 +329,7 @@ class TestMoreCallbacks:
             world.submit(callback_url=self.url(world, "new"))
         assert world.ledger.watch(watch).callbacks == ()
 
+    @pytest.mark.slow
     def test_one_that_is_killed_anywhere_gets_the_event_when_it_is_submitted_again(self, world: World) -> None:
         """A submitter repeats what was not answered."""
         crashes = 0
