@@ -3,10 +3,26 @@
 import { createContext, html, useContext, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { call, curl, shell, typed } from "./api.js";
 import { go, useNow } from "./live.js";
-import { away, clock, tone } from "./words.js";
+import { away, clock, tone, written } from "./words.js";
 
 /** What every part may need: { about, tell }, the stack and how to show a notice. */
 export const Shared = createContext({});
+
+/** Returns whether something is under way, and a function that does it and tells what goes wrong with it. */
+export function useWork() {
+  const { tell } = useContext(Shared);
+  const [busy, set] = useState(false);
+  const work = async (doing) => {
+    set(true);
+    try {
+      await doing();
+    } catch (problem) {
+      tell(problem.message, problem);
+    }
+    set(false);
+  };
+  return [busy, work];
+}
 
 /** A link within the page. */
 export function To({ href, children, ...rest }) {
@@ -70,7 +86,7 @@ const MOST_SHOWN = 65536;
 
 /** A JSON value, or a text, as it is: nothing of it is markup. */
 export function Json({ value, label }) {
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  const text = written(value);
   const shown = text.slice(0, MOST_SHOWN), found = [];
   let end = 0;
   if (typeof value !== "string") {

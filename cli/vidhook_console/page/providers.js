@@ -3,8 +3,8 @@
 import { html, useContext, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { call, get, withQuery } from "./api.js";
 import { go, useLive } from "./live.js";
-import { Command, Copy, Dialog, Json, Loading, Shared, To, Trouble, Word } from "./parts.js";
-import { plural, span, title } from "./words.js";
+import { Command, Copy, Dialog, Json, Loading, Shared, To, Trouble, useWork, Word } from "./parts.js";
+import { plural, span, title, written } from "./words.js";
 
 const WAIT_MS = 350, MOST_BARS = 12, NEW = "new-provider";
 const EMPTY = `name = "${NEW}"
@@ -56,32 +56,24 @@ function Difference({ before, after, close, what }) {
 
 /** The answer that is read: written here, kept of a task, or asked for now. */
 function Answer({ name, answer, change, chosen, exists }) {
-  const { tell } = useContext(Shared);
-  const [task, setTask] = useState(""), [busy, work] = useState(false), [request, show] = useState(null);
+  const [task, setTask] = useState(""), [request, show] = useState(null);
+  const [, taking] = useWork(), [busy, asking] = useWork();
   const tasks = useLive((signal) => (exists ? get(withQuery("/v1/tasks", { provider: name, limit: 20 }), signal) : { items: [] }), 15, [name, exists]).data?.items ?? [];
-  const take = async (id) => {
-    if (!id) return;
-    try {
-      const kept = await get(`/v1/tasks/${id}/answer`);
-      show(null);
-      change({ status: kept.status, headers: kept.headers, text: typeof kept.body === "string" ? kept.body : JSON.stringify(kept.body, null, 2), from: `the latest answer of ${id}`, task: tasks.find((each) => each.id === id)?.task_id ?? "" });
-    } catch (problem) {
-      tell(problem.message, problem);
-    }
-  };
+  const use = (kept, from, of) => change({ status: kept.status, headers: kept.headers, text: written(kept.body), from, task: of });
+  const take = (id) => id && taking(async () => {
+    const kept = await get(`/v1/tasks/${id}/answer`);
+    show(null);
+    use(kept, `the latest answer of ${id}`, tasks.find((each) => each.id === id)?.task_id ?? "");
+  });
   useEffect(() => void take(chosen), [chosen]);
-  const ask = async (event) => {
+  const ask = (event) => {
     event.preventDefault();
-    work(true);
-    try {
+    return asking(async () => {
       const { exchanges } = await call("POST", `/v1/providers/${name}/ask`, { task_id: task.trim() });
       const last = exchanges.at(-1);
       show(last.request);
-      change({ status: last.answer.status, headers: last.answer.headers, text: typeof last.answer.body === "string" ? last.answer.body : JSON.stringify(last.answer.body, null, 2), from: "answered now", task: task.trim() });
-    } catch (problem) {
-      tell(problem.message, problem);
-    }
-    work(false);
+      use(last.answer, "answered now", task.trim());
+    });
   };
   return html`<div class="answer">
     <div class="bar-above"><h2>an answer</h2>
@@ -135,7 +127,7 @@ function Provider({ name, query, exists, reload }) {
   const kept = useLive((signal) => (exists ? get(`/v1/providers/${name}`, signal) : { toml: EMPTY, source: "new", bundled_toml: null }), 0, [name, exists]);
   const [draft, write] = useState(null), [answer, change] = useState({ status: 200, headers: {}, text: "", from: "", task: "" });
   const [checked, show] = useState(null), [comparing, compare] = useState(null), [removing, ask] = useState(false), [trouble, fail] = useState(null);
-  const order = useRef(0);
+  const order = useRef(0), [, work] = useWork();
   const text = draft ?? kept.data?.toml;
   useEffect(() => {
     if (text === undefined) return;
@@ -159,30 +151,22 @@ function Provider({ name, query, exists, reload }) {
     return () => clearTimeout(timer);
   }, [text, answer]);
   if (!kept.data) return html`<${Loading} problem=${kept.problem} what="the file" />`;
-  const written = /^\s*name\s*=\s*["']([a-z0-9][a-z0-9_-]{0,63})["']/m.exec(text)?.[1];
-  const put = async () => {
-    try {
-      await call("PUT", `/v1/providers/${written}`, { toml: text });
-      tell(`${written} is stored. Open tasks use it from their next poll on, within a minute.`);
-      reload();
-      if (written === name) await kept.reload(), write(null);
-      else go(`/providers/${written}`);
-    } catch (problem) {
-      tell(problem.message, problem);
-    }
-  };
-  const remove = async () => {
+  const named = /^\s*name\s*=\s*["']([a-z0-9][a-z0-9_-]{0,63})["']/m.exec(text)?.[1];
+  const put = () => work(async () => {
+    await call("PUT", `/v1/providers/${named}`, { toml: text });
+    tell(`${named} is stored. Open tasks use it from their next poll on, within a minute.`);
+    reload();
+    if (named === name) await kept.reload(), write(null);
+    else go(`/providers/${named}`);
+  });
+  const remove = () => work(async () => {
     ask(false);
-    try {
-      await call("DELETE", `/v1/providers/${name}`);
-      tell(kept.data.bundled_toml ? "The bundled file is in use again." : "It is removed.");
-      reload();
-      if (kept.data.bundled_toml) await kept.reload(), write(null);
-      else go("/providers");
-    } catch (problem) {
-      tell(problem.message, problem);
-    }
-  };
+    await call("DELETE", `/v1/providers/${name}`);
+    tell(kept.data.bundled_toml ? "The bundled file is in use again." : "It is removed.");
+    reload();
+    if (kept.data.bundled_toml) await kept.reload(), write(null);
+    else go("/providers");
+  });
   const changed = draft !== null && draft !== kept.data.toml;
   const marks = [...(checked?.warnings ?? []).map((each) => ({ line: each.line, tone: "warn" })), ...(checked?.problems ?? []).map((each) => ({ line: each.line, tone: "bad" }))];
   const source = { bundled: "shipped with vidhook", stored: "stored in the stack", built_in: "built in", new: "not stored" }[kept.data.source];
@@ -196,7 +180,7 @@ function Provider({ name, query, exists, reload }) {
           ${(checked?.warnings ?? []).map((each, index) => html`<li key=${index} class="warn">${each.line ? `line ${each.line}: ` : ""}${each.text}</li>`)}
         </ul>
         <p class="buttons">
-          <button type="button" class="main" onClick=${put} disabled=${!checked?.ok || !written || !changed}>put it into the stack</button>
+          <button type="button" class="main" onClick=${put} disabled=${!checked?.ok || !named || !changed}>put it into the stack</button>
           ${exists && html`<button type="button" onClick=${() => compare({ before: kept.data.toml, what: "the file in use" })}>compare with what is in use</button>`}
           ${kept.data.source === "stored" && kept.data.bundled_toml && html`<button type="button" onClick=${() => compare({ before: kept.data.bundled_toml, what: "the file that is shipped" })}>compare with what is shipped</button>`}
           ${changed && html`<button type="button" onClick=${() => write(null)}>undo all</button>`}

@@ -4,7 +4,7 @@ import { html, useContext, useEffect, useRef, useState } from "./vendor/preact-h
 import { call, get, typed, withQuery } from "./api.js";
 import { Attempt } from "./exchange.js";
 import { go, useLive } from "./live.js";
-import { Acts, At, Command, Copy, Dialog, Facts, Id, Loading, Shared, To, Trouble, When, Word } from "./parts.js";
+import { Acts, At, Command, Copy, Dialog, Facts, Id, Loading, Shared, To, Trouble, useWork, When, Word } from "./parts.js";
 import { answered, place, plural, seconds } from "./words.js";
 
 const DAY = 86400, PAGES = 5, HOURS = 24;
@@ -137,17 +137,9 @@ function Secrets({ id, version }) {
 
 /** A test event, with both sides of the exchange. */
 function Test({ id }) {
-  const { about, tell } = useContext(Shared);
-  const [tested, set] = useState(null), [busy, work] = useState(false);
-  const send = async () => {
-    work(true);
-    try {
-      set(await call("POST", `/v1/subscribers/${id}/test`));
-    } catch (problem) {
-      tell(problem.message, problem);
-    }
-    work(false);
-  };
+  const { about } = useContext(Shared);
+  const [tested, set] = useState(null), [busy, work] = useWork();
+  const send = () => work(async () => set(await call("POST", `/v1/subscribers/${id}/test`)));
   return html`<h3>Test event</h3>
     <p class="buttons"><button type="button" onClick=${send} disabled=${busy}>${busy ? "sending …" : "send a test event"}</button><${Copy} text=${typed(about, ["subscribers", "test", id])} label="as a command">copy as CLI<//></p>
     ${tested && html`<${Attempt} attempt=${tested.attempt} request=${{ ...tested.request, body: tested.event }} />`}`;
@@ -157,17 +149,8 @@ const VERDICTS = { ok: "ok", warning: "due", wrong: "wrong" };
 
 /** What the endpoint gets right and wrong, as the doctor finds it. */
 function Doctor({ id }) {
-  const { tell } = useContext(Shared);
-  const [found, set] = useState(null), [busy, work] = useState(false);
-  const examine = async () => {
-    work(true);
-    try {
-      set(await call("POST", `/v1/subscribers/${id}/doctor`));
-    } catch (problem) {
-      tell(problem.message, problem);
-    }
-    work(false);
-  };
+  const [found, set] = useState(null), [busy, work] = useWork();
+  const examine = () => work(async () => set(await call("POST", `/v1/subscribers/${id}/doctor`)));
   return html`<h3>Doctor</h3>
     <p class="buttons"><button type="button" onClick=${examine} disabled=${busy}>${busy ? "examining, up to half a minute …" : "examine the endpoint"}</button> <span class="dim">sends good, forged, stale and repeated test events</span></p>
     ${found && html`<div class="scroll"><table class="findings"><thead><tr><th scope="col">verdict</th><th scope="col">a good endpoint</th><th scope="col">found</th></tr></thead>

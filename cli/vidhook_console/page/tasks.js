@@ -3,7 +3,7 @@
 import { html, useContext, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { call, get, withQuery } from "./api.js";
 import { go, useKeys, useLive, useNow } from "./live.js";
-import { At, Command, Loading, Shared, To, Trouble, When } from "./parts.js";
+import { At, Command, Loading, Shared, To, Trouble, useWork, When } from "./parts.js";
 import { answered, away, plural, seconds, span, title, tone } from "./words.js";
 
 const PAGE = 50;
@@ -112,18 +112,15 @@ function Rows({ tasks }) {
 /** Buttons that submit a task whose end is known. */
 export function Samples({ after }) {
   const { about, tell } = useContext(Shared);
+  const [, work] = useWork();
   if (!about?.samples?.length) return null;
-  const submit = async (sample) => {
+  const submit = (sample) => work(async () => {
     const id = Math.random().toString(36).slice(2, 10);
     const submission = JSON.parse(JSON.stringify(sample.submission).replaceAll("{id}", id));
-    try {
-      await call("POST", "/v1/tasks", submission);
-      tell(`${title({ ...submission, reference: submission.reference ?? null })} is submitted.`);
-      await after?.();
-    } catch (problem) {
-      tell(problem.message, problem);
-    }
-  };
+    await call("POST", "/v1/tasks", submission);
+    tell(`${title({ ...submission, reference: submission.reference ?? null })} is submitted.`);
+    await after?.();
+  });
   return html`<div class="samples" role="group" aria-label="submit a sample task"><span class="dim">try</span>
     ${about.samples.map((sample) => html`<button type="button" key=${sample.label} onClick=${() => submit(sample)}>${sample.label}</button>`)}</div>`;
 }
@@ -141,30 +138,24 @@ function Empty({ query, reload }) {
 }
 
 export function Tasks({ query }) {
-  const { tell } = useContext(Shared);
   const filters = [query.provider, query.status, query.age, query.find];
   const path = query.find ? withQuery("/v1/tasks", { find: query.find, provider: query.provider, status: query.status, with: "deliveries" }) : null;
   const { data, problem, reload } = useLive((signal) => get(path ?? listPath(query), signal), 2, filters);
-  const [older, setOlder] = useState({ items: [], next: undefined, busy: false });
+  const [busy, work] = useWork();
+  const [older, setOlder] = useState({ items: [], next: undefined });
   const providers = useLive((signal) => get("/v1/providers", signal), 0, []).data?.items ?? [];
   useEffect(() => {
     document.title = "Tasks · vidhook";
   }, []);
-  useEffect(() => setOlder({ items: [], next: undefined, busy: false }), filters);
+  useEffect(() => setOlder({ items: [], next: undefined }), filters);
   const next = older.next === undefined ? data?.next : older.next;
   const newest = new Set(data?.items.map((task) => task.id));
   const tasks = data ? [...data.items, ...older.items.filter((task) => !newest.has(task.id))] : [];
-  const more = async () => {
-    setOlder({ ...older, busy: true });
-    try {
-      const page = await get(listPath(query, next));
-      // What has moved from the first page since stays here.
-      setOlder({ items: [...(older.items.length ? older.items : data.items), ...page.items], next: page.next, busy: false });
-    } catch (trouble) {
-      setOlder({ ...older, busy: false });
-      tell(trouble.message, trouble);
-    }
-  };
+  const more = () => work(async () => {
+    const page = await get(listPath(query, next));
+    // What has moved from the first page since stays here.
+    setOlder({ items: [...(older.items.length ? older.items : data.items), ...page.items], next: page.next });
+  });
   const chip = (name, value, label = value) => {
     const on = query[name] === value;
     return html`<${To} key=${label} class="chip" aria-current=${on ? "true" : undefined} href=${filtered(query, { [name]: on ? undefined : value, find: undefined })}>${label}<//>`;
@@ -183,6 +174,6 @@ export function Tasks({ query }) {
     </div>
     <${Trouble} problem=${data && problem} stale />
     ${!data ? html`<${Loading} problem=${problem} what="the tasks" />` : tasks.length ? html`<${Rows} tasks=${tasks} />` : html`<${Empty} query=${query} reload=${reload} />`}
-    ${data && next && html`<p class="center"><button type="button" onClick=${more} disabled=${older.busy}>${older.busy ? "loading …" : "older tasks"}</button></p>`}
+    ${data && next && html`<p class="center"><button type="button" onClick=${more} disabled=${busy}>${busy ? "loading …" : "older tasks"}</button></p>`}
     ${tasks.length > 0 && html`<p class="dim center">${plural(tasks.length, "task")}${next ? " shown, there are older ones" : ""}</p>`}`;
 }

@@ -49,6 +49,9 @@ export const title = (task) => task.reference ?? `${task.provider}/${task.task_i
 /** Returns a URL without its scheme and query, as a short name of an endpoint. */
 export const place = (url) => (url ?? "").replace(/^https?:\/\//, "").replace(/\?.*$/, "");
 
+/** Returns a JSON value as text that people read; a text stays as it is. */
+export const written = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
+
 /** Returns a URL that a link may lead to, undefined for any other text. */
 export const link = (url) => (/^https?:\/\//i.test(url ?? "") ? url : undefined);
 
