@@ -174,8 +174,9 @@ def cancel_task(task: str) -> Response[Any]:
 def get_answer(task: str) -> Response[Any]:
     ledger = edges().ledger
     given = openapi.query("/v1/tasks/{task}/answer", app.current_event.query_string_parameters or {})
-    at = _instant(given["at"], "at") if "at" in given else None
-    return _answer(200, shapes.answer(ledger.answer(ledger.watch(task).id, at)))
+    # An instant counts to its end: of the second, or of the millisecond where it says these.
+    by = _instant(given["at"], "at") + (0.001 if "." in given["at"] else 1) if "at" in given else None
+    return _answer(200, shapes.answer(ledger.answer(ledger.watch(task).id, by)))
 
 
 @app.get("/v1/activity")

@@ -141,7 +141,7 @@ def task(task: str, answer: bool, at: str | None, wait: float, as_json: bool) ->
     """
     if at is not None and not answer:
         raise click.UsageError("--at is for --answer: the timeline shows all instants")
-    by = None if at is None else instant(at, time.time())
+    by = None if at is None else instant(at, time.time()) + 1  # to the end of the second
     ledger = stack().edges.ledger
     task_id = find(task, ledger)
     wait_for_end(task_id, wait, ledger=ledger)

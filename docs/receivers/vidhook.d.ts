@@ -2292,7 +2292,7 @@ export interface operations {
     get_answer: {
         parameters: {
             query?: {
-                /** @description the latest answer that had come by the end of this second, such as `at` of a poll in `history` */
+                /** @description the latest answer that had come by the end of this second, or millisecond, such as `at` of a poll in `history` */
                 at?: string;
             };
             header?: never;

@@ -23,9 +23,8 @@ async function load(id, signal) {
 function PollDetail({ task, index }) {
   const poll = task.history[index];
   const kept = useLive((signal) => get(withQuery(`/v1/tasks/${task.id}/answer`, { at: poll.at }), signal), 0, [task.id, poll.at]);
-  // A poll that got no answer has none of its own: what is kept is of the poll before. Both may be of one second.
-  const before = task.history[index - 1]?.at ?? "", at = kept.data?.at;
-  const own = kept.data && (at === poll.at || at > before || (at === before && kept.data.read.answer === poll.answer));
+  // A poll that got no answer has none of its own: what is kept is of the poll before.
+  const own = kept.data && (index === 0 || seconds(kept.data.at) > seconds(task.history[index - 1].at));
   const read = kept.data?.read, number = numberOf(task, index);
   return html`<h3>${number ? `Poll ${number}` : "Request to create it"}: ${answered(poll.answer)}</h3>
     <${Facts} rows=${[

@@ -73,7 +73,7 @@ def task(watch: Watch) -> dict[str, Any]:
 
 def story(watch: Watch, event: Event | None) -> dict[str, Any]:
     """Returns a task with its latest polls, oldest first, and its terminal event."""
-    history = [{**asdict(poll), "at": iso(poll.at)} for poll in watch.history]
+    history = [{**asdict(poll), "at": iso(poll.at, exact=True)} for poll in watch.history]
     return {**task(watch), "history": history, "event": None if event is None else event.data}
 
 
@@ -194,7 +194,7 @@ def provider_file(known: "ProviderFile") -> dict[str, Any]:
 def answer(kept: Answer) -> dict[str, Any]:
     """Returns what a provider answered to the latest poll, beside what was read of it."""
     read = {"known_status": True, **kept.read}  # what was kept by an earlier version does not say it
-    return {**asdict(kept), "at": iso(kept.at), "read": read}
+    return {**asdict(kept), "at": iso(kept.at, exact=True), "read": read}
 
 
 def reading(made: "Reading") -> dict[str, Any]:

@@ -387,15 +387,15 @@ class Ledger:
                 del before["sk"]
                 self._update(moved, before, "attribute_not_exists(pk)")
 
-    def answer(self, watch_id: str, at: float | None = None) -> Answer:
+    def answer(self, watch_id: str, by: float | None = None) -> Answer:
         """Returns what a task's provider answered to the latest poll, or to the latest one by an instant.
 
-        `at` counts to the end of its second. Raises NotFound if nothing is kept.
+        Raises NotFound if nothing is kept.
         """
         what = f"an answer of the provider of task {watch_id}"
         item = self._get(watch_id, "answer", what)
-        if at is not None and "body" in item and item["at"] >= at + 1:
-            span = (_answer_key(0.0), _answer_key(max(0.0, at + 1)))  # an instant before 1970 sorts wrongly
+        if by is not None and "body" in item and item["at"] >= by:
+            span = (_answer_key(0.0), _answer_key(max(0.0, by)))  # an instant before 1970 sorts wrongly
             item = next(self._items(watch_id, span=span, size=1, newest_first=True), {})
         if "body" not in item:
             raise NotFound(f"{what} is not in the ledger")
