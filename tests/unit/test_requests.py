@@ -313,6 +313,11 @@ def test_the_task_of_a_creation_is_found_with_its_parameters_too() -> None:
             {"tables": '[result]\npath = "/{key}"\n[result.fields]\nkey = "k"'},
             "[result.fields].key: {key} has a meaning",
         ),
+        (
+            {"tables": '[cancel]\npath = "/graphql"\n[cancel.body]\nquery = "{ stop(id: \\"{task_id}\\") { ok } }"'},
+            "[cancel.body].query: {ok} means nothing here; use {task_id} or {uuid}, or declare it as a parameter of"
+            ' submissions: params = ["ok"], or if these braces are the API\'s own, write { ok, }',
+        ),
         ({"tables": '[base64]\npicture = "image/png"'}, "[base64].picture: [assets] has no such role"),
         ({"tables": '[base64]\nresult = "text/html"'}, '[base64].result: "text/html" is not valid'),
     ],
