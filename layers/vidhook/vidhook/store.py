@@ -26,7 +26,6 @@ from vidhook.errors import (
 from vidhook.fetch import Ahead, Origin, Reader
 from vidhook.media import PLAYLIST_ENDS, SNIFF_BYTES, inline_file, media_type
 from vidhook.parts import PART_BYTES, Parts
-from vidhook.providers.request import download_request
 from vidhook.redaction import with_key
 from vidhook.task import NotStored, StoredFile, Upload
 
@@ -139,6 +138,8 @@ class Storage:
         """Returns where a source is, with the key in its link or its headers where the provider wants it there."""
         if not source.needs_key or opened is None:
             return Origin(self.http, source.url, {}, ends)
+        from vidhook.providers.request import download_request  # few links need it
+
         provider, key = opened
         request = download_request(provider, with_key(source.url, key.text if key else None), key)
         return Origin(self.http, request.url, request.headers, ends)
