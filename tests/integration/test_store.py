@@ -42,7 +42,8 @@ class Host:
     """Serves one file over real HTTP, with its ETag and ranges, and remembers which of its bytes it has sent.
 
     announces: its answers have a length. cuts: each answer in turn ends after so many bytes. moved: what a request with
-    a Range gets instead of its answer, as (status, headers). most: so many bytes in all, and then it stands still. at_once: so many connections.
+    a Range gets instead of its answer, as (status, headers). most: so many bytes in all, and then it stands still.
+    at_once: so many connections.
     """
 
     body: bytes = b""
