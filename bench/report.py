@@ -182,8 +182,8 @@ def start(results: Results) -> Section:
             f"Built artifacts in fresh processes, the median of several, beside a plain `sam build` of the same "
             f"handlers. Runtime: {results['runtime']}. Milliseconds: `start` is the processor's time until the "
             f"handler is ready, `first` the first invocation by the clock at the function's own share of a "
-            f"processor, `both` the processor's time of the two. vidhook makes its clients at the start, the plain "
-            f"build in the first invocation. AWS is the sandbox's cloud, over TLS."
+            f"processor, `both` the processor's time of the two. Both make their clients at the start. AWS is the "
+            f"sandbox's cloud, over TLS."
         ),
         "",
         aims(results),
