@@ -5,7 +5,7 @@ import { call, get, typed, withQuery } from "./api.js";
 import { Attempt } from "./exchange.js";
 import { go, useLive } from "./live.js";
 import { Acts, At, Command, Copy, Dialog, Facts, Id, Loading, Shared, To, Trouble, useWork, When, Word } from "./parts.js";
-import { answered, brief, place, plural, seconds } from "./words.js";
+import { answered, brief, clock, place, plural, seconds } from "./words.js";
 
 const DAY = 86400, PAGES = 5, HOURS = 24;
 const AT_ONCE = 300; // deliveries that one request starts
@@ -43,7 +43,8 @@ function Health({ id, pages, failing }) {
     counts[each.state] = (counts[each.state] ?? 0) + 1;
   }
   const most = Math.max(1, ...hours.map((hour) => hour.delivered + hour.open + hour.lost));
-  const words = Object.entries(counts).map(([state, count]) => `${count} ${state}`).join(", ") || "nothing was sent";
+  const held = data.all && data.items.findLast((each) => each.state === "held"), since = held ? ` since ${clock(seconds(held.created_at))}` : "";
+  const words = Object.entries(counts).map(([state, count]) => `${count} ${state}${state === "held" ? since : ""}`).join(", ") || "nothing was sent";
   const last = failing && data.items.find((each) => each.state !== "delivered" && each.last)?.last;
   return html`<span class="health"><span class="hours" aria-hidden="true">${hours.map((hour, index) => html`<i key=${index} title=${`${plural(hour.delivered + hour.open + hour.lost, "delivery", "deliveries")}, ${HOURS - index} h ago`}>
       ${["delivered", "open", "lost"].map((kind) => html`<b class=${kind} style=${{ height: `${(100 * hour[kind]) / most}%` }}></b>`)}</i>`)}</span>
@@ -58,7 +59,10 @@ function standing(subscriber) {
 
 function Row({ subscriber, chosen }) {
   const state = stateOf(subscriber), row = useRef(null);
-  useEffect(() => void (chosen && row.current.scrollIntoView({ block: "nearest" })), [chosen]);
+  useEffect(() => {
+    const list = row.current.closest(".scroll"); // of a long list the chosen one stands in the middle
+    if (chosen) list.scrollTop = row.current.offsetTop - list.clientHeight / 2;
+  }, [chosen]);
   return html`<tr ref=${row} class=${chosen ? "chosen" : ""}>
     <td><${Word}>${state}<//></td>
     <th scope="row"><${To} class="row" href=${`/subscribers/${subscriber.id}`} aria-current=${chosen ? "true" : undefined}>${place(subscriber.url).split(/(?=\/)/).map((part) => html`<wbr />${part}`)}<//>
