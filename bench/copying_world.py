@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,14 @@ from urllib.request import urlopen
 
 BLOCK = 2**20
 FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * (BLOCK // 256)
+
+
+def indexed(size: int) -> bytes:
+    """FILM as the beginning of a film of so many bytes that is made to be streamed: its index comes first."""
+    head = struct.pack(">I4s16xI4sI4s", 24, b"ftyp", 8, b"moov", size - 32, b"mdat")
+    return head + FILM[len(head) :]
+
+
 ROUND_TRIP = 0.03  # seconds
 WINDOW = 32  # pieces of at most 64 KB that are on a line at once, in each direction
 
@@ -105,7 +114,10 @@ def told(connection: socket.socket, body: bytes, *lines: str, status: str = "200
 
 
 def film(request: Request, counted: Counted) -> bool:
-    """GET /SIZE, with ?chunked (no length), ?plain (no ranges), ?cut=N (each answer without a Range ends after N)."""
+    """GET /SIZE, with ?chunked (no length), ?index (its boxes tell the length), ?plain (no ranges), ?cut=N.
+
+    With `cut` each answer without a Range ends after N bytes.
+    """
     connection, target, headers = request.connection, request.target, request.headers
     asked = parse_qs(urlsplit(target).query, keep_blank_values=True)
     size = int(urlsplit(target).path.strip("/"))
@@ -122,7 +134,7 @@ def film(request: Request, counted: Counted) -> bool:
     connection.sendall("\r\n".join([f"HTTP/1.1 {status}", *about, "Connection: close", "", ""]).encode())
     if "cut" in asked and not wanted:
         last = min(last, int(asked["cut"][0]) - 1)
-    at, view = first, memoryview(FILM)
+    at, view = first, memoryview(indexed(size) if "index" in asked else FILM)
     while at <= last:
         piece = view[at % BLOCK : min(BLOCK, at % BLOCK + last + 1 - at)]
         connection.sendall(b"%x\r\n" % len(piece) if chunked else b"")
