@@ -4,7 +4,7 @@ import { html, useContext, useEffect, useRef, useState } from "./vendor/preact-h
 import { call, get, withQuery } from "./api.js";
 import { go, useKeys, useLive, useNow } from "./live.js";
 import { At, Changing, Command, Loading, Shared, To, Told, Trouble, useWork, When, Word } from "./parts.js";
-import { answered, away, plural, seconds, span, title } from "./words.js";
+import { answered, away, plural, seconds, span, title, tone } from "./words.js";
 
 const PAGE = 50;
 const STATUSES = ["pending", "processing", "completed", "failed"];
@@ -63,7 +63,9 @@ function What({ task, now }) {
   if (task.settled_at !== null) return "is being stored";
   if (next === null) return "";
   const what = task.creation && task.task_id === null ? "next request" : "next poll";
-  return next > now ? `${what} in ${span(Math.ceil(next - now))}` : `${what} now`;
+  const then = next > now ? `${what} in ${span(Math.ceil(next - now))}` : `${what} now`;
+  const word = task.last_answer;
+  return [...STATUSES, "created", null].includes(word) ? then : html`<span class="${tone(word)}-text">${answered(word)}</span> · ${then}`;
 }
 
 function Row({ task, now }) {
