@@ -194,12 +194,14 @@ MAY = {
     },
     "RedeliverEventFunction": {
         "read the ledger",
+        "read all items of a task",
         "write into the ledger",
         "change the ledger",
         "delete from the ledger",
         "read the stack's secret",
         "read a subscriber's secret",
         "open credentials",
+        "start a redelivery",
         "put an event on our bus",
     },
     "SweepLedgerFunction": {

@@ -69,8 +69,8 @@ class Table(Memory):
 
     def delete_item(self, **given: Any) -> Any:
         self._check(given, key := _key(given["Key"]))
-        self.items.pop(key, None)
-        return {}
+        item = self.items.pop(key, None)
+        return {"Attributes": item} if item and given.get("ReturnValues") == "ALL_OLD" else {}
 
     def update_item(self, **given: Any) -> Any:
         self._check(given, key := _key(given["Key"]))

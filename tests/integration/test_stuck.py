@@ -371,6 +371,7 @@ class Town(Edges):
             execution["run"],
             waited_for=waited_for,
             notifier=self.notifier,
+            runs=self.runs,
         )
 
     def _enter(self, name: str, execution: dict[str, Any], waited_for: float, pause: float) -> None:
@@ -439,6 +440,17 @@ def failed(town: Town) -> None:
         town.ledger.change_delivery(replace(delivery, state=DeliveryState.FAILED, next_at=None))
 
 
+def in_line(town: Town) -> None:
+    """Lets one wait behind twenty younger ones, and the first of these have its turn."""
+    town.answers[town.urls["a"]] = "broken"
+    town.publish()
+    town.ledger.note_failure(town.ledger.subscriber(town.ids["a"]), town.now, town.now + 60)
+    for _ in range(20):
+        town.publish()
+    town.run(59)
+    down("fine")(town)
+
+
 def then(*steps: Callable[[Town], None]) -> Callable[[Town], None]:
     def work(town: Town) -> None:
         for step in steps:
@@ -475,6 +487,9 @@ SCENES: dict[str, Scene] = {
         Town.next,
         then(down("fine"), Town.next),
     ),
+    "its turn given to an older one": (in_line, Town.next, Town.sweep),
+    "its turn given to one that is held": (in_line, Town.next, lambda town: town.pause("a")),
+    "both give their turns away": (in_line, Town.next, Town.next),
     "replayed while tried": (late, Town.next, lambda town: town.replay("a")),
     "told to wait": (down("busy"), Town.publish, Town.sweep),
     "recovered": (failed, lambda town: town.recover("a"), Town.sweep),
@@ -627,6 +642,19 @@ def to_a(town: Town) -> list[Delivery]:
     return sorted(found, key=lambda each: each.created_at)
 
 
+def delivered_at(town: Town) -> list[float]:
+    """When each event reached the subscriber `a`, the oldest event first."""
+    logs = {key: log for watch_id in town.watches for key, log in town.ledger.attempts(watch_id).items()}
+    found = [logs[each.event_id, each.subscriber_id][-1] for each in to_a(town)]
+    assert {each.outcome for each in found} == {Outcome.DELIVERED}
+    return [each.at for each in found]
+
+
+def overtaken_for(order: list[float]) -> list[float]:
+    """For how many seconds each one, in the order of the events, was behind a younger one."""
+    return [max(0.0, at - min(order[number:])) for number, at in enumerate(order)]
+
+
 class TestTurns:
     """A subscriber that wanted nothing for a while is not run over afterwards."""
 
@@ -653,6 +681,55 @@ class TestTurns:
         waits = Counter(each.next_at for each in to_a(here))
         assert waits.total() == 30
         assert max(waits.values()) <= RESTART_RATE
+
+    def test_who_waits_comes_back_in_the_order_of_the_events(self, here: Town) -> None:
+        """A retry of an old event wakes late, behind hundreds of younger ones that were published while all wait."""
+        answers(here, "broken")
+        for _ in range(40):
+            here.publish()
+            here.now += 0.05
+        here.ledger.note_failure(here.ledger.subscriber(here.ids["a"]), here.now, here.now + 600)
+        for _ in range(160):
+            here.publish()
+            here.now += 0.02
+        answers(here, "fine")
+        here.run(60)
+        waits = [each.next_at or 0.0 for each in to_a(here)]
+        assert min(waits[:40]) > max(waits[40:])  # the old ones came into the line last
+        here.run(HOUR)
+        order = delivered_at(here)
+        assert max(overtaken_for(order)) <= 2.0
+        assert max(Counter(int(at) for at in order).values()) <= 2 * RESTART_RATE
+        assert max(order) - min(order) <= 200 / RESTART_RATE + 5
+        assert not [key for key in here.table.items if key[0].startswith("line#")]
+
+    def test_what_waits_no_longer_holds_up_nobody_in_the_line(self, here: Town) -> None:
+        """A resume ends the wait, and rows of the line are left of deliveries that have ended since."""
+        in_line(here)
+        here.pause("a")
+        here.resume("a")
+        here.run(HOUR)
+        left = [key for key in here.table.items if key[0].startswith("line#")]
+        assert len(left) == 21
+        in_line(here)
+        here.run(HOUR)
+        assert {each.state for each in to_a(here)} == {DeliveryState.DELIVERED}
+        assert max(overtaken_for(delivered_at(here)[21:])) <= 2.0
+
+    def test_a_longer_pause_of_its_own_is_not_ended_by_an_earlier_turn(self, here: Town) -> None:
+        """A receiver that asks for a minute after its fifth failure is still given the half hour of the schedule."""
+        answers(here, "broken")
+        here.publish()
+        here.run(900)
+        answers(here, "brief")
+        here.run(HOUR)
+        (tried,) = to_a(here)
+        wait = (tried.next_at or 0.0) - here.now
+        answers(here, "fine")
+        for _ in range(20):
+            here.publish()
+        here.run(wait - 60)
+        assert to_a(here)[0].attempts == tried.attempts
 
     def test_a_shorter_wait_does_not_replace_a_longer_one(self, here: Town) -> None:
         """Of two answers that cross, the later one may ask for less."""

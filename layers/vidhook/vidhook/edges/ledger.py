@@ -21,6 +21,7 @@ One partition holds all of one task, so one query reads it:
                   <sub>                       how a subscriber answers, while that is not simply well
     callbacks     <cb>                        a task's own callback_url as a subscriber
     answers       <cb>                        how it answers
+    line#<sub>    <at>#<evt>#<sub>            that an event of this instant waits in the line of a subscriber
     unfinished    <sub>                       a subscriber that is being removed, or whose secret is moved to the ledger
     providers     <name>                      a provider file
     pace#<name>   kind#<model>#<object>#<n>   how long such tasks of this provider take: one of 8 parts of it
@@ -131,7 +132,8 @@ PLACE_SECONDS, PLACE_TRIES = 5.0, 5
 TOGETHER_TRIES, TOGETHER_SECONDS = 5, 0.05
 ID = "[a-z2-7]{26}"
 POSITION = re.compile(rf"([0-9]{{10}}\.[0-9]{{6}}#)?(tsk|evt)_{ID}(#((sub|cb)_{ID})?)?")
-LAST_POSITION = "~"  # sorts after every position
+FIRST_POSITION, LAST_POSITION = "0", "~"  # they sort before and after every position
+LINE_READS = 5  # the one that has its turn is most often the first
 
 NOT_ERASED = "attribute_exists(submission)"
 ERASING, LATER_THAN_ALL = "erasing", 1e12
@@ -1128,6 +1130,26 @@ class Ledger:
                 self._note_health(subscriber_id, {"free_at": not_before + seconds}, first, later)
                 return not_before
 
+    def join_line(self, event: Event, subscriber_id: str, until: float) -> None:
+        """Notes that an event waits in a subscriber's line, until about an instant, so that the oldest can be found."""
+        item = {**_line_key(event, subscriber_id), "watch_id": event.watch_id, "ttl": int(until) + DAY}
+        self._client.put_item(TableName=self.table, Item=_pack(item))
+
+    def leave_line(self, event: Event, subscriber_id: str) -> Iterator[Delivery]:
+        """Takes an event out of a subscriber's line, after all that are older, and yields these, the oldest first.
+
+        What is not taken from the iterator stays in the line. Nobody else gets what this call has taken.
+        """
+        own = _line_key(event, subscriber_id)
+        for item in self._items(own["pk"], span=(FIRST_POSITION, own["sk"]), size=LINE_READS):
+            answer = self._client.delete_item(
+                TableName=self.table, Key=_pack(_key(item["pk"], item["sk"])), ReturnValues="ALL_OLD"
+            )
+            if item["sk"] != own["sk"] and "Attributes" in answer:
+                _, event_id, other_id = item["sk"].split("#")
+                with suppress(NotFound):
+                    yield self.delivery(item["watch_id"], event_id, other_id)
+
     def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber:
         """Records a failed attempt. Returns the subscriber as it was read, and how it answers now.
 
@@ -1572,6 +1594,12 @@ def _health_key(subscriber_id: str) -> Item:
     if subscriber_id.startswith("cb_"):
         return _key("answers", host_part(subscriber_id))
     return _key("roster", subscriber_id)
+
+
+def _line_key(event: Event, subscriber_id: str) -> Item:
+    """Returns the key under which an event waits in a subscriber's line, which is in the order of the events."""
+    line = _health_key(subscriber_id)["sk"]
+    return _key(f"line#{line}", f"{_sortable(event.at, event.id)}#{subscriber_id}")
 
 
 def _subscriber_item(subscriber: Subscriber) -> Item:
