@@ -228,7 +228,7 @@ class Town(Edges):
         event = self.ledger.event(watch_id)
         for late in notify(event, watch, self.notifier).unreached:
             self._enter(late.delivery.execution_name, late.delivery.execution_input(late.pause), 0.0, late.pause)
-        self.ledger.note_told(event)
+        self.ledger.note_told(watch)
 
     def progress(self) -> None:
         """Publishes news of a task, which is not repeated."""

@@ -101,6 +101,12 @@ def _restart_watch(watch_id: str, runs: "Runs", failed: list[str]) -> int:
         return 0
     if watch.told:  # it has ended meanwhile: the index is updated later than the table
         return 0
+    if watch.event_id is not None:
+        try:
+            runs.ledger.event(watch.id, watch.event_id)
+        except NotFound:  # nobody can be told of it any more
+            runs.ledger.note_told(watch)
+            return 0
     state = runs.machines.state_of_watch(watch.execution)
     running = state == "RUNNING"
     if state == "FAILED":

@@ -413,13 +413,18 @@ class Ledger:
     def add_callback(self, watch: Watch, url: str) -> Watch:
         """Adds a callback_url to a watch. Returns the watch as it stands after that.
 
-        Raises LostRace when another one was added since the watch was read.
+        The sweeper looks again for one that has ended, until `note_told`: it has one more subscriber. Raises LostRace
+        when another one was added, or the watch has ended, since it was read.
         """
-        seen = {"callbacks": list(watch.callbacks)} if watch.callbacks else None
-        condition = "callbacks = :seen_callbacks" if seen else "attribute_not_exists(callbacks)"
-        added = {"callbacks": [*watch.callbacks, url]}
-        self._update(_key(watch.id, "watch"), added, f"{NOT_ERASED} AND {condition}", seen)
-        return self.watch(watch.id)
+        condition, seen = _same_callbacks(watch)
+        values: Item = {"callbacks": [*watch.callbacks, url]}
+        if watch.event_id is None:
+            condition += " AND attribute_not_exists(event_id)"
+        else:
+            values |= {"due": _due("watch", watch.id), "due_at": _due_at(self._clock.now())}
+            condition, seen = f"{condition} AND event_id = :seen_event_id", {**seen, "event_id": watch.event_id}
+        self._update(_key(watch.id, "watch"), values, f"{NOT_ERASED} AND {condition}", seen)
+        return replace(watch, callbacks=(*watch.callbacks, url), told=False)
 
     def reopen(self, watch: Watch, event_id: str, pause: int, now: float) -> None:
         """Opens a watch again that ended with the event `event_id`; `watch` is as it shall be after that.
@@ -640,12 +645,16 @@ class Ledger:
             return first
         return ended or event
 
-    def note_told(self, event: Event) -> None:
-        """Records that each subscriber of a terminal event has its delivery, unless the watch was opened again."""
-        told = {"due": None, "due_at": None}
-        condition = "event_id = :seen_event_id AND attribute_exists(due)"
+    def note_told(self, watch: Watch) -> None:
+        """Records that each subscriber of a watch's terminal event has its delivery.
+
+        Not if the watch was opened again, or got another callback_url, since it was read.
+        """
+        same, seen = _same_callbacks(watch)
+        condition = f"event_id = :seen_event_id AND attribute_exists(due) AND {same}"
         with suppress(LostRace):
-            self._update(_key(event.watch_id, "watch"), told, condition, {"event_id": event.id})
+            seen = {**seen, "event_id": watch.event_id}
+            self._update(_key(watch.id, "watch"), {"due": None, "due_at": None}, condition, seen)
 
     def event(self, watch_id: str, event_id: str | None = None) -> Event:
         """Returns a terminal event of a watch: the one with this id, else the latest. Raises NotFound."""
@@ -1789,6 +1798,13 @@ def _as_stored(value: Any) -> Any:
 def _same_round(retries: int) -> tuple[str, Item | None]:
     """Returns the condition that no retry opened a watch again since it was read, and the values for `seen`."""
     return ("retries = :seen_retries", {"retries": retries}) if retries else ("attribute_not_exists(retries)", None)
+
+
+def _same_callbacks(watch: Watch) -> tuple[str, Item]:
+    """Returns the condition that no callback_url was added to a watch since it was read, and the values for `seen`."""
+    if watch.callbacks:
+        return "callbacks = :seen_callbacks", {"callbacks": list(watch.callbacks)}
+    return "attribute_not_exists(callbacks)", {}
 
 
 def _event_values(event: Event) -> Item:
