@@ -209,6 +209,7 @@ MAY = {
         "read all items of a task",
         "list by time",
         "find overdue items",
+        "scan the ledger",
         "write into the ledger",
         "change the ledger",
         "delete from the ledger",

@@ -269,6 +269,15 @@ class Town(Edges):
         fields = {"sealed": None, "header_names": None, "secret_name": where, "secret_version": made["VersionId"]}
         self.ledger.change_subscriber(self.ids[name], fields)
 
+    def upgrade(self) -> None:
+        """Makes all that is held that of an earlier version, which had no index of it, and no sweep since then."""
+        self.table.items.pop(("upgrades", "held"), None)
+        for (_, sk), item in self.table.items.items():
+            held = sk.startswith("delivery#") and item["state"] == {"S": "held"}
+            if held or item.get("due") == {"S": "holding"}:
+                for name in ("due", "due_at", "expires_at"):
+                    item.pop(name, None)
+
     def sweep(self) -> None:
         errors = sweep(self.runs, self.secrets).errors
         assert not errors
@@ -464,6 +473,15 @@ def resume_both(town: Town) -> None:
     town.resume("a")
 
 
+def upgraded(town: Town) -> None:
+    """Lets an earlier version resume `a` and crash; its successor has swept once, and an hour has passed."""
+    paused(town)
+    town.ledger.put_state(town.ids["a"], SubscriberState.ACTIVE, None)
+    town.upgrade()
+    town.sweep()
+    town.now += 2 * HOUR
+
+
 def publish_again(town: Town) -> None:
     for event in town.events[-1:]:
         town._tell(event.watch_id)
@@ -481,6 +499,9 @@ SCENES: dict[str, Scene] = {
     "held late while resumed": (disabled_late, Town.next, resume_both),
     "resumed while swept": (paused, resume_both, Town.sweep),
     "swept while paused": (then(paused, resume_both), Town.sweep, lambda town: town.pause("a")),
+    "held by an earlier version": (upgraded, Town.sweep, resume_both),
+    "held by an earlier version, and swept twice": (upgraded, Town.sweep, Town.sweep),
+    "held by an earlier version for one that was removed": (upgraded, Town.sweep, lambda town: town.remove("a")),
     "tried twice": (late, Town.next, Town.next),
     "failed beside a success": (
         then(late, Town.double, down("broken")),
@@ -599,6 +620,10 @@ class Life(RuleBasedStateMachine):
     )
     def pass_time(self, accident: Any, name: str, seconds: int, lost: bool) -> None:
         self.work(lambda: self.town.run(seconds, lost), name, accident)
+
+    @rule()
+    def upgrade(self) -> None:
+        self.town.upgrade()
 
     @rule()
     def double(self) -> None:
@@ -840,6 +865,40 @@ class TestSweeper:
         here.sweep()
         (held,) = [each for each in here.deliveries() if each.subscriber_id == here.ids["cb"]]
         assert (held.state, held.run) == (DeliveryState.DUE, 1)
+
+    @pytest.mark.parametrize("name", ["a", "cb"])
+    def test_what_an_earlier_version_held_is_taken_up(
+        self, here: Town, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        """It was in no index, so neither a resume nor a sweep found it; the ledger is looked through once, in pages."""
+        monkeypatch.setattr("vidhook.edges.ledger.PAGE_READS", 7)
+        monkeypatch.setattr("vidhook.sweep.MOST_DRAINED", 3_000)
+        here.pause(name)
+        for _ in range(20):
+            here.publish()
+        here.ledger.put_state(here.ids[name], SubscriberState.ACTIVE, None)
+        here.upgrade()
+        for _ in range(2):
+            here.sweep()
+            assert {each.state for each in here.deliveries() if each.subscriber_id == here.ids[name]} == {
+                DeliveryState.HELD
+            }
+            here.now += HOUR / 2
+        here.sweep()
+        here.run(HOUR)
+        assert {each.state for each in here.deliveries()} == {DeliveryState.DELIVERED}
+        assert not here.ledger.index_held()
+
+    def test_what_an_earlier_version_held_for_a_removed_one_is_cancelled(self, here: Town) -> None:
+        """Nobody resumes it, and nobody drains it."""
+        here.pause("a")
+        here.publish()
+        here.upgrade()
+        here.remove("a")
+        for _ in range(4):
+            here.sweep()
+            here.run(2 * HOUR)
+        assert [each.state for each in to_a(here)] == [DeliveryState.CANCELLED]
 
     def test_a_sweep_without_time_begins_nothing(self, here: Town) -> None:
         """AWS may be so slow that a part of the sweep takes the time of the others."""

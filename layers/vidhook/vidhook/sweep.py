@@ -121,6 +121,7 @@ def _restart_watch(watch_id: str, runs: "Runs", failed: list[str]) -> int:
 def _drain_all(runs: "Runs", until: float, errors: list[Exception]) -> int:
     """Starts the held deliveries of active subscribers, whatever held them. Returns how many."""
     ledger, drained = runs.ledger, 0
+    _guarded(partial(_index_held, runs, until), errors)
     for subscriber, since in ledger.holding_subscribers():
         if runs.clock.now() >= until:
             break
@@ -132,6 +133,14 @@ def _drain_all(runs: "Runs", until: float, errors: list[Exception]) -> int:
             drain = partial(runs.drain, subscriber.id, MOST_DRAINED, until=until, errors=errors)
             drained += _guarded(drain, errors)
     return drained
+
+
+def _index_held(runs: "Runs", until: float) -> int:
+    """Makes held deliveries of earlier versions findable. Returns how many pages of the ledger it looked through."""
+    pages = 0
+    while runs.clock.now() < until and runs.ledger.index_held():
+        pages += 1
+    return pages
 
 
 def _clean_up(runs: "Runs", secrets: "Secrets", until: float, errors: list[Exception]) -> int:

@@ -23,6 +23,7 @@ One partition holds all of one task, so one query reads it:
     answers       <cb>                        how it answers
     line#<sub>    <at>#<evt>#<sub>            that an event of this instant waits in the line of a subscriber
     unfinished    <sub>                       a subscriber that is being removed, or whose secret is moved to the ledger
+    upgrades      held                        how far the sweeper has looked for held deliveries of earlier versions
     providers     <name>                      a provider file
     pace#<name>   kind#<model>#<object>#<n>   how long such tasks of this provider take: one of 8 parts of it
                   all#<n>                     and all its tasks
@@ -1098,6 +1099,42 @@ class Ledger:
         with suppress(LostRace):
             key, seen = _subscriber_key(subscriber.id), {"since": since}
             self._update(key, values, "#state = :state AND #due_at = :seen_since", seen)
+
+    def index_held(self) -> bool:
+        """Makes held deliveries of earlier versions findable, which are in no index. Returns whether there may be more.
+
+        Each call looks through one page of the table, after that of the call before; all of it is looked through once.
+        The first page is read an hour after the first call, when no function of an earlier version works any more.
+        """
+        key, now = _key("upgrades", "held"), self._clock.now()
+        if self._put_new({**key, "at": now}):
+            return False
+        known = self._get(key["pk"], key["sk"], "how far the sweeper has looked")
+        if "done" in known or now < known["at"] + STALE_SECONDS:
+            return False
+        page = self._client.scan(
+            TableName=self.table,
+            Limit=PAGE_READS,
+            FilterExpression="begins_with(sk, :sk) AND #state = :state AND attribute_not_exists(due)",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues=_pack({":sk": "delivery#", ":state": DeliveryState.HELD}),
+            **({"ExclusiveStartKey": json.loads(known["after"])} if "after" in known else {}),
+        )
+        for item in page["Items"]:
+            self._index(_fact(Delivery, _unpack(item)), now)
+        last = page.get("LastEvaluatedKey")
+        self._update(key, {"after": serialize(last) if last else None, "done": None if last else True})
+        return last is not None
+
+    def _index(self, delivery: Delivery, now: float) -> None:
+        """Puts a held delivery and its subscriber into the index. One of a subscriber that is gone is due."""
+        indexed = delivery
+        try:
+            self._update(_subscriber_key(delivery.subscriber_id), _holds(now))
+        except LostRace:
+            indexed = replace(delivery, state=DeliveryState.DUE, next_at=now)
+        with suppress(LostRace):
+            self._write_delivery(indexed, delivery)
 
     def remove_subscriber(self, subscriber_id: str) -> None:
         """Removes a subscriber; its open deliveries are cancelled at their next attempt."""
