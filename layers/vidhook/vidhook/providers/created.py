@@ -21,7 +21,7 @@ from vidhook.providers.reasons import REFUSALS
 from vidhook.providers.table import fold
 from vidhook.providers.values import decoded, document, embedded, opened, parsed, spelled, text
 from vidhook.redaction import without_keys
-from vidhook.task import Category, Status, TaskError
+from vidhook.task import TASK_CREATED, Category, Status, TaskError
 
 LONGEST_ID = 512
 # By RFC 9110 a request with a 4xx was not taken. With these it may have been: 408 and 499 come from gateways that wait
@@ -83,7 +83,7 @@ NO_ID = {"0", "-1", "null", "none", "undefined", "nan"}
 class Said(StrEnum):
     """What an answer says of the task that was to be created."""
 
-    CREATED = "created"
+    CREATED = TASK_CREATED
     REFUSED = "refused"  # nothing was created, and the same request would be refused again
     NOT_NOW = "not_now"  # nothing was created; the same request may be taken later
     UNKNOWN = "unknown"  # it may have been created
