@@ -449,12 +449,12 @@ def failed(town: Town) -> None:
         town.ledger.change_delivery(replace(delivery, state=DeliveryState.FAILED, next_at=None))
 
 
-def in_line(town: Town) -> None:
-    """Lets one wait behind twenty younger ones, and the first of these have its turn."""
+def in_line(town: Town, younger: int = 20) -> None:
+    """Lets one wait behind some younger ones, and the first of these have its turn."""
     town.answers[town.urls["a"]] = "broken"
     town.publish()
     town.ledger.note_failure(town.ledger.subscriber(town.ids["a"]), town.now, town.now + 60)
-    for _ in range(20):
+    for _ in range(younger):
         town.publish()
     town.run(59)
     down("fine")(town)
@@ -621,6 +621,10 @@ class Life(RuleBasedStateMachine):
     def pass_time(self, accident: Any, name: str, seconds: int, lost: bool) -> None:
         self.work(lambda: self.town.run(seconds, lost), name, accident)
 
+    @rule(accident=ACCIDENTS, name=NAMES)
+    def line_up(self, accident: Any, name: str) -> None:
+        self.work(lambda: in_line(self.town, 4), name, accident)
+
     @rule()
     def upgrade(self) -> None:
         self.town.upgrade()
@@ -638,8 +642,12 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("lives", [50, pytest.param(600, marks=pytest.mark.slow)])
-def test_from_every_state_every_delivery_ends_by_itself(lives: int) -> None:
-    """Hypothesis tries sequences that nobody would think of; after them only time passes and the sweeper works."""
+def test_from_every_state_every_delivery_ends_by_itself(lives: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis tries sequences that nobody would think of; after them only time passes and the sweeper works.
+
+    A turn takes ten seconds, so that a few deliveries are a line in which turns are given away.
+    """
+    monkeypatch.setattr("vidhook.runs.RESTART_RATE", 0.1)
     terms = settings(
         max_examples=lives,
         stateful_step_count=25,
