@@ -59,6 +59,6 @@ def test_s3_knows_the_parts_of_an_upload_and_reads_back_what_was_made_of_them(wo
     assert [(part["PartNumber"], part["Size"]) for part in parts] == [(1, 10), (2, 20)]
     with pytest.raises(ClientError, match="404"):
         videos.head_object(**place)
-    made = {"Parts": [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]}
+    made: Any = {"Parts": [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]}
     videos.complete_multipart_upload(**upload, MultipartUpload=made)
     assert videos.get_object(**place)["Body"].read() == FILM[:30]

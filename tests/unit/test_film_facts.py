@@ -63,6 +63,11 @@ class TestBytesTold:
         first = {name for name, content in FILES.items() if bytes_told(content[:4_096]) is not None}
         assert {"moov-first.mp4"} <= first <= {name for name in FILES if name.endswith((".mp4", ".mov"))}
 
+    @pytest.mark.parametrize("name", [name for name, content in FILES.items() if b"mvex" in content])
+    def test_of_a_film_in_fragments_only_the_end_tells(self, name: str) -> None:
+        """Its first fragment may stand in the index, with its pictures behind it as in any other film."""
+        assert {bytes_told(FILES[name][:cut]) for cut in range(0, 4_096, 8)} == {None}
+
     @given(names, st.integers(0, 100_000))
     def test_what_is_told_is_right_wherever_the_beginning_ends(self, name: str, cut: int) -> None:
         """A wrong length costs another copy."""

@@ -238,6 +238,15 @@ mkdir -p .aws-sam/build/VidhookLayer && touch .aws-sam/build/VidhookLayer/a.py .
         assert built.startswith("python3.12 /opt/py/python3.12 ")
         assert deployed.endswith(" Runtime=python3.12")
 
+    @pytest.mark.parametrize("stage", ["dev", "staging", "", "pr od"])
+    def test_a_stage_that_samconfig_lacks_is_refused_before_anything_is_built(self, clone: Path, stage: str) -> None:
+        """The stage dev is called default there, so that many type ENV=dev."""
+        ended = self.made(clone, "deploy", f"ENV={stage}")
+        assert ended.returncode != 0
+        assert f"samconfig.toml has no '{stage}': choose one of ENV=default, ENV=prod" in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert not (clone / "calls").exists()
+
     def test_a_runtime_that_lambda_lacks_is_refused_with_the_way_out(self, clone: Path) -> None:
         """CloudFormation would say so after the upload."""
         ended = self.made(clone, "deploy", "RUNTIME=python3.15")

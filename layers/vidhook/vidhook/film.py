@@ -123,7 +123,8 @@ def bytes_told(head: bytes) -> int | None:
         kind, size = head[at + 4 : at + 8], _int(head[at : at + 4])
         if size == 1:
             size = _int(head[at + 8 : at + 16])
-        if size < 8 or (kind == b"mdat" and not indexed):
+        more = kind == b"moov" and b"mvex" in head[at : at + size]  # in fragments, which follow
+        if size < 8 or more or (kind == b"mdat" and not indexed):
             break
         at += size
         if kind == b"mdat":
