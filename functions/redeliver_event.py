@@ -10,19 +10,21 @@ from vidhook.redeliver import redeliver
 from vidhook.task import DeliveryState
 from vidhook.wiring import edges, warm
 
-warm("notifier")
+warm("notifier", "runs")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Returns whether the run has ended, and the whole seconds to pause if not."""
+    here = edges()
     done = redeliver(
         event["watch"],
         event["event"],
         event["subscriber"],
         event["run"],
         waited_for=event.get("waited_for", 0.0),
-        notifier=edges().notifier,
+        notifier=here.notifier,
+        runs=here.runs,
     )
     logger.info("redelivery", subscriber=event["subscriber"], state=done.state or "forgotten", pause=done.pause)
     if done.attempt is not None:

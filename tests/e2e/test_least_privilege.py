@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -194,12 +195,14 @@ MAY = {
     },
     "RedeliverEventFunction": {
         "read the ledger",
+        "read all items of a task",
         "write into the ledger",
         "change the ledger",
         "delete from the ledger",
         "read the stack's secret",
         "read a subscriber's secret",
         "open credentials",
+        "start a redelivery",
         "put an event on our bus",
     },
     "SweepLedgerFunction": {
@@ -207,6 +210,7 @@ MAY = {
         "read all items of a task",
         "list by time",
         "find overdue items",
+        "scan the ledger",
         "write into the ledger",
         "change the ledger",
         "delete from the ledger",
@@ -418,6 +422,18 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     bridge.submit(held)
     eventually(lambda: bridge.delivery_state(held, back.id) == "held")
     cloud.edges.ledger.put_state(back.id, SubscriberState.ACTIVE, None)
+    queue = subscriber()  # it asked for a moment, for which two wait; the younger one gives its turn away
+    ledger, waits = cloud.edges.ledger, bridge.known(queue)
+    ledger.note_failure(waits, time.time(), time.time() - 1)
+    older, younger = (ledger.open_delivery(bridge.event(each), waits, time.time()) for each in (first, task))
+    ledger.change_delivery(replace(older, next_at=time.time() + 3_600))
+    ledger.join_line(bridge.event(first), waits.id, time.time() + 3_600)
+    assert bridge.api("POST", f"/v1/tasks/{younger.watch_id}/deliveries/{waits.id}/replay").ok
+    webhooks(queue, first)
+    table = cloud.client("dynamodb")  # an upgrade of the stack from an earlier version begins
+    table.put_item(
+        TableName=cloud.outputs["table"], Item={"pk": {"S": "upgrades"}, "sk": {"S": "held"}, "at": {"N": "0"}}
+    )
     unmoved = subscriber(providers=("alad",))  # one of an earlier version, and what is left of another one
     for name in ("unmoved", "sub_removed"):
         secret = json.dumps({"secrets": [{"secret": unmoved.secrets[0]}]})

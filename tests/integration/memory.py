@@ -56,7 +56,7 @@ class Table(Memory):
     """DynamoDB with one table. Its indexes are never late."""
 
     writes = ("put_item", "update_item", "delete_item", "transact_write_items")
-    reads = ("get_item", "batch_get_item", "query")
+    reads = ("get_item", "batch_get_item", "query", "scan")
 
     def __init__(self, exceptions: Any, around: Around, counted: Callable[[], None]) -> None:
         super().__init__(exceptions, around, counted)
@@ -69,8 +69,8 @@ class Table(Memory):
 
     def delete_item(self, **given: Any) -> Any:
         self._check(given, key := _key(given["Key"]))
-        self.items.pop(key, None)
-        return {}
+        item = self.items.pop(key, None)
+        return {"Attributes": item} if item and given.get("ReturnValues") == "ALL_OLD" else {}
 
     def update_item(self, **given: Any) -> Any:
         self._check(given, key := _key(given["Key"]))
@@ -122,6 +122,15 @@ class Table(Memory):
         found = [item for item in inside if _holds(wanted, item, names, values)]
         found.sort(key=lambda item: _plain(item[sort]), reverse=not given.get("ScanIndexForward", True))
         return {"Items": deepcopy(found[: given.get("Limit")])}
+
+    def scan(self, **given: Any) -> Any:
+        names, values = given.get("ExpressionAttributeNames", {}), given["ExpressionAttributeValues"]
+        start = _key(given["ExclusiveStartKey"]) if "ExclusiveStartKey" in given else ("", "")
+        after = [(key, self.items[key]) for key in sorted(self.items) if key > start]
+        read = after[: given["Limit"]]
+        found = [deepcopy(item) for _, item in read if _holds(given["FilterExpression"], item, names, values)]
+        last = {} if len(read) == len(after) else {name: read[-1][1][name] for name in ("pk", "sk")}
+        return {"Items": found, **({"LastEvaluatedKey": last} if last else {})}
 
     def get_paginator(self, _: str) -> "Table":
         return self

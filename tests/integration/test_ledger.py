@@ -330,15 +330,31 @@ class TestEvents:
         ended = ledger.watch(watch.id)
         assert (ended.event_id, ended.settled, ended.told) == (event.id, True, False)
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == [watch.id]
-        ledger.note_told(event)
+        ledger.note_told(ended)
         assert ledger.watch(watch.id) == replace(ended, told=True)
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
 
     def test_a_watch_that_was_opened_again_is_not_told(self, ledger: Ledger, watch: Watch, event: Event) -> None:
         """A slow publishing of the first end must not hide it from the sweeper."""
+        ended = ledger.watch(watch.id)
         ledger.reopen(replace(watch, retries=1, retried_at=NOW), event.id, 1, NOW)
-        ledger.note_told(event)
+        ledger.note_told(ended)
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == [watch.id]
+
+    def test_a_watch_that_got_another_callback_url_is_not_told(
+        self, ledger: Ledger, watch: Watch, event: Event
+    ) -> None:
+        """Its submission may be killed before it sends the event there, and then only the sweeper knows."""
+        ended = ledger.watch(watch.id)
+        more = ledger.add_callback(ended, "https://app.example/late")
+        ledger.note_told(ended)
+        assert ledger.overdue_watches(NOW + 10 * DAY, 10) == [watch.id]
+        assert ledger.watch(watch.id) == more
+        ledger.note_told(more)
+        with pytest.raises(LostRace):
+            ledger.add_callback(watch, "https://app.example/read-before-the-end")
+        last = ledger.add_callback(ledger.watch(watch.id), "https://app.example/later")
+        assert (last.told, ledger.overdue_watches(NOW + 10 * DAY, 10)) == (False, [watch.id])
 
     def test_a_retried_watch_has_one_event_of_each_kind_whoever_writes_it(self, ledger: Ledger, watch: Watch) -> None:
         """Two executions that end the retry differently publish the same event, beside that of before."""
@@ -357,7 +373,7 @@ class TestEvents:
         assert body == ledger.event(watch.id, closed.event_id).body
         assert {each.type for each in ledger.events(watch.id)} <= {"video.failed", "video.completed"}
         assert ledger.event(watch.id, first.id) == first
-        ledger.note_told(ledger.event(watch.id, closed.event_id))
+        ledger.note_told(closed)
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
 
     def test_a_watch_is_opened_again_once(self, ledger: Ledger, watch: Watch, event: Event) -> None:
@@ -764,7 +780,7 @@ class TestForgetting:
         assert created
         assert ledger.put_event(terminal_event(again, DONE, {}, NOW + DAY)) == event
         assert ledger.watch(watch.id).event_id == event.id
-        ledger.note_told(event)
+        ledger.note_told(ledger.watch(watch.id))
         assert ledger.overdue_watches(NOW + 10 * DAY, 10) == []
 
     def test_a_token_expires_after_the_longest_wait(self, ledger: Ledger, watch: Watch, table: str) -> None:

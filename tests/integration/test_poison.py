@@ -14,11 +14,13 @@ import serve_api
 import submit_task
 from tests.integration.gateway import Gateway
 from tests.integration.test_handlers import Context, Stack, stack
+from tests.integration.world import says, snapshot_of
 from vidhook import subscribers, wiring
 from vidhook.edges.refused import BODY_BYTES, MESSAGE_BYTES, RefusedSubmissions
 from vidhook.errors import BadSubmission, BadSubscriber, NotFound
+from vidhook.event import terminal_event
 from vidhook.submission import schema
-from vidhook.task import watch_id
+from vidhook.task import Submission, watch_id
 from vidhook_cli.tasks import find
 
 __all__ = ["stack"]
@@ -225,6 +227,30 @@ def test_the_command_looks_for_a_task_only_by_an_id_or_a_name(stack: Stack) -> N
     assert find(own, stack.world.ledger) == own
     with pytest.raises(NotFound):
         find("tsk_" + "a" * 3_000, stack.world.ledger)
+
+
+@pytest.mark.parametrize("written", ["the watch", "the event"])
+def test_half_a_pair_that_an_earlier_version_took_crashes_no_answer(stack: Stack, written: str) -> None:
+    """Its task was followed, and the answer of the publisher fell over after all webhooks were out, again and again."""
+    world = stack.world
+    world.subscribe("one")
+    half = Submission("acme", "t\ud83d", metadata={"\udc00": ["x\ud800", "\U0001f600"]})
+    watch, _ = world.ledger.claim(half, "run", 1, world.now)
+    world.web.script("/tasks/t%ED%A0%BD", says("failed", error="out of paint"))
+    as_lambda(stack.call("PollTask", {"watch": watch.id, "execution": "run"}))
+    if written == "the event":
+        watch = world.ledger.watch(watch.id)
+        event = terminal_event(watch, snapshot_of(watch), {}, world.now)
+        body = event.body.replace("\\ufffd", "\\ud800")
+        assert body != event.body
+        object.__setattr__(event, "body", body)  # as it was made then
+        world.ledger.put_event(event)
+    answer = stack.call("PublishEvent", {"watch": watch.id, "execution": "run", "store_video": False})
+    as_lambda(answer)
+    data = answer["event"]["data"]
+    assert (data["task_id"], data["metadata"]) == ("t\ufffd", {"\ufffd": ["x\ufffd", "\U0001f600"]})
+    (asked,) = world.web.to("/one")
+    assert json.loads(asked.body) == answer["event"]
 
 
 # Odd JSON

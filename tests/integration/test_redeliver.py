@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.world import Answer, World
 from vidhook import subscribers
-from vidhook.deliver import FAILING_TRIES, FIRST_SECONDS, PAUSES
+from vidhook.deliver import ATTEMPT_SECONDS, FAILING_TRIES, FIRST_SECONDS, PAUSES
 from vidhook.errors import TimedOut
 from vidhook.redeliver import Redelivered
 from vidhook.task import Credentials, Delivery, SigningSecret, Subscriber, SubscriberState
@@ -325,6 +325,19 @@ class TestHangs:
         assert other.notifier.turn(subscriber) is not None
         world.ledger.note_pace(subscriber, 1.0, 1.0)
         assert (world.ledger.subscribers(), world.redeliver(deliveries[0]).state) == ([], "cancelled")
+
+    def test_callback_urls_of_one_host_hang_together(self, world: World) -> None:
+        """Each task may have one of its own, and each would cost its first attempts: 3 and 15 seconds."""
+        hanging = Hanging(world)
+        other, port = world.but(http=hanging), world.web.url.rpartition(":")[2]
+        for number in range(20):
+            url = f"http://127.0.0.1:{'0' * number}{port}/hooks/{number}"
+            watch = world.completed(task_id=f"t{number}", callback_url=url)
+            (late,) = other.publish(watch, store=False).notified.unreached
+            world.wait(1)
+            other.redeliver(late.delivery)
+        assert len(hanging.at) <= 6
+        assert hanging.seconds <= FIRST_SECONDS + 5 * ATTEMPT_SECONDS
 
     def test_a_slow_one_gets_each_event_once(self, world: World) -> None:
         """Five seconds are allowed; only the first event is sent twice, as its first attempt was cut."""

@@ -228,7 +228,7 @@ class Town(Edges):
         event = self.ledger.event(watch_id)
         for late in notify(event, watch, self.notifier).unreached:
             self._enter(late.delivery.execution_name, late.delivery.execution_input(late.pause), 0.0, late.pause)
-        self.ledger.note_told(event)
+        self.ledger.note_told(watch)
 
     def progress(self) -> None:
         """Publishes news of a task, which is not repeated."""
@@ -268,6 +268,15 @@ class Town(Edges):
         made = self.vault.create_secret(Name=where, SecretString=json.dumps(known))
         fields = {"sealed": None, "header_names": None, "secret_name": where, "secret_version": made["VersionId"]}
         self.ledger.change_subscriber(self.ids[name], fields)
+
+    def upgrade(self) -> None:
+        """Makes all that is held that of an earlier version, which had no index of it, and no sweep since then."""
+        self.table.items.pop(("upgrades", "held"), None)
+        for (_, sk), item in self.table.items.items():
+            held = sk.startswith("delivery#") and item["state"] == {"S": "held"}
+            if held or item.get("due") == {"S": "holding"}:
+                for name in ("due", "due_at", "expires_at"):
+                    item.pop(name, None)
 
     def sweep(self) -> None:
         errors = sweep(self.runs, self.secrets).errors
@@ -371,6 +380,7 @@ class Town(Edges):
             execution["run"],
             waited_for=waited_for,
             notifier=self.notifier,
+            runs=self.runs,
         )
 
     def _enter(self, name: str, execution: dict[str, Any], waited_for: float, pause: float) -> None:
@@ -439,6 +449,17 @@ def failed(town: Town) -> None:
         town.ledger.change_delivery(replace(delivery, state=DeliveryState.FAILED, next_at=None))
 
 
+def in_line(town: Town, younger: int = 20) -> None:
+    """Lets one wait behind some younger ones, and the first of these have its turn."""
+    town.answers[town.urls["a"]] = "broken"
+    town.publish()
+    town.ledger.note_failure(town.ledger.subscriber(town.ids["a"]), town.now, town.now + 60)
+    for _ in range(younger):
+        town.publish()
+    town.run(59)
+    down("fine")(town)
+
+
 def then(*steps: Callable[[Town], None]) -> Callable[[Town], None]:
     def work(town: Town) -> None:
         for step in steps:
@@ -450,6 +471,15 @@ def then(*steps: Callable[[Town], None]) -> Callable[[Town], None]:
 def resume_both(town: Town) -> None:
     town.resume("cb")
     town.resume("a")
+
+
+def upgraded(town: Town) -> None:
+    """Lets an earlier version resume `a` and crash; its successor has swept once, and an hour has passed."""
+    paused(town)
+    town.ledger.put_state(town.ids["a"], SubscriberState.ACTIVE, None)
+    town.upgrade()
+    town.sweep()
+    town.now += 2 * HOUR
 
 
 def publish_again(town: Town) -> None:
@@ -469,12 +499,18 @@ SCENES: dict[str, Scene] = {
     "held late while resumed": (disabled_late, Town.next, resume_both),
     "resumed while swept": (paused, resume_both, Town.sweep),
     "swept while paused": (then(paused, resume_both), Town.sweep, lambda town: town.pause("a")),
+    "held by an earlier version": (upgraded, Town.sweep, resume_both),
+    "held by an earlier version, and swept twice": (upgraded, Town.sweep, Town.sweep),
+    "held by an earlier version for one that was removed": (upgraded, Town.sweep, lambda town: town.remove("a")),
     "tried twice": (late, Town.next, Town.next),
     "failed beside a success": (
         then(late, Town.double, down("broken")),
         Town.next,
         then(down("fine"), Town.next),
     ),
+    "its turn given to an older one": (in_line, Town.next, Town.sweep),
+    "its turn given to one that is held": (in_line, Town.next, lambda town: town.pause("a")),
+    "both give their turns away": (in_line, Town.next, Town.next),
     "replayed while tried": (late, Town.next, lambda town: town.replay("a")),
     "told to wait": (down("busy"), Town.publish, Town.sweep),
     "recovered": (failed, lambda town: town.recover("a"), Town.sweep),
@@ -585,6 +621,14 @@ class Life(RuleBasedStateMachine):
     def pass_time(self, accident: Any, name: str, seconds: int, lost: bool) -> None:
         self.work(lambda: self.town.run(seconds, lost), name, accident)
 
+    @rule(accident=ACCIDENTS, name=NAMES)
+    def line_up(self, accident: Any, name: str) -> None:
+        self.work(lambda: in_line(self.town, 4), name, accident)
+
+    @rule()
+    def upgrade(self) -> None:
+        self.town.upgrade()
+
     @rule()
     def double(self) -> None:
         self.town.troubles += 1
@@ -598,8 +642,12 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("lives", [50, pytest.param(600, marks=pytest.mark.slow)])
-def test_from_every_state_every_delivery_ends_by_itself(lives: int) -> None:
-    """Hypothesis tries sequences that nobody would think of; after them only time passes and the sweeper works."""
+def test_from_every_state_every_delivery_ends_by_itself(lives: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis tries sequences that nobody would think of; after them only time passes and the sweeper works.
+
+    A turn takes ten seconds, so that a few deliveries are a line in which turns are given away.
+    """
+    monkeypatch.setattr("vidhook.runs.RESTART_RATE", 0.1)
     terms = settings(
         max_examples=lives,
         stateful_step_count=25,
@@ -625,6 +673,19 @@ def to_a(town: Town) -> list[Delivery]:
     """The deliveries to the subscriber `a`, oldest first."""
     found = [each for each in town.deliveries() if each.subscriber_id == town.ids["a"]]
     return sorted(found, key=lambda each: each.created_at)
+
+
+def delivered_at(town: Town) -> list[float]:
+    """When each event reached the subscriber `a`, the oldest event first."""
+    logs = {key: log for watch_id in town.watches for key, log in town.ledger.attempts(watch_id).items()}
+    found = [logs[each.event_id, each.subscriber_id][-1] for each in to_a(town)]
+    assert {each.outcome for each in found} == {Outcome.DELIVERED}
+    return [each.at for each in found]
+
+
+def overtaken_for(order: list[float]) -> list[float]:
+    """For how many seconds each one, in the order of the events, was behind a younger one."""
+    return [max(0.0, at - min(order[number:])) for number, at in enumerate(order)]
 
 
 class TestTurns:
@@ -653,6 +714,55 @@ class TestTurns:
         waits = Counter(each.next_at for each in to_a(here))
         assert waits.total() == 30
         assert max(waits.values()) <= RESTART_RATE
+
+    def test_who_waits_comes_back_in_the_order_of_the_events(self, here: Town) -> None:
+        """A retry of an old event wakes late, behind hundreds of younger ones that were published while all wait."""
+        answers(here, "broken")
+        for _ in range(40):
+            here.publish()
+            here.now += 0.05
+        here.ledger.note_failure(here.ledger.subscriber(here.ids["a"]), here.now, here.now + 600)
+        for _ in range(160):
+            here.publish()
+            here.now += 0.02
+        answers(here, "fine")
+        here.run(60)
+        waits = [each.next_at or 0.0 for each in to_a(here)]
+        assert min(waits[:40]) > max(waits[40:])  # the old ones came into the line last
+        here.run(HOUR)
+        order = delivered_at(here)
+        assert max(overtaken_for(order)) <= 2.0
+        assert max(Counter(int(at) for at in order).values()) <= 2 * RESTART_RATE
+        assert max(order) - min(order) <= 200 / RESTART_RATE + 5
+        assert not [key for key in here.table.items if key[0].startswith("line#")]
+
+    def test_what_waits_no_longer_holds_up_nobody_in_the_line(self, here: Town) -> None:
+        """A resume ends the wait, and rows of the line are left of deliveries that have ended since."""
+        in_line(here)
+        here.pause("a")
+        here.resume("a")
+        here.run(HOUR)
+        left = [key for key in here.table.items if key[0].startswith("line#")]
+        assert len(left) == 21
+        in_line(here)
+        here.run(HOUR)
+        assert {each.state for each in to_a(here)} == {DeliveryState.DELIVERED}
+        assert max(overtaken_for(delivered_at(here)[21:])) <= 2.0
+
+    def test_a_longer_pause_of_its_own_is_not_ended_by_an_earlier_turn(self, here: Town) -> None:
+        """A receiver that asks for a minute after its fifth failure is still given the half hour of the schedule."""
+        answers(here, "broken")
+        here.publish()
+        here.run(900)
+        answers(here, "brief")
+        here.run(HOUR)
+        (tried,) = to_a(here)
+        wait = (tried.next_at or 0.0) - here.now
+        answers(here, "fine")
+        for _ in range(20):
+            here.publish()
+        here.run(wait - 60)
+        assert to_a(here)[0].attempts == tried.attempts
 
     def test_a_shorter_wait_does_not_replace_a_longer_one(self, here: Town) -> None:
         """Of two answers that cross, the later one may ask for less."""
@@ -763,6 +873,40 @@ class TestSweeper:
         here.sweep()
         (held,) = [each for each in here.deliveries() if each.subscriber_id == here.ids["cb"]]
         assert (held.state, held.run) == (DeliveryState.DUE, 1)
+
+    @pytest.mark.parametrize("name", ["a", "cb"])
+    def test_what_an_earlier_version_held_is_taken_up(
+        self, here: Town, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        """It was in no index, so neither a resume nor a sweep found it; the ledger is looked through once, in pages."""
+        monkeypatch.setattr("vidhook.edges.ledger.PAGE_READS", 7)
+        monkeypatch.setattr("vidhook.sweep.MOST_DRAINED", 3_000)
+        here.pause(name)
+        for _ in range(20):
+            here.publish()
+        here.ledger.put_state(here.ids[name], SubscriberState.ACTIVE, None)
+        here.upgrade()
+        for _ in range(2):
+            here.sweep()
+            assert {each.state for each in here.deliveries() if each.subscriber_id == here.ids[name]} == {
+                DeliveryState.HELD
+            }
+            here.now += HOUR / 2
+        here.sweep()
+        here.run(HOUR)
+        assert {each.state for each in here.deliveries()} == {DeliveryState.DELIVERED}
+        assert not here.ledger.index_held()
+
+    def test_what_an_earlier_version_held_for_a_removed_one_is_cancelled(self, here: Town) -> None:
+        """Nobody resumes it, and nobody drains it."""
+        here.pause("a")
+        here.publish()
+        here.upgrade()
+        here.remove("a")
+        for _ in range(4):
+            here.sweep()
+            here.run(2 * HOUR)
+        assert [each.state for each in to_a(here)] == [DeliveryState.CANCELLED]
 
     def test_a_sweep_without_time_begins_nothing(self, here: Town) -> None:
         """AWS may be so slow that a part of the sweep takes the time of the others."""

@@ -1,15 +1,18 @@
 """A task is taken in once, and what cannot be followed is refused at the door."""
 
 import itertools
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from tests.integration.test_publish import Crash, Crashing
 from tests.integration.world import Answer, World, event_of, says
+from vidhook.edges.ledger import GRACE_SECONDS
 from vidhook.errors import BadSubmission, Conflict
 from vidhook.event import Event
 from vidhook.submit import MOST_CALLBACKS
+from vidhook.sweep import sweep
 from vidhook.task import Creation, DeliveryState, SubscriberState, Watch, callback_id, watch_id
 from vidhook_cli.tasks import timeline
 
@@ -203,6 +206,48 @@ class TestTheSameTaskWithOtherValues:
             nested(world, metadata={"order": "17"})
 
 
+class Killed:
+    """A submission that is killed at one of its calls, or has `ended` before that."""
+
+    def __init__(self, world: World, at: int, task_id: str, url: str) -> None:
+        self._world, self._at, self._submission = world, at, {"task_id": task_id, "callback_url": url}
+        self.ended = False
+
+    def __call__(self) -> None:
+        calls = itertools.count()
+        edges = {n: Crashing(getattr(self._world, n), calls=calls, at=self._at) for n in ("ledger", "machines")}
+        with suppress(Crash):
+            self._world.but(**edges).submit(**self._submission)
+            self.ended = True
+
+
+class Between(Crashing):
+    """A ledger that lets somebody come in just before deliveries are opened."""
+
+    def __init__(self, edge: Any, come: Killed) -> None:
+        super().__init__(edge, "nothing")
+        self._come = come
+
+    def deliveries_of(self, event: Event) -> Any:
+        known = self._edge.deliveries_of(event)
+        self._come()
+        return known
+
+    def open_delivery(self, *given: Any) -> Any:
+        self._come()
+        return self._edge.open_delivery(*given)
+
+
+def sweep_and_publish(world: World, watch_id: str) -> None:
+    """Lets two sweeps come, and follows the executions that they start for a watch."""
+    for _ in range(2):
+        world.wait(3 * GRACE_SECONDS)
+        assert not sweep(world.runs, world.secrets).errors
+        for name, given in list(world.machines.started.items()):
+            if given["watch"] == watch_id and "event" not in given and name != watch_id:
+                world.publish(watch_id, execution=name)
+
+
 class TestMoreCallbacks:
     def url(self, world: World, name: str, *answers: Answer) -> str:
         return world.web.script(f"/{name}", *(answers or (Answer(204),)))
@@ -306,6 +351,44 @@ class TestMoreCallbacks:
         delivery = world.ledger.delivery(watch, event_of(published).id, started["subscriber"])
         assert world.redeliver(delivery, run=1).settled
         assert len(world.web.to("/cb")) == 1
+
+    @pytest.mark.parametrize(
+        "meanwhile",
+        [
+            "nothing",
+            pytest.param("publishing", marks=pytest.mark.slow),
+            pytest.param("another callback_url", marks=pytest.mark.slow),
+        ],
+    )
+    def test_one_that_was_taken_gets_the_event_although_its_submission_was_killed(
+        self, quick_world: World, meanwhile: str
+    ) -> None:
+        """Its sender may be a queue's message that is dead by now, and whoever else is at work knows nothing of it."""
+        world = quick_world
+        for at in range(60):
+            task_id = f"t{at}"
+            watch, url, first, other = world.completed(task_id=task_id), *(self.url(world, f"{n}{at}") for n in "abc")
+            come = Killed(world, at, task_id, url)
+            between = world.but(ledger=Between(world.ledger, come))
+            if meanwhile == "publishing":
+                world.submit(task_id, callback_url=first)
+                between.publish(watch)
+            else:
+                world.publish(watch)
+            if meanwhile == "another callback_url":
+                between.submit(task_id, callback_url=other)
+            if meanwhile == "nothing":
+                come()
+            sweep_and_publish(world, watch)
+            left = world.ledger.watch(watch)
+            states = {each.subscriber_id: each for each in world.ledger.deliveries(watch)}
+            assert left.told
+            assert states.keys() == {callback_id(each) for each in left.callback_urls}
+            assert all(each.state is DeliveryState.DELIVERED or each.run for each in states.values())
+            if come.ended:
+                break
+        assert url in left.callback_urls
+        assert at > 15
 
     def test_one_that_is_paused_is_held_for(self, world: World) -> None:
         """As when it was known before."""

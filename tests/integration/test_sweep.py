@@ -54,6 +54,33 @@ def test_a_watch_whose_execution_failed_is_started_and_told_of(world: World) -> 
     assert swept(world, machines) == Swept()
 
 
+def test_what_an_earlier_version_held_is_found_in_the_table(world: World) -> None:
+    """Its subscriber was resumed long ago, and no index has it."""
+    held = world.subscribe("held", state=SubscriberState.PAUSED)
+    delivery = world.delivery(world.publish(world.completed()), held)
+    world.subscribe("held")
+    swept(world, Asleep())
+    table = boto3.resource("dynamodb").Table(world.ledger.table)
+    key = {"pk": delivery.watch_id, "sk": f"delivery#{delivery.event_id}#{held.id}"}
+    table.update_item(Key=key, UpdateExpression="REMOVE due, due_at, expires_at")
+    world.wait(LONG)
+    assert swept(world, Asleep()) == Swept(drained=1)
+    assert swept(world, Asleep()) == Swept()
+    assert table.get_item(Key={"pk": "upgrades", "sk": "held"})["Item"]["done"]
+
+
+def test_a_watch_whose_event_is_no_longer_stored_is_left_in_peace(world: World) -> None:
+    """Nobody can be told of it, and each sweep would start an execution that fails."""
+    watch_id = world.completed()
+    world.publish(watch_id)
+    world.ledger.add_callback(world.ledger.watch(watch_id), f"{world.web.url}/late")
+    world.forget_event(watch_id)
+    world.wait(LONG)
+    assert swept(world, Asleep()) == Swept()
+    assert world.ledger.watch(watch_id).told
+    assert world.ledger.overdue_watches(world.now, 10) == []
+
+
 def test_what_a_resume_leaves_is_drained_by_the_sweeps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subscriber that was gone for a week has more held for it than one request of the API can start."""
     monkeypatch.setattr(subscribers, "AT_ONCE", 2)

@@ -39,7 +39,6 @@ class OneTask(RuleBasedStateMachine):
         self.world.machines.started.clear()
         self.over: set[str] = set()  # executions that have ended
         self.publishing: set[str] = set()  # those that have left the loop of polls
-        self.unanswered: set[int | None] = set()  # by the number of the URL: submissions that their senders repeat
         self.script(Answer(404))
         self.watch_id = self.world.submit(self.task_id, deadline_seconds=DEADLINE).watch.id
         # A sweep looks at every first character of an id; here there is one task.
@@ -48,16 +47,14 @@ class OneTask(RuleBasedStateMachine):
     def script(self, answer: Answer) -> None:
         self.world.web.script(f"/tasks/{self.task_id}", answer)
 
-    def killed_at(self, at: int | None, work: Callable[[World], Any]) -> bool:
-        """Does some work; returns whether its process was killed."""
+    def killed_at(self, at: int | None, work: Callable[[World], Any]) -> None:
+        """Does some work, in a process that is killed at one of its calls."""
         calls = itertools.count()
         edges = {} if at is None else {n: Crashing(getattr(self.world, n), calls=calls, at=at) for n in EDGES}
         try:
             work(self.world.but(**edges))
         except Crash:
             self.crashed = True
-            return True
-        return False
 
     def following(self) -> list[str]:
         """The executions that follow the task and have not ended: one, and those from before a crash or a retry."""
@@ -75,12 +72,8 @@ class OneTask(RuleBasedStateMachine):
 
     @rule(url=st.sampled_from([None, 0, 1, 2]), at=CRASHES)
     def somebody_submits(self, url: int | None, at: int | None) -> None:
-        if self.killed_at(at, lambda world: self.submit(world, url)):
-            self.unanswered.add(url)
-
-    def submit(self, world: World, url: int | None) -> None:
         fields = {} if url is None else {"callback_url": self.urls[url]}
-        world.submit(self.task_id, deadline_seconds=DEADLINE, **fields)
+        self.killed_at(at, lambda world: world.submit(self.task_id, deadline_seconds=DEADLINE, **fields))
 
     @rule(at=CRASHES)
     def somebody_retries(self, at: int | None) -> None:
@@ -147,8 +140,6 @@ class OneTask(RuleBasedStateMachine):
         if not hasattr(self, "watch_id"):
             return
         self.script(says("completed", url=self.world.video()))
-        for number in self.unanswered:
-            self.submit(self.world, number)
         for _ in range(4):
             self.a_sweep_comes()
             for _ in range(3):

@@ -380,6 +380,7 @@ class World(Edges):
             delivery.run if run is None else run,
             waited_for=waited_for,
             notifier=self.notifier,
+            runs=self.runs,
         )
 
     def forget_event(self, watch_id: str) -> None:

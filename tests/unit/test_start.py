@@ -24,7 +24,7 @@ MADE = {
     "create_task": {"creator", "pacer", "ledger", "http", "keys", "secrets"},
     "poll_task": {"pacer", "ledger", "http", "keys", "secrets"},
     "publish_event": {"ledger", "http", "keys", "secrets", "bucket", "bus", "machines", "notifier", "storage"},
-    "redeliver_event": {"ledger", "http", "secrets", "bus", "notifier"},
+    "redeliver_event": {"ledger", "http", "secrets", "bus", "machines", "notifier", "runs"},
     "serve_api": {"ledger", "http", "secrets", "machines", "intake", "pacer", "runs"},
     "submit_task": {"ledger", "http", "machines", "intake", "pacer", "runs"},
     "sweep_ledger": {"ledger", "machines", "runs", "secrets"},

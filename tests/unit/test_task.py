@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidhook.task import Delivery, Poll, Snapshot, Status, Submission, Watch, derived_id, watch_id
+from vidhook.task import (
+    Delivery,
+    Poll,
+    Snapshot,
+    Status,
+    Submission,
+    Watch,
+    callback_id,
+    derived_id,
+    host_part,
+    watch_id,
+)
 
 EXECUTION_NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 
@@ -34,6 +45,17 @@ def test_the_parts_of_an_id_do_not_run_together() -> None:
 def test_ids_never_change() -> None:
     """Ids are in executions, buckets and customers' tables, so a new version must make the same ones."""
     assert watch_id("alad", "asyntask_1") == "tsk_jp3maysh2yhlujs3jvu7indytz"
+
+
+def test_callback_urls_of_one_server_share_the_beginning_of_their_ids() -> None:
+    """They share its breaker, however the host is written; the ids of usual URLs never change."""
+    spelled = ["a.example", "A.EXAMPLE", "a.example.", "a.example:443", "a.example:0443"]
+    ids = [callback_id(f"https://{host}/cb") for host in spelled]
+    assert (len(set(ids)), len({host_part(each) for each in ids})) == (5, 1)
+    others = ["https://b.example/cb", "https://a.example:8443/cb", "http://a.example/cb", "https://[2001:db8::1]/cb"]
+    assert len({host_part(callback_id(each)) for each in (*others, f"https://{spelled[0]}/cb")}) == 5
+    assert callback_id("https://app.example/cb") == "cb_hqb2f4ruxqty4sn5e3nw4trhbe"
+    assert callback_id("https://hooks.example:8443/a?b=c") == "cb_ye53bupuncdi4pumv7ofs2tofy"
 
 
 @given(run=st.integers(0, 10**6), parts=st.lists(st.text(), min_size=3, max_size=3))

@@ -109,6 +109,8 @@ class Notifier:
         if made.pause and made.retry_after:
             # Many are told the same time to wait, and must not come back at one moment.
             pause = turn(subscriber.id, made.at + made.retry_after, self.ledger, made.at)
+            if made.pause == made.retry_after:  # else it waits for longer, and not in the line
+                self.ledger.join_line(event, subscriber.id, made.at + pause)
             made = replace(made, pause=max(made.pause, pause))
         tries = made.number - delivery.base
         delivery = (record or self.ledger.note_attempt)(delivery, made, STATE_AFTER[made.outcome])

@@ -21,6 +21,7 @@ from vidhook.task import (
     Watch,
     derived_id,
 )
+from vidhook.texts import may_have_halves, without_halves
 from vidhook.times import iso
 
 PROGRESS = "progress"
@@ -34,7 +35,10 @@ Text = TypeVar("Text", str, str | None)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `body` is the exact text of every webhook; filters look at the other fields."""
+    """One event. `body` is the exact text of every webhook; filters look at the other fields.
+
+    It has U+FFFD for half a pair of surrogates, which is in metadata and ids that earlier versions took.
+    """
 
     id: str
     type: str
@@ -44,6 +48,10 @@ class Event:
     body: str
     metadata: dict[str, Any] = field(default_factory=dict)
     on_bus: bool = field(default=False, compare=False)  # it was put on the event bus
+
+    def __post_init__(self) -> None:
+        if may_have_halves(self.body.encode()):
+            object.__setattr__(self, "body", without_halves(self.body))
 
     @property
     def terminal(self) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vidhook.deliver import AT_ONCE, PAUSES
 from vidhook.recipients import recipients
-from vidhook.runs import turn
+from vidhook.runs import wait_in_line
 from vidhook.task import Attempt, Delivery, DeliveryState, Outcome, Subscriber, Watch
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _pause(event: "Event", delivery: Delivery, subscriber: Subscriber, notifier:
     """Returns the seconds until the first redelivery of one that is not tried while publishing; 0 if it is tried."""
     now = notifier.clock.now()
     if delivery.next_at is None and subscriber.hold_until > now and not subscriber.hangs(now):
-        return turn(subscriber.id, subscriber.hold_until, notifier.ledger, now)
+        return wait_in_line(event, subscriber.id, subscriber.hold_until, notifier.ledger, now)
     wait = max(delivery.next_at or 0.0, subscriber.hold_until) - now
     troubled = event.terminal and not subscriber.well(now)
     if delivery.attempts or wait > 0 or troubled or now - began > NOTIFY_SECONDS:

@@ -112,8 +112,8 @@ def _tell(event: Event, watch: Watch, machines: "Machines", notifier: "Notifier"
     except Exception as error:  # noqa: BLE001 - raised when the others are done
         errors.append(error)
     notified = notify(event, watch, notifier)
-    if not watch.told:
-        ledger.note_told(event)
+    if watch.event_id == event.id and not watch.told:
+        ledger.note_told(watch)
     if errors:
         raise ExceptionGroup("the event is not everywhere", errors)
     return notified, forbidden

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from vidhook.deliver import HUNG_GAP
 from vidhook.errors import NotFound
 from vidhook.recipients import callback_subscriber
-from vidhook.runs import hold, turn
+from vidhook.runs import hold, wait_in_line
 from vidhook.task import Attempt, Delivery, DeliveryState, Subscriber, callback_id
 
 if TYPE_CHECKING:
     from vidhook.deliver import Notifier
     from vidhook.edges.ledger import Ledger
     from vidhook.event import Event
+    from vidhook.runs import Runs
 
 # Thousands may wait for a subscriber that hangs, so each looks again only when it has waited for a quarter longer.
 WAITED_SHARE = 4
@@ -34,13 +35,20 @@ class Redelivered:
 
 
 def redeliver(
-    watch_id: str, event_id: str, subscriber_id: str, run: int, *, waited_for: float = 0.0, notifier: "Notifier"
+    watch_id: str,
+    event_id: str,
+    subscriber_id: str,
+    run: int,
+    *,
+    waited_for: float = 0.0,
+    notifier: "Notifier",
+    runs: "Runs",
 ) -> Redelivered:
     """Makes the next attempt at a delivery, with the URL and the secret that the subscriber has now.
 
     The delivery is cancelled if the subscriber was removed, and held if it is paused or disabled. If the subscriber
-    asked us to wait, or hangs while it is another delivery's turn, the result is a pause only; `waited_for` (unix
-    seconds) says until when this execution has waited already. A newer run of the delivery ends this one.
+    asked us to wait, or it is another delivery's turn, the result is a pause only; `waited_for` (unix seconds) says
+    until when this execution has waited already. A newer run of the delivery ends this one.
     """
     ledger, now = notifier.ledger, notifier.clock.now()
     try:
@@ -59,8 +67,11 @@ def redeliver(
         return Redelivered(True, state=hold(delivery, ledger).state)
     waiting = now - delivery.created_at
     quiet = subscriber.hold_until > max(now, waited_for)
-    if quiet and not subscriber.hangs(now):
-        pause = turn(subscriber.id, subscriber.hold_until, ledger, now)
+    asked_for = subscriber.hold_until > 0 and not subscriber.hangs(now)
+    if quiet and asked_for:
+        pause = wait_in_line(event, subscriber.id, subscriber.hold_until, ledger, now)
+    elif asked_for and (later := runs.start_older(event, subscriber.id)):
+        pause = later
     elif not quiet and (tried := notifier.turn(subscriber)) is not None:
         delivery, attempt = notifier.deliver(event, delivery, tried)
         pause = attempt.pause or 0

@@ -18,10 +18,13 @@ from vidhook.task import Delivery, DeliveryState
 if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
     from vidhook.edges.machines import Machines
+    from vidhook.event import Event
     from vidhook.times import Clock
 
 # Deliveries a second that are started again, so that a subscriber that is back is not overloaded.
 RESTART_RATE = 10
+# So many are taken out of a line in one turn at most, which may be there although they wait no longer.
+MOST_LEFT = 25
 # So many are started between two looks at the clock, each with a few requests to AWS.
 BATCH = 100
 
@@ -44,6 +47,20 @@ class Runs:
         if delivery.state is DeliveryState.DUE:
             self.machines.start_redelivery(delivery, pause)
         return delivery
+
+    def start_older(self, event: "Event", subscriber_id: str) -> int:
+        """Gives the turn of an event to the oldest one in its subscriber's line, if that is older, and starts it.
+
+        Returns the seconds until the turn that the event has instead, or 0 if it keeps its own.
+        """
+        now = self.clock.now()
+        for older in islice(self.ledger.leave_line(event, subscriber_id), MOST_LEFT):
+            # One whose own turn comes now needs no other one.
+            if older.state is DeliveryState.DUE and older.next_at is not None and older.next_at > now + 1:
+                self.start(older)
+                self.ledger.join_line(event, subscriber_id, older.next_at)
+                return _seconds(older.next_at - now)
+        return 0
 
     def resend(
         self,
@@ -123,6 +140,16 @@ def cancel_held(subscriber_id: str, ledger: "Ledger", most: int) -> int:
     for delivery in held:
         ledger.cancel_delivery(delivery)
     return len(held)
+
+
+def wait_in_line(event: "Event", subscriber_id: str, hold_until: float, ledger: "Ledger", now: float) -> int:
+    """Returns the seconds that a delivery waits for its subscriber, which asked for it: until a turn of its own.
+
+    If an older one is then in the line, they change their turns.
+    """
+    pause = turn(subscriber_id, hold_until, ledger, now)
+    ledger.join_line(event, subscriber_id, now + pause)
+    return pause
 
 
 def turn(subscriber_id: str, hold_until: float, ledger: "Ledger", now: float) -> int:

@@ -131,28 +131,33 @@ class Intake:
         """
         if watch.event_id is not None and url not in watch.callback_urls:
             self._event(watch)
+        alone = False
         while url not in watch.callback_urls:
             if len(watch.callback_urls) >= MOST_CALLBACKS:
                 problem = f"is one too many: the task has {MOST_CALLBACKS}, the most"
                 raise BadSubmission("callback_url", problem, "add a subscriber instead: `vidhook subscribers add`")
             try:
-                # It returns what is read after the write: the event is seen here, or publishing sees the URL.
-                watch = self.ledger.add_callback(watch, url)
+                # Either the watch had ended before the write, or publishing sees the URL.
+                alone, watch = watch.told, self.ledger.add_callback(watch, url)
             except LostRace:
                 watch = self.ledger.watch(watch.id)
         if watch.event_id is not None:
             with suppress(BadSubmission):  # it had the event, which is no longer stored
-                self._send_late(self._event(watch), watch, url, now)
+                self._send_late(self._event(watch), watch, url, now, alone=alone)
+            if alone:
+                self.ledger.note_told(watch)
         return watch
 
-    def _send_late(self, event: "Event", watch: Watch, url: str, now: float) -> None:
-        """Starts the delivery of a published event to a callback_url, unless it was started before."""
+    def _send_late(self, event: "Event", watch: Watch, url: str, now: float, *, alone: bool) -> None:
+        """Starts the delivery of a published event to a callback_url, unless it was started before.
+
+        alone: nobody else publishes the event at this time.
+        """
         subscriber = self.ledger.callback(callback_subscriber(url, watch), now)
         delivery = self.ledger.open_delivery(event, subscriber, now)
         if delivery.state is not DeliveryState.DUE or delivery.attempts or delivery.run:
             return
         if subscriber.active:
-            alone = watch.told and delivery.created_at == now
             self.runs.start(delivery, pause=1 if alone else AFTER_AN_ATTEMPT)
         else:
             hold(delivery, self.ledger)

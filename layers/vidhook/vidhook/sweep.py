@@ -101,6 +101,12 @@ def _restart_watch(watch_id: str, runs: "Runs", failed: list[str]) -> int:
         return 0
     if watch.told:  # it has ended meanwhile: the index is updated later than the table
         return 0
+    if watch.event_id is not None:
+        try:
+            runs.ledger.event(watch.id, watch.event_id)
+        except NotFound:  # nobody can be told of it any more
+            runs.ledger.note_told(watch)
+            return 0
     state = runs.machines.state_of_watch(watch.execution)
     running = state == "RUNNING"
     if state == "FAILED":
@@ -115,6 +121,7 @@ def _restart_watch(watch_id: str, runs: "Runs", failed: list[str]) -> int:
 def _drain_all(runs: "Runs", until: float, errors: list[Exception]) -> int:
     """Starts the held deliveries of active subscribers, whatever held them. Returns how many."""
     ledger, drained = runs.ledger, 0
+    _guarded(partial(_index_held, runs, until), errors)
     for subscriber, since in ledger.holding_subscribers():
         if runs.clock.now() >= until:
             break
@@ -126,6 +133,14 @@ def _drain_all(runs: "Runs", until: float, errors: list[Exception]) -> int:
             drain = partial(runs.drain, subscriber.id, MOST_DRAINED, until=until, errors=errors)
             drained += _guarded(drain, errors)
     return drained
+
+
+def _index_held(runs: "Runs", until: float) -> int:
+    """Makes held deliveries of earlier versions findable. Returns how many pages of the ledger it looked through."""
+    pages = 0
+    while runs.clock.now() < until and runs.ledger.index_held():
+        pages += 1
+    return pages
 
 
 def _clean_up(runs: "Runs", secrets: "Secrets", until: float, errors: list[Exception]) -> int:

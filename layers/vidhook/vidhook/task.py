@@ -423,9 +423,17 @@ def watch_id(provider: str, task_id: str) -> str:
 
 def callback_id(url: str) -> str:
     """Returns `cb_` and 26 characters that follow from a callback_url only; those of one host share `host_part`."""
-    parts = urlsplit(url)
-    host, whole = derived_id("cb", parts.scheme, parts.netloc.casefold()), derived_id("cb", url)
+    host, whole = derived_id("cb", *_server(url)), derived_id("cb", url)
     return host_part(host) + whole.removeprefix(host_part(whole))
+
+
+def _server(url: str) -> tuple[str, str]:
+    """Returns the scheme of a URL and its host, with a port only if it is not the usual one, however it is written."""
+    parts = urlsplit(url)
+    name = (parts.hostname or "").rstrip(".")
+    host = f"[{name}]" if ":" in name else name
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, host if parts.port in (None, usual) else f"{host}:{parts.port}"
 
 
 def host_part(callback_id: str) -> str:

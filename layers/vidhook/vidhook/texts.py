@@ -5,6 +5,13 @@ import re
 # What SQS refuses (all that is not in XML 1.0, https://www.w3.org/TR/xml/#charsets, such as half of a surrogate pair,
 # which is not even UTF-8), and the control characters that move a terminal's cursor.
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# Escaped surrogates, which no text can hold but in pairs, behind an even number of backslashes. Few texts have them, so
+# the patterns are compiled when the first one comes.
+HIGH, LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+SURROGATES = rf"(?<!\\)((?:\\\\)*+)(?:((?:{HIGH}{LOW})++)|((?:{HIGH}(?!{LOW})|{LOW})++))"
+HALF = rf"{HIGH}(?!{LOW})|(?<!{HIGH}){LOW}"  # where no backslash is escaped before a "u", which is faster
+# Hexadecimal digits by what they mean there, then all as one, so that each pair is "H00L00".
+KINDS, ANY = bytes.maketrans(b"1234567HLaAbB9eEfFcCD", b"0000000xx88888ccccccd"), bytes.maketrans(b"8cd", b"000")
 
 
 def escaped(text: str) -> str:
@@ -22,3 +29,19 @@ def shown(text: str, most: int) -> str:
     fitting = escaped(text)
     begin = cut(fitting, most)
     return fitting if begin == fitting else f"{begin}..."
+
+
+def may_have_halves(text: bytes) -> bool:
+    """Returns whether half a pair of surrogates may be in the escapes of a text; surely not, if all pairs can go."""
+    if b"\\ud" not in text and b"\\uD" not in text:
+        return False
+    marked = text.translate(KINDS).replace(b"\\ud8", b"H").replace(b"\\udc", b"L").replace(b"\\udd", b"L")
+    left = marked.translate(ANY).replace(b"H00L00", b"")
+    return b"H" in left or b"L" in left or b"\\\\u" in text
+
+
+def without_halves(text: str) -> str:
+    """Returns JSON with U+FFFD in place of each escape that is half a pair of surrogates."""
+    if "\\\\u" not in text:
+        return re.sub(HALF, r"\\ufffd", text)
+    return re.sub(SURROGATES, lambda run: run[0] if run[2] else run[1] + "\\ufffd" * (len(run[3]) // 6), text)

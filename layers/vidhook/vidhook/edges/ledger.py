@@ -21,7 +21,9 @@ One partition holds all of one task, so one query reads it:
                   <sub>                       how a subscriber answers, while that is not simply well
     callbacks     <cb>                        a task's own callback_url as a subscriber
     answers       <cb>                        how it answers
+    line#<sub>    <at>#<evt>#<sub>            that an event of this instant waits in the line of a subscriber
     unfinished    <sub>                       a subscriber that is being removed, or whose secret is moved to the ledger
+    upgrades      held                        how far the sweeper has looked for held deliveries of earlier versions
     providers     <name>                      a provider file
     pace#<name>   kind#<model>#<object>#<n>   how long such tasks of this provider take: one of 8 parts of it
                   all#<n>                     and all its tasks
@@ -132,7 +134,8 @@ PLACE_SECONDS, PLACE_TRIES = 5.0, 5
 TOGETHER_TRIES, TOGETHER_SECONDS = 5, 0.05
 ID = "[a-z2-7]{26}"
 POSITION = re.compile(rf"([0-9]{{10}}\.[0-9]{{6}}#)?(tsk|evt)_{ID}(#((sub|cb)_{ID})?)?")
-LAST_POSITION = "~"  # sorts after every position
+FIRST_POSITION, LAST_POSITION = "0", "~"  # they sort before and after every position
+LINE_READS = 5  # the one that has its turn is most often the first
 
 NOT_ERASED = "attribute_exists(submission)"
 ERASING, LATER_THAN_ALL = "erasing", 1e12
@@ -412,13 +415,18 @@ class Ledger:
     def add_callback(self, watch: Watch, url: str) -> Watch:
         """Adds a callback_url to a watch. Returns the watch as it stands after that.
 
-        Raises LostRace when another one was added since the watch was read.
+        The sweeper looks again for one that has ended, until `note_told`: it has one more subscriber. Raises LostRace
+        when another one was added, or the watch has ended, since it was read.
         """
-        seen = {"callbacks": list(watch.callbacks)} if watch.callbacks else None
-        condition = "callbacks = :seen_callbacks" if seen else "attribute_not_exists(callbacks)"
-        added = {"callbacks": [*watch.callbacks, url]}
-        self._update(_key(watch.id, "watch"), added, f"{NOT_ERASED} AND {condition}", seen)
-        return self.watch(watch.id)
+        condition, seen = _same_callbacks(watch)
+        values: Item = {"callbacks": [*watch.callbacks, url]}
+        if watch.event_id is None:
+            condition += " AND attribute_not_exists(event_id)"
+        else:
+            values |= {"due": _due("watch", watch.id), "due_at": _due_at(self._clock.now())}
+            condition, seen = f"{condition} AND event_id = :seen_event_id", {**seen, "event_id": watch.event_id}
+        self._update(_key(watch.id, "watch"), values, f"{NOT_ERASED} AND {condition}", seen)
+        return replace(watch, callbacks=(*watch.callbacks, url), told=False)
 
     def reopen(self, watch: Watch, event_id: str, pause: int, now: float) -> None:
         """Opens a watch again that ended with the event `event_id`; `watch` is as it shall be after that.
@@ -639,12 +647,16 @@ class Ledger:
             return first
         return ended or event
 
-    def note_told(self, event: Event) -> None:
-        """Records that each subscriber of a terminal event has its delivery, unless the watch was opened again."""
-        told = {"due": None, "due_at": None}
-        condition = "event_id = :seen_event_id AND attribute_exists(due)"
+    def note_told(self, watch: Watch) -> None:
+        """Records that each subscriber of a watch's terminal event has its delivery.
+
+        Not if the watch was opened again, or got another callback_url, since it was read.
+        """
+        same, seen = _same_callbacks(watch)
+        condition = f"event_id = :seen_event_id AND attribute_exists(due) AND {same}"
         with suppress(LostRace):
-            self._update(_key(event.watch_id, "watch"), told, condition, {"event_id": event.id})
+            seen = {**seen, "event_id": watch.event_id}
+            self._update(_key(watch.id, "watch"), {"due": None, "due_at": None}, condition, seen)
 
     def event(self, watch_id: str, event_id: str | None = None) -> Event:
         """Returns a terminal event of a watch: the one with this id, else the latest. Raises NotFound."""
@@ -1089,6 +1101,42 @@ class Ledger:
             key, seen = _subscriber_key(subscriber.id), {"since": since}
             self._update(key, values, "#state = :state AND #due_at = :seen_since", seen)
 
+    def index_held(self) -> bool:
+        """Makes held deliveries of earlier versions findable, which are in no index. Returns whether there may be more.
+
+        Each call looks through one page of the table, after that of the call before; all of it is looked through once.
+        The first page is read an hour after the first call, when no function of an earlier version works any more.
+        """
+        key, now = _key("upgrades", "held"), self._clock.now()
+        if self._put_new({**key, "at": now}):
+            return False
+        known = self._get(key["pk"], key["sk"], "how far the sweeper has looked")
+        if "done" in known or now < known["at"] + STALE_SECONDS:
+            return False
+        page = self._client.scan(
+            TableName=self.table,
+            Limit=PAGE_READS,
+            FilterExpression="begins_with(sk, :sk) AND #state = :state AND attribute_not_exists(due)",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues=_pack({":sk": "delivery#", ":state": DeliveryState.HELD}),
+            **({"ExclusiveStartKey": json.loads(known["after"])} if "after" in known else {}),
+        )
+        for item in page["Items"]:
+            self._index(_fact(Delivery, _unpack(item)), now)
+        last = page.get("LastEvaluatedKey")
+        self._update(key, {"after": serialize(last) if last else None, "done": None if last else True})
+        return last is not None
+
+    def _index(self, delivery: Delivery, now: float) -> None:
+        """Puts a held delivery and its subscriber into the index. One of a subscriber that is gone is due."""
+        indexed = delivery
+        try:
+            self._update(_subscriber_key(delivery.subscriber_id), _holds(now))
+        except LostRace:
+            indexed = replace(delivery, state=DeliveryState.DUE, next_at=now)
+        with suppress(LostRace):
+            self._write_delivery(indexed, delivery)
+
     def remove_subscriber(self, subscriber_id: str) -> None:
         """Removes a subscriber; its open deliveries are cancelled at their next attempt."""
         self._client.delete_item(TableName=self.table, Key=_pack(_subscriber_key(subscriber_id)))
@@ -1128,6 +1176,26 @@ class Ledger:
             with suppress(LostRace):  # somebody was first
                 self._note_health(subscriber_id, {"free_at": not_before + seconds}, first, later)
                 return not_before
+
+    def join_line(self, event: Event, subscriber_id: str, until: float) -> None:
+        """Notes that an event waits in a subscriber's line, until about an instant, so that the oldest can be found."""
+        item = {**_line_key(event, subscriber_id), "watch_id": event.watch_id, "ttl": int(until) + DAY}
+        self._client.put_item(TableName=self.table, Item=_pack(item))
+
+    def leave_line(self, event: Event, subscriber_id: str) -> Iterator[Delivery]:
+        """Takes an event out of a subscriber's line, after all that are older, and yields these, the oldest first.
+
+        What is not taken from the iterator stays in the line. Nobody else gets what this call has taken.
+        """
+        own = _line_key(event, subscriber_id)
+        for item in self._items(own["pk"], span=(FIRST_POSITION, own["sk"]), size=LINE_READS):
+            answer = self._client.delete_item(
+                TableName=self.table, Key=_pack(_key(item["pk"], item["sk"])), ReturnValues="ALL_OLD"
+            )
+            if item["sk"] != own["sk"] and "Attributes" in answer:
+                _, event_id, other_id = item["sk"].split("#")
+                with suppress(NotFound):
+                    yield self.delivery(item["watch_id"], event_id, other_id)
 
     def note_failure(self, subscriber: Subscriber, at: float, hold_until: float | None) -> Subscriber:
         """Records a failed attempt. Returns the subscriber as it was read, and how it answers now.
@@ -1582,6 +1650,12 @@ def _health_key(subscriber_id: str) -> Item:
     return _key("roster", subscriber_id)
 
 
+def _line_key(event: Event, subscriber_id: str) -> Item:
+    """Returns the key under which an event waits in a subscriber's line, which is in the order of the events."""
+    line = _health_key(subscriber_id)["sk"]
+    return _key(f"line#{line}", f"{_sortable(event.at, event.id)}#{subscriber_id}")
+
+
 def _subscriber_item(subscriber: Subscriber) -> Item:
     values = {name: value for name, value in _plain(subscriber).items() if name not in HEALTH}
     return {**_subscriber_key(subscriber.id), **values}
@@ -1769,6 +1843,13 @@ def _as_stored(value: Any) -> Any:
 def _same_round(retries: int) -> tuple[str, Item | None]:
     """Returns the condition that no retry opened a watch again since it was read, and the values for `seen`."""
     return ("retries = :seen_retries", {"retries": retries}) if retries else ("attribute_not_exists(retries)", None)
+
+
+def _same_callbacks(watch: Watch) -> tuple[str, Item]:
+    """Returns the condition that no callback_url was added to a watch since it was read, and the values for `seen`."""
+    if watch.callbacks:
+        return "callbacks = :seen_callbacks", {"callbacks": list(watch.callbacks)}
+    return "attribute_not_exists(callbacks)", {}
 
 
 def _event_values(event: Event) -> Item:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
+from vidhook.texts import may_have_halves, without_halves
 from vidhook.times import number
 
 LINK_LIMIT = 8_192  # servers and browsers accept this length, and it fits into an event
@@ -23,12 +24,6 @@ NESTED = {dict, list}
 DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
 BRACKETS = bytes.maketrans(b"{}", b"[]")
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-# Escaped surrogates, which no text can hold but in pairs, behind an even number of backslashes.
-HIGH, LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-SURROGATES = re.compile(rf"(?<!\\)((?:\\\\)*+)(?:((?:{HIGH}{LOW})++)|((?:{HIGH}(?!{LOW})|{LOW})++))")
-HALF = re.compile(rf"{HIGH}(?!{LOW})|(?<!{HIGH}){LOW}")  # where no backslash is escaped before a "u", which is faster
-# Hexadecimal digits by what they mean there, then all as one, so that each pair is "H00L00".
-KINDS, ANY = bytes.maketrans(b"1234567HLaAbB9eEfFcCD", b"0000000xx88888ccccccd"), bytes.maketrans(b"8cd", b"000")
 PARTS = re.compile(r"[mM][pP]4|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
 
@@ -59,8 +54,8 @@ def parsed(text: str) -> Any:
     # The parser is slow with functions of ours, and only numbers that no answer has need them.
     digits = plain.translate(DIGITS, b"+")
     odd = b"0" * 40 in digits or b"0e000" in digits
-    if _may_have_halves(plain):
-        text = _without_halves(text)
+    if may_have_halves(plain):
+        text = without_halves(text)
     collects = gc.isenabled()
     gc.disable()  # a megabyte of brackets sets it off again and again, and JSON has no cycles
     try:
@@ -80,21 +75,6 @@ def parsed(text: str) -> Any:
         if collects:
             gc.enable()
     return value
-
-
-def _may_have_halves(text: bytes) -> bool:
-    """Returns whether half a pair of surrogates may be in the escapes of a text; surely not, if all pairs can go."""
-    if b"\\ud" not in text and b"\\uD" not in text:
-        return False
-    marked = text.translate(KINDS).replace(b"\\ud8", b"H").replace(b"\\udc", b"L").replace(b"\\udd", b"L")
-    left = marked.translate(ANY).replace(b"H00L00", b"")
-    return b"H" in left or b"L" in left or b"\\\\u" in text
-
-
-def _without_halves(text: str) -> str:
-    if "\\\\u" not in text:
-        return HALF.sub(r"\\ufffd", text)
-    return SURROGATES.sub(lambda run: run[0] if run[2] else run[1] + "\\ufffd" * (len(run[3]) // 6), text)
 
 
 def _may_be_deep(text: bytes) -> bool:
