@@ -39,20 +39,18 @@ class Media:
 
 @lru_cache(256)
 def video(seed: str, length: int = 0) -> Media:
-    """Returns a five-second MP4 of one H.264 picture in the seed's colours, padded with a `free` box to `length` bytes.
+    """Returns a five-second MP4 of one H.264 picture in the seed's colours, with zeros behind it up to `length` bytes.
 
-    Without padding it has about 19 kB. A `length` that is too small for it and the padding's header adds no padding.
+    Without them it has about 19 kB.
     """
     frame = _h264_frame(seed)
     ftyp = _box(b"ftyp", b"isom", _u32(512), b"isomiso2avc1mp41")
     # moov contains the offset of the frame, which depends on moov's own length, so moov is made twice.
-    offset = len(ftyp) + len(_moov(len(frame), 0)) + 8
-    head = ftyp + _moov(len(frame), offset) + _box(b"mdat", frame)
-    padding = length - len(head)
-    if padding >= 16:
-        # Size 1 says that 64 bits of size follow the type (ISO/IEC 14496-12, 4.2).
-        head += struct.pack(">I4sQ", 1, b"free", padding)
-    return Media("video/mp4", head, length if padding >= 16 else len(head))
+    before = len(ftyp) + len(_moov(len(frame), 0))
+    length = max(length, before + 16 + len(frame))
+    # Size 1 says that 64 bits of size follow the type (ISO/IEC 14496-12, 4.2).
+    mdat = struct.pack(">I4sQ", 1, b"mdat", length - before) + frame
+    return Media("video/mp4", ftyp + _moov(len(frame), before + 16) + mdat, length)
 
 
 @lru_cache(256)

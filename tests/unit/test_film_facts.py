@@ -97,11 +97,12 @@ class TestWhatIsRead:
     def test_every_real_file_has_its_truth(self) -> None:
         assert FILES.keys() == TRUE.keys()
 
-    def test_the_films_of_the_sandbox_are_read_whatever_their_padding(self) -> None:
-        """Their padding has a size of 64 bits."""
+    def test_the_films_of_the_sandbox_are_read_however_long_they_are(self) -> None:
+        """Their pictures have a size of 64 bits, with zeros behind them, and are the end of the film."""
         for length in (0, 300_000):
             content = b"".join(media.video("a seed", length).chunks())
             assert facts(content) == Film(media.SECONDS * 1000, media.WIDTH, media.HEIGHT, has_audio=False)
+            assert bytes_told(content[:4_096]) == len(content)
 
     @pytest.mark.parametrize("content", [b"", b"\0" * 99, b"<html>", b"RIFF\0\0\0\0AVI LIST" + bytes(99), FTYP])
     def test_what_no_file_says_is_not_known(self, content: bytes) -> None:
