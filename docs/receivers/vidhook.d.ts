@@ -1164,6 +1164,11 @@ export interface components {
              */
             state: "active" | "paused" | "disabled";
             reason: string | null;
+            /**
+             * Format: date-time
+             * @description when its state was last changed; null if it never was
+             */
+            state_since: string | null;
             events: string[];
             providers: string[];
             /** @description the values that a task's metadata must have, with any keys */

@@ -63,7 +63,7 @@ def test_a_row_says_how_a_subscriber_does_and_why(page: Page, console: str, flow
     expect(row_of(page, "/hook")).to_contain_text("failing since")
     expect(row_of(page, "/hook")).to_contain_text("the shop that answers errors")
     expect(row_of(page, "/hook")).to_contain_text("1 due")
-    expect(row_of(page, "/paused")).to_contain_text("paused by its owner")
+    expect(row_of(page, "/paused")).to_contain_text(re.compile(r"paused by its owner since \d\d:\d\d:\d\d"))
     expect(row_of(page, "/paused")).to_contain_text(re.compile(r"1 held since \d\d:\d\d:\d\d"))
     expect(row_of(page, "/webhooks").first).to_contain_text("delivered")
 

@@ -756,7 +756,8 @@ class TestSubscribers:
     def test_what_was_held_is_delivered_on_resume(self, api: Client, world: World, machines: dict[str, str]) -> None:
         """No event is lost by a pause."""
         hook = world.subscribe(HOOK)
-        assert answer_of(api.post(f"/v1/subscribers/{hook.id}/pause"))["state"] == "paused"
+        paused = answer_of(api.post(f"/v1/subscribers/{hook.id}/pause"))
+        assert (paused["state"], paused["state_since"]) == ("paused", iso(world.now))
         world.publish(world.completed())
         assert not world.web.to(f"/{HOOK}")
         resumed = answer_of(api.post(f"/v1/subscribers/{hook.id}/resume"))

@@ -52,7 +52,7 @@ function Health({ id, pages, failing }) {
 }
 
 function standing(subscriber) {
-  if (subscriber.reason) return subscriber.reason;
+  if (subscriber.reason) return html`${subscriber.reason}${subscriber.state_since && html` since <${At} at=${seconds(subscriber.state_since)} />`}`;
   if (subscriber.failing_since) return html`failing since <${At} at=${seconds(subscriber.failing_since)} />`;
   return "";
 }
@@ -228,7 +228,7 @@ function Subscriber({ id, reload }) {
     <${Facts} rows=${[
       ["URL", html`<code class="long">${subscriber.url}</code>`],
       ["id", html`<${Id}>${id}<//>`],
-      ["why", subscriber.reason],
+      ["why", subscriber.reason && standing(subscriber)],
       ["failing since", subscriber.failing_since && html`<${At} at=${seconds(subscriber.failing_since)} /> (<${When} at=${seconds(subscriber.failing_since)} />)`],
       ["last failure", subscriber.last_failure && html`<${When} at=${seconds(subscriber.last_failure)} />`],
       ["nothing is sent before", subscriber.quiet_until && html`<${When} at=${seconds(subscriber.quiet_until)} />`],

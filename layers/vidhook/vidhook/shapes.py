@@ -152,6 +152,7 @@ def subscriber(known: Subscriber) -> dict[str, Any]:
         "url": known.url,
         "state": known.state,
         "reason": known.reason,
+        "state_since": iso(known.state_since),
         "events": list(known.events),
         "providers": list(known.providers),
         "metadata": known.metadata,

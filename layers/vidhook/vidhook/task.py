@@ -460,9 +460,10 @@ class Subscriber:
     sealed: its Credentials, encrypted; a callback_url has none, as the stack's own secret signs for it. header_names:
     the names of its headers, whose values are sealed. secret_name and secret_version: where Secrets Manager still has
     its secrets, for a subscriber of an earlier version that the sweeper has not changed yet.
-    reason: why it is paused or disabled. hold_until: nothing is sent before this instant, because it answered with
-    Retry-After, or while it hangs. slow_until: publishing makes no attempt before this instant, because one took longer
-    than publishing waits. gap: while it is not well, the least seconds between two attempts, since it hung; 0 for none.
+    reason: why it is paused or disabled. state_since: when that was last changed. hold_until: nothing is sent before
+    this instant, because it answered with Retry-After, or while it hangs. slow_until: publishing makes no attempt
+    before this instant, because one took longer than publishing waits. gap: while it is not well, the least
+    seconds between two attempts, since it hung; 0 for none.
     failing_since and last_failure: the first and the latest failed attempt with no success in between.
     failing_reported: these failures were reported on the bus.
     metadata: keys and values that a task's metadata must have.
@@ -480,6 +481,7 @@ class Subscriber:
     description: str = ""
     state: SubscriberState = SubscriberState.ACTIVE
     reason: str | None = None
+    state_since: float | None = None
     created_at: float = 0.0
     hold_until: float = 0.0
     slow_until: float = 0.0

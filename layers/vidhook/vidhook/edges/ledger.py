@@ -1063,7 +1063,8 @@ class Ledger:
         In the same write it goes into the index of those that may have held deliveries. It stays there for as long as
         somebody may still hold one of an active subscriber.
         """
-        values: Item = {"state": state, "reason": reason, **_holds(self._clock.now())}
+        now = self._clock.now()
+        values: Item = {"state": state, "reason": reason, "state_since": now, **_holds(now)}
         if state is SubscriberState.ACTIVE:
             # First, since one that failed for days must not be disabled by its next failure.
             self._forget_health(subscriber_id)
@@ -1071,7 +1072,8 @@ class Ledger:
 
     def disable(self, subscriber_id: str, reason: str) -> bool:
         """Disables an active subscriber. Returns whether this call did it: its caller must report it."""
-        values = {"state": SubscriberState.DISABLED, "reason": reason, **_holds(self._clock.now())}
+        now = self._clock.now()
+        values = {"state": SubscriberState.DISABLED, "reason": reason, "state_since": now, **_holds(now)}
         try:
             self._update(
                 _subscriber_key(subscriber_id), values, "#state = :seen_state", {"state": SubscriberState.ACTIVE}
