@@ -50,25 +50,24 @@ HARMLESS = _pattern(
     r"|property|key) ['\"]?children|(?:load|white|colou?r) ?-?balanc\w+|balance of (?:the )?load"
     r"|subscription to(?! (?:use|access|generate))|(?:in|on|into|from) table \w+(?: \w+)?|blocked (?:waiting"
     r"|for (?:more than |over )?\d+)|balance (?:row|record|table)s?|polic(?:y|ies) (?:network|gradient)s?"
-    r"|sentinel (?!block)|credit ledger|token buckets?|restricted shell|moov atom not found|permission bits?"
-    r"|apikey (?=task|invalid node)|(?:enable )?safety (?:tolerance|checker|level)|polic(?:y"
-    r"|ies)(?= ?[:=] ?(?:\w+ )?(?:refund|credit|charge|cancel|full|half))|moderation (?:level|setting|mode)"
-    r"|(?:values?|option|parameter|field)s? for moderation|credits? per second|token count|(?:incorrect|invalid"
-    r"|illegal|unknown|wrong) keys? (?:or|in) (?:the )?(?:\w+ )?(?:values?|parameters?|body|request|json)"
-    r"|parameters?, such as incorrect key|audit (?:\w+ )?(?:log|trail|table|record|event|entr(?:y|ie))s?"
-    r"|safety (?:interlock|margin|factor|stop|timeout|net|buffer|lock|shutdown|thread)s?|(?:key|constraint|protocol"
-    r"|access|sharing|integrity|schema|bounds|memory|assertion|contract|type|sla|segment\w*) violations?"
-    r"|violat\w+ (?:the )?(?:\w+ ){0,2}(?:constraint|schema|key|protocol|contract|invariant|assumption"
-    r"|precondition)s?|hates? to|risk of|risks? (?:being|running)|(?:case|time|noise|context|locale|light"
-    r"|motion) ?-?sensitive|sensitive (?:to|about)|sensitivity|(?:retry|cache|caching|cors|iam|bucket|scaling"
-    r"|retention|restart|scheduling|eviction|whitelist(?:ing)?|backoff|lifecycle|routing|pull|access) polic(?:y|ies)"
-    r"|blocked by (?:the |a |an )?(?:firewall|cors|network|proxy|waf|cloudflare|thread)(?: polic(?:y|ies))?"
-    r"|(?:blocked|filtered) (?:thread|queue|io|call)s?|child (?:process|job|task|node)(?:es|s)?|minor (?:version"
-    r"|issue|error|change|problem|bug|update|adjustment|fix|release|delay)s?|dead ?lock|guidelines? (?:image|map)s?"
-    r"|internal polic(?:y|ies) (?:server|engine)|terms of (?:time|size|length)|kill switch|explicitly"
-    r"|explicit (?:cast|conversion|deny|denial|value|null|type|region|parameter)s?|polic(?:y|ies) (?:bundle|file"
-    r"|document|config\w*|object|agent|store|id|version)s?|minor (?:glitch|hiccup|outage)(?:es|s)?"
-    r"|content (?:delivery|server|store|length|encoding|hash|disposition)",
+    r"|sentinel (?!block)|credit ledger|token buckets?|restricted shell|permission bits?|apikey (?=task|invalid node)"
+    r"|(?:enable )?safety (?:tolerance|checker|level)|polic(?:y|ies)(?= ?[:=] ?(?:\w+ )?(?:refund|credit|charge"
+    r"|cancel|full|half))|moderation (?:level|setting|mode)|(?:values?|option|parameter|field)s? for moderation"
+    r"|credits? per second|token count|(?:incorrect|invalid|illegal|unknown|wrong) keys? (?:or"
+    r"|in) (?:the )?(?:\w+ )?(?:values?|parameters?|body|request|json)|parameters?, such as incorrect key"
+    r"|audit (?:\w+ )?(?:log|trail|table|record|event|entr(?:y|ie))s?|safety (?:interlock|margin|factor|stop|timeout"
+    r"|net|buffer|lock|shutdown|thread)s?|(?:key|constraint|protocol|access|sharing|integrity|schema|bounds|memory"
+    r"|assertion|contract|type|sla|segment\w*) violations?|violat\w+ (?:the )?(?:\w+ ){0,2}(?:constraint|schema|key"
+    r"|protocol|contract|invariant|assumption|precondition)s?|hates? to|risk of|risks? (?:being|running)|(?:case|time"
+    r"|noise|context|locale|light|motion) ?-?sensitive|sensitive (?:to|about)|sensitivity|(?:retry|cache|caching|cors"
+    r"|iam|bucket|scaling|retention|restart|scheduling|eviction|whitelist(?:ing)?|backoff|lifecycle|routing|pull"
+    r"|access) polic(?:y|ies)|blocked by (?:the |a |an )?(?:firewall|cors|network|proxy|waf|cloudflare"
+    r"|thread)(?: polic(?:y|ies))?|(?:blocked|filtered) (?:thread|queue|io|call)s?|child (?:process|job|task"
+    r"|node)(?:es|s)?|minor (?:version|issue|error|change|problem|bug|update|adjustment|fix|release|delay)s?"
+    r"|dead ?lock|guidelines? (?:image|map)s?|internal polic(?:y|ies) (?:server|engine)|terms of (?:time|size|length)"
+    r"|kill switch|explicitly|explicit (?:cast|conversion|deny|denial|value|null|type|region|parameter)s?|polic(?:y"
+    r"|ies) (?:bundle|file|document|config\w*|object|agent|store|id|version)s?|minor (?:glitch|hiccup|outage)(?:es"
+    r"|s)?|content (?:delivery|server|store|length|encoding|hash|disposition)",
     r"白名单策略|限流策略|重试策略|敏感度|moderation level",
 )
 # A helper that is broken refused nothing, whatever it is there for.
@@ -116,35 +115,36 @@ CONTENT_POLICY = _pattern(
     r"|figures?)|politicians?|(?:public|government|state|elected) (?:official|servant|leader|office holder)s?"
     r"|heads? of (?:state|government)|(?:the|us|current|former|sitting|ex) president|prime minister|(?:private"
     r"|unconsenting) (?:individual|person|citizen)s?|(?:without|lacks?|no|missing) (?:\w+ ){0,2}consent|consent (?:of"
-    r"|from) the|deep ?fakes?|impersonat\w+|identifiable (?:person|people|face)s?|real (?:person|people|persons|human"
-    r"|humans|face|faces|individuals?)|minors|under ?-?age\w*|under (?:the age of )?18|children|kids|child (?:abuse"
-    r"|sexual|safety|exploitation|nudity)|csam|(?:minor|danger|ip|people|celebrity|audio) (?:filter(?:ed)?|upload"
-    r"|input image)|artist names?|words? (?:that )?we (?:do not|don't)|self ?-?(?:harm|injur)\w*|tobacco|cigarettes?"
-    r"|alcohol\w*|gambling|(?:election|presidential|political) (?:candidate|campaign|ad|poster)s?|goes? against"
-    r"|unlicen[sc]ed|belongs? to an?|suicid\w*|gore(?!-)|gory|blood(?:y(?! hell)|shed)|tortur\w+|weapons?|firearms?"
-    r"|explosives?|drugs?|narcotics?|terroris\w+|extremis\w+|hate(?:ful)?|harass\w*|bully\w*|racis[mt]|slurs?|harmful"
-    r"|illicit|illegal (?:content|activit\w+|acts?)|abus(?:e|ive)|disallowed|adult (?:content|material|theme\w*"
-    r"|imagery|nud\w+|video|image|scene|subject|oriented)s?|adult\Z|personal (?:information|data) in|flagged"
-    r"|we (?:have )?blocked|photo-?realistic (?:people|persons?|humans?|faces?)|blocklist\w*|blacklist\w* words?"
-    r"|(?:prompt|content|input|output|image|images|video|videos|photo|text|generation|request|frame|result"
-    r"|audio)s? (?:\w+ ){0,2}?(?:blocked|filtered|banned|censored)|(?:prompt|content)s? (?:\w+ ){0,2}?(?:rejected"
-    r"|declined|refused|denied)|(?:blocked|rejected|refused) (?:prompt|content)|(?:prompt|content)s? (?:is |are |was "
-    r"|were )?not (?:allowed|permitted)|restricted (?:content|terms?|words?)|(?:contains?|containing|includes?|shows?"
-    r"|with) (?:an? )?(?:\w+ )?human faces?|(?:faces?|people|persons?|humans?|minors?"
-    r"|celebrit\w+) (?:\w+ ){0,4}(?:not|never) (?:allowed|permitted)|(?:can ?not|can't|unable to|won't) (?:help"
-    r"|assist|create|generate|make|produce|edit|depict|fulfil\w*)(?: you)?(?: with)? (?:\w+ ){0,2}(?:that request"
-    r"|this request|this content|that content|this type|such|images? of (?:real )?people)|does not comply"
-    r"|non-?complian\w+|not complian\w+|images? of (?:an? )?(?:child|minor|kid)s?|child in (?:your|the)|not ?safe"
-    r"|(?:well-?known|famous|recogni[sz]able|prominent|protected) (?:\w+ )?(?:actor|actress|singer|individual"
-    r"|politician|character|face|brand|person|people|figure|work)s?|(?:community|content|usage|platform|our) (?:rules"
-    r"|terms)|political (?:content|figures?|topics?)|(?:which|that|this|these|and|as) we (?:do not|don't|cannot|can't"
+    r"|from) the|deep ?fakes?|impersonat\w+|identifiable (?:person|people|face)s?|real[ -](?:person|people|persons"
+    r"|human|humans|face|faces|individuals?)|minors|under ?-?age\w*|under (?:the age of )?18|children|kids"
+    r"|child (?:abuse|sexual|safety|exploitation|nudity)|csam|(?:minor|danger|ip|people|celebrity"
+    r"|audio) (?:filter(?:ed)?|upload|input image)|artist names?|words? (?:that )?we (?:do not|don't)|self ?-?(?:harm"
+    r"|injur)\w*|tobacco|cigarettes?|alcohol\w*|gambling|(?:election|presidential|political) (?:candidate|campaign|ad"
+    r"|poster)s?|goes? against|unlicen[sc]ed|belongs? to an?|suicid\w*|gore(?!-)|gory|blood(?:y(?! hell)|shed)"
+    r"|tortur\w+|weapons?|firearms?|explosives?|drugs?|narcotics?|terroris\w+|extremis\w+|hate(?:ful)?|harass\w*"
+    r"|bully\w*|racis[mt]|slurs?|harmful|illicit|illegal (?:content|activit\w+|acts?)|abus(?:e|ive)|disallowed"
+    r"|adult (?:content|material|theme\w*|imagery|nud\w+|video|image|scene|subject|oriented)s?|adult\Z"
+    r"|personal (?:information|data) in|flagged|we (?:have )?blocked|photo-?realistic (?:people|persons?|humans?"
+    r"|faces?)|blocklist\w*|blacklist\w* words?|(?:prompt|content|input|output|image|images|video|videos|photo|text"
+    r"|generation|request|frame|result|audio)s? (?:\w+ ){0,2}?(?:blocked|filtered|banned|censored)|(?:prompt"
+    r"|content)s? (?:\w+ ){0,2}?(?:rejected|declined|refused|denied)|(?:blocked|rejected|refused) (?:prompt|content)"
+    r"|(?:prompt|content)s? (?:is |are |was |were )?not (?:allowed|permitted)|restricted (?:content|terms?|words?)"
+    r"|(?:contains?|containing|includes?|shows?|with) (?:an? )?(?:\w+ )?human faces?|(?:faces?|people|persons?"
+    r"|humans?|minors?|celebrit\w+) (?:\w+ ){0,4}(?:not|never) (?:allowed|permitted)|(?:can ?not|can't|unable to"
+    r"|won't) (?:help|assist|create|generate|make|produce|edit|depict"
+    r"|fulfil\w*)(?: you)?(?: with)? (?:\w+ ){0,2}(?:that request|this request|this content|that content|this type"
+    r"|such|images? of (?:real )?people)|does not comply|non-?complian\w+|not complian\w+"
+    r"|images? of (?:an? )?(?:child|minor|kid)s?|child in (?:your|the)|not ?safe|(?:well-?known|famous"
+    r"|recogni[sz]able|prominent|protected) (?:\w+ )?(?:actor|actress|singer|individual|politician|character|face"
+    r"|brand|person|people|figure|work)s?|(?:community|content|usage|platform|our) (?:rules|terms)"
+    r"|political (?:content|figures?|topics?)|(?:which|that|this|these|and|as) we (?:do not|don't|cannot|can't"
     r"|won't) (?:depict|portray|show|generate|create|animate|render|allow)|(?:do not|don't|does not|cannot|can't"
     r"|won't|not able to) (?:generate|create|make|produce|depict|render|show|animate) (?:\w+ ){0,3}(?:content|people"
     r"|persons?|imagery|material|scenes?|figures?)|generation (?:is |was )?not (?:allowed|permitted)|ip (?:detected"
-    r"|risk|violation)|(?:contain(?:s|ing)?|depict(?:s|ing)?|show(?:s|ing)?|with|of|involv(?:es|ing)|includ(?:es"
-    r"|ing)) (?:an? )?(?:\w+ )?(?:child|minor|kid|teen\w*|infant)s?|risk (?:rule|word|term|warning|alert|level)s?"
-    r"|(?:detect\w*|found|finds?|saw|sees?|identif\w+|recogni[sz]\w*|(?:appears?|seems?|looks?) (?:to (?:be|show"
-    r"|depict|contain|include)|like)) (?:an? |the )?(?:\w+ )?(?:minor|child|kid|teen\w*|infant|toddler|celebrity"
+    r"|risk|violation|conflict)|(?:contain(?:s|ing)?|depict(?:s|ing)?|show(?:s|ing)?|with|of|involv(?:es|ing)"
+    r"|includ(?:es|ing)) (?:an? )?(?:\w+ )?(?:child|minor|kid|teen\w*|infant)s?|risk (?:rule|word|term|warning|alert"
+    r"|level)s?|(?:detect\w*|found|finds?|saw|sees?|identif\w+|recogni[sz]\w*|(?:appears?|seems?|looks?) (?:to (?:be"
+    r"|show|depict|contain|include)|like)) (?:an? |the )?(?:\w+ )?(?:minor|child|kid|teen\w*|infant|toddler|celebrity"
     r"|public figure)s?|screen(?:ed|ing)|(?:key)?words? black ?lists?|(?:some ?one|people|person) (?:well ?-?known"
     r"|famous)|(?:actual|living|real ?-?(?:world|life)) (?:person|people|individual)s?|ethic(?:s|al)|rated (?:18|r|x)"
     r"|(?:minor|child|kid|teen\w*|celebrity|politician) (?:was |is )?(?:detected|found|recogni[sz]ed)|block ?reason"
@@ -156,16 +156,18 @@ CONTENT_POLICY = _pattern(
     r"|outside (?:of )?what we|(?:not|\w+n't) comfortable|comfortable (?:generating|creating|making|with)"
     r"|protected (?:content|material|work|ip|music|song|audio|voice|media|footage|image)s?"
     rf"|ineligible {THING}"
-    r"|withheld|mature content|graphic (?:content|violence|imagery)|disturbing|propaganda|unethical|against (?:our"
-    r"|the) (?:\w+ )?(?:rules|policies|standards|terms|principles)|breach(?:es)? of|not appropriate|not suitable"
-    r"|unsuitable|improper|legal reasons|high ?-?risk|known ip|(?:image|photo|picture|upload)s? (?:shows?"
-    r"|depicts?) (?:an? |real )?(?:person|people|human)s?|restricted (?:subject|topic|categor\w+)s?|(?:sensitive"
-    r"|restricted|blocked|banned) words?|(?:model|provider|ai) (?:refused|declined|rejected)(?! (?:the "
-    r"|our )?connection| to connect)|refused to (?:generate|create|answer)|public (?:person|people|personalit\w+)"
-    r"|named (?:person|people|individual)s?|privacy information|suspected (?:infringement|violation|copyright)"
-    r"|(?:discriminat|defamat)(?:ory|ion)|medical advice|religious|(?:had|have|has|must) to decline|(?:our|content"
-    r"|safety|review) (?:checks|reviewers?|standards)|(?:not|\w+n't|never) (?:been )?approved?|topics? (?:that )?we"
-    r"|\Ablocked",
+    r"|withheld|mature (?:content|theme|material|subject)s?|(?:word|term|phrase|topic"
+    r"|subject)s? (?:\w+ ){0,3}not (?:allowed|permitted|accepted)|we (?:can ?not|can't|won't) (?:show|create|make"
+    r"|generate|depict|do) (?:this|that|it)\b|graphic (?:content|violence|imagery)|disturbing|propaganda|unethical"
+    r"|against (?:our|the) (?:\w+ )?(?:rules|policies|standards|terms|principles)|breach(?:es)? of|not appropriate"
+    r"|not suitable|unsuitable|improper|legal reasons|high ?-?risk|known ip|(?:image|photo|picture"
+    r"|upload)s? (?:shows?|depicts?) (?:an? |real )?(?:person|people|human)s?|restricted (?:subject|topic"
+    r"|categor\w+)s?|(?:sensitive|restricted|blocked|banned) words?|(?:model|provider|ai) (?:refused|declined"
+    r"|rejected)(?! (?:the |our )?connection| to connect)|refused to (?:generate|create|answer)|public (?:person"
+    r"|people|personalit\w+)|named (?:person|people|individual)s?|privacy information|suspected (?:infringement"
+    r"|violation|copyright)|(?:discriminat|defamat)(?:ory|ion)|medical advice|religious|(?:had|have|has"
+    r"|must) to decline|(?:our|content|safety|review) (?:checks|reviewers?|standards)|(?:not|\w+n't"
+    r"|never) (?:been )?approved?|topics? (?:that )?we|\Ablocked",
     r"命中\S{0,6}(?:词|库|名单|规则)|不符合(?:平台|社区|法律)|(?:含|包含|出现)有?(?:清晰的?|真实)?人脸|安全上の理由"
     r"|安全のため|\bde menores\b|涉敏|红线|不良导向|禁用词|尺度过|18 ?\+(?!\d)|(?:主题|内容|题材|话题|场景|描述|人物"
     r"|素材)\S{0,4}不(?:被)?允许|审核|敏感|违规|违禁|违法|违反|不合规|合规问题|不符合(?:社区|平台|内容)?规范|风控"
@@ -196,7 +198,7 @@ CONTENT_POLICY = _pattern(
 CLOSED_ACCOUNT = _pattern(
     r"(?:account|access|user|organi[sz]ation|workspace|team)s? (?:(?:is|are|was|has|have|been|currently|temporarily"
     r"|permanently|automatically) ){0,4}(?:suspended|banned|disabled|blocked|restricted|frozen|deactivated|terminated"
-    r"|under review|on hold|flagged)",
+    r"|under review|on hold|flagged)|(?:this|your) (?:token|key) status (?:is )?unavailable",
     r"账[户号](?:存在|有)风险|(?:账[户号]|用户)[^,\uff0c\u3002]{0,4}(?:封禁|限制使用|受限|冻结|停用|禁用|禁止使用)",
 )
 # The provider's own machinery broke, whatever other words its trace contains.
@@ -219,9 +221,10 @@ BROKEN = _pattern(
     r"|reset) (?:\w+ ){0,2}?(?:from|by|at|in|of) (?:the |an? |our )?(?:upstream|model host|bucket|s3|storage|backend"
     r"|origin|gateway|downstream|relay)|provider request failed|upstream (?:service|server|provider|api"
     r"|model)? ?(?:error|failed|failure|returned)|connect error|invalid (?:response|answer|json|output) (?:from|of)"
-    r"|invalid response|(?:response|answer|reply) (?:is |was )?(?:empty|invalid)|muxers?|demuxers?|assertion failed"
-    r"|missing (?:on|from) (?:the )?(?:host|node|disk|worker)|(?:response|answer|reply) format|primary key"
-    r"|foreign key|duplicate key|database|sql\w*|redis|kafka|licen[cs]e server|setup failed|dependency failed"
+    r"|invalid response|(?:response|answer|reply) (?:is |was )?(?:empty|invalid)|muxers?|demuxers?|(?:model|generator"
+    r"|engine) (?:produced|returned|generated|gave) an? (?:invalid|corrupt|broken|bad)|assertion failed|missing (?:on"
+    r"|from) (?:the )?(?:host|node|disk|worker)|(?:response|answer|reply) format|primary key|foreign key"
+    r"|duplicate key|database|sql\w*|redis|kafka|licen[cs]e server|setup failed|dependency failed"
     r"|unexpected error handling|not found (?:in|on) (?:the |our )?(?:storage|bucket|s3|disk)|(?:max\w*"
     r"|number of) (?:\w+ ){0,3}(?:retries|attempts)|(?:retries|attempts) (?:exceeded|exhausted)"
     r"|exceeded (?:\w+ ){0,3}(?:retries|attempts)|invalid character|unexpected (?:eof|token|end of)|no such host"
@@ -268,7 +271,8 @@ QUOTA = _pattern(
     r"|standard|ultra|max)(?! models?| mode)|(?:on|in) your (?:\w+ )?(?:plan|package|subscription|tier)|(?:key"
     r"|total) limit|(?:accessible|open|enabled) (?:only )?(?:to|for) (?:bill|pa[iy])\w+|pre-?(?:charg|consum"
     r"|deduct)\w*|(?:plan|package|membership|subscription|trial|licen[cs]e) (?:\w+ )?(?:expired|lapsed|ended|ran out)"
-    r"|no credits|of your (?:daily|weekly|monthly|free|remaining)"
+    r"|no credits|upgrade to (?:[\w/]+ ){1,4}(?:plan|tier|account|subscription)|token plan|of your (?:daily|weekly"
+    r"|monthly|free|remaining)"
     rf"|(?:not enough|out of|no more|no|insufficient|used up|used all|spent all|lacks?) (?:of )?(?:your "
     rf"|the )?(?:\w+ )?{MONEY}(?! (?:detected|found|visible|in|of|on|for|provided|given|per|\w+ the (?:image|video"
     rf"|clip|frame|mask))\b)|(?:daily|weekly|monthly|free|included|trial|your|all) (?:\w+ )?(?:{MONEY}"
@@ -295,15 +299,15 @@ QUOTA = _pattern(
     r"|this) (?:account|plan|day|month|project)|(?:no|zero|0) remaining|generations? left|payment required|(?:no"
     r"|not) (?:\w+ )?(?:active )?(?:subscription|licen[cs]e)|(?:generations?|credits?|uses) (?:for|left for) (?:today"
     r"|this month)|card (?:was |is |has |has been )?(?:declined|expired|refused)|payment method",
-    r"试用\S{0,3}(?:结束|到期)|升级(?:到|至|为)|专业版|企业版|\bfondos\b|账单|逾期|未付|ポイントが足り|(?:사용량"
-    r"|횟수)[을를]? ?(?:초과|모두)|停机|缴费|cr[eé]dits? (?:[eé]puis|insuffisant)|solde insuffisant|guthaben"
-    r"|saldo insuficiente|余额|额度|积分|点数|欠费|充值|套餐|资源包|使用上限|限额|次数(?:限|已用|用完|不足|已达|达到"
-    r"|已满)|用量(?:超|已)|配额|扣费失败|クレジット|残高|クォータ|上限に達|残量|回数上限|翌月|使い切|無料枠|(?:コイン"
-    r"|チケット|ジェム|トークン)が(?:不足|足り)|ポイントが不足|크레딧|횟수를? 모두|잔액|할당량|한도|포인트가 부족"
-    r"|결제|\bsaldo\b|cr[eé]ditos?\b|\bcuota\b|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b|钱包|余量|剩余(?:次数"
-    r"|额度|数量|条数)|(?:豆|币|券|钻石?|水晶|贝壳?|星星|能量|灵感|魔力|体力|火花|算力[值点豆])值?(?:数量?"
-    r"|余额)?(?:不足|不够|已?用完|用光|已?耗尽|没有了)|算力(?:值|点|币)|灵感值|代币|金币|已用尽|已耗尽|用尽|耗尽"
-    r"|超出(?:每日|当日|本月|免费)|续费|会员|vip|次数用光",
+    r"(?:单日|每日|当日|今日)\S{0,6}次数|次数\S{0,2}超(?:过|出|限)|资源限制|试用\S{0,3}(?:结束|到期)|升级(?:到|至|为)"
+    r"|专业版|企业版|\bfondos\b|账单|逾期|未付|ポイントが足り|(?:사용량|횟수)[을를]? ?(?:초과|모두)|停机|缴费"
+    r"|cr[eé]dits? (?:[eé]puis|insuffisant)|solde insuffisant|guthaben|saldo insuficiente|余额|额度|积分|点数|欠费"
+    r"|充值|套餐|资源包|使用上限|限额|次数(?:限|已用|用完|不足|已达|达到|已满)|用量(?:超|已)|配额|扣费失败|クレジット"
+    r"|残高|クォータ|上限に達|残量|回数上限|翌月|使い切|無料枠|(?:コイン|チケット|ジェム|トークン)が(?:不足|足り)"
+    r"|ポイントが不足|크레딧|횟수를? 모두|잔액|할당량|한도|포인트가 부족|결제|\bsaldo\b|cr[eé]ditos?\b|\bcuota\b"
+    r"|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b|钱包|余量|剩余(?:次数|额度|数量|条数)|(?:豆|币|券|钻石?|水晶"
+    r"|贝壳?|星星|能量|灵感|魔力|体力|火花|算力[值点豆])值?(?:数量?|余额)?(?:不足|不够|已?用完|用光|已?耗尽|没有了)"
+    r"|算力(?:值|点|币)|灵感值|代币|金币|已用尽|已耗尽|用尽|耗尽|超出(?:每日|当日|本月|免费)|续费|会员|vip|次数用光",
 )
 # A text about a refund names the credits too, but missing credits are not its reason.
 REFUND = (
@@ -327,11 +331,11 @@ BAD_FILE = _pattern(
     r"|starting|end|ending|opening|closing|head|tail) frame|upload|source|clip)(?! (?:encoder|decoder|model|processor"
     r"|pipeline|classifier|service)s?)|(?:image|input|reference|url|link|media|photo|picture|file|audio|mask|keyframe"
     r"|first frame|last frame|frame\d|asset|source (?:video|clip)|(?:video|clip) source)s?(?: url| file"
-    r"| link)?s? (?:\w+ ){0,2}?(?:expired|download\w*|returned (?:an? )?(?:http |status )?4\d\d|unreachable"
-    r"|inaccessible|(?:not|no longer) (?:reachable|accessible)|decod\w* (?:error|fail\w*)|corrupt\w*|unreadable"
-    r"|broken|fetch\w*|retriev\w*|(?:can ?not|can't|could not|couldn't) be (?:read|loaded|decoded|fetched|reached"
-    r"|opened|downloaded|accessed|processed|parsed))|(?:video|clip|movie) (?:download|fetch|decod|load|read|pars"
-    r"|open)\w* (?:error|fail\w*)|(?:not|\w+n't) an? (?:\w+ )?(?:image|video|picture|movie|clip|audio file"
+    r"| link)?s? (?:\w+ ){0,2}?(?:expired|download\w*|(?:\w+ ){0,4}returned (?:an? )?(?:http |status )?4\d\d"
+    r"|unreachable|inaccessible|(?:not|no longer) (?:reachable|accessible)|decod\w* (?:error|fail\w*)|corrupt\w*"
+    r"|unreadable|broken|fetch\w*|retriev\w*|(?:can ?not|can't|could not|couldn't) be (?:read|loaded|decoded|fetched"
+    r"|reached|opened|downloaded|accessed|processed|parsed))|(?:video|clip|movie) (?:download|fetch|decod|load|read"
+    r"|pars|open)\w* (?:error|fail\w*)|(?:not|\w+n't) an? (?:\w+ )?(?:image|video|picture|movie|clip|audio file"
     r"|media file)",
     r"no se pudo (?:descargar|leer|abrir|cargar)|资源\S{0,2}(?:不可访问|无法访问|下载失败)|(?:图片|视频|音频|文件"
     r"|素材|图像|链接|url)(?:地址|链接| ?url)?(?:下载|获取|读取|解析|解码|加载|拉取|无法访问|不可访问|已?过期"
@@ -343,11 +347,12 @@ BAD_FILE = _pattern(
 # The result is gone: it is no input, so nobody need look for a mistake of the caller.
 GONE_FILE = r"\A(?:(?:文件|视频|结果|作品|下载)(?:链接)?|链接)已?(?:过期|失效)"
 TIMEOUT = _pattern(
-    r"(?:run|running|ran|runs|taking|took|takes|waiting|waited|hung|stuck) (?:for )?(?:far |much |way )?too long"
-    r"|no (?:response|answer|reply) (?:from (?:\w+ ){1,3})?(?:in|within|after|for) \d+|(?:answer|respond|reply|finish"
-    r"|complete|start) in time|(?:processing|response|execution|time) window|(?:stopped|gave up|give up"
-    r"|tired of) waiting|wait(?:ing)? (?:budget|window|limit)|time ?-?outs?|e(?:socket)?timedout|timed ?-?out"
-    r"|deadline\w*|took (?:too long|longer than|more than)|(?:generation|task|job|run|execution|processing"
+    r"(?:max(?:imum)?|allowed|total) (?:\w+ )?time(?! ?stamp)|\bttl\b|(?:run|running|ran|runs|taking|took|takes"
+    r"|waiting|waited|hung|stuck|sat|spent|stayed) (?:for )?(?:far |much |way )?too long|no (?:response|answer"
+    r"|reply) (?:from (?:\w+ ){1,3})?(?:in|within|after|for) \d+|(?:answer|respond|reply|finish|complete"
+    r"|start) in time|(?:processing|response|execution|time) window|(?:stopped|gave up|give up|tired of) waiting"
+    r"|wait(?:ing)? (?:budget|window|limit)|time ?-?outs?|e(?:socket)?timedout|timed ?-?out|deadline\w*"
+    r"|took (?:too long|longer than|more than)|(?:generation|task|job|run|execution|processing"
     r"|prediction) (?:time )?(?:has )?exceeded \d+ ?(?:s|sec|seconds|m|min|minutes|h|hours)|ran out of time"
     r"|time limit|response time exceeded|in (?:the )?queue (?:for )?too long|max(?:imum)? (?:wait\w*|(?:queue "
     r"|queu\w+ )?time|runtime|processing time|execution time)|within the allowed time|in the allowed time|(?:did not"
@@ -365,8 +370,8 @@ TIMEOUT = _pattern(
     r"|tiempo agotado|se agot[oó] el tiempo|(?:超过|超出)(?:最长|最大|规定|允许)?的?(?:等待|执行|运行|处理)?时[间限]",
 )
 CANCELLED = _pattern(
-    r"(?:owner|user|client|customer|caller) (?:has |have )?(?:deleted|removed|stopped|killed|withdrew|revoked)"
-    r"|(?:client|caller|user) (?:hung up|went away|gave up)|(?:owner|user|client|customer"
+    r"at your request|(?:owner|user|client|customer|caller) (?:has |have )?(?:deleted|removed|stopped|killed|withdrew"
+    r"|revoked)|(?:client|caller|user) (?:hung up|went away|gave up)|(?:owner|user|client|customer"
     r"|operator) (?:\w+ )?(?:pressed|hit|clicked|chose|requested|asked|triggered)(?: \w+){0,3} (?:stop|cancel|abort"
     r"|end)\w*|(?:upon|on|per|following|after) (?:the |an? )?(?:\w+ )?(?:user|client|customer|owner"
     r"|caller)'?s? (?:request|command|action|wish|order)|(?:stopped|ended|aborted|terminated|deleted"
@@ -380,15 +385,17 @@ CANCELLED = _pattern(
     r"|annul[eé]|用户(?:已|主动|手动)?(?:终止|停止|中断)",
 )
 AUTH = _pattern(
-    r"(?:api|service) has not been (?:used|enabled)|unregistered callers|(?:illegal|empty|abnormal) (?:\w+ )?token"
-    r"|token (?:can ?not|can't|must not) be (?:empty|null|blank)|(?:beta|early|partner) access|(?:don't|do not"
-    r"|does not|doesn't) own|not the owner|(?:belongs?|owned) (?:to|by) (?:another|someone|a different) (?:user"
-    r"|account)|requires verification|(?:token|key|credentials?|secret|header) (?:was |is |were )?(?:not provided"
-    r"|not given|absent|required)|no (?:api ?-?|access |auth\w* )?(?:key|token|credentials?)|(?:your|this|api|secret"
-    r"|access) (?:api )?(?:key|token|secret) (?:isn't|is not|is no longer|wasn't|does not|doesn't|has no)|(?:not"
-    r"|\w+n't) (?:logged|signed) in|gated|ip (?:address )?(?:is )?not (?:allowed|permitted|listed)|(?:has|have|had"
-    r"|with) no (?:rights?|access|permissions?|privileges?)|member of an? (?:org|team|workspace)\w*|(?:country|region"
-    r"|territory|location)s?,? (?:\w+,? ){0,3}not (?:supported|allowed|permitted|available)(?! (?:by|for the api))"
+    r"(?:token|key|account) (?:status )?(?:is )?unavailable|not a (?:\w+ )?member|verified (?:organi[sz]ation|account"
+    r"|user)|(?:api|service) has not been (?:used|enabled)|unregistered callers|(?:illegal|empty"
+    r"|abnormal) (?:\w+ )?token|token (?:can ?not|can't|must not) be (?:empty|null|blank)|(?:beta|early"
+    r"|partner) access|(?:don't|do not|does not|doesn't) own|not the owner|(?:belongs?|owned) (?:to|by) (?:another"
+    r"|someone|a different) (?:user|account)|requires verification|(?:token|key|credentials?|secret|header) (?:was "
+    r"|is |were )?(?:not provided|not given|absent|required)|no (?:api ?-?|access |auth\w* )?(?:key|token"
+    r"|credentials?)|(?:your|this|api|secret|access) (?:api )?(?:key|token|secret) (?:isn't|is not|is no longer"
+    r"|wasn't|does not|doesn't|has no)|(?:not|\w+n't) (?:logged|signed) in|gated"
+    r"|ip (?:address )?(?:is )?not (?:allowed|permitted|listed)|(?:has|have|had|with) no (?:rights?|access"
+    r"|permissions?|privileges?)|member of an? (?:org|team|workspace)\w*|(?:country|region|territory"
+    r"|location)s?,? (?:\w+,? ){0,3}not (?:supported|allowed|permitted|available)(?! (?:by|for the api))"
     r"|not (?:available|supported|offered) in your (?:\w+ )?(?:country|region)|(?:can ?not|can't) be accessed"
     r"|a[ks] ?/ ?[as]k|unauthori[sz]ed|unauthenticated|auth ?fail\w*|secret ?id|not (?:been )?(?:activated"
     r"|enabled) (?:for|on|in) (?:your|this|the) (?:account|project|organi[sz]ation)|authenticat\w*|authori[sz]\w*"
@@ -410,14 +417,14 @@ AUTH = _pattern(
     r"|(?:lacks?|missing|without|insufficient|requires?) (?:the |an? )?(?:\w+ )?(?:scope|role|privilege|grant"
     r"|entitlement)s?|(?:key|token|account) (?:\w+ ){0,3}closed|key (?:is )?not (?:allowed|permitted|enabled)"
     r"|accept the (?:\w+ ){0,2}terms|access list|waitlist\w*|invite[ -]only|(?:could not|couldn't) verify",
-    r"不在\S{0,4}白名单|实名|申请\S{0,2}白名单|トークン\S{0,6}(?:期限|無効|切れ)|秘钥|token\S{0,4}(?:失效|过期|无效"
-    r"|错误)|アクセス権|토큰|acceso denegado|令牌|无权|没有权限|未对.{0,8}开放|权限|未登录|未开通|未授权|未鉴权|鉴权"
-    r"|认证|密钥|身份验证|账[户号]\S{0,4}(?:非活动|未激活|未启用)|账[户号](?:已|被|状态)?(?:已被|被)?(?:锁定|封禁"
-    r"|停用|禁用|不存在|异常)|ip ?白名单|認証|権限|api ?キー|ログイン|인증|권한|api ?키|autenticaci[oó]n|(?:token"
-    r"|clave|llave) (?:\w+ ){0,3}(?:revocad|caducad|inv[aá]lid)|no autorizad|\bpermisos?\b|clave de api|credenciales"
-    r"|(?:账[户号]|用户|令牌)(?:状态)?(?:已|被|已被)?(?:锁定|封禁|禁用|停用|冻结)|账[号户]\S{0,4}(?:限制|受限)"
-    r"|签名(?:错误|不匹配|无效|校验|验证)|登录|chave (?:\w+ ){0,3}(?:revogad|inv[aá]lid|expirad)"
-    r"|cl[eé] (?:d'api )?(?:\w+ ){0,2}(?:invalide|r[eé]voqu|expir)",
+    r"功能\S{0,2}(?:禁用|关闭)|不在\S{0,4}白名单|实名|申请\S{0,2}白名单|トークン\S{0,6}(?:期限|無効|切れ)|秘钥"
+    r"|token\S{0,4}(?:失效|过期|无效|错误)|アクセス権|토큰|acceso denegado|令牌|无权|没有权限|未对.{0,8}开放|权限"
+    r"|未登录|未开通|未授权|未鉴权|鉴权|认证|密钥|身份验证|账[户号]\S{0,4}(?:非活动|未激活|未启用)|账[户号](?:已|被"
+    r"|状态)?(?:已被|被)?(?:锁定|封禁|停用|禁用|不存在|异常)|ip ?白名单|認証|権限|api ?キー|ログイン|인증|권한"
+    r"|api ?키|autenticaci[oó]n|(?:token|clave|llave) (?:\w+ ){0,3}(?:revocad|caducad|inv[aá]lid)|no autorizad"
+    r"|\bpermisos?\b|clave de api|credenciales|(?:账[户号]|用户|令牌)(?:状态)?(?:已|被|已被)?(?:锁定|封禁|禁用|停用"
+    r"|冻结)|账[号户]\S{0,4}(?:限制|受限)|签名(?:错误|不匹配|无效|校验|验证)|登录|chave (?:\w+ ){0,3}(?:revogad"
+    r"|inv[aá]lid|expirad)|cl[eé] (?:d'api )?(?:\w+ ){0,2}(?:invalide|r[eé]voqu|expir)",
 )
 NOT_FOUND = _pattern(
     r"no record of|nothing (?:was )?found|page not found|(?:path|route|application|app"
@@ -425,12 +432,12 @@ NOT_FOUND = _pattern(
     r"|\Anot ?-?found(?: error)?\Z|(?:task|job|generation|prediction|resource|video|creation|operation|record|(?:task"
     r"|request) ?id)s?\b[^.;]{0,80}(?:not ?-?found|not ?-?exist|\w+n't exist|no longer exist|null)"
     r"|there is no \w+ (?:with|for) (?:this|that)|nothing (?:is )?known about|no longer (?:known|kept|stored|retained"
-    r"|available for retrieval)|(?:task|job|record|generation|\A) ?gone\Z|(?:task|job|generation"
-    r"|prediction)s? (?:[\w-]+ )?(?:was|has been|were) (?:deleted|purged)|(?:no such|unknown) (?:task|job|video"
+    r"|available for retrieval)|(?:task|job|record|generation|\A) ?gone\Z|(?:task|job|generation|prediction|result"
+    r"|output)s? (?:[\w-]+ )?(?:was|has been|were) (?:deleted|purged)|(?:no such|unknown) (?:task|job|video"
     r"|generation|render|clip|id|run)\w*|(?:task|job|render|request|generation)(?: id)? (?:\w+ )?not (?:recogni[sz]ed"
     r"|known)|no (?:task|job|generation) (?:\w+ )?(?:exists?|found|with)|(?:cannot|can't|could not|unable to"
-    r"|failed to|\w+n't) find (?:the |that |this |your |any )?(?:task|job|generation|prediction|operation|creation"
-    r"|render)",
+    r"|failed to|\w+n't) find (?:the |that |this |your |any |an? )?(?:task|job|generation|prediction|operation"
+    r"|creation|render)",
     r"无此任务|没有(?:该|此|这个)任务|任务(?:号|编号)\S{0,2}不存在|查不到|任务(?:id)?\S{0,2}(?:错误"
     r"|无效)\S{0,2}不存在|任务\S{0,3}(?:被|已)删除|tarea no existe|任务(?:不存在|未找到|id ?不存在|记录已)"
     r"|no existe (?:la|ninguna|esa) tarea|(?:找不到|未找到|查无|查不到|查询不到)(?:该|此)?任务"
@@ -442,7 +449,8 @@ EXPIRED = _pattern(
     r"过期|已失效|期限切れ|만료|caducad|expirad",
 )
 NO_RESULT = _pattern(
-    r"(?:output|result) (?:is |was )?missing|missing (?:output|result)|(?:returned|produced|generated|gave|sent"
+    r"empty (?:answer|response|reply)|(?:video|result|output)s? (?:url|link|file)? ?(?:is |was )?not returned"
+    r"|(?:output|result) (?:is |was )?missing|missing (?:output|result)|(?:returned|produced|generated|gave|sent"
     r"|delivered) (?:back )?(?:nothing|none|zero|0)|(?:with|without) (?:no |any |a )(?:file|result|output|video|url"
     r"|link)|(?:no|zero|0) (?:\w+ )?(?:frame|result|output|video|image|file|clip)s? (?:was |were |is |are |got "
     r"|has been )?(?:produced|generated|returned|created|rendered|delivered)|(?:finished|completed|succeeded"
@@ -481,8 +489,10 @@ DOWN = _pattern(
     r"维护|不可用|无可用渠道|メンテナンス|점검|mantenimiento",
 )
 INVALID_INPUT = _pattern(
-    r"(?:can ?not|can't) be (?:disabled|enabled|changed|turned)|only the following|(?:could not|couldn't|unable to"
-    r"|failed to|cannot) parse (?!(?:\w+ ){0,3}(?:response|output|answer|reply|upstream))|validating|input values?"
+    r"not enough (?:face|people|frame|image|pixel|character|text|audio)s?|process\w* (?:the |your |input )?(?:audio"
+    r"|video|image) file|empty (?:url|data|payload)|not in (?:the )?list|(?:can ?not|can't) be (?:disabled|enabled"
+    r"|changed|turned)|only the following|(?:could not|couldn't|unable to|failed to"
+    r"|cannot) parse (?!(?:\w+ ){0,3}(?:response|output|answer|reply|upstream))|validating|input values?"
     r"|issues? with (?:the|your) (?:input|request|param\w*|prompt|values?)|(?:model|voice|avatar|image|file|style"
     r"|template|effect)s? (?:[\w'.-]+ )?could ?n[o']t be (?:located|found)|outside (?:of )?(?:the "
     r"|its )?(?:\w+ )?(?:band|range|limits?|bounds)|(?:avatar|voice|style|template|effect|preset|asset)s? (?:has been"
@@ -501,62 +511,61 @@ INVALID_INPUT = _pattern(
     r"|not) exist|comply with (?:[\w']+ ){1,4}spec\w*|invalid\w*|incorrect\w*|illegal|wrong (?:file|format|type|size"
     r"|value|number)|(?:un|not |isn't |only )supported|unsupported\w*|(?:are|is|only) supported"
     r"|supported (?:\w+ )?(?:values|types|formats|sizes|models|are)|supports? (?:only|durations?|up to|\d)|(?:does|do"
-    r"|did)(?: not|\w+n't) (?:currently )?support|not valid|isn't valid|not accessible|not in [\[({]"
-    r"|not (?:a )?(?:match|allowed|permitted|acceptable|available for|compatible)|incompatible|mismatch\w*|must"
-    r"|required|requires?|mandatory|missing|lack(?:s|ing)?|unwanted|unknown (?:parameter|field|model|argument|option"
-    r"|value)|malformed|bad request|too (?:large|long|small|short|big|many|few|low|high|complex|wide|tall|dark|blurry"
-    r"|heavy|similar)|at (?:least|most) \w+|no (?:more|less|fewer|longer|larger|smaller|greater) than|may (?:not be"
-    r"|hold at most|only)|(?:greater|less|more|fewer|larger|longer|shorter|smaller|bigger|higher|lower) than"
-    r"|between -?\d[\d.:]* (?:and|to|-) -?\d|out of (?:the )?(?:allowed )?(?:range|limits?)|exceed\w*|over \d+ ?(?:mb"
-    r"|m|kb|gb|s|sec|seconds|px|pixels|characters)?|up to \d|(?:max|min)(?:imum)?|limited to|only one of|one of"
-    r"|validation|parameters?|params?|arguments?|unprocessable|(?:can ?not|can't) be (?:used|empty|null|blank"
-    r"|combined|set|identified|rendered|found|deleted)|should (?:be|have|match|contain|not)|be set|please (?:supply"
-    r"|provide|specify|upload|use|check|choose|select|add|change|modify|adjust|resize|reduce|shorten|crop)|(?:empty"
-    r"|blank) (?:prompt|input|field|script|image|text)|prompt (?:is |was )?(?:empty|blank)|(?:use|try|choose|pick"
-    r"|upload|with|select|provide) an? ?(?:different|another|other|new)|corrupt\w*|cannot identify|undetect\w*|(?:not"
-    r"|\w+n't|no|unable to) (?:\w+ )?(?:detect\w*|recogni[sz]e) (?:\w+ ){0,3}(?:face|body|person|people|object|human"
-    r"|subject)s?|no (?:human|face|person|people|body|subject|object)s?|multi(?:ple)? (?:human|face|bod)\w*|(?:face"
-    r"|body|pose|joints?) (?:\w+ )?(?:detection|check)|no (?:image|file|prompt|input|audio)s?(?: (?:was"
-    r"|were))? (?:provided|given|supplied|found|detected)|(?:image|reference|file|audio|model|voice|avatar|character"
-    r"|effect|template|endpoint|page|data|asset|media|photo|picture|link)s? (?:[\w.-]+ ){0,3}?(?:not ?-?found"
-    r"|(?:does )?not ?-?exist|can(?:not| not) be found|deleted|has been deleted|been deleted)|(?:has|have|was"
-    r"|been) deleted|(?:image|file|audio|input) (?:upload|format|size|duration|check)\w*|resolutions?|aspect ratios?"
-    r"|dimensions?|width|height|pixels?|(?:field|value|option|type|format|duration|length|size|ratio|fps"
-    r"|frames)s? (?:is|are|of|was|must|error)|character ratio|out of bounds|multiple of|unexpected (?:value|field"
-    r"|parameter|keyword)|not applicable|use case|list should|input should|specify|url error|(?:not"
-    r"|\w+n't) an? (?:valid )?(?:url|link|number|integer|array|list|string|boolean)|expected (?:an? |to be )?(?:array"
-    r"|list|string|number|integer|object|boolean|image|url|value)s?|differ(?:s|ent)? in (?:size|length|format"
-    r"|resolution|ratio)|only accepts?|accepts? only|(?:not|\w+n't) accepted|\d at most|(?:not|but not|or) both"
-    r"|only available (?:at|in|for|with)|\d characters|not (?:offered|possible) (?:for|with)"
-    r"|only (?:[\w-]+ ){1,5}(?:are|is|can be) (?:allowed|accepted|supported|permitted|used)|(?:not )?divisible by"
-    r"|(?:text|prompt|input|field|value|list|array|body|content|file|image)s? (?:is|was|are|cannot be|can't be"
-    r"|must not be|may not be) (?:empty|blank|null|missing)|please (?:describe|enter|input|give|write|fill|attach)"
-    r"|not one of|unrecogni[sz]ed|unknown \w+ (?:type|format)|(?:can ?not|can't|cannot) (?:contain|include|combine"
-    r"|exceed|accept|use)|mutually exclusive|conflict\w* (?:with|parameters?|options?)|(?:upper|lower) (?:limit"
-    r"|bound)|(?:above|below|beyond) (?:the )?(?:\w+ )?(?:limit|maximum|minimum)|limit of \d+ ?(?:characters|images"
-    r"|mb|seconds|files|tokens)|(?:has|have|needs?|ought) to be|blurry|blurred|low quality|duplicate (?:image|file"
-    r"|input|parameter)s?|no audio track|(?:image|photo|picture|clip|video|audio|prompt) (?:quality|content type"
-    r"|encoding|codec)|codec|(?:other|another|different) (?:size|length|format|resolution|ratio|shape"
-    r"|dimension)s? (?:than|from|to)|only (?:[\w-]+ ){1,4}(?:clip|image|video|file|photo|picture|input|track"
-    r"|format)s? (?:are|is|can be) \w+|must lie|lie within|minimum is|maximum is|\d+ is (?:above|below|over|under)"
-    r"|identical|mime ?type|content ?type|not in (?:\w+ )?(?:jpe?g|png|webp|mp4|mov|wav|mp3|pdf|utf-?8)|(?:won't"
-    r"|does not|doesn't|will not) work(?! now| at the moment)|bad (?:picture|image|photo|prompt|input|file|parameter"
-    r"|value|url)s?",
-    r"错误的请求|请求错误|指定でき|supera el|没有人[物脸]|正しくありません|参数|无效|非法|有误|不支持|仅支持|只支持"
-    r"|(?:类型|名称|模式|取值|值)错误|请?换[一]?个(?:描述|提示)|tamaño m[aá]ximo|过[大小长短高低暗亮]|帧率"
-    r"|最多(?!重试)|最少|不能.{0,20}同时|までです|m[aá]s de \d|至少|不少于|不大于|不小于|超长|超出|超过|不能超过"
-    r"|不得超过|尺寸|分辨率|格式|大小|时长|长度|比例|宽高|缺少|缺失|必填|必须|不能为空|为空|不正确|不合法|不符合要求"
-    r"|不存在|未检测到|未识别|检测失败|无人脸|人脸|下载失败|暂不支持|(?:找|检测)不到|暂?不能使用|请检查|请更换|请上传"
-    r"|無効|形式|サポートされて|対応して|必須|大きすぎ|長すぎ|小さすぎ|短すぎ|パラメータ|不正|解像度|検出できません"
-    r"|잘못된|유효하지|형식|지원(?:하지|되지)|필수|너무 (?:크|깁|길|작|짧)|매개변수|해상도|파라미터|指定してください"
-    r"|(?:以下|以上|以内)にして|파일을 (?:열|읽을) 수|dimensiones|no coincid|최대 ?\d|넘습니다|초과합니다"
-    r"|debe (?:medir|ser|tener|estar)|(?:precisa|deve) (?:ser|ter|estar)|doit (?:[eê]tre|avoir)|aucun visage"
-    r"|introuvable|n'est pas (?:valide|pris)|ung[uü]ltig|nicht unterst[uü]tzt|besch[aä]digt|darf nicht"
-    r"|muss (?:zwischen|min|h[oö]chst|ein)|no (?:es )?v[aá]lid|inv[aá]lid|no (?:es )?compatible|formato|obligatori"
-    r"|demasiado (?:grande|larg|peque)|par[aá]metro|resoluci[oó]n|no admitid|\bfalta\b|太[大小长短]|损坏|无法识别"
-    r"|上限|下限|仅限|只能|数量|字数|字符|请输入|请选择|请填写|清晰度|模糊|编码(?!器)|校验失败|解析失败|冲突|重复"
-    r"|未提供|未上传|长宽|像素|宽度|高度|不匹配|空です|入力してください|지원되는|입력해 주세요|vac[ií]o|admite solo"
-    r"|solo se admite",
+    r"|did)(?: not|\w+n't) (?:currently )?support|not valid|isn't valid|not accessible|not (?:a )?(?:match|allowed"
+    r"|permitted|acceptable|available for|compatible)|incompatible|mismatch\w*|must|required|requires?|mandatory"
+    r"|missing|lack(?:s|ing)?|unwanted|unknown (?:parameter|field|model|argument|option|value)|malformed|bad request"
+    r"|too (?:large|long|small|short|big|many|few|low|high|complex|wide|tall|dark|blurry|heavy|similar)|at (?:least"
+    r"|most) \w+|no (?:more|less|fewer|longer|larger|smaller|greater) than|may (?:not be|hold at most|only)"
+    r"|(?:greater|less|more|fewer|larger|longer|shorter|smaller|bigger|higher|lower) than|between -?\d[\d.:]* (?:and"
+    r"|to|-) -?\d|out of (?:the )?(?:allowed )?(?:range|limits?)|exceed\w*|over \d+ ?(?:mb|m|kb|gb|s|sec|seconds|px"
+    r"|pixels|characters)?|up to \d|(?:max|min)(?:imum)?|limited to|only one of|one of|validation|parameters?|params?"
+    r"|arguments?|unprocessable|(?:can ?not|can't) be (?:used|empty|null|blank|combined|set|identified|rendered|found"
+    r"|deleted)|should (?:be|have|match|contain|not)|be set|please (?:supply|provide|specify|upload|use|check|choose"
+    r"|select|add|change|modify|adjust|resize|reduce|shorten|crop)|(?:empty|blank) (?:prompt|input|field|script|image"
+    r"|text)|prompt (?:is |was )?(?:empty|blank)|(?:use|try|choose|pick|upload|with|select|provide) an? ?(?:different"
+    r"|another|other|new)|corrupt\w*|cannot identify|undetect\w*|(?:not|\w+n't|no|unable to) (?:\w+ )?(?:detect\w*"
+    r"|recogni[sz]e) (?:\w+ ){0,3}(?:face|body|person|people|object|human|subject)s?|no (?:human|face|person|people"
+    r"|body|subject|object)s?|multi(?:ple)? (?:human|face|bod)\w*|(?:face|body|pose|joints?) (?:\w+ )?(?:detection"
+    r"|check)|no (?:image|file|prompt|input|audio)s?(?: (?:was|were))? (?:provided|given|supplied|found|detected)"
+    r"|(?:image|reference|file|audio|model|voice|avatar|character|effect|template|endpoint|page|data|asset|media"
+    r"|photo|picture|link)s? (?:[\w.-]+ ){0,3}?(?:not ?-?found|(?:does )?not ?-?exist|can(?:not| not) be found"
+    r"|deleted|has been deleted|been deleted)|(?:has|have|was|been) deleted|(?:image|file|audio|input) (?:upload"
+    r"|format|size|duration|check)\w*|resolutions?|aspect ratios?|dimensions?|width|height|pixels?|(?:field|value"
+    r"|option|type|format|duration|length|size|ratio|fps|frames)s? (?:is|are|of|was|must|error)|character ratio"
+    r"|out of bounds|multiple of|unexpected (?:value|field|parameter|keyword)|not applicable|use case|list should"
+    r"|input should|specify|url error|(?:not|\w+n't) an? (?:valid )?(?:url|link|number|integer|array|list|string"
+    r"|boolean)|expected (?:an? |to be )?(?:array|list|string|number|integer|object|boolean|image|url|value)s?"
+    r"|differ(?:s|ent)? in (?:size|length|format|resolution|ratio)|only accepts?|accepts? only|(?:not"
+    r"|\w+n't) accepted|\d at most|(?:not|but not|or) both|only available (?:at|in|for|with)|\d characters"
+    r"|not (?:offered|possible) (?:for|with)|only (?:[\w-]+ ){1,5}(?:are|is|can be) (?:allowed|accepted|supported"
+    r"|permitted|used)|(?:not )?divisible by|(?:text|prompt|input|field|value|list|array|body|content|file"
+    r"|image)s? (?:is|was|are|cannot be|can't be|must not be|may not be) (?:empty|blank|null|missing)"
+    r"|please (?:describe|enter|input|give|write|fill|attach)|not one of|unrecogni[sz]ed|unknown \w+ (?:type|format)"
+    r"|(?:can ?not|can't|cannot) (?:contain|include|combine|exceed|accept|use)|mutually exclusive|conflict\w* (?:with"
+    r"|parameters?|options?)|(?:upper|lower) (?:limit|bound)|(?:above|below|beyond) (?:the )?(?:\w+ )?(?:limit"
+    r"|maximum|minimum)|limit of \d+ ?(?:characters|images|mb|seconds|files|tokens)|(?:has|have|needs?|ought) to be"
+    r"|blurry|blurred|low quality|duplicate (?:image|file|input|parameter)s?|no audio track|(?:image|photo|picture"
+    r"|clip|video|audio|prompt) (?:quality|content type|encoding|codec)|codec|(?:other|another|different) (?:size"
+    r"|length|format|resolution|ratio|shape|dimension)s? (?:than|from|to)|only (?:[\w-]+ ){1,4}(?:clip|image|video"
+    r"|file|photo|picture|input|track|format)s? (?:are|is|can be) \w+|must lie|lie within|minimum is|maximum is"
+    r"|\d+ is (?:above|below|over|under)|identical|mime ?type|content ?type|not in (?:\w+ )?(?:jpe?g|png|webp|mp4|mov"
+    r"|wav|mp3|pdf|utf-?8)|(?:won't|does not|doesn't|will not) work(?! now| at the moment)|bad (?:picture|image|photo"
+    r"|prompt|input|file|parameter|value|url)s?",
+    r"not in [\[({]|空(?:url|数据|参数|文件|图片)|错误的请求|请求错误|指定でき|supera el|没有人[物脸]"
+    r"|正しくありません|参数|无效|非法|有误|不支持|仅支持|只支持|(?:类型|名称|模式|取值|值)错误|请?换[一]?个(?:描述"
+    r"|提示)|tamaño m[aá]ximo|过[大小长短高低暗亮]|帧率|最多(?!重试)|最少|不能.{0,20}同时|までです|m[aá]s de \d|至少"
+    r"|不少于|不大于|不小于|超长|超出|超过|不能超过|不得超过|尺寸|分辨率|格式|大小|时长|长度|比例|宽高|缺少|缺失|必填"
+    r"|必须|不能为空|为空|不正确|不合法|不符合要求|不存在|未检测到|未识别|检测失败|无人脸|人脸|下载失败|暂不支持"
+    r"|(?:找|检测)不到|暂?不能使用|请检查|请更换|请上传|無効|形式|サポートされて|対応して|必須|大きすぎ|長すぎ"
+    r"|小さすぎ|短すぎ|パラメータ|不正|解像度|検出できません|잘못된|유효하지|형식|지원(?:하지|되지)|필수|너무 (?:크"
+    r"|깁|길|작|짧)|매개변수|해상도|파라미터|指定してください|(?:以下|以上|以内)にして|파일을 (?:열|읽을) 수"
+    r"|dimensiones|no coincid|최대 ?\d|넘습니다|초과합니다|debe (?:medir|ser|tener|estar)|(?:precisa|deve) (?:ser|ter"
+    r"|estar)|doit (?:[eê]tre|avoir)|aucun visage|introuvable|n'est pas (?:valide|pris)|ung[uü]ltig"
+    r"|nicht unterst[uü]tzt|besch[aä]digt|darf nicht|muss (?:zwischen|min|h[oö]chst|ein)|no (?:es )?v[aá]lid"
+    r"|inv[aá]lid|no (?:es )?compatible|formato|obligatori|demasiado (?:grande|larg|peque)|par[aá]metro|resoluci[oó]n"
+    r"|no admitid|\bfalta\b|太[大小长短]|损坏|无法识别|上限|下限|仅限|只能|数量|字数|字符|请输入|请选择|请填写|清晰度"
+    r"|模糊|编码(?!器)|校验失败|解析失败|冲突|重复|未提供|未上传|长宽|像素|宽度|高度|不匹配|空です|入力してください"
+    r"|지원되는|입력해 주세요|vac[ií]o|admite solo|solo se admite",
 )
 # A polite end of any text, a refusal too. It is taken out before anything is looked for: it says nothing of the reason.
 WHEN = (
@@ -729,9 +738,9 @@ OF_CONTENT = _pattern(
     r"|not able to) (?:create|generate|make|produce|depict|show|animate|draw|portray) (?:\w+ ){0,2}?(?:of|about"
     r"|showing|depicting|involving)"
     rf"|{THING} {BETWEEN}{REFUSED}(?! by (?:the |our |an? )?(?:\w+ )?(?:server|gateway|proxy|balancer|queue|scheduler"
-    rf"|host|node|worker|api|router))|{REFUSED}:? (?:the |your |this |an? )?{THING}|(?:generation"
-    rf"|creation) (?:stopped|halted) by|(?:prompt|image|photo|picture|text|script)s? (?:could not|couldn't|cannot"
-    rf"|can't) be (?:submitted|accepted|shown|displayed)",
+    rf"|host|node|worker|api|router))|{REFUSED}:? (?:the |your |this |an? )?{THING}|(?:unable to|can't|cannot|can not"
+    rf"|won't) (?:help|assist|comply)|(?:generation|creation) (?:stopped|halted) by|(?:prompt|image|photo|picture"
+    rf"|text|script)s? (?:could not|couldn't|cannot|can't) be (?:submitted|accepted|shown|displayed)",
     r"(?:提示词|内容|图片|画面|素材|视频|文本|输入|主题)\S{0,6}(?:涉及|含有|包含|被拒|拒绝|驳回)|拒绝生成|審査|拒否"
     r"|ブロックされ|(?:프롬프트|콘텐츠|이미지|내용|요청)\S{0,3} ?\S{0,6} ?(?:차단|거부)|\b(?:inhalt|bild|anfrage"
     r"|prompt)\w* (?:wurde )?abgelehnt|\brechazad[oa]|\brefus[eé]e?\b|が含まれて|に関する内容|포함되어 있"
@@ -749,10 +758,28 @@ OF_INPUT = (
     r"|\A(?!.*(?:失敗|エラー|サーバー|生成|処理))(?:入力)?(?:画像|写真|プロンプト|音声)"
 )
 
+# What a text speaks of, where nothing that it says of it is known.
+ABOUT = (
+    (
+        Category.QUOTA,
+        (_pattern(r"funds?|costs?|prices?|paid|memberships?|money|out of (?:seconds|minutes|videos|runs)"),),
+    ),
+    (Category.AUTH, (_pattern(r"(?:api|this|your|the|access) ?keys?|oauth|organi[sz]ations?|blocked from|log ?ins?"),)),
+    (
+        Category.INVALID_INPUT,
+        (
+            _pattern(
+                r"your (?:\w+ )?(?:image|photo|picture|audio|prompt|script|text|file|frame)s?|your (?:video"
+                r"|clip) (?:has|is|contains)|expects?|expected (?!output|result|video)|provide|wrong (?!on\b|with\b"
+                r"|while\b|during\b|at\b|in\b)\w+|we need|needs? an?",
+            ),
+        ),
+    ),
+)
 # The first that fits wins. What is only taken from vague words, such as "invalid", comes after all that is clear.
 RULES: tuple[tuple[Category, tuple[str, ...]], ...] = (
-    (Category.PROVIDER, (BROKEN_HELPER,)),
     (Category.AUTH, (CLOSED_ACCOUNT,)),
+    (Category.PROVIDER, (BROKEN_HELPER,)),
     (Category.CONTENT_POLICY, (CONTENT_POLICY,)),
     (Category.PROVIDER, (BROKEN, CROWDED)),
     (Category.QUOTA, (QUOTA,)),
@@ -769,6 +796,7 @@ RULES: tuple[tuple[Category, tuple[str, ...]], ...] = (
     (Category.CONTENT_POLICY, (OF_CONTENT,)),
     (Category.PROVIDER, (TROUBLE,)),
     (Category.INVALID_INPUT, (OF_INPUT,)),
+    *ABOUT,
 )
 
 # A text with one of these may be a refusal, whatever else it says: it names the caller's own, or calls it wrong.
