@@ -128,10 +128,10 @@ CONTENT_POLICY = _pattern(
     r"|faces?)|blocklist\w*|blacklist\w* words?|(?:prompt|content|input|output|image|images|video|videos|photo|text"
     r"|generation|request|frame|result|audio)s? (?:\w+ ){0,2}?(?:blocked|filtered|banned|censored)|(?:prompt"
     r"|content)s? (?:\w+ ){0,2}?(?:rejected|declined|refused|denied)|(?:blocked|rejected|refused) (?:prompt|content)"
-    r"|(?:prompt|content)s? (?:is |are |was |were )?not (?:allowed|permitted)|restricted (?:content|terms?|words?)"
-    r"|(?:contains?|containing|includes?|shows?|with) (?:an? )?(?:\w+ )?human faces?|(?:faces?|people|persons?"
-    r"|humans?|minors?|celebrit\w+) (?:\w+ ){0,4}(?:not|never) (?:allowed|permitted)|(?:can ?not|can't|unable to"
-    r"|won't) (?:help|assist|create|generate|make|produce|edit|depict"
+    r"|(?:prompt|content)s? (?:(?:that|which|is|are|was|were) ){0,2}not (?:allowed|permitted)|restricted (?:content"
+    r"|terms?|words?)|(?:contains?|containing|includes?|shows?|with) (?:an? )?(?:\w+ )?human faces?|(?:faces?|people"
+    r"|persons?|humans?|minors?|celebrit\w+) (?:\w+ ){0,4}(?:not|never) (?:allowed|permitted)|(?:can ?not|can't"
+    r"|unable to|won't) (?:help|assist|create|generate|make|produce|edit|depict"
     r"|fulfil\w*)(?: you)?(?: with)? (?:\w+ ){0,2}(?:that request|this request|this content|that content|this type"
     r"|such|images? of (?:real )?people)|does not comply|non-?complian\w+|not complian\w+"
     r"|images? of (?:an? )?(?:child|minor|kid)s?|child in (?:your|the)|not ?safe|(?:well-?known|famous"
@@ -417,14 +417,15 @@ AUTH = _pattern(
     r"|(?:lacks?|missing|without|insufficient|requires?) (?:the |an? )?(?:\w+ )?(?:scope|role|privilege|grant"
     r"|entitlement)s?|(?:key|token|account) (?:\w+ ){0,3}closed|key (?:is )?not (?:allowed|permitted|enabled)"
     r"|accept the (?:\w+ ){0,2}terms|access list|waitlist\w*|invite[ -]only|(?:could not|couldn't) verify",
-    r"功能\S{0,2}(?:禁用|关闭)|不在\S{0,4}白名单|实名|申请\S{0,2}白名单|トークン\S{0,6}(?:期限|無効|切れ)|秘钥"
-    r"|token\S{0,4}(?:失效|过期|无效|错误)|アクセス権|토큰|acceso denegado|令牌|无权|没有权限|未对.{0,8}开放|权限"
-    r"|未登录|未开通|未授权|未鉴权|鉴权|认证|密钥|身份验证|账[户号]\S{0,4}(?:非活动|未激活|未启用)|账[户号](?:已|被"
-    r"|状态)?(?:已被|被)?(?:锁定|封禁|停用|禁用|不存在|异常)|ip ?白名单|認証|権限|api ?キー|ログイン|인증|권한"
-    r"|api ?키|autenticaci[oó]n|(?:token|clave|llave) (?:\w+ ){0,3}(?:revocad|caducad|inv[aá]lid)|no autorizad"
-    r"|\bpermisos?\b|clave de api|credenciales|(?:账[户号]|用户|令牌)(?:状态)?(?:已|被|已被)?(?:锁定|封禁|禁用|停用"
-    r"|冻结)|账[号户]\S{0,4}(?:限制|受限)|签名(?:错误|不匹配|无效|校验|验证)|登录|chave (?:\w+ ){0,3}(?:revogad"
-    r"|inv[aá]lid|expirad)|cl[eé] (?:d'api )?(?:\w+ ){0,2}(?:invalide|r[eé]voqu|expir)",
+    r"app ?(?:id|key)|token ?\S{0,2}(?:校验|验证)|功能\S{0,2}(?:禁用|关闭)|不在\S{0,4}白名单|实名|申请\S{0,2}白名单"
+    r"|トークン\S{0,6}(?:期限|無効|切れ)|秘钥|token\S{0,4}(?:失效|过期|无效|错误)|アクセス権|토큰|acceso denegado"
+    r"|令牌|无权|没有权限|未对.{0,8}开放|权限|未登录|未开通|未授权|未鉴权|鉴权|认证|密钥|身份验证"
+    r"|账[户号]\S{0,4}(?:非活动|未激活|未启用)|账[户号](?:已|被|状态)?(?:已被|被)?(?:锁定|封禁|停用|禁用|不存在|异常)"
+    r"|ip ?白名单|認証|権限|api ?キー|ログイン|인증|권한|api ?키|autenticaci[oó]n|(?:token|clave"
+    r"|llave) (?:\w+ ){0,3}(?:revocad|caducad|inv[aá]lid)|no autorizad|\bpermisos?\b|clave de api|credenciales"
+    r"|(?:账[户号]|用户|令牌)(?:状态)?(?:已|被|已被)?(?:锁定|封禁|禁用|停用|冻结)|账[号户]\S{0,4}(?:限制|受限)"
+    r"|签名(?:错误|不匹配|无效|校验|验证)|登录|chave (?:\w+ ){0,3}(?:revogad|inv[aá]lid|expirad)"
+    r"|cl[eé] (?:d'api )?(?:\w+ ){0,2}(?:invalide|r[eé]voqu|expir)",
 )
 NOT_FOUND = _pattern(
     r"no record of|nothing (?:was )?found|page not found|(?:path|route|application|app"
@@ -438,9 +439,9 @@ NOT_FOUND = _pattern(
     r"|known)|no (?:task|job|generation) (?:\w+ )?(?:exists?|found|with)|(?:cannot|can't|could not|unable to"
     r"|failed to|\w+n't) find (?:the |that |this |your |any |an? )?(?:task|job|generation|prediction|operation"
     r"|creation|render)",
-    r"无此任务|没有(?:该|此|这个)任务|任务(?:号|编号)\S{0,2}不存在|查不到|任务(?:id)?\S{0,2}(?:错误"
-    r"|无效)\S{0,2}不存在|任务\S{0,3}(?:被|已)删除|tarea no existe|任务(?:不存在|未找到|id ?不存在|记录已)"
-    r"|no existe (?:la|ninguna|esa) tarea|(?:找不到|未找到|查无|查不到|查询不到)(?:该|此)?任务"
+    r"(?:作品|生成记录)\S{0,2}不存在|无此任务|没有(?:该|此|这个)任务|任务(?:号|编号)\S{0,2}不存在|查不到"
+    r"|任务(?:id)?\S{0,2}(?:错误|无效)\S{0,2}不存在|任务\S{0,3}(?:被|已)删除|tarea no existe|任务(?:不存在|未找到"
+    r"|id ?不存在|记录已)|no existe (?:la|ninguna|esa) tarea|(?:找不到|未找到|查无|查不到|查询不到)(?:该|此)?任务"
     r"|タスク[がは](?:見つかり|存在し)|작업을 찾을|no se encontr[oó] la tarea|tarea no encontrada",
 )
 EXPIRED = _pattern(
@@ -771,7 +772,7 @@ ABOUT = (
             _pattern(
                 r"your (?:\w+ )?(?:image|photo|picture|audio|prompt|script|text|file|frame)s?|your (?:video"
                 r"|clip) (?:has|is|contains)|expects?|expected (?!output|result|video)|provide|wrong (?!on\b|with\b"
-                r"|while\b|during\b|at\b|in\b)\w+|we need|needs? an?",
+                r"|while\b|during\b|at\b|in\b)\w+|we need|needs? an?|(?<!channel )not ?-?found|not available",
             ),
         ),
     ),
