@@ -70,6 +70,7 @@ OTHER_WORDS = frozenset(OF_OTHERS.split())
 FAILURE_HOLDERS = ("output", "result", "data", "response", "meta")
 MOST_TOLD = 4  # reasons under names that nobody has listed
 DEPTH = 8
+MOST_NAMES = 20  # of an object count as one part
 # Where an envelope says that a request was refused.
 FLAGS = ("success", "ok")
 REFUSAL_KEYS = ("error", "errors", "code", "errorcode", "errcode", "detail", "baseresp")
@@ -173,6 +174,7 @@ def _find(value: object, depth: int, left: list[int]) -> Reason | None:
         items = itertools.islice(value, left[0])
         return next((found for item in items if (found := _find(item, depth - 1, left))), None)
     if isinstance(value, dict):
+        left[0] -= min(len(value), ITEMS) // MOST_NAMES
         return _reason_in_object(names_in(value), depth, left) if value else None
     code = _code(value)
     return Reason(code, None) if code else None

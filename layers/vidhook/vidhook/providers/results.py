@@ -58,7 +58,7 @@ OF_FILES = re.compile(r"/(?:download|content|files?|media|storage|output|videos?
 SNAPSHOT = re.compile(r"video/snapshot|vframe/|imagemogr2|imageview2|[=,]f_(?:jpg|png|webp)", re.IGNORECASE)
 INTO_VIDEO = re.compile(r"(?:to|2)[_-]?video")
 # A value is looked through so deep, and at so many places; as much text, or as many names of an object, counts as one.
-DEPTH, PLACES, TEXT, MOST_NAMES, MOST_UNLISTED = 8, 500, 200, 20, 4
+DEPTH, PLACES, TEXT, MOST_NAMES, MOST_UNLISTED = 8, 500, 200, 10, 4
 UNLISTED = 40  # names of an object that nobody has listed, of which the words are looked at
 # Names that lead into the provider's own network only.
 INSIDE = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
@@ -206,7 +206,9 @@ def _texts(value: object, asked: str) -> Iterator[_Text]:
             left -= min(len(here), 4 * LINK_LIMIT) // TEXT
             inner = embedded(here)
             if inner is here and "/" in here:
-                yield _Text(here, frozenset(each.url for each in links_in(here, asked)), words, around)
+                links = frozenset(each.url for each in links_in(here, asked))
+                left -= len(links)
+                yield _Text(here, links, words, around)
             here = inner
         if len(around) < DEPTH and isinstance(here, list):
             waiting += [(item, words, (here, *around)) for item in reversed(here[:PLACES])]
@@ -255,6 +257,8 @@ def _found(value: object, task: object, kind: str, asked: str, *, every_name: bo
             least = max(least, Rank.FILM if here is task else _rank_by_names(names, kind))
             told = told or _is_text_of(names.get("type"), kind)
             others = _unlisted(here, names)
+            if not others and LISTED.isdisjoint(names):
+                continue
             left -= len(others) // MOST_UNLISTED
             inside = _named(here, names, others, kind, in_task=here is task, every_name=every_name, holder_tells=told)
             waiting += [(names[name], max(rank, least), depth + 1, says) for name, rank, says in reversed(inside)]
