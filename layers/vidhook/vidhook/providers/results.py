@@ -254,6 +254,8 @@ def _found(value: object, task: object, kind: str, asked: str, *, every_name: bo
         elif depth < DEPTH and isinstance(here, dict):
             names = names_in(here)
             left -= len(names) // MOST_NAMES + sum(name in names for name in TYPE_NAMES)
+            if not any(map(_may_lead, names.values())):
+                continue
             least = max(least, Rank.FILM if here is task else _rank_by_names(names, kind))
             told = told or _is_text_of(names.get("type"), kind)
             others = _unlisted(here, names)
@@ -355,6 +357,11 @@ def _usual(
 
 def _holds(value: object) -> bool:
     return bool(value) and (isinstance(value, dict | list) or (isinstance(value, str) and value[:1] in ("{", "[")))
+
+
+def _may_lead(value: object) -> bool:
+    """Returns whether a link may be in a value: also one in JSON or HTML."""
+    return any(sign in value for sign in '/"&') if isinstance(value, str) else isinstance(value, dict | list)
 
 
 def _is_link(value: object) -> bool:

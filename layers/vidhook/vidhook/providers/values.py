@@ -27,9 +27,9 @@ NESTED = {dict, list}
 DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
 BRACKETS = bytes.maketrans(b"{}", b"[]")
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-# Escaped surrogates, which no text can hold but in pairs.
-HIGH, LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-HALF = re.compile(rf"{HIGH}(?!{LOW})|(?<!{HIGH}){LOW}")
+# Escaped surrogates, which no text can hold but in pairs. What all begin with stands first: so the search is fast.
+HIGH, LOW = r"[89abAB][0-9a-fA-F]{2}", r"[c-fC-F][0-9a-fA-F]{2}"
+HALF = re.compile(rf"\\u[dD](?:{HIGH}(?!\\u[dD]{LOW})|(?<!\\u[dD]{HIGH}\\u[dD]){LOW})")
 # Hexadecimal digits by what they mean there, then all as one, so that each pair is "H00L00".
 KINDS, ANY = bytes.maketrans(b"1234567HLaAbB9eEfFcCD", b"0000000xx88888ccccccd"), bytes.maketrans(b"8cd", b"000")
 BEGIN = re.compile(r"[ \t\r\n]*+[\[{\"\-0-9tfnNI]")  # of a JSON value, with what Python's parser takes too
