@@ -81,10 +81,14 @@ build: $(READY) ## build what `make deploy` uploads
 	  && if [ $$made -eq $$files ]; then echo "bytecode for $(RUNTIME): $$made of $$files files"; else \
 	  echo "WARNING: bytecode: $$made of $$files files, so functions start slowly. It takes a Python of the functions' version:" >&2; \
 	  echo "make build RUNTIME=python3.12 COMPILER=/path/to/python3.12" >&2; fi
-deploy: build ## deploy to AWS, with samconfig.toml; ENV=prod for its other stage
-	$(BIN)/sam deploy --config-env $(ENV) --parameter-overrides \
-	  `$(BIN)/python -c 'import sys, tomllib; known = tomllib.load(open("samconfig.toml", "rb"))[sys.argv[1]]["deploy"]; \
-	  print(known["parameters"]["parameter_overrides"], "Runtime=$(RUNTIME)")' $(ENV)`
+# What samconfig.toml gives the template, since --parameter-overrides takes the place of all of it.
+OVERRIDES = $(BIN)/python -c 'import sys, tomllib; known = tomllib.load(open("samconfig.toml", "rb")); del known["version"]; \
+  sys.argv[1] in known or sys.exit(f"samconfig.toml has no {sys.argv[1]!r}: choose one of ENV=" + ", ENV=".join(known)); \
+  print(known[sys.argv[1]]["deploy"]["parameters"]["parameter_overrides"], "Runtime=$(RUNTIME)")' "$(ENV)"
+stage:
+	@$(OVERRIDES) > /dev/null
+deploy: stage build ## deploy to AWS, with samconfig.toml; ENV=prod for its other stage
+	$(BIN)/sam deploy --config-env $(ENV) --parameter-overrides `$(OVERRIDES)`
 bench-pace: $(READY) ## measure how well the pauses are chosen, compared with the loops that others recommend
 	@$(BIN)/python -m bench.pace
 bench-start: $(READY) ## measure how light functions start, compared with a plain `sam build`
@@ -116,4 +120,4 @@ lock: ## write the lock files from the ranges in pyproject.toml (needs uv)
 	echo 'checkov>=3.2,<4' | uv pip compile --universal --python-version 3.11 --generate-hashes - -o requirements-checkov.lock
 clean: ## remove all that was built
 	rm -rf $(VENV) $(CHECKOV) $(REPORT) node_modules .aws-sam build
-.PHONY: help setup node-tools demo test test-slow screenshots coverage check checkov types build deploy bench bench-pace bench-start bench-copy bench-flow bench-fanout bench-find bench-report sandbox lock clean
+.PHONY: help setup stage node-tools demo test test-slow screenshots coverage check checkov types build deploy bench bench-pace bench-start bench-copy bench-flow bench-fanout bench-find bench-report sandbox lock clean

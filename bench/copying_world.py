@@ -1,8 +1,8 @@
 """What bench/copying.py copies from, to and over: a video's host, an S3 that keeps nothing, and slow lines to both.
 
-Each runs in a process of its own on loopback. The S3 answers PutObject, multipart uploads, HEAD and GET as S3 does, but
-checks no signature and throws the bytes away: the emulators of the sandbox and of the tests take bytes more slowly than
-a line brings them, and would be what is measured.
+Each runs in a process of its own on loopback. The S3 answers PutObject and multipart uploads as S3 does, but checks no
+signature and throws the bytes away: the emulators of the sandbox and of the tests take bytes more slowly than a line
+brings them, and would be what is measured. Of the latest multipart upload it knows its parts, and reads back the film.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,14 @@ from urllib.request import urlopen
 
 BLOCK = 2**20
 FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * (BLOCK // 256)
+
+
+def indexed(size: int) -> bytes:
+    """FILM as the beginning of a film of so many bytes that is made to be streamed: its index comes first."""
+    head = struct.pack(">I4s16xI4sI4s", 24, b"ftyp", 8, b"moov", size - 32, b"mdat")
+    return head + FILM[len(head) :]
+
+
 ROUND_TRIP = 0.03  # seconds
 WINDOW = 32  # pieces of at most 64 KB that are on a line at once, in each direction
 
@@ -105,7 +114,10 @@ def told(connection: socket.socket, body: bytes, *lines: str, status: str = "200
 
 
 def film(request: Request, counted: Counted) -> bool:
-    """GET /SIZE, with ?chunked (no length), ?plain (no ranges), ?cut=N (each answer without a Range ends after N)."""
+    """GET /SIZE, with ?chunked (no length), ?index (its boxes tell the length), ?plain (no ranges), ?cut=N.
+
+    With `cut` each answer without a Range ends after N bytes.
+    """
     connection, target, headers = request.connection, request.target, request.headers
     asked = parse_qs(urlsplit(target).query, keep_blank_values=True)
     size = int(urlsplit(target).path.strip("/"))
@@ -122,7 +134,7 @@ def film(request: Request, counted: Counted) -> bool:
     connection.sendall("\r\n".join([f"HTTP/1.1 {status}", *about, "Connection: close", "", ""]).encode())
     if "cut" in asked and not wanted:
         last = min(last, int(asked["cut"][0]) - 1)
-    at, view = first, memoryview(FILM)
+    at, view = first, memoryview(indexed(size) if "index" in asked else FILM)
     while at <= last:
         piece = view[at % BLOCK : min(BLOCK, at % BLOCK + last + 1 - at)]
         connection.sendall(b"%x\r\n" % len(piece) if chunked else b"")
@@ -134,26 +146,57 @@ def film(request: Request, counted: Counted) -> bool:
     return False
 
 
+S3_PART = "<Part><PartNumber>{}</PartNumber><ETag>1</ETag><Size>{}</Size></Part>"
 S3_XML = '<?xml version="1.0"?><{0} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{1}</{0}>'
 
 
-def s3(request: Request, counted: Counted) -> bool:
-    """One request to S3. Nothing is ever stored: a HEAD answers 404."""
-    connection, method, headers = request.connection, request.method, request.headers
-    if headers.get("expect", "").lower() == "100-continue":
-        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-    left = int(headers.get("content-length") or 0)
-    if method == "PUT":
-        counted.add(int(headers.get("x-amz-decoded-content-length") or left))
-    room = memoryview(bytearray(BLOCK))
-    while left:
-        left -= request.reader.readinto(room[: min(left, BLOCK)])
-    if method == "HEAD":
-        return told(connection, b"", status="404 Not Found")
-    begins = method == "POST" and request.target.endswith("?uploads")
-    about = ("InitiateMultipartUploadResult", "UploadId") if begins else ("CompleteMultipartUploadResult", "ETag")
-    body = S3_XML.format(about[0], f"<{about[1]}>1</{about[1]}>") if method == "POST" else ""
-    return told(connection, body.encode(), 'ETag: "1"', "Content-Type: application/xml")
+class S3:
+    """The sizes of the parts of the latest multipart upload, by number, and whether an object was made of them."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, int] = {}
+        self.made = False
+
+    def __call__(self, request: Request, counted: Counted) -> bool:
+        """Answers one request."""
+        connection, method, headers = request.connection, request.method, request.headers
+        if headers.get("expect", "").lower() == "100-continue":
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        size = left = int(headers.get("content-length") or 0)
+        room = memoryview(bytearray(BLOCK))
+        while left:
+            left -= request.reader.readinto(room[: min(left, BLOCK)])
+        asked = parse_qs(urlsplit(request.target).query, keep_blank_values=True)
+        if method == "PUT":
+            size = int(headers.get("x-amz-decoded-content-length") or size)
+            counted.add(size)
+            if "partNumber" in asked:
+                self.parts[int(asked["partNumber"][0])] = size
+        if method == "HEAD" or (method == "GET" and "uploadId" not in asked):
+            return self._object(connection, method)
+        return told(connection, self._xml(method, asked).encode(), 'ETag: "1"', "Content-Type: application/xml")
+
+    def _object(self, connection: socket.socket, method: str) -> bool:
+        if not self.made:
+            return told(connection, b"", status="404 Not Found")
+        left = sum(self.parts.values())
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: {left}\r\n\r\n".encode())
+        while left and method == "GET":
+            left -= connection.send(memoryview(FILM)[: min(left, BLOCK)])
+        return True
+
+    def _xml(self, method: str, asked: dict[str, list[str]]) -> str:
+        if method == "GET":
+            return S3_XML.format(
+                "ListPartsResult", "".join(S3_PART.format(*part) for part in sorted(self.parts.items()))
+            )
+        if method != "POST":
+            return ""
+        self.made = "uploads" not in asked
+        if self.made:
+            return S3_XML.format("CompleteMultipartUploadResult", "<ETag>1</ETag>")
+        self.parts.clear()
+        return S3_XML.format("InitiateMultipartUploadResult", "<UploadId>1</UploadId>")
 
 
 class Throttle:
@@ -228,7 +271,7 @@ class World:
     def __init__(self) -> None:
         self._spawn = multiprocessing.get_context("spawn")
         self._processes: list[Any] = []
-        self.source, self.sink = self._start(serve, film), self._start(serve, s3)
+        self.source, self.sink = self._start(serve, film), self._start(serve, S3())
         self._ports: dict[str, tuple[int, int]] = {"free": (self.source, self.sink)}
         for name, shape in LINES.items():
             if shape is not None:

@@ -158,7 +158,9 @@ def copying(results: Results) -> Section:
         paragraph(
             "Seconds from a source to S3 over those of `curl > /dev/null`. The source and the line are simulated "
             "on one machine (throttled: 25 MB/s in, 40 MB/s out, 30 ms); the S3 side takes the real requests and "
-            "throws the bytes away. Memory is what a copy adds to an idle process, in MB. On the line without a "
+            "throws the bytes away. `length known`: the host gives it; `in the film`: the film's index does, at its "
+            "beginning; `unknown`: nothing but the end does. Memory is what a copy adds to an idle process, in MB. "
+            "On the line without a "
             "limit a copy is limited by the machine's processor, curl by nothing."
         ),
         "",
@@ -182,8 +184,8 @@ def start(results: Results) -> Section:
             f"Built artifacts in fresh processes, the median of several, beside a plain `sam build` of the same "
             f"handlers. Runtime: {results['runtime']}. Milliseconds: `start` is the processor's time until the "
             f"handler is ready, `first` the first invocation by the clock at the function's own share of a "
-            f"processor, `both` the processor's time of the two. vidhook makes its clients at the start, the plain "
-            f"build in the first invocation. AWS is the sandbox's cloud, over TLS."
+            f"processor, `both` the processor's time of the two. Both make their clients at the start. AWS is the "
+            f"sandbox's cloud, over TLS."
         ),
         "",
         aims(results),

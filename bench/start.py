@@ -8,9 +8,9 @@ plain `sam build` of the same handlers. Bytecode is never written while it is me
 artifacts, TLS on every connection with the whole CA bundle, the sandbox's cloud behind it. Simulated: a function's
 share of a CPU (`Share`), and Lambda itself, whose own start is the same for all.
 
-`start` is the CPU from the start of the process until the handler is ready; there vidhook has made its clients, a rival
-has not. `first` is the wall time of the first invocation at the function's share, of it `servers` the time in which
-a server worked on an answer, which is this machine's. `both` is the CPU of start and first invocation together.
+`start` is the CPU from the start of the process until the handler is ready, its clients made: all builds have the same
+handlers. `first` is the wall time of the first invocation at the function's share, of it `servers` the time in which a
+server worked on an answer, which is this machine's. `both` is the CPU of start and first invocation together.
 """
 
 import argparse
@@ -102,10 +102,9 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Artifact:
-    """The folders that Lambda would have on its path, and whether clients are made while the module loads."""
+    """The folders that Lambda would have on its path."""
 
     path: tuple[Path, ...]
-    warm: bool
 
 
 @dataclass(frozen=True)
@@ -148,9 +147,9 @@ def artifacts(folder: Path, bundle: bytes) -> dict[str, Artifact]:
         with certificates.open("ab") as file:
             file.write(b"\n" + bundle)
     return {
-        OURS: Artifact((functions, layer / "python", runtime), warm=True),
-        RIVALS[0]: Artifact((stock, runtime), warm=False),
-        RIVALS[1]: Artifact((stock, compiled), warm=False),
+        OURS: Artifact((functions, layer / "python", runtime)),
+        RIVALS[0]: Artifact((stock, runtime)),
+        RIVALS[1]: Artifact((stock, compiled)),
     }
 
 
@@ -326,11 +325,10 @@ class Bench:
 
     def started(self, artifact: Artifact, function: str, watch: str | None = None) -> Start:
         """One fresh process; with a watch its handler is invoked twice with it."""
-        named = {"AWS_LAMBDA_FUNCTION_NAME": function} if artifact.warm else {}
         path = json.dumps([str(each) for each in artifact.path])
         with subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", "-c", CHILD, path, function],
-            env=self.environment | named,
+            env=self.environment | {"AWS_LAMBDA_FUNCTION_NAME": function},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from vidhook.doctor import PROBES, Finding, examine
-from vidhook_cli.endpoint import http_for, network_options, secret_option, trusted
+from vidhook_cli.endpoint import http_to, needed_secret, network_options, secret_option
 from vidhook_cli.show import as_json_option, lines, say, wants_json
 
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
@@ -17,16 +17,16 @@ COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 @secret_option
 @network_options
 @as_json_option
-def doctor(url: str, secret: str, allow: tuple[str, ...], ca_file: Path | None, as_json: bool) -> None:
+def doctor(url: str, secret: str | None, allow: tuple[str, ...], ca_file: Path | None, as_json: bool) -> None:
     """Sends signed, forged, stale and repeated events to URL and says what it gets right.
 
     URL is public https, or on this machine, or in a network given with --allow. Only endpoint.test events are sent,
     and one of an unknown type. Exits with 1 when anything is wrong; warnings alone do not count.
     """
-    http = http_for(allow, trusted(ca_file, url))
+    http = http_to(url, allow, ca_file)
     for_program = wants_json(as_json)
     found: list[Finding] = []
-    for finding in examine(url, secret, http=http):
+    for finding in examine(url, needed_secret(secret), http=http):
         found.append(finding)
         if for_program:
             lines([asdict(finding)])

@@ -28,28 +28,33 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def given_secret(_: click.Context, __: click.Parameter, secret: str | None) -> str | None:
     """Returns a signing secret as it was given, for click. Raises BadParameter, which does not repeat it."""
+    return None if secret is None else _checked(secret)
+
+
+def _checked(secret: str) -> str:
     try:
-        return secret if secret is None else checked_secret(secret)
+        return checked_secret(secret)
     except BadSubscriber as error:
         raise click.BadParameter(f"it {error.problem}; copy all of it", param_hint="--secret") from None
 
 
-def needed_secret(ctx: click.Context, param: click.Parameter, secret: str | None) -> str | None:
-    """Returns a signing secret, for click; asks for it without showing it, or reads a line, if it is not given."""
-    if secret is None and not ctx.resilient_parsing:
-        if sys.stdin.isatty():
-            secret = click.prompt("secret", hide_input=True, err=True)
-        else:
-            secret = click.get_text_stream("stdin", errors="replace").readline().strip()
-        if not secret:
-            raise click.UsageError("the endpoint's secret is missing: give it in VIDHOOK_SECRET, or as a line of input")
-    return given_secret(ctx, param, secret)
+def needed_secret(secret: str | None) -> str:
+    """Returns the secret; asks for it without showing it, or reads a line, if it is not given."""
+    if secret is not None:
+        return secret
+    if sys.stdin.isatty():
+        asked = click.prompt("secret", hide_input=True, err=True)
+    else:
+        asked = click.get_text_stream("stdin", errors="replace").readline().strip()
+    if not asked:
+        raise click.UsageError("the endpoint's secret is missing: give it in VIDHOOK_SECRET, or as a line of input")
+    return _checked(asked)
 
 
 secret_option = click.option(
     "--secret",
     envvar="VIDHOOK_SECRET",
-    callback=needed_secret,
+    callback=given_secret,
     help="The endpoint's whsec_...; use VIDHOOK_SECRET or the prompt to keep it out of the shell's history.",
 )
 

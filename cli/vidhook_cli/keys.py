@@ -42,6 +42,13 @@ class Keys:
     at: float
 
 
+def _not_here(_: click.Context, __: click.Parameter, key: str | None) -> None:
+    """Raises UsageError, which does not repeat it, for a key in the command line."""
+    if key is not None:
+        problem = "a key in the command line stays in the shell's history"
+        raise click.UsageError(f"{problem}: leave it out, and give it when it is asked for")
+
+
 @click.group(cls=Group)
 def keys() -> None:
     """Manages the providers' API keys."""
@@ -49,6 +56,7 @@ def keys() -> None:
 
 @keys.command("set")
 @click.argument("provider")
+@click.argument("key", required=False, metavar="", callback=_not_here, expose_value=False)
 @as_json_option
 def set_(provider: str, as_json: bool) -> None:
     """Sets the API key of PROVIDER, and leaves those of the others.
@@ -180,4 +188,6 @@ def _problem(key: str) -> str:
         return "is empty"
     if len(key) > MOST_CHARACTERS:
         return f"is over {MOST_CHARACTERS:,} characters"
+    if key[0] in "\"'" and key[-1] == key[0]:
+        return "is in quotation marks"
     return "" if KEY.fullmatch(key) else "has a blank, a control character, or one that is not ASCII"

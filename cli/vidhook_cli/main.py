@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from vidhook import __version__
 from vidhook.errors import VidhookError
-from vidhook_cli.show import Group
+from vidhook_cli.show import Group, one_line
 
 # Where each command is, and what `vidhook --help` and the shell's completion say of it, without importing it.
 COMMANDS = {
@@ -89,8 +89,11 @@ class Lazy(Group):
             return super().invoke(ctx)
         except click.NoSuchOption as error:
             raise _with_its_place(error, "before", OF_ALL) from None
+        except click.ClickException as error:
+            error.message = one_line(error.message)  # it may repeat what was typed
+            raise
         except VidhookError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(one_line(str(error))) from error
         except Exception as error:
             first, before = error, ""
             if isinstance(error, ExceptionGroup):  # of what was tried for many deliveries

@@ -35,12 +35,34 @@ MENDS = {
         ("the credentials have expired", SIGN_IN),
     ),
     **dict.fromkeys(
-        ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException"),
+        (
+            *(
+                "InvalidClientTokenId",
+                "UnrecognizedClientException",
+                "SignatureDoesNotMatch",
+                "InvalidSignatureException",
+            ),
+            *("InvalidAccessKeyId", "AuthFailure", "IncompleteSignature", "MissingAuthenticationToken"),
+        ),
         ("the credentials are not those of an account", SIGN_IN),
     ),
     **dict.fromkeys(
-        ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"),
+        (
+            *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"),
+            *(
+                "KMSAccessDeniedException",
+                "NotAuthorized",
+                "403",
+            ),  # an answer to HEAD has no other code than its status
+        ),
         ("not allowed", "give this identity the permission, or choose another identity with --profile"),
+    ),
+    **dict.fromkeys(
+        ("OptInRequired", "SubscriptionRequiredException"),
+        (
+            "the account may not use this service here",
+            "look at the region, and at the account's state in AWS's console",
+        ),
     ),
     **dict.fromkeys(
         ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"),
@@ -75,7 +97,7 @@ def said_and_mend(error: BaseException, profile: str | None = None) -> tuple[str
     """Returns the two halves of `in_words`: what is wrong, and the mend, which may be empty."""
     if isinstance(error, ClientError):
         answer = error.response.get("Error", {})
-        code, said = answer.get("Code", "unknown error"), " ".join(answer.get("Message", "").split())
+        code, said = answer.get("Code", "unknown error"), " ".join((answer.get("Message") or "").split())
         problem, mend = MENDS.get(code, ("", ""))
         profile = profile or os.environ.get("AWS_PROFILE")
         who = f" (profile {profile})" if profile and problem and "arn:" not in said else ""

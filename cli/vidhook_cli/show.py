@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -126,8 +127,9 @@ def one_line(text: str) -> str:
 
 def nearest(given: str, known: Iterable[str]) -> str:
     """Returns `; did you mean "alad"?` for what is most like a misspelled name, or nothing."""
-    near = get_close_matches(given, list(known), n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    written = {each.casefold(): each for each in known}
+    near = get_close_matches(given.casefold(), written, n=1)
+    return f'; did you mean "{shown(written[near[0]], 80)}"?' if near else ""
 
 
 def span(seconds: float) -> str:
@@ -166,7 +168,24 @@ def instant(text: str, now: float, option: str = "--since") -> float:
 
 def between(since: str, until: str | None, now: float) -> tuple[float, float | None]:
     """Returns the unix seconds of --since and --until, None for the latter where it is not given."""
-    return instant(since, now), None if until is None else instant(until, now, "--until")
+    begin, end = instant(since, now), None if until is None else instant(until, now, "--until")
+    if end is not None and end <= begin:
+        raise click.BadParameter("is not after --since, so that nothing is between them", param_hint="--until")
+    return begin, end
+
+
+def json_value(text: str, option: str) -> Any:
+    """Returns the JSON in an option's value, which may be @FILE, or - for the standard input."""
+    try:
+        if text == "-":
+            text = click.get_text_stream("stdin").read()
+        elif text.startswith("@"):
+            text = Path(text[1:]).read_text("utf-8")
+        return json.loads(text)
+    except OSError as error:
+        raise click.BadParameter(f"cannot be read: {error.strerror}", param_hint=option) from None
+    except (ValueError, RecursionError):
+        raise click.BadParameter("is not JSON", param_hint=option) from None
 
 
 class OneOf(click.Choice):

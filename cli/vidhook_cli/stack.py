@@ -53,7 +53,7 @@ def stack() -> Stack:
     given = click.get_current_context().find_root().params
     name = given.get("stack") or os.environ.get("VIDHOOK_STACK") or DEFAULT_NAME
     # boto3 looks at AWS_DEFAULT_REGION only; people set what the AWS CLI and Lambda look at.
-    return find_stack(name, given.get("region") or os.environ.get("AWS_REGION"), given.get("profile"))
+    return find_stack(name, given.get("region") or os.environ.get("AWS_REGION") or None, given.get("profile"))
 
 
 def confirm(act: str, yes: bool) -> None:
@@ -163,7 +163,7 @@ def _default_to_sandbox_credentials(region: str | None, profile: str | None) -> 
 
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
     session = boto3.Session(region_name=region, profile_name=profile)
-    if session.region_name is None:
+    if not session.region_name:  # an empty variable is none
         os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
     if session.get_credentials() is None:
         os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidhook.budget import parse_budgets
-from vidhook.errors import BadSubmission, NotFound
+from vidhook.errors import BadInput, BadSubmission, NotFound
 from vidhook.times import iso
 from vidhook_cli.show import as_json_option, lines, table, wants_json
 from vidhook_cli.stack import Stack, client, stack
 
 if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
+    from vidhook.wiring import Edges
 
 Row = dict[str, Any]
 MOST = 1_000
@@ -44,6 +45,7 @@ def status(deep: bool, as_json: bool) -> None:
         ("redeliveries", partial(_executions, "redeliveries", here.outputs["RedeliverArn"])),
         ("queues", partial(_queues, here)),
         ("alarms", partial(_alarms, here)),
+        ("networks", partial(unusable_networks, here.edges)),
         ("budgets", partial(unused_budgets, here.outputs.get("PollBudgets", NO_BUDGETS), here.edges.ledger)),
         ("cancellations", partial(_cancellations, here.edges.ledger)),
         ("subscribers", partial(_subscribers, here.edges.ledger)),
@@ -92,6 +94,15 @@ def _cancellations(ledger: "Ledger") -> Iterator[Row]:
     detail = f"{names}; since {iso(since)}: `vidhook task` shows why" if waiting else ""
     well = since > time.time() - CANCEL_SECONDS
     yield {"what": "cancellations waiting", "value": count, "well": well, "detail": detail}
+
+
+def unusable_networks(edges: "Edges") -> Iterator[Row]:
+    """Yields a row if a network that the stack allows is none: then no function can send a request."""
+    try:
+        edges.http  # noqa: B018 - made when it is first asked for
+    except BadInput as error:
+        detail = f"{error.problem}; {error.hint}: until then no function can send a request"
+        yield {"what": "AllowedNetworks", "value": "unusable", "well": False, "detail": detail}
 
 
 def unused_budgets(written: str, ledger: "Ledger") -> list[dict[str, Any]]:

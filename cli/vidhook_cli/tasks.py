@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +29,7 @@ from vidhook_cli.show import (
     as_json_option,
     facts,
     instant,
+    json_value,
     lines,
     nearest,
     one_line,
@@ -72,7 +72,7 @@ def submit(provider: str, progress: bool, as_json: bool, params: dict[str, str] 
         raise click.UsageError("--create and --metadata cannot both read the standard input: give one as @FILE")
     for name in ("create", "metadata"):
         if name in given:
-            submission[name] = _json(given[name], f"--{name}")
+            submission[name] = json_value(given[name], f"--{name}")
     if params is not None:
         submission["params"] = params
     if progress:
@@ -270,20 +270,6 @@ def cancelled(wish: Cancel) -> str:
     return f"the provider was asked: {wish.answer}{said}" if wish.answer else "the provider is asked with the next poll"
 
 
-def _json(text: str, option: str) -> Any:
-    """Returns the JSON in an option's value, which may be @FILE, or - for the standard input."""
-    try:
-        if text == "-":
-            text = click.get_text_stream("stdin").read()
-        elif text.startswith("@"):
-            text = Path(text[1:]).read_text("utf-8")
-        return json.loads(text)
-    except OSError as error:
-        raise click.BadParameter(f"cannot be read: {error.strerror}", param_hint=option) from None
-    except (ValueError, RecursionError):
-        raise click.BadParameter("is not JSON", param_hint=option) from None
-
-
 def named(row: Mapping[str, Any]) -> str:
     """Returns how people name a task: by its provider's id, or before it has one by their own."""
     return f"{row['provider']}/{row['task_id'] or row['idempotency_key'] or row['reference']}"
@@ -379,10 +365,10 @@ def find(task: str, ledger: "Ledger") -> str:
         known_provider(provider, ledger)
     known = set[str]()
     for watch in islice(ledger.watches(), NEAR):
-        its = watch.submission.task_id
+        its, own = watch.submission.task_id, watch.submission.own_name
         if its == task:
             return watch.id  # of a provider that there is no longer
-        known |= {watch.id, *((its, f"{watch.submission.provider}/{its}") if its else ())}
+        known |= {watch.id, *((its, f"{watch.submission.provider}/{its}") if its else ()), *((own,) if own else ())}
     hint = nearest(task, known) or "; give tsk_..., provider/task_id, a reference, or evt_..."
     raise NotFound(f'there is no task "{shown(task, 80)}"{hint}')
 

@@ -1,7 +1,6 @@
 """`vidhook trigger` sends one sample event to an endpoint, signed, without a stack."""
 
 import hashlib
-import json
 import secrets as randomness
 import time
 from pathlib import Path
@@ -31,11 +30,12 @@ from vidhook_cli.endpoint import (
     body_shown,
     http_to,
     milliseconds,
+    needed_secret,
     network_options,
     post,
     secret_option,
 )
-from vidhook_cli.show import OneOf, as_json_option, tell
+from vidhook_cli.show import OneOf, as_json_option, json_value, tell
 
 TEST = "endpoint.test"
 TYPES = (*EVENT_TYPES, TEST)
@@ -49,21 +49,26 @@ FILES = {"video": ("mp4", "video/mp4"), "image": ("png", "image/png")}
 
 
 def _metadata(_: click.Context, __: click.Parameter, given: str | None) -> Any:
-    try:
-        return None if given is None else json.loads(given)
-    except (ValueError, RecursionError):
-        raise click.BadParameter('is not JSON; give an object such as \'{"order": "17"}\'') from None
+    return None if given is None else json_value(given, "--metadata")
 
 
 @click.command()
 @click.argument("event_type", metavar="TYPE", type=OneOf(TYPES))
 @click.argument("url")
 @secret_option
-@click.option("--metadata", callback=_metadata, help="A JSON object, as if the task had been submitted with it.")
+@click.option(
+    "--metadata", callback=_metadata, help="A JSON object, or @FILE, as if the task had been submitted with it."
+)
 @network_options
 @as_json_option
 def trigger(
-    event_type: str, url: str, secret: str, metadata: Any, allow: tuple[str, ...], ca_file: Path | None, as_json: bool
+    event_type: str,
+    url: str,
+    secret: str | None,
+    metadata: Any,
+    allow: tuple[str, ...],
+    ca_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Sends one sample event of TYPE to URL, signed as a webhook of vidhook.
 
@@ -74,7 +79,7 @@ def trigger(
         raise click.BadParameter(f"{TEST} belongs to no task and has no metadata", param_hint="--metadata")
     http, now = http_to(url, allow, ca_file), time.time()
     event = test_event("trigger", now) if event_type == TEST else sample(event_type, metadata, now)
-    made = post(event, url, secret, http)
+    made = post(event, url, needed_secret(secret), http)
     accepted = made.outcome is Outcome.DELIVERED
     row = {"event_id": event.id, "event_type": event.type, "accepted": accepted, "kind": made.kind}
     row |= {"status": made.status, "ms": milliseconds(made), "detail": made.detail, "body": body_shown(made)}

@@ -805,6 +805,8 @@ export interface components {
             settled_at: string | null;
             /** @description how many polls were made */
             polls: number;
+            /** @description what came of the latest poll, as in `history`: a status, or what went wrong; null before the first */
+            last_answer: string | null;
             /**
              * Format: date-time
              * @description the next poll, or while it is not created the next request that creates it; null when no more is made. In the past: it is being made, or late

@@ -1,8 +1,9 @@
 """Keeps, of the packages in a layer's folder, what a function can use: `python3 slim.py FOLDER`.
 
 botocore describes 400 services in 27 MB, and to make one client it lists all of them and reads the endpoints of all.
-What stays is the newest description of each service for which an edge makes a client, without its documentation, and
-the endpoints of these services. Everything is as botocore expects it: it reads JSON with and without gzip.
+What stays is the newest description of each service for which an edge makes a client, without its documentation and
+without the operations that no edge names, and the endpoints of these services. Everything is as botocore expects it: it
+reads JSON with and without gzip.
 """
 
 import gzip
@@ -27,6 +28,28 @@ def services(edges: Path) -> set[str]:
     }
 
 
+def words(edges: Path) -> set[str]:
+    """Returns all names in the source of the edges, without underscores: an operation that is used is one of them."""
+    sources = [source.read_text("utf-8") for source in edges.glob("*.py")]
+    return {word.replace("_", "") for source in sources for word in re.findall(r"\w+", source)}
+
+
+def without_unused(model: dict[str, Any], used: set[str]) -> dict[str, Any]:
+    """Returns a service's description with the operations that are used: `get_item` is GetItem's."""
+    operations = {name: each for name, each in model["operations"].items() if name.lower() in used}
+    shapes = model["shapes"]
+    kept = {name: shape for name, shape in shapes.items() if shape.get("exception")}
+    to_see: list[Any] = [operations, kept]
+    while to_see:
+        part = to_see.pop()
+        name = part.get("shape") if isinstance(part, dict) else None
+        if isinstance(name, str) and name not in kept:
+            kept[name] = shapes[name]
+            to_see.append(kept[name])
+        to_see += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return {**model, "operations": operations, "shapes": kept}
+
+
 def undocumented(model: Any) -> Any:
     """Returns a description with every text for people empty; botocore wants some of them to be there."""
     if isinstance(model, list):
@@ -39,8 +62,11 @@ def undocumented(model: Any) -> Any:
     }
 
 
-def slim(data: Path, wanted: set[str]) -> None:
-    """Removes from botocore's data what is not about the wanted services. Raises KeyError for one that it lacks."""
+def slim(data: Path, wanted: set[str], used: set[str]) -> None:
+    """Removes from botocore's data what is not about the wanted services and the operations that are used.
+
+    Raises KeyError for a service that it lacks.
+    """
     for folder in (each for each in data.iterdir() if each.is_dir()):
         versions = sorted(folder.iterdir())
         for outdated in versions[:-1] if folder.name in wanted else [folder]:
@@ -48,10 +74,11 @@ def slim(data: Path, wanted: set[str]) -> None:
     prefixes = set()
     for packed in data.glob("*/*/*.json.gz"):
         model = undocumented(json.loads(gzip.decompress(packed.read_bytes())))
-        packed.with_suffix("").write_text(json.dumps(model, separators=(",", ":")), "utf-8")
-        packed.unlink()
         if packed.name == "service-2.json.gz":
             prefixes.add(model["metadata"]["endpointPrefix"])
+            model = without_unused(model, used)
+        packed.with_suffix("").write_text(json.dumps(model, separators=(",", ":")), "utf-8")
+        packed.unlink()
     for examples in data.glob("*/*/examples-1.json"):
         examples.unlink()
     if missing := wanted - {each.name for each in data.iterdir()}:
@@ -70,4 +97,5 @@ if __name__ == "__main__":
         file.unlink()
     for record in packages.glob("*.dist-info/RECORD"):  # with the path of the Python that pip ran on, in a hash
         record.unlink()
-    slim(packages / "botocore/data", services(packages / "vidhook/edges"))
+    edges = packages / "vidhook/edges"
+    slim(packages / "botocore/data", services(edges), words(edges))

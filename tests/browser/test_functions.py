@@ -47,6 +47,42 @@ def test_words(blank: Page) -> None:
     assert made(blank, "words", "plural", 2, "delivery", "deliveries") == "2 deliveries"
 
 
+def test_an_instant_has_its_date_and_year_only_where_they_are_others(blank: Page) -> None:
+    """A task of another year looked like one of this year."""
+    blank.clock.set_fixed_time("2026-11-27T12:00:00Z")
+    said = [made(blank, "words", "clock", at) for at in (1_795_780_800, 1_795_608_000, 1_551_528_000)]
+    assert said == ["12:00:00", "25 Nov, 12:00:00", "2 Mar 2019, 12:00:00"]
+
+
+def test_a_long_url_is_named_by_its_ends(blank: Page) -> None:
+    """A button with it would fill the screen."""
+    assert made(blank, "words", "brief", "https://shop.example/hook?key=1") == "shop.example/hook"
+    short = made(blank, "words", "brief", f"https://shop.example/{'deep/' * 40}hook")
+    assert len(short) == 48
+    assert short.startswith("shop.example/deep/")
+    assert short.endswith("deep/hook")
+
+
+AXIS = """async ([task, deliveries]) => {
+  const { axisOf } = await import("/story.js");
+  return axisOf(task, deliveries, new Map(), 0);
+}"""
+
+
+def test_what_is_told_to_the_second_does_not_come_before_its_cause(blank: Page) -> None:
+    """Polls have milliseconds, ends and events have not: the end stood before the poll that saw it."""
+    poll = {"at": "2026-01-01T00:01:05.700Z", "answer": "completed", "progress": None, "pause": None, "why": None}
+    asset = {"role": "result", "stored": True, "bytes": 9}
+    event = {"id": "evt_1", "timestamp": "2026-01-01T00:01:05Z", "data": {"assets": [asset], "error": None}}
+    made_at = {**ATTEMPT, "at": "2026-01-01T00:01:05Z", "next_at": None}
+    task = {**TASK, "next_poll_at": None, "history": [poll], "event": event}
+    found = blank.evaluate(AXIS, [task, [delivery("delivered", log=[made_at])]])
+    lanes = {lane["name"].partition("/")[0]: [mark["at"] for mark in lane["marks"]] for lane in found["lanes"]}
+    lines = {line["label"]: line["at"] for line in found["lines"]}
+    [asked], [stored], [told] = lanes["asked"], lanes["stored"], lanes["evt_1"]
+    assert lines["completed, published"] == asked == stored == told
+
+
 def test_a_link_leads_only_to_the_web(blank: Page) -> None:
     """Whatever a provider writes as a link."""
     for url in ("javascript:alert(1)", "data:text/html,x", " https://a.example", "//a.example", "", None):
@@ -132,6 +168,9 @@ def test_the_verdict_names_who_has_not_got_it_first(blank: Page) -> None:
     assert texts[2] == "a.example/hook has it: HTTP 200 at attempt 1."
     assert said[1]["answer"] == "x" * 160
     assert "key=1" not in "".join(texts)
+    failed = {**TASK, "status": "failed", "event": {"data": {"assets": [], "error": {"message": "no " * 900}}}}
+    [line, _] = blank.evaluate(VERDICT, [failed, [delivery("delivered")], 0])
+    assert len(line["text"]) < 300
     broken = {**ATTEMPT, "status": None, "kind": "connect", "detail": "no connection", "outcome": "retry"}
     [_, line] = blank.evaluate(VERDICT, [TASK, [delivery("failed", attempts=12, log=[broken])], 0])
     assert line["text"] == "a.example/hook has not got it: given up after 12 attempts, the last one got no connection."

@@ -38,6 +38,7 @@ def loaded(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_text("loading ")).to_have_count(0)
     expect(page.get_by_text("…", exact=True)).to_have_count(0)
+    expect(page.locator(".card.empty")).to_have_count(0)
 
 
 def test_all_four_screens_are_walked_without_a_mouse(page: Page, console: str, flow: Flow) -> None:

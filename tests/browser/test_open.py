@@ -33,6 +33,19 @@ def test_without_the_token_the_page_shows_nothing_of_the_stack(page: Page, conso
     expect(page.get_by_text("This page has no token")).to_be_visible()
 
 
+def test_a_link_opens_in_a_tab_of_its_own(page: Page, console: str, context: BrowserContext, cloud: Cloud) -> None:
+    """As everywhere; the tabs that have the token tell it, and none of a console that has ended."""
+    page.goto(console)
+    expect(page.get_by_role("heading", name="Tasks")).to_be_visible()
+    ended = context.new_page()
+    ended.goto(f"{console.partition('#')[0]}#an-old-token")
+    expect(ended.get_by_text("This page has no token")).to_be_visible()
+    with context.expect_page() as opened:
+        page.get_by_role("link", name="Subscribers").click(modifiers=["ControlOrMeta"])
+    expect(opened.value.get_by_role("heading", name="Subscribers")).to_be_visible()
+    assert "#" not in opened.value.url
+
+
 def test_another_address_in_the_tab_of_an_ended_console_opens_the_page(page: Page, console: str) -> None:
     """A console on a fixed port is started again, and its new address differs behind the # alone."""
     address, _, token = console.partition("#")

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from tests.browser.flow import Flow, act, acts, copied, give_up, notice, row_of, visit, width_over
+from tests.browser.flow import Flow, act, acts, answered, copied, give_up, notice, row_of, visit, width_over
 from tests.e2e.bridge import Bridge, eventually, id_of, webhooks
 from vidhook.errors import NotFound
 from vidhook.task import Subscriber
@@ -64,8 +64,31 @@ def test_a_row_says_how_a_subscriber_does_and_why(page: Page, console: str, flow
     expect(row_of(page, "/hook")).to_contain_text("the shop that answers errors")
     expect(row_of(page, "/hook")).to_contain_text("1 due")
     expect(row_of(page, "/paused")).to_contain_text("paused by its owner")
-    expect(row_of(page, "/paused")).to_contain_text("1 held")
+    expect(row_of(page, "/paused")).to_contain_text(re.compile(r"1 held since \d\d:\d\d:\d\d"))
     expect(row_of(page, "/webhooks").first).to_contain_text("delivered")
+
+
+def test_those_in_trouble_stand_first_and_a_long_list_stays_beside_the_chosen_one(
+    page: Page, console: str, flow: Flow
+) -> None:
+    """Among a hundred endpoints nobody looks for the one that fails, or below them for what is known of it."""
+
+    def many(route: Route) -> None:
+        items = route.fetch().json()["items"]
+        well = next(each for each in items if each["id"] == flow.told.id)
+        more = [{**well, "id": f"sub_{number:026}", "url": f"https://a.example/{number}"} for number in range(60)]
+        route.fulfill(**answered({"items": [*more, *items]}))
+
+    page.route("**/api/v1/subscribers", many)
+    page.route("**/api/v1/deliveries?*", lambda route: route.fulfill(**answered({"items": [], "next": None})))
+    visit(page, console, f"/subscribers/{flow.refusing.id}")
+    states = page.locator("table").first.locator("tbody td:first-child")
+    expect(states.first).to_have_text("failing")
+    expect(states.last).to_have_text("active")
+    chosen = page.get_by_role("region", name="the subscriber")
+    expect(chosen.get_by_role("heading", name="/hook")).to_be_in_viewport()
+    expect(row_of(page, "the shop that answers errors")).to_be_in_viewport()
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_one_that_is_added_shows_its_secret_once_and_is_signed_with_it(

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.flow import HOUR, Flow, act, acts, copied, notice, verdict, visit, width_over
+from tests.browser.flow import HOUR, Flow, act, acts, answered, copied, notice, verdict, visit, width_over
 from tests.e2e.bridge import Bridge, event_in, eventually, id_of, webhooks
 from vidhook.errors import Erased
 from vidhook.task import Delivery
@@ -69,6 +69,30 @@ def test_a_sentence_says_what_became_of_a_task(page: Page, console: str, flow: F
     visit(page, console, f"/tasks/{flow.ids[name]}")
     expect(verdict(page)).to_contain_text(re.compile(SAYS[name], re.DOTALL))
     assert width_over(page) == 0
+
+
+def test_of_many_endpoints_the_first_in_trouble_are_shown_and_the_chosen_one_can_be_sent_to(
+    page: Page, console: str, flow: Flow
+) -> None:
+    """Thirty sentences and thirty buttons are no answer."""
+
+    def many(route: Route) -> None:
+        page_of = route.fetch().json()
+        [failing] = [each for each in page_of["items"] if each["subscriber"] == flow.refusing.id]
+        more = [{**failing, "subscriber": f"cb_{number:026}"} for number in range(29)]
+        route.fulfill(**answered({**page_of, "items": [*page_of["items"], *more]}))
+
+    page.route(re.compile(r"/deliveries\?"), many)
+    visit(page, console, f"/tasks/{flow.ids['failing']}")
+    sentences = verdict(page).get_by_role("listitem")
+    expect(sentences).to_have_count(7)
+    buttons = acts(page).get_by_role("button", name=re.compile("replay to"))
+    expect(buttons).to_have_count(3)
+    verdict(page).get_by_role("button", name="show 26 more, 25 of them not delivered").click()
+    expect(sentences).to_have_count(32)
+    page.locator(f'[data-key*="{flow.told.id}/1"]').click()
+    expect(buttons.first).to_have_text(re.compile("/webhooks"))
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_task_that_there_is_not_is_said_to_be_missing(page: Page, console: str, flow: Flow) -> None:

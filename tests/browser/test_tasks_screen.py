@@ -17,7 +17,7 @@ def search(page: Page, text: str) -> None:
 
 def shown(page: Page) -> list[str]:
     """The status in each row."""
-    return page.locator("table.tasks td.status").all_inner_texts()
+    return page.locator("table.tasks tbody td:first-child").all_inner_texts()
 
 
 def test_why_order_17_did_not_arrive_takes_one_click_and_ten_seconds(page: Page, console: str, flow: Flow) -> None:
@@ -166,6 +166,7 @@ def test_a_card_says_what_goes_on_at_a_provider(page: Page, console: str, flow: 
     expect(kling).to_contain_text("1 running")
     expect(kling).to_contain_text("key refused since")
     expect(kling).to_contain_text("keys set kling")
+    expect(page.locator("tr", has_text="kling/")).to_contain_text("the key was refused")
     expect(cards.get_by_role("listitem").filter(has_text="infinityblue")).to_contain_text("last hour:")
     cards.get_by_role("link", name="kling").click()
     expect(page).to_have_url(re.compile(r"\?provider=kling$"))

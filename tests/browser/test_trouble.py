@@ -1,6 +1,7 @@
 """An API that is slow, fails or is not there: the page says so in words, keeps what it had, and recovers by itself."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from uuid import uuid4
@@ -69,6 +70,17 @@ def test_a_failing_api_is_said_in_words_and_forgotten_when_it_answers_again(
         expect(alert).to_have_count(0)
         expect(row).to_be_visible()
     assert page.evaluate("globalThis.hit") is None
+
+
+def test_what_is_loaded_once_is_asked_for_until_it_comes(page: Page, console: str, flow: Flow) -> None:
+    """An API that was away for a moment would leave a screen half empty until somebody loads it again."""
+    page.clock.install()
+    page.route("**/api/v1/providers/alad", FAILURES["500"][0])
+    visit(page, console, "/providers/alad")
+    expect(page.get_by_role("alert").first).to_be_visible()
+    page.unroute("**/api/v1/providers/alad")
+    page.clock.fast_forward(5_000)
+    expect(page.get_by_label("the provider file")).to_have_value(re.compile('name = "alad"'))
 
 
 def test_every_screen_says_that_its_first_load_has_failed(page: Page, console: str, flow: Flow) -> None:

@@ -194,6 +194,16 @@ class TestTasks:
         world.poll(submitted.watch.id)
         assert answer_of(api.get(path))["next_poll_at"] is None
 
+    def test_a_task_says_what_came_of_its_latest_poll(self, api: Client, world: World) -> None:
+        """A list of tasks tells which of them wait for a key, without the story of each."""
+        submitted = world.submit()
+        words = [answer_of(api.get("/v1/tasks"))["items"][0]["last_answer"]]
+        for answer in (says("processing"), Answer(401, b'{"error":"bad key"}')):
+            world.web.script("/tasks/t1", answer)
+            world.poll(submitted.watch.id)
+            words.append(answer_of(api.get("/v1/tasks"))["items"][0]["last_answer"])
+        assert words == [None, "processing", "key_refused"]
+
     def test_a_task_is_found_by_any_name_for_it(self, api: Client, world: World) -> None:
         """One search box; what else the query says counts too."""
         task = world.settle(says("failed", error="no"), reference="order-17")

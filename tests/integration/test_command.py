@@ -29,11 +29,12 @@ from vidhook.learned import facts
 from vidhook.pace import Bias
 from vidhook.providers.file import bundled_text
 from vidhook.task import EVENT_TYPES, watch_id
+from vidhook.wiring import Edges
 from vidhook_cli.deep import _metrics, _senders
 from vidhook_cli.main import main
 from vidhook_cli.show import say, span, table
 from vidhook_cli.stack import Stack, find_stack
-from vidhook_cli.status import CANCEL_SECONDS, DAY, _cancellations, _executions, alarms, seen
+from vidhook_cli.status import CANCEL_SECONDS, DAY, _cancellations, _executions, alarms, seen, unusable_networks
 
 __all__ = ["deployed"]
 PAGE = (Path(__file__).parents[2] / "docs/command.md").read_text("utf-8")
@@ -480,6 +481,13 @@ def test_what_aws_does_not_show_is_a_row_and_hides_nothing_else(monkeypatch: pyt
     [row] = seen("alarms", refuse)
     assert (row["what"], row["well"]) == ("alarms", False)
     assert row["detail"].startswith("AWS refused ListMetrics: not allowed; no; give this identity the permission")
+
+
+@pytest.mark.parametrize(("networks", "told"), [("10.1.0.0/16", False), ("10.0.0.5/8", True), ("1::2::3", True)])
+def test_status_tells_of_a_network_that_is_none(networks: str, told: bool) -> None:
+    """A pattern of CloudFormation cannot tell, and each request of each function fails."""
+    rows = list(unusable_networks(Edges({"ALLOWED_NETWORKS": networks})))
+    assert [row["well"] for row in rows] == [False] * told
 
 
 def test_the_alarms_are_those_of_this_stack(monkeypatch: pytest.MonkeyPatch) -> None:

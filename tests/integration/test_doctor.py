@@ -219,8 +219,18 @@ def test_an_endpoint_that_refuses_a_good_event_gets_no_other_probe(secret: str) 
 def test_a_private_network_must_be_allowed_by_name(secret: str) -> None:
     """Addresses are checked as on AWS, except for those of this machine."""
     result = run("https://10.255.0.1/hooks", secret)
-    assert verdicts(result) == {"signed": "wrong"}
+    assert result.exit_code == 2
     assert "--allow" in result.output
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ftp://127.0.0.1/hook", "http://127.0.0.1:0/hook", "http://user:pw@127.0.0.1/hook"]
+)
+def test_a_url_that_nothing_can_be_sent_to_is_a_wrong_command_line(url: str) -> None:
+    """Before the secret is asked for; the endpoint is not to blame."""
+    result = CliRunner().invoke(main, ["doctor", url], input="")
+    assert result.exit_code == 2
+    assert "Invalid value for URL" in result.output
 
 
 @pytest.fixture(scope="module")

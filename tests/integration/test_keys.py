@@ -80,7 +80,8 @@ def test_the_version_before_can_be_brought_back(here: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "\n", " ", "sk 1", " sk", "sk ", "sk\t1", "sk\x00", "sk\x7f", "schlüssel", "s" * 4097]
+    "key",
+    ["", "\n", " ", "sk 1", " sk", "sk ", "sk\t1", "sk\x00", "sk\x7f", "schlüssel", '"sk-1"', "'sk-1'", "s" * 4097],
 )
 def test_what_cannot_be_a_key_is_refused_and_not_repeated(here: World, key: str) -> None:
     """Most often it is a copy of too much, or of nothing."""
@@ -88,6 +89,14 @@ def test_what_cannot_be_a_key_is_refused_and_not_repeated(here: World, key: str)
     assert (result.exit_code, stored()) == (1, {"acme": KEY})
     assert result.output.startswith("Error: the key ")
     assert len(key) < 4 or key not in result.output
+
+
+def test_a_key_in_the_command_line_is_refused_and_not_repeated(here: World) -> None:
+    """It is in the shell's history already; at least nothing is stored as if that was the way."""
+    result = run("set", "alad", "sk-typed", key="")
+    assert (result.exit_code, stored()) == (2, {"acme": KEY})
+    assert "stays in the shell's history" in result.output
+    assert "sk-typed" not in result.output
 
 
 @pytest.mark.parametrize(

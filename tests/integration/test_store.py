@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -40,13 +41,15 @@ def film(size: int, seed: int = 1) -> bytes:
 class Host:
     """Serves one file over real HTTP, with its ETag and ranges, and remembers which of its bytes it has sent.
 
-    cuts: each answer in turn ends after so many bytes. moved: what a request with a Range gets instead of its answer,
-    as (status, headers). most: so many bytes in all, and then it stands still. at_once: so many connections.
+    announces: its answers have a length. cuts: each answer in turn ends after so many bytes. moved: what a request with
+    a Range gets instead of its answer, as (status, headers). most: so many bytes in all, and then it stands still.
+    at_once: so many connections.
     """
 
     body: bytes = b""
     etag: str | None = '"1"'
     ranges: bool = True
+    announces: bool = True
     cuts: list[int] = field(default_factory=list)
     moved: Callable[[int, int], tuple[int, dict[str, str]]] | None = None
     most: float = float("inf")
@@ -105,7 +108,8 @@ class Host:
         request.send_response(status)
         extra = {"accept-ranges": "bytes"} if self.ranges else {}
         extra |= {"etag": self.etag} if self.etag else {}
-        for name, value in {"content-length": str(end - start), **extra, **headers}.items():
+        extra |= {"content-length": str(end - start)} if self.announces else {}
+        for name, value in {**extra, **headers}.items():
             request.send_header(name, value)
         request.end_headers()
         self._send(request, bool(asked), start, end)
@@ -323,6 +327,33 @@ class TestChanges:
         watch = completed(world, host)
         assert world.publish(watch).pause == STORE_PAUSES[0]
         assert left_over()[0] == 0
+
+
+def indexed(size: int, told: int) -> bytes:
+    """A film of `size` bytes whose boxes, the index first, tell that it has `told`."""
+    return (struct.pack(">I4s16xI4sI4s", 24, b"ftyp", 8, b"moov", told - 32, b"mdat") + film(size))[:size]
+
+
+class TestNoLength:
+    def test_a_film_that_tells_its_length_itself_goes_up_as_it_comes(self, world: World, host: Host) -> None:
+        """Without a length S3 takes parts of 5 MiB only, the last of which waits for the end."""
+        host.body, host.announces = indexed(6_000_000, 6_000_000), False
+        published = world.publish(completed(world, host))
+        assert lies(world, published) == host.body
+        (asset,) = event_of(published).data["data"]["assets"]
+        in_parts = "-" in boto3.client("s3").head_object(Bucket=asset["bucket"], Key=asset["key"])["ETag"]
+        assert not in_parts
+
+    @pytest.mark.parametrize("told", [1_500, 2_500])
+    def test_a_film_with_more_or_less_than_it_tells_is_read_once_more(
+        self, world: World, host: Host, told: int
+    ) -> None:
+        """It may have been cut, or have more behind its pictures; the next time its end is its end."""
+        host.body, host.announces = indexed(2_000, told), False
+        watch = completed(world, host)
+        assert world.publish(watch).pause == STORE_PAUSES[0]
+        assert left_over() == (0, 0)
+        assert lies(world, world.publish(watch)) == host.body
 
 
 class TestTime:

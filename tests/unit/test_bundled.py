@@ -36,6 +36,19 @@ def test_every_bundled_file_has_recorded_answers_of_the_usual_kinds(name: str) -
     assert any(kind.startswith("failed") for kind in recorded)
 
 
+def test_a_provider_that_promises_one_task_for_a_key_gets_our_id_of_the_task_as_that() -> None:
+    """Where the answer to a creation is lost, asking again is safe; without a promise nothing is sent again."""
+    promised = {name: how.idempotency_header for name in BUNDLED if (how := bundled_provider(name).create)}
+    assert {name: header for name, header in promised.items() if header} == {"higgsfield": "Idempotency-Key"}
+    model = {"model": "higgsfield-ai/dop/turbo"}
+    request = create_request(bundled_provider("higgsfield"), {"prompt": "a cat"}, "tsk_a-1", Key("id:secret"), model)
+    assert (request.url, json.loads(request.body)) == (
+        f"https://api.higgsfield.ai/{model['model']}",
+        {"prompt": "a cat"},
+    )
+    assert request.headers["Idempotency-Key"] == "tsk_a-1"
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_file_asks_at_the_url_of_its_recorded_answers(path: Path) -> None:
     """Else its reading is tried with the answers of another request."""

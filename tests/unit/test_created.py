@@ -142,6 +142,38 @@ def test_a_link_to_something_else_names_no_task(link: str) -> None:
     assert said(202, None, {"Location": link}).said is Said.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "created"),
+    [
+        (202, None, True),
+        (201, {"state": "queued"}, True),
+        (303, None, True),
+        (303, b"<html>See other", True),
+        (302, None, False),
+        (307, None, False),
+        (200, {"code": "NSFW", "message": "refused by moderation"}, False),
+    ],
+)
+@pytest.mark.parametrize("place", ["", 'id = "job.id"\n'])
+def test_a_link_to_the_task_counts_where_the_file_s_place_is_empty(
+    status: int, body: Any, created: bool, place: str
+) -> None:
+    """Whoever answers without a body, or with See Other, has made the task all the same: it must not be lost."""
+    base = 'name = "own"\nbase_url = "https://a.example"\npath = "/jobs/{task_id}"\nformat = "generic"\n'
+    answer = said(status, body, {"Location": "/jobs/j-1"}, parse(f'{base}[create]\npath = "/jobs"\n{place}'))
+    assert (answer.said is Said.CREATED, answer.task_id) == (created, "j-1" if created else None)
+
+
+def test_an_id_in_which_our_key_was_hidden_is_none() -> None:
+    """The task would be asked about under another name than its own, until it is told as not found."""
+    body = {"id": "of-acme-key-123456-1", "status": "queued"}
+    assert created(ACME, status=200, headers={}, body=json.dumps(body).encode(), now=1.0).task_id == body["id"]
+    answer = created(
+        ACME, status=200, headers={}, body=json.dumps(body).encode(), now=1.0, secrets=("acme-key-123456",)
+    )
+    assert (answer.said, answer.task_id) == (Said.UNKNOWN, None)
+
+
 CUT: list[tuple[str, str]] = [
     ('{"id": "vid-1", "status": "que', "vid-1"),
     ('{"id": "vid-1"', "vid-1"),

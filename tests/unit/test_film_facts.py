@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidhook import film
-from vidhook.film import HELD, FilmReader
+from vidhook.film import HELD, FilmReader, bytes_told
 from vidhook.task import Film
 from vidhook_sandbox import media
 
@@ -55,6 +55,29 @@ def facts(content: bytes, *cuts: int) -> Film:
 def box(kind: bytes, *parts: bytes, size: int | None = None) -> bytes:
     payload = b"".join(parts)
     return struct.pack(">I4s", len(payload) + 8 if size is None else size, kind) + payload
+
+
+class TestBytesTold:
+    def test_a_film_with_its_index_first_tells_its_length(self) -> None:
+        """Of the others only the end tells."""
+        first = {name for name, content in FILES.items() if bytes_told(content[:4_096]) is not None}
+        assert {"moov-first.mp4"} <= first <= {name for name in FILES if name.endswith((".mp4", ".mov"))}
+
+    @pytest.mark.parametrize("name", [name for name, content in FILES.items() if b"mvex" in content])
+    def test_of_a_film_in_fragments_only_the_end_tells(self, name: str) -> None:
+        """Its first fragment may stand in the index, with its pictures behind it as in any other film."""
+        assert {bytes_told(FILES[name][:cut]) for cut in range(0, 4_096, 8)} == {None}
+
+    @given(names, st.integers(0, 100_000))
+    def test_what_is_told_is_right_wherever_the_beginning_ends(self, name: str, cut: int) -> None:
+        """A wrong length costs another copy."""
+        assert bytes_told(FILES[name][:cut]) in (None, len(FILES[name]))
+
+    @given(st.binary(max_size=200) | st.binary(max_size=60).map(lambda rest: b"\0\0\0\x18ftyp" + rest))
+    def test_no_bytes_are_too_odd(self, content: bytes) -> None:
+        """Boxes of no size, of every size, and none at all."""
+        told = bytes_told(content)
+        assert told is None or told > 16
 
 
 def element(code: int, content: bytes) -> bytes:

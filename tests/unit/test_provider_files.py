@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from vidhook.errors import BadInput, BadProviderFile
 from vidhook.providers.auth import Key
+from vidhook.providers.created import Said, created
 from vidhook.providers.file import (
     BUNDLED,
     FORMATS,
@@ -85,6 +87,49 @@ class TestGoodFiles:
         with pytest.raises(BadProviderFile) as caught:
             parse(worked.replace('"task_status"', '"task_status["'))
         assert said.strip() == f"kling.toml: {caught.value}"
+
+    @pytest.mark.parametrize(
+        ("body", "outcome", "code"),
+        [
+            ({"data": {"render": {"id": "r1", "state": "RENDERING", "output": None}}}, "processing", None),
+            (
+                {"data": {"render": {"id": "r1", "state": "DONE", "output": {"url": "https://a.b/c.mp4"}}}},
+                "completed",
+                None,
+            ),
+            (
+                {"data": {"render": {"id": "r1", "state": "FAILED", "failure": {"code": "NSFW", "reason": "refused"}}}},
+                "failed",
+                "NSFW",
+            ),
+            ({"data": {"render": None}}, "permanent_error", "NOT_FOUND"),
+            (
+                {"data": None, "errors": [{"message": "no", "extensions": {"code": "UNAUTHENTICATED"}}]},
+                "permanent_error",
+                "UNAUTHENTICATED",
+            ),
+            (
+                {"data": None, "errors": [{"message": "slow down", "extensions": {"code": "RATE_LIMITED"}}]},
+                "retry",
+                "RATE_LIMITED",
+            ),
+        ],
+    )
+    def test_the_file_for_graphql_in_the_docs_reads_what_such_an_api_answers(
+        self, body: Any, outcome: str, code: str | None
+    ) -> None:
+        """Whoever has such an API copies it from the page."""
+        page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
+        blocks = page.split("### GraphQL\n")[1].split("\n### ")[0].split("\n\n")
+        written = "\n".join(dedent(each) for each in blocks if each.startswith("    "))
+        own = parse(f'name = "own"\nbase_url = "https://a.example"\n{written}')
+        about: dict[str, Any] = {"status": 200, "headers": {}, "body": json.dumps(body).encode(), "now": 1777288860}
+        reading = read(own, **about, task_id="r1", age_seconds=900.0)
+        error = reading.error or (reading.snapshot and reading.snapshot.error)
+        found = str(reading.snapshot.status) if reading.snapshot else reading.outcome
+        assert (found, error and error.code) == (outcome, code)
+        refused = created(own, **about)
+        assert (refused.said is Said.NOT_NOW) == (code == "RATE_LIMITED")
 
     @pytest.mark.parametrize("name", BUNDLED)
     def test_a_file_that_ships_says_what_it_was_made_from_and_when(self, name: str) -> None:

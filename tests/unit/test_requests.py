@@ -155,8 +155,12 @@ class TestAuth:
     def test_a_key_of_two_halves_goes_into_two_headers(self) -> None:
         """Some providers want an id and a secret."""
         own = file('[auth.headers]\nX-App = "{key_id}"\nX-Key = "{key_secret}"')
-        sent = task_request(own, "t1", Key("app:s3:cret")).headers
-        assert (sent["X-App"], sent["X-Key"]) == ("app", "s3:cret")
+        for written in (
+            "app:s3:cret",
+            " app : s3:cret\n",
+        ):  # a blank is no part of a key, and no header may begin with it
+            sent = task_request(own, "t1", Key(written)).headers
+            assert (sent["X-App"], sent["X-Key"]) == ("app", "s3:cret")
 
     def test_no_secret_shows_in_a_representation(self) -> None:
         """Requests and keys stand in tracebacks."""
@@ -166,6 +170,7 @@ class TestAuth:
     def test_a_jwt_is_signed_as_its_provider_checks_it(self) -> None:
         """Kling: HS256 over the access key, valid for 30 minutes, from a minute ago: clocks differ, both ways."""
         token = jwt("access:secret", 1_000_000.7) or ""
+        assert jwt("access: secret", 1_000_000.7) == token
         head, claims, signature = token.split(".")
         expected = hmac.new(b"secret", f"{head}.{claims}".encode(), hashlib.sha256).digest()
         assert _decoded(signature) == expected
@@ -312,6 +317,11 @@ def test_the_task_of_a_creation_is_found_with_its_parameters_too() -> None:
         (
             {"tables": '[result]\npath = "/{key}"\n[result.fields]\nkey = "k"'},
             "[result.fields].key: {key} has a meaning",
+        ),
+        (
+            {"tables": '[cancel]\npath = "/graphql"\n[cancel.body]\nquery = "{ stop(id: \\"{task_id}\\") { ok } }"'},
+            "[cancel.body].query: {ok} means nothing here; use {task_id} or {uuid}, or declare it as a parameter of"
+            ' submissions: params = ["ok"], or if these braces are the API\'s own, write { ok, }',
         ),
         ({"tables": '[base64]\npicture = "image/png"'}, "[base64].picture: [assets] has no such role"),
         ({"tables": '[base64]\nresult = "text/html"'}, '[base64].result: "text/html" is not valid'),

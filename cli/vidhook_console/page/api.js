@@ -1,9 +1,18 @@
 // Calls the stack's API through the console's proxy, and writes calls as the commands that do the same.
 
 // The token stands in the address that `vidhook console` prints. It leaves the address bar at once; the history entry of
-// this tab keeps it, so that the page can be loaded again.
-const given = location.hash.slice(1);
-export const token = given || history.state?.token || "";
+// this tab keeps it, so that the page can be loaded again. A tab without it, such as one that a link was opened in, asks
+// the other tabs of this page; no other site's hear that.
+const given = location.hash.slice(1), TABS_MS = 250;
+const tabs = new BroadcastChannel("vidhook");
+const asked = () => new Promise((answer) => {
+  tabs.onmessage = ({ data }) => data.token && answer(data.token);
+  tabs.postMessage({});
+  setTimeout(() => answer(""), TABS_MS);
+});
+export const token = given || history.state?.token || (await asked());
+tabs.onmessage = null;
+const told = ({ data }) => !data.token && tabs.postMessage({ token });
 history.replaceState({ token }, "", location.pathname + location.search);
 // Another address of the same page changes only what is behind the #, which loads nothing by itself.
 addEventListener("hashchange", () => location.hash && location.reload());
@@ -31,6 +40,7 @@ async function request(path, options) {
   } catch {
     if (answer.ok) throw new Problem({ status: answer.status, detail: "the answer is not JSON" });
   }
+  if (answer.status === 401) tabs.onmessage = null; // of a console that has ended: no other tab should get it
   if (!answer.ok) throw new Problem({ ...(body !== null && typeof body === "object" ? body : {}), status: answer.status });
   return body;
 }
@@ -46,7 +56,11 @@ export function call(method, path, body, signal) {
 export const get = (path, signal) => call("GET", path, undefined, signal);
 
 /** Returns which stack this is, see `console.json` in proxy.py. */
-export const about = () => request("/console.json", { headers: authorized });
+export async function about() {
+  const facts = await request("/console.json", { headers: authorized });
+  tabs.onmessage = told;
+  return facts;
+}
 
 /** Returns a path with a query of the values that there are. */
 export function withQuery(path, values) {

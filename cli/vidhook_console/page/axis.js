@@ -1,7 +1,7 @@
 // The time axis of a task: what happened in lanes below each other, with long pauses drawn short.
 
 import { html, useEffect, useRef } from "./vendor/preact-htm.js";
-import { clock, span } from "./words.js";
+import { day, span, time } from "./words.js";
 
 const NEAR = 22, FAR = 150, EDGE = 48, LABEL = 92;
 
@@ -28,8 +28,12 @@ export function Axis({ lanes, lines, chosen, choose }) {
   const scroll = useRef(null), marks = lanes.flatMap((lane) => lane.marks);
   const { places, width } = positions(marks.map((mark) => mark.at), lines.map((line) => line.at));
   useEffect(() => {
-    const mark = scroll.current?.querySelector('[aria-pressed="true"]');
-    if (mark) scroll.current.scrollLeft = mark.offsetLeft - scroll.current.clientWidth / 2;
+    const axis = scroll.current, mark = axis?.querySelector('[aria-pressed="true"]');
+    if (!mark) return;
+    const names = axis.querySelector(".lane-name").offsetWidth, room = axis.clientWidth - names, at = mark.offsetLeft;
+    if (at - axis.scrollLeft < NEAR || at - axis.scrollLeft > room - NEAR) axis.scrollLeft = at - room / 2;
+    const lane = mark.closest(".lane"), top = lane.offsetTop - axis.scrollTop;
+    if (top < lane.offsetHeight || top > axis.clientHeight - lane.offsetHeight) axis.scrollTop = lane.offsetTop - axis.clientHeight / 2;
   }, [chosen]);
   const step = (event) => {
     const lane = lanes.findIndex((each) => each.marks.some((mark) => mark.key === chosen));
@@ -47,8 +51,8 @@ export function Axis({ lanes, lines, chosen, choose }) {
   };
   const inner = { width: `${width}px` };
   return html`<div class="axis" ref=${scroll} tabindex="-1" onKeyDown=${step} role="group" aria-label="what happened, by time; arrow keys move">
-    <div class="lane ruler"><span class="lane-name"></span><div class="track" style=${inner}>
-      ${lines.map((line) => html`<span key=${line.label} class="line" style=${{ left: `${places.get(line.at)}px` }}><span>${line.label}<br /><time>${clock(line.at)}</time></span></span>`)}
+    <div class="lane ruler ${lines.some((line) => day(line.at)) ? "days" : ""}"><span class="lane-name"></span><div class="track" style=${inner}>
+      ${lines.map((line) => html`<span key=${line.label} class="line" style=${{ left: `${places.get(line.at)}px` }}><span>${line.label}<br /><time>${time(line.at)}${day(line.at) && html`<br />${day(line.at)}`}</time></span></span>`)}
     </div></div>
     ${lanes.map((lane) => html`<div class="lane" key=${lane.name}>
       <span class="lane-name" title=${lane.title}>${lane.label}${lane.path && html`<small>${lane.path}</small>`}</span>

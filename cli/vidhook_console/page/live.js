@@ -3,11 +3,11 @@
 import { useCallback, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { token } from "./api.js";
 
-const SLOWEST = 60;
+const SLOWEST = 60, AGAIN = 2;
 
 /**
- * Loads now, then every so many seconds (a number, or what a function of the data says; 0: once), never twice at a
- * time, and not while nobody looks. After a failure it waits longer each time, and keeps what it had.
+ * Loads now, then every so many seconds (a number, or what a function of the data says; 0: once there is an answer), never
+ * twice at a time, and not while nobody looks. After a failure it waits longer each time, and keeps what it had.
  *
  * Returns { data, problem, reload }.
  */
@@ -16,7 +16,7 @@ export function useLive(load, every, deps) {
   const again = useRef(() => {});
   useEffect(() => {
     const control = new AbortController();
-    let timer, data, failures = 0, loading = false, wanted = false;
+    let timer, data, failures = 0, loading = false, wanted = false, lost = false;
     const run = async () => {
       clearTimeout(timer);
       if (loading) return void (wanted = true);
@@ -24,18 +24,20 @@ export function useLive(load, every, deps) {
       try {
         data = await load(control.signal);
         failures = 0;
+        lost = false;
         if (!control.signal.aborted) set({ data });
       } catch (problem) {
         failures += 1;
+        lost = !problem.status || problem.status >= 500 || problem.status === 429;
         if (!control.signal.aborted) set({ data, problem });
       }
       loading = false;
       if (control.signal.aborted) return;
       if (wanted) return (wanted = false), run();
-      const seconds = typeof every === "function" ? every(data) : every;
+      const seconds = (typeof every === "function" ? every(data) : every) || (lost ? AGAIN : 0);
       if (seconds && !document.hidden) timer = setTimeout(run, Math.min(seconds * 2 ** failures, Math.max(seconds, SLOWEST)) * 1000);
     };
-    const seen = () => !document.hidden && every && run();
+    const seen = () => !document.hidden && (every || lost) && run();
     set({});
     again.current = run;
     run();

@@ -34,7 +34,8 @@ function Screen({ path, query }) {
 function Stack({ about }) {
   const faster = about.sandbox && about.wait_scale > 0 && about.wait_scale < 1 && Math.round(1 / about.wait_scale);
   const name = about.sandbox ? `sandbox${faster ? `, ${faster} × faster` : ""}` : [about.stack, about.region, about.account].filter(Boolean).join(" · ");
-  return html`<span class="stack" title=${faster ? `It waits ${faster} times shorter than this page shows. ${about.api_url}` : about.api_url}>${name}</span>`;
+  const more = faster ? `It waits ${faster} times shorter than this page shows.` : name;
+  return html`<span class="stack" title=${`${more}\n${about.api_url}`}>${name}</span>`;
 }
 
 function Search({ tell, field }) {

@@ -5,6 +5,8 @@ import { call, curl, shell, typed } from "./api.js";
 import { go, useNow } from "./live.js";
 import { away, clock, tone, written } from "./words.js";
 
+const LATE_SECONDS = 60; // after the end of a task, by when all have it usually
+
 /** What every part may need: { about, tell }, the stack and how to show a notice. */
 export const Shared = createContext({});
 
@@ -37,6 +39,23 @@ export function To({ href, children, ...rest }) {
 /** A status or another word, with a sign beside its colour. */
 export function Word({ children, as = children }) {
   return html`<span class="word ${tone(as)}">${String(children).replaceAll("_", " ")}</span>`;
+}
+
+/** Text that shows for a moment that it has changed. */
+export function Changing({ children }) {
+  const before = useRef(children), changed = before.current !== children;
+  before.current = children;
+  return html`<span key=${changed ? Math.random() : "same"} class=${changed ? "changed" : ""}>${children}</span>`;
+}
+
+/** To how many of those who are told an event was delivered. `counts` are deliveries by state, `ended` when the task did. */
+export function Told({ counts, ended, children }) {
+  const now = useNow(), all = Object.values(counts).reduce((sum, each) => sum + each, 0);
+  if (!all) return html`<span class="dim">nobody</span>`;
+  const late = now - ended > LATE_SECONDS;
+  const look = counts.failed || counts.held ? "bad" : counts.due ? (late ? "warn" : "busy") : "good";
+  const rest = ["due", "held", "failed", "cancelled"].filter((name) => counts[name]).map((name) => `${counts[name]} ${name}`).join(", ");
+  return html`<span class="word ${look}" title=${rest}><${Changing}>${`${counts.delivered ?? 0} of ${all}`}<//>${children}</span>${rest && html`<small>${rest}</small>`}`;
 }
 
 /** An instant, as its distance from now; the pointer shows the rest. */
@@ -103,10 +122,13 @@ export function Json({ value, label }) {
   </div>`;
 }
 
-/** Names and values, those that there are. */
+const LONG = 64;
+
+/** Names and values, those that there are; a long text has a line of its own. */
 export function Facts({ rows }) {
+  const long = (value) => String(value?.props?.children ?? value).length > LONG;
   const known = rows.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
-  return html`<dl class="facts">${known.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return html`<dl class="facts">${known.map(([name, value]) => html`<div key=${name} class=${long(value) ? "wide" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
 /** What went wrong, in words, and what helps. */

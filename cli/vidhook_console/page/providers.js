@@ -93,9 +93,9 @@ function Reading({ checked, answer }) {
   if (!checked.ok || !answer.text.trim()) return html`<p class="dim">${checked.ok ? "The file can be used. Give it an answer, and all that is read of it stands here." : "The file cannot be used yet: what to change stands below it."}</p>`;
   return html`<div class="scroll"><table class="reading"><thead><tr><th scope="col">field</th><th scope="col">what is read</th><th scope="col">where it stands</th></tr></thead>
     <tbody>${fields.map((each, index) => html`<tr key=${index}><th scope="row">${each.field}</th><td><code>${typeof each.value === "string" ? each.value : JSON.stringify(each.value)}</code>
-      ${each.field === "provider_status" && reading?.known_status === false && html` <${Word} as="warn">in no table of the file<//>`}</td><td>${each.path ? html`<code>${each.path}</code>` : html`<span class="dim">follows from the rest</span>`}</td></tr>`)}</tbody></table></div>
+      ${each.field === "provider_status" && reading?.known_status === false && html` <${Word} as="warn">in no table of the file<//>`}</td><td>${each.path ? html`<span class="narrow">from </span><code>${each.path}</code>` : html`<span class="dim">follows from the rest</span>`}</td></tr>`)}</tbody></table></div>
     ${!fields.length && html`<p>Nothing is read in this answer.</p>`}
-    ${next && html`<p class="next"><strong>Then it ${next.seconds === null ? "ends:" : "is"}</strong> ${next.text}</p>`}
+    ${next && html`<p class="next"><strong>Then</strong> ${next.seconds ? "it is " : ""}${next.text}</p>`}
     <details><summary>all that is read, as JSON</summary><${Json} value=${reading} label="the reading" /></details>`;
 }
 
@@ -116,7 +116,7 @@ function Pace({ name }) {
   return data.items.map((kind) => {
     const rows = ranges(kind.durations), most = Math.max(...rows.map((each) => each.weight));
     return html`<figure class="pace" key=${`${kind.model}/${kind.object}`}>
-      <figcaption><strong>${kind.model || "no model"}</strong> (${kind.object}), ${plural(kind.tasks, "task")}: ${Object.entries(kind.seconds).map(([share, value]) => `${share} within ${span(value)}`).join(", ")}. ${kind.polls_a_task} polls a task, told ${span(kind.mean_delay)} after the end. The next one is polled at ${kind.next_task_polled_at.map((at) => span(at)).join(", ")}.</figcaption>
+      <figcaption><strong>${kind.model || "no model"}</strong> (${kind.object}), ${plural(kind.tasks, "task")}: ${Object.entries(kind.seconds).map(([share, value]) => `${share} within ${span(value)}`).join(", ")}. ${plural(kind.polls_a_task, "poll")} a task, told ${span(kind.mean_delay)} after the end. The next one is polled at ${kind.next_task_polled_at.map((at) => span(at)).join(", ")}.</figcaption>
       <div class="bars" role="img" aria-label="how many tasks took how long">${rows.map((each) => html`<div key=${each.from}><span>${each.to === null ? `over ${span(each.from)}` : `to ${span(each.to)}`}</span><b style=${{ width: `${(100 * each.weight) / most}%` }}></b></div>`)}</div>
     </figure>`;
   });

@@ -1,7 +1,8 @@
 // Reads the facts of one task: in a few sentences what became of it, and as the lanes of its time axis.
 
-import { answered, bytes, place, plural, REASONS, resultOf, seconds, span, tone } from "./words.js";
+import { answered, beginning, brief, bytes, place, plural, REASONS, resultOf, seconds, span, tone } from "./words.js";
 
+const MOST_SAID = 240; // characters of what a provider says, which stands whole in its answer
 const LAST = ["completed", "failed"];
 
 /** Whether nothing more happens to a task by itself. */
@@ -14,22 +15,22 @@ export const ofEvent = (task, deliveries) => deliveries.filter((each) => each.ev
 
 function ofPolls(task, now) {
   const last = task.history.at(-1), next = seconds(task.next_poll_at);
-  const then = next === null ? "" : next > now ? `It is asked again in ${span(Math.ceil(next - now))}${last?.why ? ` (${REASONS[last.why] ?? last.why})` : ""}.` : "It is being asked.";
+  const then = next === null ? "" : next > now ? `It is asked again in ${span(Math.ceil(next - now))}${last?.why && last.why !== "create" ? ` (${REASONS[last.why] ?? last.why})` : ""}.` : "It is being asked.";
   if (task.creation && task.task_id === null) {
     const tries = plural(task.creation.tries, "request");
-    const why = task.snapshot?.error ? `: ${task.snapshot.error.message}` : "";
-    return { tone: "busy", text: `${task.provider} has not created it yet, after ${tries}${why}.`, then };
+    const why = task.snapshot?.error ? `: ${beginning(task.snapshot.error.message, MOST_SAID)}` : "";
+    return { tone: task.snapshot?.error ? "warn" : "busy", text: `${task.provider} has not created it yet, after ${tries}${why}.`, then };
   }
   if (!last) return { tone: "busy", text: "Nothing was asked yet.", then };
   const progress = last.progress === null ? "" : `, ${last.progress} %`;
   const bad = !["pending", "processing", ...LAST].includes(last.answer);
   const said = bad ? `The last answer of ${task.provider}: ${answered(last.answer)}` : `${task.provider} says ${task.snapshot?.provider_status ?? last.answer}${progress}`;
   const key = last.answer === "key_refused" ? ["keys", "set", task.provider] : null;
-  return { tone: bad ? "warn" : "busy", text: `${said} (${plural(task.polls, "poll")} so far).`, then, command: key };
+  return { tone: key ? "bad" : bad ? "warn" : "busy", text: `${said} (${plural(task.polls, "poll")} so far).`, then, command: key };
 }
 
 function ofDelivery(delivery, url, subscriber, stored, now) {
-  const name = url ? place(url) : delivery.subscriber, last = delivery.log.at(-1), next = seconds(delivery.next_at);
+  const name = url ? brief(url) : delivery.subscriber, last = delivery.log.at(-1), next = seconds(delivery.next_at);
   const got = !last ? "" : last.status === null ? last.detail || last.kind : `HTTP ${last.status}`;
   const answer = last && last.outcome !== "delivered" ? last.answer.slice(0, 160) : "";
   const key = last ? `attempt/${delivery.event_id}/${delivery.subscriber}/${last.attempt}` : `next/${delivery.event_id}/${delivery.subscriber}`;
@@ -65,7 +66,7 @@ export function verdict(task, deliveries, subscribers, now) {
     lines.push(...lost.map((asset) => ({ tone: "warn", text: `The ${asset.role} is not stored: ${asset.store_error.message}. Its link at the provider was sent.`, key: `asset/${asset.role}` })));
   } else {
     const again = error?.retryable ? " The same may succeed if it is submitted again." : "";
-    lines.push({ tone: "bad", text: `Failed after ${span(took)}: ${error?.message ?? "no reason is known"} (${error?.category ?? "provider"}${error?.provider_code ? `, ${error.provider_code}` : ""}).${again}`, command: task.snapshot && !task.snapshot.said ? ["retry", task.id] : null });
+    lines.push({ tone: "bad", text: `Failed after ${span(took)}: ${beginning(error?.message ?? "no reason is known", MOST_SAID)} (${error?.category ?? "provider"}${error?.provider_code ? `, ${error.provider_code}` : ""}).${again}`, command: task.snapshot && !task.snapshot.said ? ["retry", task.id] : null });
   }
   const told = ofEvent(task, deliveries);
   if (!told.length) lines.push({ tone: "warn", text: "Nobody was told: no subscriber wants this event, and the task has no callback_url." });
@@ -84,10 +85,20 @@ export function numberOf(task, index) {
   return firstPoll(task) + task.history.slice(0, index).filter((poll) => poll.why !== "create").length;
 }
 
-/** Returns instants, which are told to the second, so that each comes after the one before. */
-function ordered(instants) {
+/** Returns instants, which are told to the second, so that each comes after the one before, and none before another one. */
+function ordered(instants, before = 0) {
   let last = 0;
-  return instants.map((at) => (last = Math.max(seconds(at), last + 0.001)));
+  return instants.map((at) => (last = Math.max(after(seconds(at), before), last + 0.001)));
+}
+
+/** Returns an instant that is told to the second, no earlier than one of the same second before it. */
+const after = (at, before) => (at !== null && Math.floor(before) === at ? before : at);
+
+/** Returns when a task ended, and when that was published: not before the poll that saw the end. */
+function endOf(task) {
+  const last = ordered(task.history.map((poll) => poll.at)).findLast((at) => Math.floor(at) === seconds(task.settled_at));
+  const ended = after(seconds(task.settled_at), last);
+  return { ended, published: after(seconds(task.event?.timestamp), ended) };
 }
 
 function asked(task, now) {
@@ -97,7 +108,7 @@ function asked(task, now) {
     const progress = poll.progress === null ? "" : ` ${poll.progress} %`;
     return { key: `poll/${index}`, at, tone: poll.answer === "created" ? "good" : tone(poll.answer), label: `${number ? `poll ${number}` : "request to create it"}: ${answered(poll.answer)}${progress}`, text: number === 0 ? "+" : number > 1 && number < 100 ? String(number) : "" };
   });
-  const pauses = task.history.flatMap((poll, index) => (poll.pause ? [{ from: times[index], to: times[index] + poll.pause, text: `${span(poll.pause)}: ${REASONS[poll.why] ?? poll.why}`, why: poll.why.replaceAll("_", " ") }] : []));
+  const pauses = task.history.flatMap((poll, index) => (poll.pause ? [{ from: times[index], to: times[index] + poll.pause, text: `${span(poll.pause)}: ${REASONS[poll.why] ?? poll.why}`, why: poll.why === "create" ? "" : poll.why.replaceAll("_", " ") }] : []));
   for (const [index, pause] of pauses.entries()) {
     // A poll comes a little after its pause, and one that somebody asked for comes before its end.
     const next = marks.find((mark) => mark.at > pause.from);
@@ -111,7 +122,7 @@ function asked(task, now) {
 }
 
 function stored(task) {
-  const event = task.event, at = event ? seconds(event.timestamp) : null, from = seconds(task.settled_at);
+  const event = task.event, { ended: from, published: at } = endOf(task);
   const marks = (event?.data?.assets ?? []).map((asset, index) => ({
     key: `asset/${asset.role}`,
     at: at + index * 0.001,
@@ -123,9 +134,9 @@ function stored(task) {
   return { name: "stored", label: "stored", title: "what was stored in the bucket", marks, pauses };
 }
 
-function delivered(delivery, url) {
+function delivered(delivery, url, published) {
   const [, host, path] = /^([^/]*)(.*)$/.exec(url ? place(url) : delivery.subscriber);
-  const times = ordered(delivery.log.map((attempt) => attempt.at));
+  const times = ordered(delivery.log.map((attempt) => attempt.at), published);
   const marks = delivery.log.map((attempt, index) => ({
     key: `attempt/${delivery.event_id}/${delivery.subscriber}/${attempt.attempt}`,
     at: times[index],
@@ -146,20 +157,20 @@ function delivered(delivery, url) {
 
 /** Returns the lanes of the axis, and the instants of the whole task as lines { at, label }. */
 export function axisOf(task, deliveries, subscribers, now) {
-  const url = (each) => subscribers.get(each.subscriber)?.url ?? each.request?.url;
-  const lanes = [asked(task, now), stored(task), ...deliveries.filter((each) => each.log.length || each.next_at || each.state === "held").map((each) => delivered(each, url(each)))];
+  const url = (each) => subscribers.get(each.subscriber)?.url ?? each.request?.url, { ended, published } = endOf(task);
+  const lanes = [asked(task, now), stored(task), ...deliveries.filter((each) => each.log.length || each.next_at || each.state === "held").map((each) => delivered(each, url(each), each.event_id === task.event?.id ? published : 0))];
   const instants = [
-    ["submitted", task.submitted_at],
-    ["retried", task.retried_at],
-    ["cancel asked", task.cancel?.asked_at],
-    [task.status, task.settled_at],
-    ["published", task.event?.timestamp],
+    ["submitted", seconds(task.submitted_at)],
+    ["retried", seconds(task.retried_at)],
+    ["cancel asked", seconds(task.cancel?.asked_at)],
+    [task.status, ended],
+    ["published", published],
   ];
   const lines = new Map();
   for (const [label, at] of instants) {
     if (at) lines.set(at, [...(lines.get(at) ?? []), label]);
   }
-  return { lanes, lines: [...lines].map(([at, labels]) => ({ at: seconds(at), label: labels.join(", ") })) };
+  return { lanes, lines: [...lines].map(([at, labels]) => ({ at, label: labels.join(", ") })) };
 }
 
 /** Returns the mark that is looked at first: what stands in the way, else the video, else the latest poll. */

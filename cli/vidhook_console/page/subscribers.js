@@ -5,7 +5,7 @@ import { call, get, typed, withQuery } from "./api.js";
 import { Attempt } from "./exchange.js";
 import { go, useLive } from "./live.js";
 import { Acts, At, Command, Copy, Dialog, Facts, Id, Loading, Shared, To, Trouble, useWork, When, Word } from "./parts.js";
-import { answered, place, plural, seconds } from "./words.js";
+import { answered, brief, clock, place, plural, seconds } from "./words.js";
 
 const DAY = 86400, PAGES = 5, HOURS = 24;
 const AT_ONCE = 300; // deliveries that one request starts
@@ -28,6 +28,9 @@ async function lastDay(id, signal, pages = PAGES) {
 /** Returns the state in which people see a subscriber: an active one may be failing. */
 const stateOf = (subscriber) => (subscriber.state === "active" && subscriber.failing_since !== null ? "failing" : subscriber.state);
 
+/** Returns in words what an attempt got: a status, or why there is none. */
+const got = (last) => (/^\d+$/.test(last) ? `HTTP ${last}` : answered(last));
+
 /** How the deliveries of the last day stand, by the hour in which they began. */
 function Health({ id, pages, failing }) {
   const { data } = useLive((signal) => lastDay(id, signal, pages), pages === 1 ? 60 : 10, [id]);
@@ -40,12 +43,12 @@ function Health({ id, pages, failing }) {
     counts[each.state] = (counts[each.state] ?? 0) + 1;
   }
   const most = Math.max(1, ...hours.map((hour) => hour.delivered + hour.open + hour.lost));
-  const words = Object.entries(counts).map(([state, count]) => `${count} ${state}`).join(", ") || "nothing was sent";
+  const held = data.all && data.items.findLast((each) => each.state === "held"), since = held ? ` since ${clock(seconds(held.created_at))}` : "";
+  const words = Object.entries(counts).map(([state, count]) => `${count} ${state}${state === "held" ? since : ""}`).join(", ") || "nothing was sent";
   const last = failing && data.items.find((each) => each.state !== "delivered" && each.last)?.last;
-  const got = !last ? "" : `; the last got ${/^\d+$/.test(last) ? `HTTP ${last}` : answered(last)}`;
   return html`<span class="health"><span class="hours" aria-hidden="true">${hours.map((hour, index) => html`<i key=${index} title=${`${plural(hour.delivered + hour.open + hour.lost, "delivery", "deliveries")}, ${HOURS - index} h ago`}>
       ${["delivered", "open", "lost"].map((kind) => html`<b class=${kind} style=${{ height: `${(100 * hour[kind]) / most}%` }}></b>`)}</i>`)}</span>
-    <span>${data.all ? "" : "newest of many: "}${words}${got}</span></span>`;
+    <span>${data.all ? "" : "newest of many: "}${words}${last ? `; the last got ${got(last)}` : ""}</span></span>`;
 }
 
 function standing(subscriber) {
@@ -55,8 +58,12 @@ function standing(subscriber) {
 }
 
 function Row({ subscriber, chosen }) {
-  const state = stateOf(subscriber);
-  return html`<tr class=${chosen ? "chosen" : ""}>
+  const state = stateOf(subscriber), row = useRef(null);
+  useEffect(() => {
+    const list = row.current.closest(".scroll"); // of a long list the chosen one stands in the middle
+    if (chosen) list.scrollTop = row.current.offsetTop - list.clientHeight / 2;
+  }, [chosen]);
+  return html`<tr ref=${row} class=${chosen ? "chosen" : ""}>
     <td><${Word}>${state}<//></td>
     <th scope="row"><${To} class="row" href=${`/subscribers/${subscriber.id}`} aria-current=${chosen ? "true" : undefined}>${place(subscriber.url).split(/(?=\/)/).map((part) => html`<wbr />${part}`)}<//>
       <small>${subscriber.description || subscriber.id}</small></th>
@@ -195,7 +202,7 @@ function Recent({ id }) {
     <tbody>${data.items.map((each) => html`<tr key=${each.event_id}><td><${Word}>${each.state}<//></td>
       <th scope="row"><${To} href=${`/tasks/${each.task}`}>${each.event_type}<//><small>${each.task}</small></th>
       <td class="number"><span class="narrow">attempts </span>${each.attempts}</td>
-      <td>${each.last && html`<span class="narrow">last got </span>${answered(each.last)}`}</td>
+      <td>${each.last && html`<span class="narrow">last got </span>${got(each.last)}`}</td>
       <td>${each.next_at && html`<span class="narrow">next try </span><${When} at=${seconds(each.next_at)} />`}</td>
       <td><span class="narrow">began </span><${When} at=${seconds(each.created_at)} /></td></tr>`)}</tbody></table></div>`;
 }
@@ -216,7 +223,7 @@ function Subscriber({ id, reload }) {
   else act("resume", "POST", `${path}/resume`, ["resume", id], { done: (answer) => `It is active; ${plural(answer.drained, "held delivery is", "held deliveries are")} sent.` });
   if (own) act("remove", "DELETE", path, ["remove", id], { danger: true, ask: `Remove ${subscriber.url}? What it has not got is cancelled. This cannot be undone.`, done: () => (go("/subscribers"), "It is removed.") });
   return html`<section class="panel" aria-label="the subscriber" ref=${panel}>
-    <div class="headline"><h2>${place(subscriber.url)}</h2><${Word}>${stateOf(subscriber)}<//></div>
+    <div class="headline"><h2>${brief(subscriber.url)}</h2><${Word}>${stateOf(subscriber)}<//></div>
     <${Trouble} problem=${problem} stale />
     <${Facts} rows=${[
       ["URL", html`<code class="long">${subscriber.url}</code>`],
@@ -243,6 +250,14 @@ function Subscriber({ id, reload }) {
   </section>`;
 }
 
+const STATES = ["disabled", "failing", "paused", "active"]; // in the order in which they need somebody
+
+/** Returns the subscribers with those first that need somebody to look at them. */
+const byState = (items) => [...items].sort((a, b) => STATES.indexOf(stateOf(a)) - STATES.indexOf(stateOf(b)));
+
+/** Returns how many subscribers are in each state, as words. */
+const standings = (items) => STATES.map((state) => [items.filter((each) => stateOf(each) === state).length, state]).filter(([count]) => count).map(([count, state]) => `${count} ${state}`).join(", ");
+
 export function Subscribers({ id }) {
   const { data, problem, reload } = useLive((signal) => get("/v1/subscribers", signal), 5, []);
   const [adding, add] = useState(false);
@@ -250,11 +265,11 @@ export function Subscribers({ id }) {
     document.title = "Subscribers · vidhook";
   }, []);
   return html`
-    <div class="headline"><h1 tabindex="-1">Subscribers</h1><button type="button" class="main" onClick=${() => add(true)}>add one</button></div>
+    <div class="headline"><h1 tabindex="-1">Subscribers</h1>${data?.items.length > 0 && html`<span class="dim">${standings(data.items)}</span>`}<button type="button" class="main" onClick=${() => add(true)}>add one</button></div>
     ${adding && html`<${Add} close=${() => add(false)} reload=${reload} />`}
     <${Trouble} problem=${data && problem} stale />
-    ${!data ? html`<${Loading} problem=${problem} what="the subscribers" />` : !data.items.length ? html`<div class="empty-state"><h2>Nobody is told yet</h2><p>Add the endpoint that receives the webhooks, here or with:</p><${Command} words=${["subscribers", "add", "https://example.com/hook"]} /></div>` : html`<div class="scroll"><table><thead><tr>
+    ${!data ? html`<${Loading} problem=${problem} what="the subscribers" />` : !data.items.length ? html`<div class="empty-state"><h2>Nobody is told yet</h2><p>Add the endpoint that receives the webhooks, here or with:</p><${Command} words=${["subscribers", "add", "https://example.com/hook"]} /></div>` : html`<div class="scroll ${id ? "beside" : ""}"><table><thead><tr>
       <th scope="col">state</th><th scope="col">endpoint</th><th scope="col">events</th><th scope="col">last day</th><th scope="col">why</th></tr></thead>
-      <tbody>${data.items.map((each) => html`<${Row} key=${each.id} subscriber=${each} chosen=${each.id === id} />`)}</tbody></table></div>`}
+      <tbody>${byState(data.items).map((each) => html`<${Row} key=${each.id} subscriber=${each} chosen=${each.id === id} />`)}</tbody></table></div>`}
     ${id && (data || problem) && html`<${Subscriber} key=${id} id=${id} reload=${reload} />`}`;
 }

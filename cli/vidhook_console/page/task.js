@@ -1,13 +1,15 @@
 // The screen of one task: what became of it, on one time axis, and all that is known of each moment.
 
-import { html, useEffect, useMemo } from "./vendor/preact-htm.js";
+import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
 import { get, withQuery } from "./api.js";
 import { Axis } from "./axis.js";
 import { Attempt } from "./exchange.js";
 import { go, useLive, useNow } from "./live.js";
-import { Acts, At, Command, Copy, Facts, Id, Json, Loading, To, Trouble, When, Word } from "./parts.js";
+import { Acts, At, Command, Copy, Facts, Id, Json, Loading, To, Told, Trouble, When, Word } from "./parts.js";
 import { axisOf, first, firstPoll, numberOf, ofEvent, over, verdict } from "./story.js";
-import { answered, bytes, link, place, plural, REASONS, seconds, span, title } from "./words.js";
+import { answered, brief, bytes, link, plural, REASONS, seconds, span, title } from "./words.js";
+
+const MOST_SENTENCES = 6, MOST_REPLAYS = 3;
 
 async function load(id, signal) {
   const path = `/v1/tasks/${id}`;
@@ -31,7 +33,7 @@ function PollDetail({ task, index }) {
       ["at", html`<${At} at=${seconds(poll.at)} />`],
       ["progress", poll.progress === null ? null : `${poll.progress} %`],
       ["then waits", poll.pause === null ? null : `${span(poll.pause)}, ${REASONS[poll.why] ?? poll.why}`],
-      ...Object.entries(poll.hints).map(([name, value]) => [`expected in all, by its ${name.replace(/:.*/, "")}`, span(value)]),
+      ...Object.entries(poll.hints).map(([name, value]) => [`expected in all, ${REASONS[name.replace(/:.*/, "")] ?? `by its ${name}`}`, span(value)]),
     ]} />
     ${own ? html`<div class="sides">
       <section aria-label="what the provider answered"><h4>${task.provider} answered</h4>
@@ -52,7 +54,7 @@ function PollDetail({ task, index }) {
         ]} />
         <p><${To} href=${withQuery(`/providers/${task.provider}`, { task: task.id })}>read it with the provider's file<//></p>
       </section>
-    </div>` : kept.data || kept.problem ? html`<p class="dim">No answer to this poll is kept.</p>` : html`<div class="sides waiting"><${Loading} what="the answer" /></div>`}`;
+    </div>` : kept.data || kept.problem ? html`<p class="dim">No answer to it is kept: there was none, or it was too long ago.</p>` : html`<div class="sides waiting"><${Loading} what="the answer" /></div>`}`;
 }
 
 function AssetDetail({ asset }) {
@@ -90,7 +92,7 @@ function AttemptDetail({ task, delivery, number }) {
     body: own ? task.event : undefined,
     note: own ? "" : "The body of this event is no longer kept here.",
   };
-  return html`<h3>${delivery.event_type} to <${To} href=${`/subscribers/${delivery.subscriber}`}>${place(delivery.request?.url) || delivery.subscriber}<//></h3>
+  return html`<h3>${delivery.event_type} to <${To} href=${`/subscribers/${delivery.subscriber}`}>${brief(delivery.request?.url) || delivery.subscriber}<//></h3>
     <${Attempt} attempt=${attempt} request=${request} next=${index + 1 === delivery.log.length && delivery.next_at} after=${delivery.log[index + 1]?.at} />`;
 }
 
@@ -113,7 +115,8 @@ function Detail({ chosen, task, deliveries }) {
   return html`<p class="dim">Choose a mark above: it shows what was sent and answered.</p>`;
 }
 
-function acts(task, deliveries, subscribers) {
+/** What can be done. Of many endpoints, the event can be sent again to those that stand in the way, and to the `chosen` one. */
+function acts(task, deliveries, subscribers, chosen) {
   const path = `/v1/tasks/${task.id}`, name = title(task), found = [];
   const act = (label, method, to, command, rest = {}) => found.push({ label, method, path: to, command: command, ...rest });
   const open = task.event_id === null && task.settled_at === null;
@@ -122,9 +125,11 @@ function acts(task, deliveries, subscribers) {
     act("retry", "POST", `${path}/retry`, ["retry", task.id], { done: (answer) => `It is polled at once, and followed until ${answer.deadline_at}.` });
   }
   const late = (each) => Number(each.state === "delivered");
-  for (const each of (task.event === null ? [] : ofEvent(task, deliveries)).sort((a, b) => late(a) - late(b))) {
-    const known = subscribers.get(each.subscriber), to = place(known?.url ?? each.request?.url) || each.subscriber;
-    if (!known && !each.subscriber.startsWith("cb_")) continue;
+  const looked = (each) => Number(chosen?.includes(`/${each.subscriber}`) ?? false);
+  const told = (task.event === null ? [] : ofEvent(task, deliveries)).filter((each) => subscribers.has(each.subscriber) || each.subscriber.startsWith("cb_"));
+  told.sort((a, b) => (told.length > MOST_REPLAYS ? looked(b) - looked(a) : 0) || late(a) - late(b));
+  for (const each of told.slice(0, MOST_REPLAYS)) {
+    const to = brief(subscribers.get(each.subscriber)?.url ?? each.request?.url) || each.subscriber;
     const words = each.state === "delivered" ? { ask: `${to} has this event already. It is sent again with the same id.` } : {};
     act(`replay to ${to}`, "POST", `${path}/deliveries/${each.subscriber}/replay`, ["replay", task.id, "--subscriber", each.subscriber], { ...words, done: () => `The event is sent to ${to} again.` });
   }
@@ -143,10 +148,24 @@ function acts(task, deliveries, subscribers) {
   return found;
 }
 
+/** Returns how many deliveries are in each state. */
+function counted(deliveries) {
+  const counts = {};
+  for (const each of deliveries) counts[each.state] = (counts[each.state] ?? 0) + 1;
+  return counts;
+}
+
+/** Returns how many of the sentences that are not shown tell of somebody who has not got the event. */
+function rest(sentences) {
+  const bad = sentences.filter((line) => line.tone === "bad").length;
+  return bad ? `${bad} of them not delivered` : "all is well with these";
+}
+
 export function Task({ id, query }) {
   const now = useNow();
   const every = (data) => (!data ? 2 : over(data.task, data.deliveries) ? 20 : 2);
   const { data, problem, reload } = useLive((signal) => load(id, signal), every, [id]);
+  const [all, showAll] = useState(false);
   const sentences = useMemo(() => (data ? verdict(data.task, data.deliveries, data.subscribers, now) : []), [data, Math.floor(now)]);
   useEffect(() => {
     document.title = `${data ? title(data.task) : "task"} · vidhook`;
@@ -159,7 +178,8 @@ export function Task({ id, query }) {
     <div class="headline"><h1 tabindex="-1">Task</h1></div>
     <${Loading} problem=${why} what="the task" />`;
   }
-  const { task, deliveries, subscribers, more } = data;
+  const { task, deliveries, subscribers, more } = data, told = ofEvent(task, deliveries);
+  const shown = all || sentences.length <= MOST_SENTENCES + 1 ? sentences : sentences.slice(0, MOST_SENTENCES);
   const { lanes, lines } = axisOf(task, deliveries, subscribers, now);
   const keys = lanes.flatMap((lane) => lane.marks.map((mark) => mark.key));
   const start = first(task, deliveries, sentences);
@@ -168,16 +188,17 @@ export function Task({ id, query }) {
   const hidden = firstPoll(task) - 1;
   return html`
     <p class="path"><${To} href="/tasks">Tasks<//> <span aria-hidden="true">/</span></p>
-    <div class="headline"><h1 tabindex="-1">${title(task)}</h1><${Word}>${task.status}<//>${task.snapshot?.progress !== null && task.snapshot?.progress !== undefined && task.event_id === null && html`<progress max="100" value=${task.snapshot.progress}>${task.snapshot.progress} %</progress>`}</div>
+    <div class="headline"><h1 tabindex="-1">${title(task)}</h1><${Word}>${task.status}<//>${told.length > 0 && html`<span class="told"><${Told} counts=${counted(told)} ended=${seconds(task.settled_at)}> delivered<//></span>`}${task.snapshot?.progress !== null && task.snapshot?.progress !== undefined && task.event_id === null && html`<progress max="100" value=${task.snapshot.progress}>${task.snapshot.progress} %</progress>`}</div>
     <${Trouble} problem=${problem} stale />
     <ul class="verdict" aria-label="what became of it" aria-live="polite">
-      ${sentences.map((line, index) => html`<li key=${index} class=${line.tone}>
+      ${shown.map((line, index) => html`<li key=${index} class=${line.tone}>
         <span>${line.key ? html`<a href=${withQuery(`/tasks/${id}`, { at: line.key })} onClick=${(event) => (event.preventDefault(), choose(line.key))}>${line.text}</a>` : line.text}${line.then && html` <span aria-live="off">${line.then}</span>`}</span>
         ${line.answer && html`<code>${line.answer}</code>`}
         ${line.command && html`<${Command} words=${line.command} />`}
       </li>`)}
+      ${shown.length < sentences.length && html`<li class="calm"><button type="button" class="plain" onClick=${() => showAll(true)}>show ${sentences.length - shown.length} more, ${rest(sentences.slice(shown.length))}</button></li>`}
     </ul>
-    <${Acts} acts=${acts(task, deliveries, subscribers)} after=${reload} />
+    <${Acts} acts=${acts(task, deliveries, subscribers, chosen)} after=${reload} />
     <${Axis} lanes=${lanes} lines=${lines} chosen=${chosen} choose=${choose} />
     ${hidden > 0 && html`<p class="dim">${plural(hidden, "earlier poll")} not shown.</p>`}
     ${more && html`<p class="dim">The first 100 deliveries are shown.</p>`}

@@ -3,11 +3,10 @@
 import { html, useContext, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { call, get, withQuery } from "./api.js";
 import { go, useKeys, useLive, useNow } from "./live.js";
-import { At, Command, Loading, Shared, To, Trouble, useWork, When } from "./parts.js";
+import { At, Changing, Command, Loading, Shared, To, Told, Trouble, useWork, When, Word } from "./parts.js";
 import { answered, away, plural, seconds, span, title, tone } from "./words.js";
 
 const PAGE = 50;
-const LATE_SECONDS = 60; // after the end of a task, by when all have it usually
 const STATUSES = ["pending", "processing", "completed", "failed"];
 const AGES = { "1h": 3600, "24h": 86400, "7d": 604800 };
 
@@ -33,43 +32,29 @@ export async function find(text, tell) {
 }
 
 function Provider({ row, query }) {
-  const errors = Object.entries(row.errors).filter(([, count]) => count);
+  const errors = Object.entries(row.errors).filter(([word, count]) => count && !(word === "key_refused" && row.key_refused_since));
   const on = query.provider === row.provider;
   return html`<li class="card ${row.key_refused_since ? "bad" : ""}">
     <h3><${To} href=${filtered(query, { provider: on ? undefined : row.provider, find: undefined })} aria-current=${on}>${row.provider}<//></h3>
-    <p><strong>${row.running}</strong> running</p>
-    <p class="dim">${row.recent_seconds.p50 === null ? "" : `last hour: ${row.recent} ended, p50 ${span(row.recent_seconds.p50)} · p90 ${span(row.recent_seconds.p90)}`}</p>
-    <p class="dim">${row.seconds.p50 === null ? "durations are not known yet" : `usually: p50 ${span(row.seconds.p50)} · p90 ${span(row.seconds.p90)}`}</p>
-    <p class="dim">${row.polls_a_task === null ? "" : `${plural(row.polls_a_task, "poll")} a task`}</p>
+    <p><strong>${row.running}</strong> running${row.polls_a_task !== null && html`<span class="dim"> · ${plural(row.polls_a_task, "poll")} a task</span>`}</p>
+    <p class="dim">${row.recent_seconds.p50 !== null && `last hour: ${row.recent} ended`}</p>
+    ${row.recent_seconds.p50 !== null && html`<p class="dim">p50 ${span(row.recent_seconds.p50)} · p90 ${span(row.recent_seconds.p90)}</p>`}
+    <p class="dim">${row.seconds.p50 === null ? "durations are not known yet" : `usually p50 ${span(row.seconds.p50)} · p90 ${span(row.seconds.p90)}`}</p>
     ${errors.length > 0 && html`<p class="warn-text">last hour: ${errors.map(([word, count]) => `${count} × ${answered(word)}`).join(", ")}</p>`}
     ${row.key_refused_since && html`<p class="bad-text">key refused since <${At} at=${seconds(row.key_refused_since)} /></p><${Command} words=${["keys", "set", row.provider]} />`}
   </li>`;
 }
 
-function Activity({ query }) {
+/** How much a provider needs somebody to look at it: its card comes first. */
+const trouble = (row) => (row.key_refused_since ? 2 : Object.values(row.errors).some(Boolean) ? 1 : 0);
+
+function Activity({ query, quiet }) {
   const { data, problem } = useLive((signal) => get("/v1/activity", signal), 10, []);
-  if (!data) return problem ? html`<${Trouble} problem=${problem} />` : html`<ul class="cards" aria-hidden="true"><li class="card empty"></li></ul>`;
+  if (!data && problem) return quiet ? null : html`<${Trouble} problem=${problem} />`;
+  if (!data) return html`<ul class="cards" aria-hidden="true"><li class="card empty"></li></ul>`;
   if (!data.items.length) return null;
-  return html`<ul class="cards" aria-label="providers">${data.items.map((row) => html`<${Provider} key=${row.provider} row=${row} query=${query} />`)}</ul>
+  return html`<ul class="cards" aria-label="providers">${[...data.items].sort((a, b) => trouble(b) - trouble(a)).map((row) => html`<${Provider} key=${row.provider} row=${row} query=${query} />`)}</ul>
     ${!data.all && html`<p class="dim">Counted among the ${data.looked_at} tasks that move next and the newest ones.</p>`}`;
-}
-
-/** Text that shows for a moment that it has changed. */
-function Changing({ children }) {
-  const before = useRef(children), changed = before.current !== children;
-  before.current = children;
-  return html`<span key=${changed ? Math.random() : "same"} class=${changed ? "changed" : ""}>${children}</span>`;
-}
-
-function Told({ task, now }) {
-  const counts = task.deliveries;
-  if (!counts || task.event_id === null) return html`<span class="dim">-</span>`;
-  const all = Object.values(counts).reduce((sum, each) => sum + each, 0);
-  if (!all) return html`<span class="dim">nobody</span>`;
-  const late = now - seconds(task.settled_at) > LATE_SECONDS;
-  const look = counts.failed || counts.held ? "bad" : counts.due ? (late ? "warn" : "busy") : "good";
-  const rest = ["due", "held", "failed", "cancelled"].filter((name) => counts[name]).map((name) => `${counts[name]} ${name}`);
-  return html`<span class="word ${look}" title=${rest.join(", ")}><${Changing}>${`${counts.delivered} of ${all}`}<//></span>${rest.length > 0 && html`<small>${rest.join(", ")}</small>`}`;
 }
 
 function What({ task, now }) {
@@ -78,19 +63,21 @@ function What({ task, now }) {
   if (task.settled_at !== null) return "is being stored";
   if (next === null) return "";
   const what = task.creation && task.task_id === null ? "next request" : "next poll";
-  return next > now ? `${what} in ${span(Math.ceil(next - now))}` : `${what} now`;
+  const then = next > now ? `${what} in ${span(Math.ceil(next - now))}` : `${what} now`;
+  const word = task.last_answer;
+  return [...STATUSES, "created", null].includes(word) ? then : html`<span class="${tone(word)}-text">${answered(word)}</span> · ${then}`;
 }
 
 function Row({ task, now }) {
   const progress = task.snapshot?.progress, open = task.event_id === null;
   return html`<tr>
-    <td class="status ${tone(task.status)}"><${Changing}>${task.status}<//></td>
+    <td><${Word}>${task.status}<//></td>
     <th scope="row"><${To} class="row" href=${`/tasks/${task.id}`}>${title(task)}<//>
       <small>${task.reference ? `${task.provider}/${task.task_id ?? "not created yet"}` : task.id}${task.snapshot?.model ? ` · ${task.snapshot.model}` : ""}</small></th>
-    <td class="moves">${open && progress !== null && progress !== undefined && html`<progress max="100" value=${progress} aria-label="progress">${progress} %</progress>`}<span><${What} task=${task} now=${now} /></span></td>
+    <td class="moves">${open && progress !== null && progress !== undefined && html`<progress max="100" value=${progress} aria-label="progress">${progress} %</progress><${Changing}>${`${progress} %`}<//> · `}<span><${What} task=${task} now=${now} /></span></td>
     <td class="number"><span class="narrow">polls </span><${Changing}>${task.polls}<//></td>
-    <td><span class="narrow">delivered </span><${Told} task=${task} now=${now} /></td>
-    <td class="when"><${When} at=${seconds(task.submitted_at)} /></td>
+    <td><span class="narrow">delivered </span>${task.deliveries && !open ? html`<${Told} counts=${task.deliveries} ended=${seconds(task.settled_at)} />` : html`<span class="dim">-</span>`}</td>
+    <td class="when"><span class="narrow">submitted </span><${When} at=${seconds(task.submitted_at)} /></td>
   </tr>`;
 }
 
@@ -163,7 +150,7 @@ export function Tasks({ query }) {
   const names = [...new Set([...providers.map((each) => each.provider), ...(query.provider ? [query.provider] : [])])];
   return html`
     <div class="headline"><h1 tabindex="-1">Tasks</h1><${Samples} after=${reload} /></div>
-    <${Activity} query=${query} />
+    <${Activity} query=${query} quiet=${!data} />
     <div class="filters" role="group" aria-label="filters">
       <label class="chip select">provider <select value=${query.provider ?? ""} onChange=${(event) => go(filtered(query, { provider: event.target.value, find: undefined }))}>
         <option value="">all</option>${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>

@@ -24,13 +24,19 @@ export function away(at, now) {
   return `${span(-distance < 60 ? Math.floor(-distance) : 60 * Math.floor(-distance / 60))} ago`;
 }
 
-/** Returns an instant in the reader's own time zone; the date only where it is not today. */
-export function clock(at) {
-  const then = new Date(at * 1000);
-  const time = then.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-  if (then.toDateString() === new Date().toDateString()) return time;
-  return `${then.toLocaleDateString(undefined, { month: "short", day: "numeric" })}, ${time}`;
+/** Returns the time of day of an instant, in the reader's own time zone. */
+export const time = (at) => new Date(at * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+/** Returns the date of an instant; nothing if it is today, and without the year if it is of this one. */
+export function day(at) {
+  const then = new Date(at * 1000), now = new Date();
+  if (then.toDateString() === now.toDateString()) return "";
+  const year = then.getFullYear() === now.getFullYear() ? undefined : "numeric";
+  return then.toLocaleDateString(undefined, { year, month: "short", day: "numeric" });
 }
+
+/** Returns an instant in the reader's own time zone; the date only where it is not today. */
+export const clock = (at) => [day(at), time(at)].filter(Boolean).join(", ");
 
 /** Returns a number of bytes as text. */
 export function bytes(number) {
@@ -48,6 +54,17 @@ export const title = (task) => task.reference ?? `${task.provider}/${task.task_i
 
 /** Returns a URL without its scheme and query, as a short name of an endpoint. */
 export const place = (url) => (url ?? "").replace(/^https?:\/\//, "").replace(/\?.*$/, "");
+
+const BRIEF = 48;
+
+/** Returns the place of a URL for a sentence or a button: a long one without its middle. */
+export function brief(url) {
+  const whole = place(url);
+  return whole.length <= BRIEF ? whole : `${whole.slice(0, BRIEF - 17)}…${whole.slice(-16)}`;
+}
+
+/** Returns the beginning of a text that may be long. */
+export const beginning = (text, most) => (text.length <= most ? text : `${text.slice(0, most)}…`);
 
 /** Returns a JSON value as text that people read; a text stays as it is. */
 export const written = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));

@@ -7,8 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vidhook.pace import quantile
-from vidhook.providers.created import Said
-from vidhook.task import Poll, Status, Watch
+from vidhook.task import TASK_CREATED, Poll, Status, Watch
 from vidhook.times import iso
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ RECENT_SECONDS = 3_600.0
 MOST_OPEN, MOST_NEW = 1_000, 200
 SHARES = (50, 90)
 KEY_REFUSED = "key_refused"
-WELL = {*map(str, Status), Said.CREATED.value}
+WELL = {*map(str, Status), TASK_CREATED}
 # With these the provider has read a request of ours, so it took the key.
 KEY_TAKEN = WELL | {"unconfirmed"}
 

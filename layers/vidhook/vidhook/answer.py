@@ -30,15 +30,17 @@ LONGEST_ESCAPE = 12
 # The beginning of a `data:` URL says all but the file itself.
 INLINE_CHARACTERS = 100
 # A link with what may sign it: a user, a query, a fragment. The slashes may be escaped, as in JSON in a text.
-_LINK = re.compile(r"(?i)\b(https?:(?:\\{0,4}/){2})(?:[^/\s\"'<>?#@\\]{0,200}@)?([^\s\"'<>?#]*)(?:[?#][^\s\"'<>]*)?")
+_LINK = re.compile(
+    r"(?i)\b([a-z][a-z0-9+.-]{1,15}:(?:\\{0,4}/){2})(?:[^/\s\"'<>?#@\\]{0,200}@)?([^\s\"'<>?#]*)(?:[?#][^\s\"'<>]*)?"
+)
 # The last words of a name whose value gives access to something; counts of tokens are no secrets.
 _KEYS = "api|access|private|secret|signing|encryption|session|auth|shared|master|hmac|ssh|account|subscription|license"
 _SENSITIVE = (
     r"(?:signature|token|secret|password|passwd|passphrase|\bpwd|authorization|\bauth|credentials?|cookie|\bjwt|_jwt|(?-i:[a-z]Jwt)"
-    rf"|bearer|session[_-]?id|(?:{_KEYS})[_-]?key(?:[_-]?id)?|\bsig)"
+    rf"|bearer|session[_-]?id|(?:{_KEYS})[ _-]?key(?:[ _-]?id)?|\bsig)"
 )
 _NAME = re.compile(rf"(?i){_SENSITIVE}$")
-_NAMES = re.compile(rf"(?i)(?:{_SENSITIVE}|(?:{_KEYS})[_-]?key)s$")
+_NAMES = re.compile(rf"(?i)(?:{_SENSITIVE}|(?:{_KEYS})[ _-]?key)s$")
 # A query that no whole link is before, and a member of JSON in a text, or of what is written like it.
 _PAIR = re.compile(rf"(?i)({_SENSITIVE}(?:=|%3D))[^\s\"'<>&]+")
 _MEMBER = re.compile(

@@ -113,6 +113,26 @@ def _of_any_kind(told: _Told) -> Steps:
             yield from _boxes(_Movie(told), head + kind)
 
 
+def bytes_told(head: bytes) -> int | None:
+    """Returns how many bytes an MP4 has by its own boxes, as far as its beginning tells.
+
+    That is where the pictures (mdat) come last, behind their index (moov), as in a file that is made to be streamed.
+    """
+    at, indexed = 0, False
+    while at + 16 <= len(head) and head[at + 4 : at + 8] in FIRST_BOXES:
+        kind, size = head[at + 4 : at + 8], _int(head[at : at + 4])
+        if size == 1:
+            size = _int(head[at + 8 : at + 16])
+        more = kind == b"moov" and b"mvex" in head[at : at + size]  # in fragments, which follow
+        if size < 8 or more or (kind == b"mdat" and not indexed):
+            break
+        at += size
+        if kind == b"mdat":
+            return at
+        indexed = indexed or kind == b"moov"
+    return None
+
+
 def _int(data: bytes) -> int:
     return int.from_bytes(data, "big")
 

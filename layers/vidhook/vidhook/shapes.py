@@ -54,6 +54,7 @@ def task(watch: Watch) -> dict[str, Any]:
         "deadline_at": iso(watch.born_at + submission.deadline_seconds),
         "settled_at": iso(watch.detected_at),
         "polls": watch.polls,
+        "last_answer": watch.history[-1].answer if watch.history else None,
         "next_poll_at": iso(watch.next_poll_at),
         "reference": submission.reference,
         "idempotency_key": submission.idempotency_key,

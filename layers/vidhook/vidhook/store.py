@@ -24,9 +24,9 @@ from vidhook.errors import (
     TokenFailed,
 )
 from vidhook.fetch import Ahead, Origin, Reader
+from vidhook.film import bytes_told
 from vidhook.media import PLAYLIST_ENDS, SNIFF_BYTES, inline_file, media_type
 from vidhook.parts import PART_BYTES, Parts
-from vidhook.providers.request import download_request
 from vidhook.redaction import with_key
 from vidhook.task import NotStored, StoredFile, Upload
 
@@ -50,6 +50,7 @@ OTHERS_SECONDS = 30.0
 SEVERAL_FROM = 64 * 10**6
 SEVERAL_SECONDS = 8.0
 GAUGE_BYTES, GAUGE_SECONDS = 4 * 1024**2, 0.25
+INDEX_BYTES = 262_144  # the index of a film of some minutes
 EXTENSIONS = {
     "video": (".mp4", ".webm", ".mov", ".mkv", ".avi"),
     "image": (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif"),
@@ -139,6 +140,8 @@ class Storage:
         """Returns where a source is, with the key in its link or its headers where the provider wants it there."""
         if not source.needs_key or opened is None:
             return Origin(self.http, source.url, {}, ends)
+        from vidhook.providers.request import download_request  # few links need it
+
         provider, key = opened
         request = download_request(provider, with_key(source.url, key.text if key else None), key)
         return Origin(self.http, request.url, request.headers, ends)
@@ -195,7 +198,7 @@ class Storage:
             return self._store_parts(watch, source.role, Parts(self.bucket, key, upload, parts, origin))
         with Reader(origin) as reader:
             content_type = media_type(reader.peek(SNIFF_BYTES), reader.answer.content_type, source.type)
-            length, identity = reader.length, reader.identity
+            length, identity = _length(watch, reader), reader.identity
             with Ahead(reader) as body:
                 if identity is None or not _by_parts(watch, identity.length, body):
                     about: dict[str, Any] = {"content_type": content_type, "metadata": metadata, "ends": origin.ends}
@@ -246,6 +249,17 @@ def _awaited(going: "Future[StoredFile]", ends: float) -> StoredFile:
         return going.result(max(ends - monotonic(), 0.0))
     except TimeoutError:
         raise TimedOut("the event waited for it long enough") from None
+
+
+def _length(watch: "Watch", reader: Reader) -> int | None:
+    """Returns how many bytes the file has, as its host says, or a film itself; None if only its end will tell.
+
+    A film that has fewer or more than it says is not stored, and what it says is not asked again.
+    """
+    if reader.length is not None or watch.store_failures:
+        return reader.length
+    told = bytes_told(reader.peek(INDEX_BYTES))
+    return told if told is not None and told <= SEVERAL_FROM else None  # a larger one gains little by it
 
 
 def _by_parts(watch: "Watch", length: int, body: Ahead) -> bool:

@@ -18,6 +18,7 @@ TERMINAL_TYPES = ("video.completed", "video.failed", "image.completed", "image.f
 SAMPLE = "sample"
 # What came of the wish to cancel a task, see Cancel.
 ACCEPTED, REFUSED, STOPPED = "accepted", "refused", "stopped"
+TASK_CREATED = "created"  # the answer of a poll in a watch's history: that of the request which created its task
 EVENT_TYPES = (*TERMINAL_TYPES, "video.progress", "image.progress")
 
 

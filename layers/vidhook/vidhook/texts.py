@@ -4,7 +4,7 @@ import re
 
 # What SQS refuses (all that is not in XML 1.0, https://www.w3.org/TR/xml/#charsets, such as half of a surrogate pair,
 # which is not even UTF-8), and the control characters that move a terminal's cursor.
-_REFUSED = re.compile("[^\t\n\r -~\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def escaped(text: str) -> str:

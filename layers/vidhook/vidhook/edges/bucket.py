@@ -263,6 +263,9 @@ class _Body:
         try:
             chunk = self._source.read(size)
             self.count += len(chunk)
+            if chunk and self.count == self._length:
+                # S3 makes the object of these last bytes, so they wait until the source has ended.
+                self.count += len(self._source.read(1))
             if not chunk or (self._length is not None and self.count > self._length):
                 self.check_end()
         except Exception as failure:

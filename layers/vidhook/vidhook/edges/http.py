@@ -92,6 +92,8 @@ _PACKED = ("gzip", "x-gzip", "deflate")
 _CODINGS = (*_PACKED, "br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 _DEFAULT_PORT = {"https": 443, "http": 80}
+_SAME_METHOD = (307, 308)
+_REDIRECTS = (301, 302, 303, *_SAME_METHOD)
 _HEAD_BYTES = 65_536  # of an answer's status lines and headers, any 1xx included
 _HEAD_LINES = 1_000  # headers of one answer
 _CONNECT_SECONDS = 2.0  # the longest wait for one address while there is another to try
@@ -169,16 +171,16 @@ class Http:
 
         A body above `max_bytes`, counted when it is decoded, raises TooLarge or is cut, as `on_excess` says. With
         `body_seconds` the head is what counts: a body that is not whole so many seconds after it, or that breaks, is
-        cut there. Follows at most `same_origin_redirects` with status 307 or 308 to the same scheme, host and port,
-        with the same method, headers and body; any other redirect is the answer. Raises the subclass of RequestFailed
-        for what broke.
+        cut there. Follows at most `same_origin_redirects` to the same scheme, host and port, with the same method,
+        headers and body: those of a GET, and of another method those with status 307 or 308. Any other redirect is the
+        answer. Raises the subclass of RequestFailed for what broke.
         """
         parts, ends = self._split(url), monotonic() + deadline
         while True:
             with closing(_Exchange(self, ends)) as exchange:
                 exchange.body_seconds = body_seconds
                 answer = exchange.start(method, parts, headers or {}, body)
-                target = self._same_origin_target(answer, parts) if same_origin_redirects else None
+                target = self._same_origin_target(method, answer, parts) if same_origin_redirects else None
                 if target is None:
                     content = exchange.whole(answer, max_bytes, strict=on_excess == "error")
                     return Response(
@@ -223,7 +225,7 @@ class Http:
             with closing(_Exchange(self, ends)) as exchange:
                 exchange.patience = _HEAD_PATIENCE
                 answer = exchange.start("GET", parts, {**headers, **(wanted or {})}, b"")
-                if answer.status_code not in (301, 302, 303, 307, 308):
+                if answer.status_code not in _REDIRECTS:
                     exchange.patience = _BODY_PATIENCE
                     yield Download(answer, exchange)
                     return
@@ -236,9 +238,9 @@ class Http:
             if _origin(parts) != _origin(came_from):
                 headers = {}
 
-    def _same_origin_target(self, answer: requests.Response, parts: SplitResult) -> SplitResult | None:
-        """Returns where a 307 or 308 leads to if that is the origin that was asked, else None."""
-        if answer.status_code not in (307, 308):
+    def _same_origin_target(self, method: str, answer: requests.Response, parts: SplitResult) -> SplitResult | None:
+        """Returns where a redirect leads to with the same method, if that is the origin that was asked, else None."""
+        if answer.status_code not in (_REDIRECTS if method == "GET" else _SAME_METHOD):
             return None
         try:
             target = self._split(_redirect_target(answer) or "")

@@ -63,7 +63,6 @@ from vidhook.edges import CONNECTIONS, aws
 from vidhook.errors import BadInput, Erased, LostRace, NotFound
 from vidhook.event import Event, serialize
 from vidhook.pace import Bias, Ended, Kind, Outlook, Pace, decay, merged
-from vidhook.providers.file import BUNDLED, Provider, bundled_provider, parse
 from vidhook.task import (
     TERMINAL_TYPES,
     Answer,
@@ -94,6 +93,8 @@ from vidhook.times import Clock, iso
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from vidhook.providers.file import Provider
 
 HISTORY = 40  # polls stored on a watch; a write costs by the size of the item
 DAY = 86_400
@@ -1218,7 +1219,7 @@ class Ledger:
         self._client.put_item(TableName=self.table, Item=_pack({**_key("providers", name), "text": text}))
         self._providers.pop(name, None)
 
-    def provider(self, name: str) -> Provider:
+    def provider(self, name: str) -> "Provider":
         """Returns the provider of this name: the file stored here, else the bundled one. Raises NotFound.
 
         One that was found is remembered for a minute.
@@ -1226,6 +1227,8 @@ class Ledger:
         known = self._providers.get(name)
         now = self._clock.now()
         if known is None or not 0 <= now - known[0] < PROVIDER_SECONDS:
+            from vidhook.providers.file import bundled_provider  # which who delivers an event never needs
+
             text = self.provider_file(name)
             provider = bundled_provider(name) if text is None else _parsed(text, name)
             known = self._providers[name] = (now, provider)
@@ -1233,6 +1236,8 @@ class Ledger:
 
     def nearest_provider(self, name: str) -> str | None:
         """Returns the provider whose name is most like this misspelled one, or None."""
+        from vidhook.providers.file import BUNDLED
+
         near = get_close_matches(name, [*BUNDLED, *self.provider_files()], n=1)
         return near[0] if near else None
 
@@ -1278,7 +1283,8 @@ class Ledger:
         """
         shard = SHARDS.index(watch.id.partition("_")[2][:1]) % PACE_SHARDS
         keys = [_key(_pace_key(watch.submission.provider), f"{_pace_prefix(each)}{shard}") for each in (kind, None)]
-        written = [self._learn(key, ended, outlook, now) for key in keys]
+        found = self._batch([_pack(key) for key in keys])
+        written = [self._learn(key, found.get((key["pk"], key["sk"])), ended, outlook, now) for key in keys]
         return all(written)
 
     def forget_pace(self, provider: str, model: str | None = None) -> int:
@@ -1301,20 +1307,20 @@ class Ledger:
             self._paces[provider, prefix] = now, pace
         return pace
 
-    def _learn(self, key: Item, ended: Ended, outlook: Outlook, now: float) -> bool:
+    def _learn(self, key: Item, item: Item | None, ended: Ended, outlook: Outlook, now: float) -> bool:
         for _ in range(PACE_TRIES):
-            answer = self._client.get_item(TableName=self.table, Key=_pack(key), ConsistentRead=True)
-            item = _unpack(answer["Item"]) if "Item" in answer else {}
             known = _pace(item["state"]) if item else Pace()
             values = {
                 "state": _pace_text(known.learned(ended, decay(PACE_SHARDS), outlook)),
-                "version": item.get("version", 0) + 1,
+                "version": (item["version"] if item else 0) + 1,
                 "ttl": int(now) + PACE_DAYS * DAY,
             }
             condition = "version = :seen_version" if item else "attribute_not_exists(pk)"
-            with suppress(LostRace):
+            try:
                 self._update(key, values, condition, {"version": item["version"]} if item else None)
                 return True
+            except LostRace:
+                item = self._batch([_pack(key)]).get((key["pk"], key["sk"]))
         return False
 
     # Polls planned within a key's budget
@@ -1531,7 +1537,9 @@ class Ledger:
 
 
 @lru_cache(maxsize=64)
-def _parsed(text: str, name: str) -> Provider:
+def _parsed(text: str, name: str) -> "Provider":
+    from vidhook.providers.file import parse
+
     return parse(text, name)
 
 

@@ -53,9 +53,9 @@ class Key:
 
     @property
     def halves(self) -> tuple[str, str]:
-        """The id and the secret of a key `ID:SECRET`; of another one the whole, twice."""
-        first, colon, second = self.text.partition(":")
-        return (first, second) if colon and first and second else (self.text, self.text)
+        """The id and the secret of a key `ID:SECRET`, without blanks around them; of another one the whole, twice."""
+        first, _, second = map(str.strip, self.text.partition(":"))
+        return (first, second) if first and second else (self.text, self.text)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -88,8 +88,7 @@ def _opened(auth: Auth, texts: Mapping[str, str], key: Key | None) -> dict[str, 
 
 def is_pair(key: str) -> bool:
     """Returns whether a key has the two halves of which a token is made."""
-    first, colon, second = key.partition(":")
-    return bool(colon and first.strip() and second.strip())
+    return Key(key).halves != (key, key)
 
 
 def jwt(key: str, now: float) -> str | None:
@@ -99,11 +98,11 @@ def jwt(key: str, now: float) -> str | None:
     """
     if not is_pair(key):
         return None
-    issuer, _, secret = key.partition(":")
+    issuer, secret = Key(key).halves
     begins = int(now) - EARLY_SECONDS
-    claims = {"iss": issuer.strip(), "exp": begins + JWT_SECONDS, "nbf": begins}
+    claims = {"iss": issuer, "exp": begins + JWT_SECONDS, "nbf": begins}
     signed = f"{_coded({'alg': 'HS256', 'typ': 'JWT'})}.{_coded(claims)}"
-    signature = hmac.new(secret.strip().encode(), signed.encode(), hashlib.sha256).digest()
+    signature = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{_base64(signature)}"
 
 

@@ -20,14 +20,14 @@ from vidhook.providers.reading import Reading, read
 from vidhook.providers.reasons import REFUSALS
 from vidhook.providers.table import fold
 from vidhook.providers.values import decoded, document, embedded, opened, parsed, spelled, text
-from vidhook.redaction import without_keys
-from vidhook.task import Category, Status, TaskError
+from vidhook.redaction import HIDDEN, without_keys
+from vidhook.task import TASK_CREATED, Category, Status, TaskError
 
 LONGEST_ID = 512
 # By RFC 9110 a request with a 4xx was not taken. With these it may have been: 408 and 499 come from gateways that wait
 # for the server, 409 may be for the very task, 423 and 425 are about a request that came before.
 UNCLEAR = {408, 409, 423, 425, 499}
-# After a POST a 301, 302 or 303 often leads to what was made.
+# Another request would be needed. A 301, 302 or 303 may come after the task was made.
 MOVED = {307, 308}
 # A 429 that speaks of money would be said again.
 SPENT = re.compile(r"(?i)insufficient|balance|billing|arrear|credits|depleted|top.?up|余额|欠费")
@@ -83,7 +83,7 @@ NO_ID = {"0", "-1", "null", "none", "undefined", "nan"}
 class Said(StrEnum):
     """What an answer says of the task that was to be created."""
 
-    CREATED = "created"
+    CREATED = TASK_CREATED
     REFUSED = "refused"  # nothing was created, and the same request would be refused again
     NOT_NOW = "not_now"  # nothing was created; the same request may be taken later
     UNKNOWN = "unknown"  # it may have been created
@@ -141,7 +141,7 @@ def _said(
     how = provider.create
     places = dict(how.answer) if how else {}
     answer = without_keys(parsed(decoded(body)), body, secrets)
-    task_id, sure = _id(provider, answer, headers, cut=cut) if 200 <= status < 300 else (None, False)
+    task_id, sure = _id(provider, answer, status, headers, cut=cut)
     own = replace(provider, answer={**provider.answer, **places})
     about: dict[str, Any] = {"task_id": task_id, "age_seconds": 0.0, "now": now, "secrets": secrets}
     reading = read(own, status=status, headers=headers, body=body, **about)
@@ -166,28 +166,32 @@ def _said(
     return Created(said, reading, error=error)
 
 
-def _id(provider: Provider, value: Any, headers: Mapping[str, str], *, cut: bool) -> tuple[str | None, bool]:
+def _id(
+    provider: Provider, value: Any, status: int, headers: Mapping[str, str], *, cut: bool
+) -> tuple[str | None, bool]:
     """Returns the id of the task, and whether it is surely that: its name, or the file, says so.
 
     `value` is the JSON of the answer, `cut` whether more of it may have followed.
     """
+    if not 200 <= status < 300:  # after a POST, See Other leads to what was made
+        return _linked(provider, headers) if status == HTTPStatus.SEE_OTHER else None, False
     own = provider.create.answer.get("id") if provider.create else None
     inner = _unwrapped(value)
     if own:
         found = (_text(search(path, place)) for path in own for place in (value, opened(value), inner))
-        return next((each for each in found if each is not None and _is_usable(each)), None), True
+        named_by_file = next((each for each in found if each is not None and _is_usable(each)), None)
+        return (_linked(provider, headers), False) if named_by_file is None else (named_by_file, True)
     named = [each for each in _named(value, cut=cut) if _is_usable(each[2])]
     if cut:  # the task's own may have followed
         named = [each for each in named if ID_NAMES[each[0]] not in WEAK_NAMES]
     if named:
         rank, _, task_id = min(named, key=lambda each: each[:2])
         return task_id, ID_NAMES[rank] not in PLAIN_NAMES
-    given = {name.lower(): value for name, value in headers.items()}
-    linked = (_in_link(provider, given[name]) for name in LOCATIONS if name in given)
+    if (linked := _linked(provider, headers)) is not None:
+        return linked, False
     alone = (text(inner.get(name)) for name in BARE if isinstance(inner, dict))
     bare = (each for each in alone if each and not re.search(r"[\s{}\[\]]", each))
-    found = (each for each in (*linked, *bare) if each is not None and _is_usable(each))
-    return next(found, None), False
+    return next(filter(_is_usable, bare), None), False
 
 
 def _unwrapped(value: Any, depth: int = DEPTH) -> Any:
@@ -235,20 +239,24 @@ def _may_be(name: str, holder: str, value: str) -> bool:
     return name not in PLAIN_NAMES or holder in HOLDERS
 
 
-def _in_link(provider: Provider, link: str) -> str | None:
-    """Returns the task's id in a link to where the file's `path` asks for it."""
-    found = reader(provider.poll.path.partition("?")[0])(link)
-    return (found or {}).get("task_id")
+def _linked(provider: Provider, headers: Mapping[str, str]) -> str | None:
+    """Returns the task's id in a header that leads to where the file's `path` asks for it."""
+    given, fits = {name.lower(): value for name, value in headers.items()}, reader(provider.poll.path.partition("?")[0])
+    found = ((fits(given[name]) or {}).get("task_id") for name in LOCATIONS if name in given)
+    return next((each for each in found if each is not None and _is_usable(each)), None)
 
 
 def _is_usable(task_id: str) -> bool:
-    """Whether a text can be asked about; an id of 0 is what APIs write when there is no task."""
+    """Whether a text can be asked about.
+
+    An id of 0 is what APIs write when there is no task, and one in which our key was hidden is not the whole id.
+    """
     try:
         check_part(task_id)
     except BadInput:
         return False
     spoken = task_id.isprintable() and task_id == task_id.strip() and task_id.lower() not in NO_ID
-    return spoken and len(task_id) <= LONGEST_ID
+    return spoken and len(task_id) <= LONGEST_ID and HIDDEN not in task_id
 
 
 def _is_no_error(reading: Reading, answer: Any) -> bool:

@@ -254,13 +254,11 @@ def _found(value: object, task: object, kind: str, asked: str, *, every_name: bo
         elif depth < DEPTH and isinstance(here, dict):
             names = names_in(here)
             left -= len(names) // MOST_NAMES + sum(name in names for name in TYPE_NAMES)
-            if not any(map(_may_lead, names.values())):
+            others = _unlisted(here, names)
+            if not any(map(_may_lead, names.values())) or (not others and LISTED.isdisjoint(names)):
                 continue
             least = max(least, Rank.FILM if here is task else _rank_by_names(names, kind))
             told = told or _is_text_of(names.get("type"), kind)
-            others = _unlisted(here, names)
-            if not others and LISTED.isdisjoint(names):
-                continue
             left -= len(others) // MOST_UNLISTED
             inside = _named(here, names, others, kind, in_task=here is task, every_name=every_name, holder_tells=told)
             waiting += [(names[name], max(rank, least), depth + 1, says) for name, rank, says in reversed(inside)]

@@ -112,6 +112,8 @@ class Table:
                 mend += f', or declare it as a parameter of submissions: params = ["{name}"]'
             if self.name == "result":
                 mend += f", or say where it stands in the first answer: [result.fields] {name} = ..."
+            if re.search(rf"\{{\s+{re.escape(name)}\s+\}}", value):  # a selection of GraphQL's
+                mend += f", or if these braces are the API's own, write {{ {name}, }}"
             raise self.bad(key, f"{{{name}}} means nothing here", mend)
         return value
 

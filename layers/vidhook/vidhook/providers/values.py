@@ -14,7 +14,7 @@ from vidhook.times import number
 
 LINK_LIMIT = 8_192  # servers and browsers accept this length, and it fits into an event
 DEPTH = 40  # far below Python's recursion limit, far above any answer
-NESTS = (16, 8, 4, 2, 1, 1, 1, 1)  # so many pairs within each other go in each round; an answer loses nearly all in them
+NESTS = (16, 8, 4, 2, 1, 1, 1, 1)  # so many pairs within each other go in each round
 MOST_NESTED = 20_000  # objects and lists that are not empty, in an answer that may be deep or has infinite numbers
 MOST_INSIDE = 50_000  # commas in a text that is opened as JSON: an answer in it has some hundreds
 INFINITE = (float("inf"), float("-inf"))
