@@ -113,6 +113,27 @@ UPSTREAMS: dict[str, dict[str, str]] = {
         BUSY: """do_request_failed get_channel_failed channel:no_available_key bad_response_status_code bad_response
             empty_response read_response_body_failed""",
     },
+    # Tencent Cloud (Hunyuan): https://cloud.tencent.com/api/error-center?product=vclm
+    "tencent": {
+        Category.CONTENT_POLICY: "FailedOperation.ModerationFailed FailedOperation.TextModerationNotPass",
+        Category.INVALID_INPUT: """InvalidParameterValue FailedOperation.AudioDecodeFailed
+            FailedOperation.BodyJointsFail FailedOperation.DownloadError FailedOperation.FaceSizeTooSmall
+            FailedOperation.ImageBodyJoinsUndetected
+            FailedOperation.ImageBodySmall FailedOperation.ImageCheckNoBody FailedOperation.ImageDecodeFailed
+            FailedOperation.ImageDetectFaceFailed FailedOperation.ImageDownloadError
+            FailedOperation.ImageFaceDetectFailed FailedOperation.ImageManyPeople FailedOperation.ImageNotSupported
+            FailedOperation.ImageRatioExcceed FailedOperation.ImageResolutionExceed FailedOperation.ImageSizeExceed
+            FailedOperation.RequestEntityTooLarge FailedOperation.VideoDecodeFailed FailedOperation.VideoDurationExceed
+            FailedOperation.VideoFpsExceed FailedOperation.VideoResolutionExceed FailedOperation.VideoSizeExceed""",
+        Category.QUOTA: """ResourceUnavailable.InArrears ResourceUnavailable.LowBalance
+            ResourcesSoldOut.ChargeStatusException UnsupportedOperation.PkgExhausted""",
+        Category.AUTH: "AuthFailure ResourceUnavailable.Freeze ResourceUnavailable.NotReady",
+        Category.NOT_FOUND: "FailedOperation.JobNotExist FailedOperation.JobNotFound FailedOperation.TaskNotExist",
+        Category.TIMEOUT: "FailedOperation.RequestTimeout",
+        Category.PROVIDER: "FailedOperation.DriverFailed FailedOperation.UnKnowError",
+        BUSY: """FailedOperation.InnerError FailedOperation.JobQueueFull FailedOperation.RpcFail
+            FailedOperation.ServerError RequestLimitExceeded""",
+    },
     # Kling: https://app.klingai.com/global/dev/document-api/apiReference/commonInfo
     "kling": {
         Category.AUTH: "1000 1001 1002 1003 1004 1100 1103 1304",

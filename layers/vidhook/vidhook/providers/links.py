@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 from itertools import islice
 from pathlib import PurePosixPath
@@ -71,8 +72,13 @@ class Link:
     how: How
 
 
-def links_in(text: str, asked: str) -> Iterator[Link]:
-    """Yields the links in a text. `asked` is the URL that was polled: relative links are resolved against it."""
+@lru_cache(256)
+def links_in(text: str, asked: str) -> tuple[Link, ...]:
+    """Returns the links in a text. `asked` is the URL that was polled: relative links are resolved against it."""
+    return tuple(_links_in(text, asked))
+
+
+def _links_in(text: str, asked: str) -> Iterator[Link]:
     if inline := DATA.match(text):
         whole = text[inline.end(1) :]
         yield Link(whole.rstrip("\"'`>)* \t\r\n" if inline[1] else None), How.INLINE)

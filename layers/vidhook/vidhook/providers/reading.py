@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from vidhook.errors import BadInput, BrokenDownload
 from vidhook.providers.expressions import search
 from vidhook.providers.file import Provider
+from vidhook.providers.links import links_in
 from vidhook.providers.reasons import (
     Guess,
     Reason,
@@ -31,7 +32,7 @@ from vidhook.providers.request import NONE, content_url, task_url
 from vidhook.providers.results import Found, Rank, anywhere, best, is_image, is_signed, link_expiry, poster, type_of
 from vidhook.providers.statuses import Meaning, is_not_found, is_unfinished, meaning_of, said_of
 from vidhook.providers.table import fold
-from vidhook.providers.values import count, document, embedded, forget, opened, percent, text
+from vidhook.providers.values import count, document, embedded, forget, opened, percent, text, without_collection
 from vidhook.providers.wording import is_all_clear, is_down, prepared, refuses, spaced
 from vidhook.redaction import without_keys
 from vidhook.task import Category, Snapshot, Source, Status, TaskError
@@ -108,6 +109,7 @@ class Reading:
         return self.outcome == "permanent_error" and not self.key_refused
 
 
+@without_collection()
 def read(  # noqa: PLR0913 - each is given by its name
     provider: Provider,
     *,
@@ -133,6 +135,7 @@ def read(  # noqa: PLR0913 - each is given by its name
     reading = exchange.first_answer(body) if unlinked is None else exchange.second_answer(body, unlinked.snapshot)
     reading = replace(reading, retry_after_seconds=_wait(exchange, headers), document=answer)
     forget()
+    links_in.cache_clear()
     return reading
 
 
@@ -147,6 +150,7 @@ def inline_in(
     task = exchange.answer if second else exchange.task()[0]
     found = exchange.files(task, "video", exchange.result(task, "video")).get(role)
     forget()
+    links_in.cache_clear()
     return found.url if found and found.inline else None
 
 

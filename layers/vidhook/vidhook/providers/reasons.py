@@ -12,6 +12,7 @@ from vidhook.providers.values import ITEMS, LINK_LIMIT, document, link, names_in
 from vidhook.providers.wording import (
     LIMIT,
     category_of,
+    hints_at_refusal,
     invites,
     is_crowded,
     is_refusal_of_content,
@@ -23,6 +24,7 @@ from vidhook.task import Category, TaskError
 from vidhook.times import number
 
 REFUSALS = {Category.CONTENT_POLICY, Category.INVALID_INPUT, Category.QUOTA, Category.AUTH, Category.NOT_FOUND}
+CLEAR = REFUSALS - {Category.INVALID_INPUT}  # what vague words do not mean
 # What an HTTP status in place of a code says, when no word says more.
 HTTP = {
     **dict.fromkeys((400, 413, 415, 422), Category.INVALID_INPUT),
@@ -68,6 +70,7 @@ OTHER_WORDS = frozenset(OF_OTHERS.split())
 FAILURE_HOLDERS = ("output", "result", "data", "response", "meta")
 MOST_TOLD = 4  # reasons under names that nobody has listed
 DEPTH = 8
+MOST_NAMES = 20  # of an object count as one part
 # Where an envelope says that a request was refused.
 FLAGS = ("success", "ok")
 REFUSAL_KEYS = ("error", "errors", "code", "errorcode", "errcode", "detail", "baseresp")
@@ -171,6 +174,7 @@ def _find(value: object, depth: int, left: list[int]) -> Reason | None:
         items = itertools.islice(value, left[0])
         return next((found for item in items if (found := _find(item, depth - 1, left))), None)
     if isinstance(value, dict):
+        left[0] -= min(len(value), ITEMS) // MOST_NAMES
         return _reason_in_object(names_in(value), depth, left) if value else None
     code = _code(value)
     return Reason(code, None) if code else None
@@ -262,7 +266,8 @@ def _by_code(provider: Provider, found: Reason) -> Category | None:
         return Category.AUTH if of_key else kinds[0]
     # APIs use the same short numbers for different things, so words that are clear decide between their meanings.
     said = category_of(message) if len(found.code or "") < 5 else None
-    return said if said and (said in kinds or said not in (Category.PROVIDER, Category.INVALID_INPUT)) else kinds[0]
+    clear = said in kinds or said not in (Category.PROVIDER, Category.INVALID_INPUT) or is_crowded(message)
+    return said if said and clear else kinds[0]
 
 
 def _listed(provider: Provider, code: str | None) -> tuple[str, ...]:
@@ -281,6 +286,9 @@ def _by_words(code: str, message: str) -> Category | None:
     # "Permission denied" is said of an empty account too, and its message tells which it is.
     if found is Category.AUTH and Category.QUOTA in said_by:
         return Category.QUOTA
+    # "Resource unavailable" may be one that nobody paid for.
+    if found is Category.PROVIDER and not VAGUE.fullmatch(code):
+        return next((kind for kind in said_by if kind in CLEAR), found)
     return found or (Category.PROVIDER if invites(message) else None)
 
 
@@ -309,12 +317,15 @@ def _retryable(provider: Provider, found: Reason | None, kind: Category) -> bool
     """Returns True only when something says that the same request may succeed, and None when nothing says anything."""
     if kind in REFUSALS:
         return False
+    if kind is Category.CANCELLED:
+        return None
+    message = prepared(found.message or "") if found else ""
+    # A text that names a refusal beside what passes may be one.
+    if category_of(message) in REFUSALS or hints_at_refusal(message):
+        return None
     if kind in (Category.TIMEOUT, Category.EXPIRED):
         return True
-    if found is None or kind is Category.CANCELLED:
-        return None
-    message = prepared(found.message or "")
-    if category_of(message) in REFUSALS:
+    if found is None:
         return None
     code = found.code or ""
     meanings = _listed(provider, code)

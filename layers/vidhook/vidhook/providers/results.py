@@ -58,7 +58,7 @@ OF_FILES = re.compile(r"/(?:download|content|files?|media|storage|output|videos?
 SNAPSHOT = re.compile(r"video/snapshot|vframe/|imagemogr2|imageview2|[=,]f_(?:jpg|png|webp)", re.IGNORECASE)
 INTO_VIDEO = re.compile(r"(?:to|2)[_-]?video")
 # A value is looked through so deep, and at so many places; as much text, or as many names of an object, counts as one.
-DEPTH, PLACES, TEXT, MOST_NAMES, MOST_UNLISTED = 8, 500, 200, 20, 4
+DEPTH, PLACES, TEXT, MOST_NAMES, MOST_UNLISTED = 8, 500, 200, 10, 4
 UNLISTED = 40  # names of an object that nobody has listed, of which the words are looked at
 # Names that lead into the provider's own network only.
 INSIDE = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
@@ -206,7 +206,9 @@ def _texts(value: object, asked: str) -> Iterator[_Text]:
             left -= min(len(here), 4 * LINK_LIMIT) // TEXT
             inner = embedded(here)
             if inner is here and "/" in here:
-                yield _Text(here, frozenset(each.url for each in links_in(here, asked)), words, around)
+                links = frozenset(each.url for each in links_in(here, asked))
+                left -= len(links)
+                yield _Text(here, links, words, around)
             here = inner
         if len(around) < DEPTH and isinstance(here, list):
             waiting += [(item, words, (here, *around)) for item in reversed(here[:PLACES])]
@@ -252,9 +254,11 @@ def _found(value: object, task: object, kind: str, asked: str, *, every_name: bo
         elif depth < DEPTH and isinstance(here, dict):
             names = names_in(here)
             left -= len(names) // MOST_NAMES + sum(name in names for name in TYPE_NAMES)
+            others = _unlisted(here, names)
+            if not any(map(_may_lead, names.values())) or (not others and LISTED.isdisjoint(names)):
+                continue
             least = max(least, Rank.FILM if here is task else _rank_by_names(names, kind))
             told = told or _is_text_of(names.get("type"), kind)
-            others = _unlisted(here, names)
             left -= len(others) // MOST_UNLISTED
             inside = _named(here, names, others, kind, in_task=here is task, every_name=every_name, holder_tells=told)
             waiting += [(names[name], max(rank, least), depth + 1, says) for name, rank, says in reversed(inside)]
@@ -351,6 +355,11 @@ def _usual(
 
 def _holds(value: object) -> bool:
     return bool(value) and (isinstance(value, dict | list) or (isinstance(value, str) and value[:1] in ("{", "[")))
+
+
+def _may_lead(value: object) -> bool:
+    """Returns whether a link may be in a value: also one in JSON or HTML."""
+    return any(sign in value for sign in '/"&') if isinstance(value, str) else isinstance(value, dict | list)
 
 
 def _is_link(value: object) -> bool:

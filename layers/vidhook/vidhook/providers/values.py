@@ -3,7 +3,8 @@
 import gc
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -13,8 +14,11 @@ from vidhook.texts import may_have_halves, without_halves
 from vidhook.times import number
 
 LINK_LIMIT = 8_192  # servers and browsers accept this length, and it fits into an event
-ROUNDS = 4  # in which a flat answer loses all its pairs of brackets
 DEPTH = 40  # far below Python's recursion limit, far above any answer
+NESTS = (16, 8, 4, 2, 1, 1, 1, 1)  # so many pairs within each other go in each round
+MOST_NESTED = 20_000  # objects and lists that are not empty, in an answer that may be deep or has infinite numbers
+MOST_INSIDE = 50_000  # commas in a text that is opened as JSON: an answer in it has some hundreds
+INFINITE = (float("inf"), float("-inf"))
 WRAPPINGS = 3  # JSON in a string in a list of one, and no more
 ITEMS = 200  # parts of an object that are looked at, and of all errors together; a real one has fewer than 30
 NAME = 200  # characters of a name in an answer
@@ -24,6 +28,7 @@ NESTED = {dict, list}
 DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
 BRACKETS = bytes.maketrans(b"{}", b"[]")
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+BEGIN = re.compile(r"[ \t\r\n]*+[\[{\"\-0-9tfnNI]")  # of a JSON value, with what Python's parser takes too
 PARTS = re.compile(r"[mM][pP]4|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 LINK = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"\\/?#]+(?:[/?#][^\s\x00-\x20\x7f<>\"\\]*)?", re.IGNORECASE)
 
@@ -48,48 +53,59 @@ def decoded(body: bytes) -> str:
     return body.decode(json.detect_encoding(body[:64]), "replace")
 
 
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Keeps Python from looking for cycles: a megabyte of brackets sets it off again and again, and JSON has none."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@without_collection()
 def parsed(text: str) -> Any:
     """Returns the JSON value in a text; None if there is none."""
+    if BEGIN.match(text) is None:
+        return None
     plain = text.encode("utf-8", "replace")
     # The parser is slow with functions of ours, and only numbers that no answer has need them.
     digits = plain.translate(DIGITS, b"+")
-    odd = b"0" * 40 in digits or b"0e000" in digits
+    odd, endless = b"0" * 40 in digits, b"0e000" in digits
     if may_have_halves(plain):
         text = without_halves(text)
-    collects = gc.isenabled()
-    gc.disable()  # a megabyte of brackets sets it off again and again, and JSON has no cycles
     try:
         # Relays that make JSON by hand put raw line breaks into its texts.
         value = json.loads(
             text,
             parse_int=_integer if odd else None,
-            parse_float=number if odd else None,
             parse_constant=lambda _: None,
             strict=False,
         )
-        if _may_be_deep(plain):
-            _cut_off(value)
+        if endless or _may_be_deep(plain):
+            _mend(value)
     except (ValueError, RecursionError):
         return None
-    finally:
-        if collects:
-            gc.enable()
     return value
 
 
 def _may_be_deep(text: bytes) -> bool:
     """Returns whether JSON may be nested deeper than DEPTH: what is left of its brackets without all inner pairs."""
     left = text.translate(BRACKETS, NO_BRACKETS)
-    for _ in range(ROUNDS):
-        if len(left) <= DEPTH:
+    removed = 0
+    for pairs in NESTS:
+        if removed + len(left) // 2 <= DEPTH:
             return False
-        left = left.replace(b"[]", b"")
-    return len(left) > DEPTH
+        left = left.replace(b"[" * pairs + b"]" * pairs, b"")
+        removed += pairs
+    return removed + len(left) // 2 > DEPTH
 
 
 def embedded(value: object) -> Any:
     """Returns the object or list in a text that is JSON, any other value unchanged."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"'):
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"') and value.count(",") < MOST_INSIDE:
         inner = _parsed_once(value)
         return inner if isinstance(inner, dict | list) else value
     return value
@@ -123,6 +139,7 @@ def names_in(value: Mapping[str, object]) -> dict[str, object]:
     return found
 
 
+@lru_cache(4_096)
 def spelled(key: str) -> str:
     """Returns one spelling for `error_code`, `errorCode` and `ErrorCode`."""
     return key[:NAME].replace("_", "").casefold()
@@ -138,10 +155,19 @@ def _integer(digits: str) -> int | None:
     return int(digits) if len(digits) < 40 else None  # int() refuses very long ones with an error
 
 
-def _cut_off(value: Any) -> None:
-    """Empties what is nested deeper than DEPTH, in place: a megabyte may hold a quarter of a million values."""
+def _mend(value: Any) -> None:
+    """Empties what is nested deeper than DEPTH, and puts null for infinities, in place.
+
+    Raises ValueError if there is more of it than any answer has: a megabyte may hold a quarter of a million values.
+    """
     level = [value] if value and type(value) in NESTED else []
+    left = MOST_NESTED
     for _ in range(DEPTH):
+        left -= len(level)
+        if left < 0:
+            raise ValueError
+        for outer in level:
+            _end_infinities(outer)
         level = [
             inner
             for outer in level
@@ -150,6 +176,15 @@ def _cut_off(value: Any) -> None:
         ]
     for outer in level:
         outer.clear()
+
+
+def _end_infinities(outer: Any) -> None:
+    values = outer.values() if type(outer) is dict else outer
+    if INFINITE[0] not in values and INFINITE[1] not in values:
+        return
+    for key, inner in list(outer.items() if type(outer) is dict else enumerate(outer)):
+        if inner in INFINITE:
+            outer[key] = None
 
 
 def text(value: object) -> str | None:
