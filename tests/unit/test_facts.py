@@ -65,6 +65,7 @@ FACTS: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "hold_until": instants,
         "slow_until": instants,
         "gap": instants,
+        "state_since": maybe_instant,
         "failing_since": maybe_instant,
         "last_failure": maybe_instant,
         "failing_reported": flags,
