@@ -19,7 +19,7 @@ def _pattern(words: str, others: str = "") -> str:
 
 
 def _has(pattern: str, words: str) -> bool:
-    return re.search(pattern, words, re.ASCII) is not None
+    return words != "" and re.search(pattern, words, re.ASCII) is not None
 
 
 # What was sent in or made, what is said of it, and the small words between the two.
@@ -813,7 +813,8 @@ HINTS = (
 
 def prepared(text: str) -> str:
     """Returns a text as the patterns expect it: spaced, and without the harmless words."""
-    return re.sub(HARMLESS, "-", spaced(text), flags=re.ASCII)
+    # To compile the patterns takes longer than all else of a first poll, and most answers have no text to look at.
+    return re.sub(HARMLESS, "-", spaced(text), flags=re.ASCII) if text else ""
 
 
 def spaced(text: str) -> str:
@@ -840,7 +841,7 @@ def invites(words: str) -> bool:
 @lru_cache(KEPT)
 def _uninvited(words: str) -> str:
     """Returns a text without its invitations to try again, which say nothing of the reason."""
-    return re.sub(INVITATION, "", words, flags=re.ASCII).strip(SIGNS)
+    return re.sub(INVITATION, "", words, flags=re.ASCII).strip(SIGNS) if words else ""
 
 
 def _without_refunds(words: str) -> str:
