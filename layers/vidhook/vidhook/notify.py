@@ -34,7 +34,7 @@ PROGRESS_SECONDS = 10.0
 # Deliveries that are written in one request, with their attempts: AWS takes 100 items.
 MOST_ADDED = 50
 # So long a write waits for others that may come: a request costs as much as ten deliveries in it.
-GATHER_SECONDS = 0.03
+GATHER_SECONDS = 0.1
 
 
 Done = TypeVar("Done")
