@@ -13,7 +13,7 @@ from vidhook.edges.ledger import Ledger
 from vidhook.edges.secrets import Secrets
 from vidhook.times import Clock
 
-# What not every function needs is imported where it is made: a function starts in half the time.
+# What not every function needs is imported where it is made: each import makes every start longer.
 if TYPE_CHECKING:
     from vidhook.create import Creator
     from vidhook.deliver import Notifier
