@@ -120,6 +120,7 @@ subscribers = st.builds(
     texts,
     st.sampled_from(SubscriberState),
     maybe,
+    st.none() | instants,
     instants,
     instants,
     instants,
@@ -616,7 +617,7 @@ class TestSubscribers:
         ledger.put_state("sub_1", SubscriberState.DISABLED, "it answered 410 Gone")
         assert (ledger.subscriber("sub_1").active, ledger.subscriber("sub_1").reason) == (False, "it answered 410 Gone")
         ledger.put_state("sub_1", SubscriberState.ACTIVE, None)
-        assert ledger.subscriber("sub_1") == SUBSCRIBER
+        assert ledger.subscriber("sub_1") == replace(SUBSCRIBER, state_since=NOW)
 
     def test_a_callback_url_is_remembered_apart_as_long_as_its_events(
         self, ledger: Ledger, raw: Callable[[str, str], dict[str, Any]]

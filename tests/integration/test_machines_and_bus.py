@@ -112,7 +112,7 @@ class TestMachines:
     def test_a_cause_has_no_character_that_is_refused(self, step_functions: tuple[Machines, Stubber]) -> None:
         """Else the execution would wait for ever."""
         machines, stub = step_functions
-        cause = r"a\u0000\u001b\ud800"
+        cause = "a\\u0000\\u001b\ufffd"
         expected = {"taskToken": "token", "error": "content_policy", "cause": cause}
         stub.add_response("send_task_failure", {}, expected)
         machines.answer("token", failed("a\0\x1b\ud800"))
