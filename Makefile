@@ -37,7 +37,7 @@ WORKERS := $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 test: $(READY) node-tools ## run every fast test
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 test-slow: $(READY) node-tools ## run the tests that take minutes
-	@$(BIN)/pytest -n auto -m slow
+	@$(BIN)/pytest -n $(WORKERS) -m slow
 screenshots: $(READY) ## write the pictures of the console in docs/images (needs Chromium)
 	@VIDHOOK_SCREENSHOTS=1 $(BIN)/pytest -q tests/browser/test_pictures.py
 coverage: export PYTEST_ADDOPTS = --cov --cov-report=term

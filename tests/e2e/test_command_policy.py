@@ -48,7 +48,7 @@ READING = (
 ACTING = (
     "submit alad {new}",
     "status --deep",
-    "retry {failed}",
+    "retry {failed} --deadline-seconds 86400",
     "poll {failed}",
     "cancel {failed} --yes",
     "replay {task}",
