@@ -36,24 +36,26 @@ MENDS = {
     ),
     **dict.fromkeys(
         (
-            *(
-                "InvalidClientTokenId",
-                "UnrecognizedClientException",
-                "SignatureDoesNotMatch",
-                "InvalidSignatureException",
-            ),
-            *("InvalidAccessKeyId", "AuthFailure", "IncompleteSignature", "MissingAuthenticationToken"),
+            "InvalidClientTokenId",
+            "UnrecognizedClientException",
+            "SignatureDoesNotMatch",
+            "InvalidSignatureException",
+            "InvalidAccessKeyId",
+            "AuthFailure",
+            "IncompleteSignature",
+            "MissingAuthenticationToken",
         ),
         ("the credentials are not those of an account", SIGN_IN),
     ),
     **dict.fromkeys(
         (
-            *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"),
-            *(
-                "KMSAccessDeniedException",
-                "NotAuthorized",
-                "403",
-            ),  # an answer to HEAD has no other code than its status
+            "AccessDenied",
+            "AccessDeniedException",
+            "UnauthorizedOperation",
+            "AuthorizationError",
+            "KMSAccessDeniedException",
+            "NotAuthorized",
+            "403",  # an answer to HEAD has no other code than its status
         ),
         ("not allowed", "give this identity the permission, or choose another identity with --profile"),
     ),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidhook.errors import NotFound, RequestFailed
 from vidhook.event import serialize
-from vidhook.runs import hold, turn
+from vidhook.runs import hold, turn, wait_in_line
 from vidhook.signature import VERSION, webhook_headers
 from vidhook.task import Attempt, AttemptKind, Credentials, Delivery, DeliveryState, Outcome, Subscriber
 from vidhook.times import iso, seconds_until
@@ -108,9 +108,11 @@ class Notifier:
             delivery, made = replace(delivery, base=delivery.base + 1), replace(made, pause=AT_ONCE)
         if made.pause and made.retry_after:
             # Many are told the same time to wait, and must not come back at one moment.
-            pause = turn(subscriber.id, made.at + made.retry_after, self.ledger, made.at)
-            if made.pause == made.retry_after:  # else it waits for longer, and not in the line
-                self.ledger.join_line(event, subscriber.id, made.at + pause)
+            until = made.at + made.retry_after
+            if made.pause == made.retry_after:
+                pause = wait_in_line(event, subscriber.id, until, self.ledger, made.at)
+            else:  # it waits for longer, and not in the line
+                pause = turn(subscriber.id, until, self.ledger, made.at)
             made = replace(made, pause=max(made.pause, pause))
         tries = made.number - delivery.base
         delivery = (record or self.ledger.note_attempt)(delivery, made, STATE_AFTER[made.outcome])

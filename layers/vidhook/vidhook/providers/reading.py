@@ -134,8 +134,7 @@ def read(  # noqa: PLR0913 - each is given by its name
     exchange = _Exchange(provider, status, answer, task_id, age_seconds, now, params)
     reading = exchange.first_answer(body) if unlinked is None else exchange.second_answer(body, unlinked.snapshot)
     reading = replace(reading, retry_after_seconds=_wait(exchange, headers), document=answer)
-    forget()
-    links_in.cache_clear()
+    _forget()
     return reading
 
 
@@ -149,9 +148,14 @@ def inline_in(
     exchange = _Exchange(provider, 200, document(body), task_id, None, 0.0, params)
     task = exchange.answer if second else exchange.task()[0]
     found = exchange.files(task, "video", exchange.result(task, "video")).get(role)
+    _forget()
+    return found.url if found and found.inline else None
+
+
+def _forget() -> None:
+    """Frees what was kept of the texts of an answer, at each of which many places look."""
     forget()
     links_in.cache_clear()
-    return found.url if found and found.inline else None
 
 
 @dataclass(frozen=True, slots=True)
