@@ -633,6 +633,12 @@ def test_a_status_is_needed() -> None:
         guess([answer({"code": 500, "message": "busy"})])
 
 
+def test_a_file_without_an_answer_is_named_as_that() -> None:
+    """An empty list of answers has no name that could be told."""
+    with pytest.raises(BadInput, match=r"^no answer: nothing can be proposed"):
+        guess([])
+
+
 # Answers of nobody.
 
 ODD = ["odd\"'", "a b", "é", "", "\x7f", "x[", "status.x"]

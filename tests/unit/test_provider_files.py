@@ -223,6 +223,10 @@ class TestMistakes:
                 "expected_seconds: -1 is not a number of seconds",
             ),
             (
+                KLING.replace("[answer]", "progress_scale = 0\n[answer]"),
+                "progress_scale: 0 is not what an answer has for 100 %; write a positive number",
+            ),
+            (
                 KLING.replace("[answer]", 'link_lives_seconds = "1d"\n[answer]'),
                 "link_lives_seconds: '1d' is not a number",
             ),

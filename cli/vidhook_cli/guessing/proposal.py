@@ -50,7 +50,7 @@ def guess(answers: Sequence[Answer], name: str | None = None) -> Proposal:
     route = route_of(answers)
     task = task_in(answers, route.ids)
     if task is None:
-        names = ", ".join(each.name for each in answers)
+        names = ", ".join(each.name for each in answers) or "no answer"
         raise BadInput(names, "nothing can be proposed: no status of a task stands in it", "give a task's answer")
     seen = [seen_in(each, task) for each in answers]
     if any(each.second for each in answers) and not any(each.second for each in seen):

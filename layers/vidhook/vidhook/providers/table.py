@@ -204,11 +204,14 @@ class Table:
         return value
 
     def seconds(self, key: str) -> float | None:
+        return self.positive(key, "a number of seconds")
+
+    def positive(self, key: str, what: str) -> float | None:
         value = self.data.get(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-            raise self.bad(key, f"{value!r} is not a number of seconds", "write a positive number")
+            raise self.bad(key, f"{value!r} is not {what}", "write a positive number")
         return float(value)
 
     def count(self, key: str) -> int | None:
