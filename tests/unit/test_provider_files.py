@@ -224,7 +224,7 @@ class TestMistakes:
             ),
             (
                 KLING.replace("[answer]", "progress_scale = 0\n[answer]"),
-                "progress_scale: 0 is not what an answer has for 100 %; write a positive number",
+                "progress_scale: 0 is not a number above 0; write a positive number",
             ),
             (
                 KLING.replace("[answer]", 'link_lives_seconds = "1d"\n[answer]'),
