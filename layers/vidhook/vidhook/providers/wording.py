@@ -65,7 +65,9 @@ HARMLESS = _pattern(
     r"|thread)(?: polic(?:y|ies))?|(?:blocked|filtered) (?:thread|queue|io|call)s?|child (?:process|job|task"
     r"|node)(?:es|s)?|minor (?:version|issue|error|change|problem|bug|update|adjustment|fix|release|delay)s?"
     r"|dead ?lock|guidelines? (?:image|map)s?|internal polic(?:y|ies) (?:server|engine)|terms of (?:time|size|length)"
-    r"|kill switch|explicitly|explicit (?:cast|conversion|deny|denial|value|null|type|region|parameter)s?|polic(?:y"
+    r"|kill switch|(?:fail\w*|unable|could not|cannot|can't) (?:to )?(?:be )?cancel\w*|to be (?:moderated|reviewed"
+    r"|audited"
+    r"|checked)|explicitly|explicit (?:cast|conversion|deny|denial|value|null|type|region|parameter)s?|polic(?:y"
     r"|ies) (?:bundle|file|document|config\w*|object|agent|store|id|version)s?|minor (?:glitch|hiccup|outage)(?:es"
     r"|s)?|content (?:delivery|server|store|length|encoding|hash|disposition)",
     r"白名单策略|限流策略|重试策略|敏感度|moderation level",
@@ -90,7 +92,8 @@ BROKEN_HELPER = _pattern(
     r"|超时|不可用|繁忙|出错|错误|失败|故障|中断)|审核(?:中断|超时|异常)(?!.{0,8}(?:不通过|拒绝|驳回))",
 )
 CONTENT_POLICY = _pattern(
-    r"moderat(?:ed|ion|or|ors)|nsfw|not safe for work|sensitive|safety|unsafe|censor\w*|guardrails?|recitation"
+    r"moderat(?:ed|ion|or|ors)|exists? risk|nsfw|not safe for work|sensitive|safety|unsafe|censor\w*|guardrails?"
+    r"|recitation"
     r"|polic(?:y|ies)|violat(?:e|es|ed|ing|ion|ions|ive)|guidelines?|terms of (?:use|service)|code of conduct"
     r"|content (?:filter\w*|risk|check|security|safety|review|audit|compliance|credentials? check|restrictions?)"
     r"|(?:filtered|removed|blocked|stopped|rejected|declined) (?:by|due to|because of|for) (?:\w+ ){0,3}(?:filters?"
@@ -198,8 +201,15 @@ CONTENT_POLICY = _pattern(
 CLOSED_ACCOUNT = _pattern(
     r"(?:account|access|user|organi[sz]ation|workspace|team)s? (?:(?:is|are|was|has|have|been|currently|temporarily"
     r"|permanently|automatically) ){0,4}(?:suspended|banned|disabled|blocked|restricted|frozen|deactivated|terminated"
-    r"|under review|on hold|flagged)|(?:this|your) (?:token|key) status (?:is )?unavailable",
+    r"|under review|on hold|flagged)|(?:this|your) (?:token|key) status (?:is )?unavailable|you (?:have been|are"
+    r"|were) (?:\w+ )?(?:blocked|banned|suspended|restricted) from|api key (?:\w+ ){0,2}(?:restricted|banned|blocked)"
+    r"|(?:problem|issue) with your account",
     r"账[户号](?:存在|有)风险|(?:账[户号]|用户)[^,\uff0c\u3002]{0,4}(?:封禁|限制使用|受限|冻结|停用|禁用|禁止使用)",
+)
+# It is the account that has used up its part, whatever machines that is a part of.
+USED_UP = _pattern(
+    r"(?:exceed\w*|reached|hit|used up|out of) (?:all )?(?:of )?your (?:\w+ ){0,2}(?:quotas?|credits?|balance"
+    r"|allowance|spending limit)",
 )
 # The provider's own machinery broke, whatever other words its trace contains.
 BROKEN = _pattern(
@@ -231,7 +241,10 @@ BROKEN = _pattern(
     r"|permission denied:? (?:on |for |while \w+ )?['\\\"]?/|read-?only file ?system|(?:node|host|server|machine"
     r"|container|pod|instance|process|renderer|encoder|decoder)s? (?:\w+ )?(?:shut ?down|died|failed|crash\w*"
     r"|terminated|lost|restarted|stopped|exited)|values to unpack|(?:could not|cannot|can't) be (?:saved|stored"
-    r"|written|published|persisted)|certificates?|open files|disk quota",
+    r"|written|published|persisted)|certificates?|open files|disk quota"
+    r"|(?:positional|keyword) arguments?|unmarshal\w*|deserializ\w*|(?:decod|pars)(?:e|ing) (?:of )?(?:the |its "
+    r"|upstream |provider )?(?:response|answer"
+    r"|reply)|for column|sqlstate|lock wait|duplicate entry|delayrender",
     r"重试(?:次数|上限)|(?:视频|音频|输出)编码失败|上游(?:渠道|服务|接口)?(?:返回|异常|错误|报错|失败)|数据库|显存"
     r"|无可用渠道|渠道(?:异常|错误)",
 )
@@ -284,7 +297,8 @@ QUOTA = _pattern(
     r"|insufficient (?:\w+ ){0,2}(?:balance|credits?|funds?|quotas?|points|money|tokens|allowance)"
     r"|(?<!resource )insufficient\Z|no more (?:[\w.-]+ ){0,3}(?:generations?|uses)|(?:not enough|out of|no more"
     r"|low on|lack of|exhausted|top up(?: your)?) (?:points|funds|tokens|balance|credits?|quota|money)|balance"
-    r"|credits?|quotas?|billing|bill|payments?|unpaid|arrears?|arrearage|overdue|recharge|top ?-?up|(?:daily|weekly"
+    r"|credits?|quotas?|funding|billing|bill|payments?|unpaid|arrears?|arrearage|overdue|recharge|top ?-?up|(?:daily"
+    r"|weekly"
     r"|monthly) (?:\w+ ){1,3}(?:limit|cap)s?|trial (?:\w+ )?ran out|have \d+(?:\.\d+)? (?:\w+ )?left"
     r"|not (?:have )?enough (?:\w+ )?(?:tokens|points|coins|credits)|(?:set|plan|daily|weekly|monthly|usage|spending"
     r"|spend|inference|hard|soft|active user|account|trial|free|tier|budget) (?:\w+ )?(?:limit|cap|allowance|quota)s?"
@@ -300,14 +314,16 @@ QUOTA = _pattern(
     r"|not) (?:\w+ )?(?:active )?(?:subscription|licen[cs]e)|(?:generations?|credits?|uses) (?:for|left for) (?:today"
     r"|this month)|card (?:was |is |has |has been )?(?:declined|expired|refused)|payment method",
     r"(?:单日|每日|当日|今日)\S{0,6}次数|次数\S{0,2}超(?:过|出|限)|资源限制|试用\S{0,3}(?:结束|到期)|升级(?:到|至|为)"
-    r"|专业版|企业版|\bfondos\b|账单|逾期|未付|ポイントが足り|(?:사용량|횟수)[을를]? ?(?:초과|모두)|停机|缴费"
+    r"|专业版|企业版|\bfondos\b|abrechnung|factura(?:tion|ci[oó]n)|账单|逾期|未付|ポイントが足り|(?:사용량"
+    r"|횟수)[을를]? ?(?:초과|모두)|停机|缴费"
     r"|cr[eé]dits? (?:[eé]puis|insuffisant)|solde insuffisant|guthaben|saldo insuficiente|余额|额度|积分|点数|欠费"
     r"|充值|套餐|资源包|使用上限|限额|次数(?:限|已用|用完|不足|已达|达到|已满)|用量(?:超|已)|配额|扣费失败|クレジット"
     r"|残高|クォータ|上限に達|残量|回数上限|翌月|使い切|無料枠|(?:コイン|チケット|ジェム|トークン)が(?:不足|足り)"
     r"|ポイントが不足|크레딧|횟수를? 모두|잔액|할당량|한도|포인트가 부족|결제|\bsaldo\b|cr[eé]ditos?\b|\bcuota\b"
     r"|l[ií]mite (?:mensual|diario|de uso)|\bpagos?\b|钱包|余量|剩余(?:次数|额度|数量|条数)|(?:豆|币|券|钻石?|水晶"
     r"|贝壳?|星星|能量|灵感|魔力|体力|火花|算力[值点豆])值?(?:数量?|余额)?(?:不足|不够|已?用完|用光|已?耗尽|没有了)"
-    r"|算力(?:值|点|币)|灵感值|代币|金币|已用尽|已耗尽|用尽|耗尽|超出(?:每日|当日|本月|免费)|续费|会员|vip|次数用光",
+    r"|算力(?:值|点|币)|灵感值|代币|金币|已用尽|已耗尽|用尽|耗尽|超出(?:每日|当日|本月|免费)|续费|会员|vip|次数用光"
+    r"|(?:剩余|还剩)\S{0,4}[:\uff1a] ?0(?!\d)",
 )
 # A text about a refund names the credits too, but missing credits are not its reason.
 REFUND = (
@@ -337,7 +353,8 @@ BAD_FILE = _pattern(
     r"|reached|opened|downloaded|accessed|processed|parsed))|(?:video|clip|movie) (?:download|fetch|decod|load|read"
     r"|pars|open)\w* (?:error|fail\w*)|(?:not|\w+n't) an? (?:\w+ )?(?:image|video|picture|movie|clip|audio file"
     r"|media file)",
-    r"no se pudo (?:descargar|leer|abrir|cargar)|资源\S{0,2}(?:不可访问|无法访问|下载失败)|(?:图片|视频|音频|文件"
+    r"no se pudo (?:descargar|leer|abrir|cargar)|(?:获取|下载|读取|拉取) ?(?:url|链接)\S{0,2} ?(?:资源|文件|内容)?失败"
+    r"|资源\S{0,2}(?:不可访问|无法访问|下载失败)|(?:图片|视频|音频|文件"
     r"|素材|图像|链接|url)(?:地址|链接| ?url)?(?:下载|获取|读取|解析|解码|加载|拉取|无法访问|不可访问|已?过期"
     r"|已?失效)(?:失败|错误|异常)?|远程文件|(?:下载|获取|读取)(?:图片|视频|音频|文件|素材|图像)(?:信息|内容)?(?:失败"
     r"|超时|出错)|(?:画像|ファイル)の?(?:ダウンロード|読み込み)|이미지를 (?:다운로드|불러)|(?:图片|视频|音频|文件"
@@ -370,7 +387,8 @@ TIMEOUT = _pattern(
     r"|tiempo agotado|se agot[oó] el tiempo|(?:超过|超出)(?:最长|最大|规定|允许)?的?(?:等待|执行|运行|处理)?时[间限]",
 )
 CANCELLED = _pattern(
-    r"at your request|(?:owner|user|client|customer|caller) (?:has |have )?(?:deleted|removed|stopped|killed|withdrew"
+    r"at your request|already (?:stopped|cancelled|canceled|terminated)|(?:owner|user|client|customer"
+    r"|caller) (?:has |have )?(?:deleted|removed|stopped|killed|withdrew"
     r"|revoked)|(?:client|caller|user) (?:hung up|went away|gave up)|(?:owner|user|client|customer"
     r"|operator) (?:\w+ )?(?:pressed|hit|clicked|chose|requested|asked|triggered)(?: \w+){0,3} (?:stop|cancel|abort"
     r"|end)\w*|(?:upon|on|per|following|after) (?:the |an? )?(?:\w+ )?(?:user|client|customer|owner"
@@ -400,7 +418,7 @@ AUTH = _pattern(
     r"|a[ks] ?/ ?[as]k|unauthori[sz]ed|unauthenticated|auth ?fail\w*|secret ?id|not (?:been )?(?:activated"
     r"|enabled) (?:for|on|in) (?:your|this|the) (?:account|project|organi[sz]ation)|authenticat\w*|authori[sz]\w*"
     r"|api ?-?keys?|access ?-?denied|permissions?|forbidden|credentials?|(?:invalid|expired|missing|incorrect|wrong"
-    r"|bad) (?:\w+ )?(?:token|signature|key|secret)|(?:token|signature|jwt|secret) (?:is |was |has "
+    r"|bad) (?:\w+ )?(?:token|signature|key|secret)|(?:token|signature|jwt|secret|\w*key) (?:is |was |has "
     r"|does )?(?:\w+ )?(?:invalid|expired|missing|match|mismatch|malformed|verif\w+)|token not match|jwt"
     r"|(?:ip )?whitelist(?:ing)?|(?:log|sign) in|(?:you|account|user|operation|action|organi[sz]ation"
     r"|team) (?:\w+ ){0,3}(?:not permitted|not allowed|do not have access|no access)|(?:do|does) not have (?:access"
@@ -414,10 +432,14 @@ AUTH = _pattern(
     r"|unverified|denied access|login|session invalid|check (?:that |if |whether )?(?:your |the )?(?:api )?key"
     r"|(?:logged|signed) out|verify (?:you|your)|(?:key|token|secret) (?:\w+ ){0,3}(?:rotated|replaced|removed"
     r"|retired|old|unknown|mismatch\w*|valid\Z)|(?:signature|token|key) (?:\w+ )?(?:check|verification|validation)"
-    r"|(?:lacks?|missing|without|insufficient|requires?) (?:the |an? )?(?:\w+ )?(?:scope|role|privilege|grant"
+    r"|(?:service|platform|product) (?:is |has )?not (?:been )?(?:enabled|activated|opened|subscribed)|\A(?:feature"
+    r"|operation|action|model) (?:is )?not allowed\Z|(?:enterprise|business|real[ -]?name|kyc|identity|phone"
+    r"|email) (?:\w+ )?verif\w+|(?:lacks?|missing|without|insufficient|requires?) (?:the |an? )?(?:\w+ )?(?:scope"
+    r"|role|privilege|grant"
     r"|entitlement)s?|(?:key|token|account) (?:\w+ ){0,3}closed|key (?:is )?not (?:allowed|permitted|enabled)"
     r"|accept the (?:\w+ ){0,2}terms|access list|waitlist\w*|invite[ -]only|(?:could not|couldn't) verify",
-    r"app ?(?:id|key)|token ?\S{0,2}(?:校验|验证)|功能\S{0,2}(?:禁用|关闭)|不在\S{0,4}白名单|实名|申请\S{0,2}白名单"
+    r"in ihrem land nicht|dans votre pays|en su pa[ií]s|в вашей стране|app ?(?:id|key)|token ?\S{0,2}(?:校验|验证)"
+    r"|功能\S{0,2}(?:禁用|关闭)|不在\S{0,4}白名单|实名|申请\S{0,2}白名单"
     r"|トークン\S{0,6}(?:期限|無効|切れ)|秘钥|token\S{0,4}(?:失效|过期|无效|错误)|アクセス権|토큰|acceso denegado"
     r"|令牌|无权|没有权限|未对.{0,8}开放|权限|未登录|未开通|未授权|未鉴权|鉴权|认证|密钥|身份验证"
     r"|账[户号]\S{0,4}(?:非活动|未激活|未启用)|账[户号](?:已|被|状态)?(?:已被|被)?(?:锁定|封禁|停用|禁用|不存在|异常)"
@@ -452,27 +474,32 @@ EXPIRED = _pattern(
 NO_RESULT = _pattern(
     r"empty (?:answer|response|reply)|(?:video|result|output)s? (?:url|link|file)? ?(?:is |was )?not returned"
     r"|(?:output|result) (?:is |was )?missing|missing (?:output|result)|(?:returned|produced|generated|gave|sent"
-    r"|delivered) (?:back )?(?:nothing|none|zero|0)|(?:with|without) (?:no |any |a )(?:file|result|output|video|url"
+    r"|delivered) (?:back )?(?:nothing|none|zero|0|no (?:\w+ )?(?:videos?|images?|content|results?|outputs?|files?))"
+    r"|(?:with|without) (?:no |any |a )(?:file|result|output|video|url"
     r"|link)|(?:no|zero|0) (?:\w+ )?(?:frame|result|output|video|image|file|clip)s? (?:was |were |is |are |got "
     r"|has been )?(?:produced|generated|returned|created|rendered|delivered)|(?:finished|completed|succeeded"
     r"|done) but (?:\w+ ){0,4}(?:missing|empty|null|no|none|nothing)|(?:output|result)s?(?: list| array| url"
     r"| file)? (?:is |was |are )?empty|(?:ended|finished|completed|succeeded|done|exited"
-    r"|stopped) (?:\w+ ){0,3}without|zero (?:results?|outputs?|videos?|images?)|no (?:result|output|video|image"
-    r"|media)s?(?: (?:file|url|link)s?)?(?: (?:was |were |is |are |has |have )?(?:been )?(?:generated|produced"
+    r"|stopped) (?:\w+ ){0,3}without|zero (?:results?|outputs?|videos?|images?)|no (?:valid |usable )?(?:result|output"
+    r"|video|image|media)s?(?: (?:file|url|link)s?)?(?: (?:was |were |is |are |has |have )?(?:been )?(?:generated"
+    r"|produced"
     r"|returned|found|available|created|made|in \w+))?(?! (?:provided|given|supplied|input))|empty (?:result|output"
     r"|video|image|media)s?(?! (?:stream|track))|(?:did not|didn't) (?:produce|return|generate|yield) (?:any|a)"
     r"|without (?:any )?(?:result|output)|nothing (?:to (?:download|return)|was (?:generated|produced|returned)"
     r"|generated|produced)",
     r"(?<!参考)(?<!输入)(?:视频|结果)(?:地址|链接| ?url)?为空|未获取到\S{0,3}(?:视频|结果|链接|地址)|(?:没有"
     r"|未)生成任何|(?:没有|无|未)(?:生成|产生|返回)?(?:结果|输出)|结果为空|空结果|結果がありません|결과가 없"
-    r"|sin resultado|(?:没有|未)(?:返回|生成|产出)?(?:视频|图片)(?:结果|文件)?$",
+    r"|sin resultado|no pudo generar contenido|(?:没有|未)返回\S{0,4} ?(?:内容|url|链接|视频|图片)|(?:没有|未)(?:返回"
+    r"|生成|产出)?(?:视频"
+    r"|图片)(?:结果|文件)?$",
 )
 # The provider says that it is its own fault, and that it passes.
 PASSING = _pattern(
     r"internal (?:\w+ )?(?:error|failure|fault|issue|problem|exception)s?|(?:server|service|system|network"
     r"|gateway) ?(?:error|failure|exception|issue|fault|problem|had an error)s?|(?:server|service"
     r"|network) (?:\w+ )?exception|unavailable|outage|(?:temporar|transient|intermittent)\w*|maintenance|bad gateway"
-    r"|gateway|status 50[0234]|(?:returned|http|code|error) (?:50[0234]|529)|is down|are down|went down|offline"
+    r"|gateway|status 50[0234]|(?:returned|http|code|error) (?:50[0234]|529)|is down|are down|went down"
+    r"|(?<!action )offline"
     r"|(?:connection|stream|runner|peer) (?:was |is )?(?:reset|refused|closed|lost|error|aborted|dropped"
     r"|disconnect\w*)|disconnect\w*|reset before|econn\w+|enotfound|epipe|eai again|socket hang ?up|unreachable"
     r"|scheduling failure|failed to schedule|could not be scheduled|(?:spot|host|node) (?:\w+ )?(?:interrupt\w*"
@@ -551,8 +578,11 @@ INVALID_INPUT = _pattern(
     r"|file|photo|picture|input|track|format)s? (?:are|is|can be) \w+|must lie|lie within|minimum is|maximum is"
     r"|\d+ is (?:above|below|over|under)|identical|mime ?type|content ?type|not in (?:\w+ )?(?:jpe?g|png|webp|mp4|mov"
     r"|wav|mp3|pdf|utf-?8)|(?:won't|does not|doesn't|will not) work(?! now| at the moment)|bad (?:picture|image|photo"
-    r"|prompt|input|file|parameter|value|url)s?",
-    r"not in [\[({]|空(?:url|数据|参数|文件|图片)|错误的请求|请求错误|指定でき|supera el|没有人[物脸]"
+    r"|prompt|input|file|parameter|value|url)s?|deprecated|\Ano (?:prompt|input|text|script|audio|image|file|model"
+    r"|voice)s?\Z|no (?:\w+ ){1,3}(?:detected|found|visible|recogni[sz]ed) in (?:the |your )?(?:\w+ )?(?:image|photo"
+    r"|picture|video|clip|audio|input|frame|file|reference)|(?:try|consider) (?:chang|re-?word|rephras|edit|modify"
+    r"|simplif|shorten)\w*",
+    r"not in [\[({]|已下线|已下架|空(?:url|数据|参数|文件|图片)|错误的请求|请求错误|指定でき|supera el|没有人[物脸]"
     r"|正しくありません|参数|无效|非法|有误|不支持|仅支持|只支持|(?:类型|名称|模式|取值|值)错误|请?换[一]?个(?:描述"
     r"|提示)|tamaño m[aá]ximo|过[大小长短高低暗亮]|帧率|最多(?!重试)|最少|不能.{0,20}同时|までです|m[aá]s de \d|至少"
     r"|不少于|不大于|不小于|超长|超出|超过|不能超过|不得超过|尺寸|分辨率|格式|大小|时长|长度|比例|宽高|缺少|缺失|必填"
@@ -773,6 +803,7 @@ ABOUT = (
                 r"your (?:\w+ )?(?:image|photo|picture|audio|prompt|script|text|file|frame)s?|your (?:video"
                 r"|clip) (?:has|is|contains)|expects?|expected (?!output|result|video)|provide|wrong (?!on\b|with\b"
                 r"|while\b|during\b|at\b|in\b)\w+|we need|needs? an?|(?<!channel )not ?-?found|not available",
+                r"未找到|找不到",
             ),
         ),
     ),
@@ -782,6 +813,7 @@ RULES: tuple[tuple[Category, tuple[str, ...]], ...] = (
     (Category.AUTH, (CLOSED_ACCOUNT,)),
     (Category.PROVIDER, (BROKEN_HELPER,)),
     (Category.CONTENT_POLICY, (CONTENT_POLICY,)),
+    (Category.QUOTA, (USED_UP,)),
     (Category.PROVIDER, (BROKEN, CROWDED)),
     (Category.QUOTA, (QUOTA,)),
     (Category.EXPIRED, (GONE_FILE,)),
