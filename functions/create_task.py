@@ -9,7 +9,7 @@ from vidhook.wiring import edges, warm
 
 NOTHING_TO_CREATE = {"settled": True, "create": False, "pause": 0}
 
-warm("creator")
+warm("creator", "secrets.manager")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")

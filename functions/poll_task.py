@@ -12,7 +12,7 @@ from vidhook.wiring import edges, warm
 
 NOTHING_TO_POLL = {"settled": True, "progress": False, "pause": 0, "successor": None}
 
-warm("ledger", "http", "keys", "pacer")
+warm("ledger", "http", "keys", "pacer", "secrets.manager")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")

@@ -34,7 +34,7 @@ LAST_SECONDS, RETRY_SECONDS = 3.0, 5
 ASK_SECONDS = 8.0
 PREFLIGHT = "OPTIONS /{proxy+}"
 
-warm("intake", "secrets")
+warm("intake", "secrets.manager")
 
 app = APIGatewayHttpResolver(serializer=serialize)
 

@@ -86,13 +86,13 @@ class TestCredentials:
 
     def test_kms_is_asked_once_for_each(self, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
         """A thousand subscribers at a hundred events a second are more than KMS answers."""
-        sealed, asked, decrypt = secrets.seal("sub_1", KNOWN), list[str](), secrets._kms.decrypt
+        sealed, asked, decrypt = secrets.seal("sub_1", KNOWN), list[str](), secrets.kms.decrypt
 
         def counted(**given: Any) -> Any:
             asked.append(given["EncryptionContext"]["subscriber"])
             return decrypt(**given)
 
-        monkeypatch.setattr(secrets._kms, "decrypt", counted)
+        monkeypatch.setattr(secrets.kms, "decrypt", counted)
         assert [secrets.credentials(subscriber(sealed)) for _ in range(5)] == [KNOWN] * 5
         assert asked == ["sub_1"]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from vidhook.edges.http import Http
@@ -89,8 +90,7 @@ class Edges:
             provider_secret=self._settings.get("PROVIDER_SECRET", ""),
             default_secret=self._settings.get("DEFAULT_SECRET", ""),
             key=self._settings.get("KEY", ""),
-            client=self._client("secretsmanager"),
-            kms=self._client("kms"),
+            client=self._client,
             clock=self.clock,
         )
 
@@ -193,7 +193,7 @@ def edges() -> Edges:
 
 
 def warm(*names: str) -> None:
-    """Makes these edges and bundles of this Lambda, by their names in `Edges`, while a handler's module loads.
+    """Makes these edges and bundles of this Lambda, by their names from `Edges` on, while a handler's module loads.
 
     A function has a whole CPU then, and only its share of one later. Does nothing outside of Lambda. What cannot be
     made is left to the invocation that needs it, which then raises.
@@ -201,6 +201,6 @@ def warm(*names: str) -> None:
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         for name in names:
             with suppress(Exception):
-                getattr(edges(), name)
+                attrgetter(name)(edges())
         gc.freeze()  # what has been loaded stays
         gc.enable()

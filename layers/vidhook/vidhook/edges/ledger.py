@@ -141,6 +141,8 @@ NOT_ERASED = "attribute_exists(submission)"
 ERASING, LATER_THAN_ALL = "erasing", 1e12
 
 Item = dict[str, Any]
+Items = dict[tuple[str, str], Item]  # by their keys
+NOT_READ: tuple[float, Pace, Items] = (-math.inf, Pace(), {})
 Fact = TypeVar("Fact")
 
 
@@ -157,7 +159,7 @@ class Ledger:
     ) -> None:
         self.table = table
         self.event_days = event_days
-        self._paces: dict[tuple[str, str], tuple[float, Pace]] = {}
+        self._paces: dict[tuple[str, str], tuple[float, Pace, Items]] = {}
         self._client: DynamoDBClient = client or aws.client("dynamodb", max_pool_connections=CONNECTIONS)
         self._clock = clock or Clock()
         self._providers: dict[str, tuple[float, Provider]] = {}
@@ -1352,8 +1354,13 @@ class Ledger:
         a condition, so that no task is lost. Returns False when others wrote first again and again.
         """
         shard = SHARDS.index(watch.id.partition("_")[2][:1]) % PACE_SHARDS
-        keys = [_key(_pace_key(watch.submission.provider), f"{_pace_prefix(each)}{shard}") for each in (kind, None)]
-        found = self._batch([_pack(key) for key in keys])
+        provider, prefixes = watch.submission.provider, (_pace_prefix(kind), _pace_prefix(None))
+        keys = [_key(_pace_key(provider), f"{prefix}{shard}") for prefix in prefixes]
+        read = [self._paces.get((provider, prefix), NOT_READ) for prefix in prefixes]
+        if all(at == now for at, _, _ in read):  # for this very task: they are not read twice
+            found = {key: item for _, _, items in read for key, item in items.items()}
+        else:
+            found = self._batch([_pack(key) for key in keys])
         written = [self._learn(key, found.get((key["pk"], key["sk"])), ended, outlook, now) for key in keys]
         return all(written)
 
@@ -1369,12 +1376,13 @@ class Ledger:
         return len(forgotten)
 
     def _read_pace(self, provider: str, prefix: str, now: float) -> Pace:
-        read_at, pace = self._paces.get((provider, prefix), (-math.inf, Pace()))
+        read_at, pace, _ = self._paces.get((provider, prefix), NOT_READ)
         if not 0 <= now - read_at < PACE_SECONDS:
-            pace = merged(_pace(item["state"]) for item in self._items(_pace_key(provider), prefix))
+            items = {(item["pk"], item["sk"]): item for item in self._items(_pace_key(provider), prefix)}
+            pace = merged(_pace(item["state"]) for item in items.values())
             if len(self._paces) >= PACES_CACHED:
                 self._paces.clear()
-            self._paces[provider, prefix] = now, pace
+            self._paces[provider, prefix] = now, pace, items
         return pace
 
     def _learn(self, key: Item, item: Item | None, ended: Ended, outlook: Outlook, now: float) -> bool:
@@ -1594,9 +1602,9 @@ class Ledger:
             if item is not None:
                 yield item
 
-    def _batch(self, keys: list[Any]) -> dict[tuple[str, str], Item]:
+    def _batch(self, keys: list[Any]) -> Items:
         """Returns the items under these keys, by key; an item that no longer exists is missing."""
-        found: dict[tuple[str, str], Item] = {}
+        found: Items = {}
         wanted: Any = {self.table: {"Keys": keys, "ConsistentRead": True}} if keys else {}
         while wanted:
             answer = self._client.batch_get_item(RequestItems=wanted)

@@ -2,8 +2,10 @@
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from vidhook.edges import CONNECTIONS, aws
 from vidhook.errors import NotFound
@@ -34,18 +36,30 @@ class Secrets:
         provider_secret: str = "",
         default_secret: str = "",
         key: str = "",
-        client: "SecretsManagerClient | None" = None,
-        kms: "KMSClient | None" = None,
+        client: Callable[[str], Any] | None = None,
         clock: "Clock | None" = None,
     ) -> None:
         self._provider_secret = provider_secret
         self._default_secret = default_secret
         self._key = key
-        self._client: SecretsManagerClient = client or aws.client("secretsmanager")
-        self._kms: KMSClient = kms or aws.client("kms", max_pool_connections=CONNECTIONS)
+        self._client = client or (lambda _: None)
         self._clock = clock or Clock()
         self._texts: dict[str, tuple[float, str]] = {}
         self._opened: dict[str, tuple[str | None, Credentials]] = {}
+
+    # Not every function needs both, and each takes a while to make.
+
+    @cached_property
+    def manager(self) -> "SecretsManagerClient":
+        """The client of Secrets Manager."""
+        client: SecretsManagerClient = self._client("secretsmanager") or aws.client("secretsmanager")
+        return client
+
+    @cached_property
+    def kms(self) -> "KMSClient":
+        """The client of KMS."""
+        client: KMSClient = self._client("kms") or aws.client("kms", max_pool_connections=CONNECTIONS)
+        return client
 
     def provider_key(self, name: str, *, fresh: bool = False) -> str | None:
         """Returns the key for this provider, or None when the secret holds none. `fresh` does not use the cache."""
@@ -80,7 +94,7 @@ class Secrets:
 
     def seal(self, subscriber_id: str, credentials: Credentials) -> str:
         """Returns credentials encrypted for a subscriber, as text for the ledger."""
-        answer = self._kms.encrypt(
+        answer = self.kms.encrypt(
             KeyId=self._key,
             Plaintext=serialize(asdict(credentials)).encode(),
             EncryptionContext=_context(subscriber_id),
@@ -90,14 +104,14 @@ class Secrets:
     def delete_unmoved(self, name: str) -> None:
         """Deletes what Secrets Manager has of a subscriber of an earlier version, if it still has it."""
         try:
-            self._client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-        except self._client.exceptions.ResourceNotFoundException:
+            self.manager.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+        except self.manager.exceptions.ResourceNotFoundException:
             return
 
     def _open(self, subscriber: "Subscriber") -> str:
-        errors = self._kms.exceptions
+        errors = self.kms.exceptions
         try:
-            answer = self._kms.decrypt(
+            answer = self.kms.decrypt(
                 KeyId=self._key,
                 CiphertextBlob=base64.b64decode(subscriber.sealed or ""),
                 EncryptionContext=_context(subscriber.id),
@@ -107,9 +121,9 @@ class Secrets:
         return answer["Plaintext"].decode()
 
     def _unmoved(self, subscriber: "Subscriber") -> str:
-        errors, version = self._client.exceptions, subscriber.secret_version
+        errors, version = self.manager.exceptions, subscriber.secret_version
         try:
-            answer = self._client.get_secret_value(
+            answer = self.manager.get_secret_value(
                 SecretId=subscriber.secret_name or "-", **({"VersionId": version} if version else {})
             )
         except (errors.ResourceNotFoundException, errors.InvalidRequestException):
@@ -121,7 +135,7 @@ class Secrets:
         known = self._texts.get(name)
         if known and not fresh and now - known[0] < CACHE_SECONDS:
             return known[1]
-        text = self._client.get_secret_value(SecretId=name)["SecretString"]
+        text = self.manager.get_secret_value(SecretId=name)["SecretString"]
         self._texts[name] = (now, text)
         return text
 
