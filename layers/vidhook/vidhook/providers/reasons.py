@@ -19,6 +19,7 @@ from vidhook.providers.wording import (
     may_pass,
     prepared,
     spaced,
+    wants_another,
 )
 from vidhook.task import Category, TaskError
 from vidhook.times import number
@@ -259,7 +260,8 @@ def _by_code(provider: Provider, found: Reason) -> Category | None:
         if (vague or kinds[0] is Category.AUTH) and is_refusal_of_content(message):
             return Category.CONTENT_POLICY
         said = category_of(message) if vague else None
-        if said is Category.QUOTA and not is_crowded(code):
+        other_input = kinds[0] is Category.PROVIDER and said in REFUSALS and wants_another(message)
+        if (said is Category.QUOTA or other_input) and not is_crowded(code):
             return said
         # Google and xAI call a wrong key an invalid argument.
         of_key = said is Category.AUTH and kinds[0] is Category.INVALID_INPUT and "api key" in message
@@ -286,9 +288,10 @@ def _by_words(code: str, message: str) -> Category | None:
     # "Permission denied" is said of an empty account too, and its message tells which it is.
     if found is Category.AUTH and Category.QUOTA in said_by:
         return Category.QUOTA
-    # "Resource unavailable" may be one that nobody paid for.
+    # "Resource unavailable" may be one that nobody paid for, and an "internal error" a wish for another picture.
     if found is Category.PROVIDER and not VAGUE.fullmatch(code):
-        return next((kind for kind in said_by if kind in CLEAR), found)
+        clear = REFUSALS if wants_another(message) else CLEAR
+        return next((kind for kind in said_by if kind in clear), found)
     return found or (Category.PROVIDER if invites(message) else None)
 
 

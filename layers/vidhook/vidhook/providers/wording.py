@@ -92,7 +92,9 @@ BROKEN_HELPER = _pattern(
     r"|超时|不可用|繁忙|出错|错误|失败|故障|中断)|审核(?:中断|超时|异常)(?!.{0,8}(?:不通过|拒绝|驳回))",
 )
 CONTENT_POLICY = _pattern(
-    r"moderat(?:ed|ion|or|ors)|exists? risk|nsfw|not safe for work|sensitive|safety|unsafe|censor\w*|guardrails?"
+    r"moderat(?:ed|ion|or|ors)|exists? risk|(?:word|term|phrase)s? (?:\S+ ){0,3}(?:is|are) (?:banned|blocked|forbidden"
+    r"|prohibited)|(?:depict|show|contain)\w* (?:an? |the )?(?:photo-?)?realistic (?:human|person|people|face)s?|nsfw"
+    r"|not safe for work|sensitive|safety|unsafe|censor\w*|guardrails?"
     r"|recitation"
     r"|polic(?:y|ies)|violat(?:e|es|ed|ing|ion|ions|ive)|guidelines?|terms of (?:use|service)|code of conduct"
     r"|content (?:filter\w*|risk|check|security|safety|review|audit|compliance|credentials? check|restrictions?)"
@@ -432,7 +434,11 @@ AUTH = _pattern(
     r"|unverified|denied access|login|session invalid|check (?:that |if |whether )?(?:your |the )?(?:api )?key"
     r"|(?:logged|signed) out|verify (?:you|your)|(?:key|token|secret) (?:\w+ ){0,3}(?:rotated|replaced|removed"
     r"|retired|old|unknown|mismatch\w*|valid\Z)|(?:signature|token|key) (?:\w+ )?(?:check|verification|validation)"
-    r"|(?:service|platform|product) (?:is |has )?not (?:been )?(?:enabled|activated|opened|subscribed)|\A(?:feature"
+    r"|verify (?:an? |your |the )?(?:phone|email|number)|(?:phone|email"
+    r"|identity)(?: number| address| verification)? (?:is )?required|requests? (?:to|from) this (?:api|referr?er|ip"
+    r"|app)"
+    r"\b[^;]{0,120}blocked|no (?:user|account)s? (?:was |were )?found|(?:service|platform|product) (?:is "
+    r"|has )?not (?:been )?(?:enabled|activated|opened|subscribed)|\A(?:feature"
     r"|operation|action|model) (?:is )?not allowed\Z|(?:enterprise|business|real[ -]?name|kyc|identity|phone"
     r"|email) (?:\w+ )?verif\w+|(?:lacks?|missing|without|insufficient|requires?) (?:the |an? )?(?:\w+ )?(?:scope"
     r"|role|privilege|grant"
@@ -489,7 +495,8 @@ NO_RESULT = _pattern(
     r"|generated|produced)",
     r"(?<!参考)(?<!输入)(?:视频|结果)(?:地址|链接| ?url)?为空|未获取到\S{0,3}(?:视频|结果|链接|地址)|(?:没有"
     r"|未)生成任何|(?:没有|无|未)(?:生成|产生|返回)?(?:结果|输出)|结果为空|空结果|結果がありません|결과가 없"
-    r"|sin resultado|no pudo generar contenido|(?:没有|未)返回\S{0,4} ?(?:内容|url|链接|视频|图片)|(?:没有|未)(?:返回"
+    r"|sin resultado|no pudo generar contenido|(?:响应|返回|结果)(?:数据)?中\S{0,3}(?:未找到|没有|找不到|缺少)|(?:没有"
+    r"|未)返回\S{0,4} ?(?:内容|url|链接|视频|图片)|(?:没有|未)(?:返回"
     r"|生成|产出)?(?:视频"
     r"|图片)(?:结果|文件)?$",
 )
@@ -578,7 +585,9 @@ INVALID_INPUT = _pattern(
     r"|file|photo|picture|input|track|format)s? (?:are|is|can be) \w+|must lie|lie within|minimum is|maximum is"
     r"|\d+ is (?:above|below|over|under)|identical|mime ?type|content ?type|not in (?:\w+ )?(?:jpe?g|png|webp|mp4|mov"
     r"|wav|mp3|pdf|utf-?8)|(?:won't|does not|doesn't|will not) work(?! now| at the moment)|bad (?:picture|image|photo"
-    r"|prompt|input|file|parameter|value|url)s?|deprecated|\Ano (?:prompt|input|text|script|audio|image|file|model"
+    r"|prompt|input|file|parameter|value|url)s?|pars(?:e|ing) (?:the |your )?(?:request|body|input|param\w*|prompt)"
+    r"|no models? (?:match|found"
+    r"|named|called)|deprecated|\Ano (?:prompt|input|text|script|audio|image|file|model"
     r"|voice)s?\Z|no (?:\w+ ){1,3}(?:detected|found|visible|recogni[sz]ed) in (?:the |your )?(?:\w+ )?(?:image|photo"
     r"|picture|video|clip|audio|input|frame|file|reference)|(?:try|consider) (?:chang|re-?word|rephras|edit|modify"
     r"|simplif|shorten)\w*",
@@ -908,12 +917,17 @@ def may_pass(words: str) -> bool:
 
     An invitation to try later counts only where the rest gives no reason: one that is in no list may be a refusal.
     """
-    if _has(ANOTHER, words):
+    if wants_another(words):
         return False
     plain = _uninvited(words)
     if any(_has(pattern, plain) for pattern in (CROWDED, PASSING, TIMEOUT, BROKEN_HELPER)):
         return True
     return plain != words and _has(LATER, words) and not re.search(r"\w", re.sub(NO_REASON, "", plain, flags=re.ASCII))
+
+
+def wants_another(words: str) -> bool:
+    """Returns whether a prepared text says that the request has to be another one."""
+    return _has(ANOTHER, words)
 
 
 def goes_on(words: str) -> bool:
