@@ -210,8 +210,8 @@ class Bench:
     def event(self, number: int) -> Event:
         """Returns the event that the next task ends with: it is settled, and not published."""
         now, ledger = time.time(), self.edges.ledger
-        watch, _ = ledger.claim(Submission("bench", f"t{number}", metadata={"order": "4711"}), "x", 10, now)
-        watch = ledger.note_poll(watch, Poll(now, "completed"), DONE, settled=True)
+        watch, _ = ledger.tasks.claim(Submission("bench", f"t{number}", metadata={"order": "4711"}), "x", 10, now)
+        watch = ledger.tasks.note_poll(watch, Poll(now, "completed"), DONE, settled=True)
         return terminal_event(watch, DONE, {}, now, {"result": NOT_TRIED})
 
     def run(self, line: str, size: int, manners: Sequence[Manner], profile: bool = False) -> list[Sent]:

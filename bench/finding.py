@@ -91,13 +91,13 @@ def filled(tasks: int) -> tuple[Table, Ledger]:
     for number in range(tasks):
         reference = MANY if number % every == 0 and number < SAME * every else f"order-{number}"
         one = Submission("alad", f"asyntask_{number}", metadata={"order": number}, reference=reference)
-        ledger.claim(one, one.id, 20, 1.7e9 + number)
+        ledger.tasks.claim(one, one.id, 20, 1.7e9 + number)
     return rows, ledger
 
 
 def found(ledger: Ledger, reference: str) -> list[dict[str, Any]]:
     """Finds tasks as `GET /v1/tasks?reference=` does."""
-    return [shapes.task(watch) for watch in ledger.watches_of(reference)]
+    return [shapes.task(watch) for watch in ledger.tasks.of_reference(reference)]
 
 
 def scanned(rows: Table, reference: str) -> list[str]:

@@ -208,7 +208,7 @@ def ours(case: Case) -> dict[str, float]:
             if number not in at:  # `not told` counts it
                 continue
             delays.append(at[number] - task.done_at)
-            pauses.append(due_after(cloud.edges.ledger.watch(number), task.done_at, first_pause) - task.done_at)
+            pauses.append(due_after(cloud.edges.ledger.tasks.watch(number), task.done_at, first_pause) - task.done_at)
         return {
             **count_told(healthy.received, tasks),
             **figures(delays, pauses),

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from bench.pace_tasks import Answer
 from vidhook.budget import Budget
-from vidhook.edges.ledger import HISTORY
+from vidhook.edges.ledger.tasks import HISTORY
 from vidhook.pace import Ended, Kind, Outlook, Pace, decay
 from vidhook.pacing import Pacer
 from vidhook.providers.reading import Reading

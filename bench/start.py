@@ -302,7 +302,7 @@ class Bench:
         authority.configure_trust(trusting)
         self.edges.http = Http(allowed_networks=["127.0.0.0/8"], ssl_context=trusting)
         here = self.edges
-        here.ledger.put_provider_file("bench", PROVIDER.format(url=url))
+        here.ledger.providers.put("bench", PROVIDER.format(url=url))
         parts = {"ledger": here.ledger, "secrets": here.secrets, "http": here.http, "clock": here.clock}
         subscribers.add(subscribers.Terms(f"{url}/subscriber"), **cast(Any, parts))
         self.environment = {
@@ -321,7 +321,7 @@ class Bench:
         """The id of a new watch that no execution follows."""
         self._tasks += 1
         submission = Submission("bench", f"t{self._tasks}")
-        return self.edges.ledger.claim(submission, "run-1", 10, self.edges.clock.now())[0].id
+        return self.edges.ledger.tasks.claim(submission, "run-1", 10, self.edges.clock.now())[0].id
 
     def started(self, artifact: Artifact, function: str, watch: str | None = None) -> Start:
         """One fresh process; with a watch its handler is invoked twice with it."""

@@ -12,7 +12,7 @@ from vidhook.publish import Published, ended_from_outside, output, publish, publ
 from vidhook.store import Stored
 from vidhook.wiring import edges, warm
 
-warm("storage", "machines", "notifier", "secrets.manager", "secrets.kms")
+warm("storage", "machines", "notifier", "ledger.deliveries", "ledger.subscribers", "secrets.manager", "secrets.kms")
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

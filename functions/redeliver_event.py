@@ -10,7 +10,7 @@ from vidhook.redeliver import redeliver
 from vidhook.task import DeliveryState
 from vidhook.wiring import edges, warm
 
-warm("notifier", "runs", "secrets.kms")
+warm("notifier", "runs", "ledger.deliveries", "ledger.subscribers", "secrets.kms")
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path="execution")

@@ -99,10 +99,12 @@ def list_tasks() -> Response[Any]:
     if "reference" in wanted and "find" in wanted:
         raise BadInput("find", "is given beside reference", "give one of the two: find looks for references too")
     if "reference" in wanted or "find" in wanted:
-        found = tasks_named(wanted["find"], ledger) if "find" in wanted else ledger.watches_of(wanted["reference"])
+        found = (
+            tasks_named(wanted["find"], ledger) if "find" in wanted else ledger.tasks.of_reference(wanted["reference"])
+        )
         watches = [each for each in found if fits(each) and each.submitted_at >= wanted["since"]]
     else:
-        watches, cursor = ledger.watch_page(
+        watches, cursor = ledger.tasks.page(
             fits,
             most=wanted["limit"],
             since=wanted["since"],
@@ -110,7 +112,7 @@ def list_tasks() -> Response[Any]:
         )
     items = [shapes.task(watch) for watch in watches]
     if "with" in wanted:
-        counts = ledger.delivery_counts(watches)
+        counts = ledger.deliveries.counts(watches)
         items = [{**item, "deliveries": shapes.delivery_counts(counts[item["id"]])} for item in items]
     return _answer(200, {"items": items, "next": cursor})
 
@@ -121,9 +123,9 @@ def get_task(task: str) -> Response[Any]:
     wait = openapi.query("/v1/tasks/{task}", app.current_event.query_string_parameters or {}).get("wait", 0)
     left = app.lambda_context.get_remaining_time_in_millis() / 1_000 - LAST_SECONDS
     waited = wait_for_end(task, min(wait, left), ledger=ledger, places=edges().most_waiting)
-    watch, event = ledger.watch(task), None
+    watch, event = ledger.tasks.watch(task), None
     with suppress(NotFound):  # it is no longer stored
-        event = ledger.event(watch.id, watch.event_id) if watch.event_id else None
+        event = ledger.tasks.event(watch.id, watch.event_id) if watch.event_id else None
     answer = _answer(200, shapes.story(watch, event))
     if not waited:
         answer.headers["Retry-After"] = f"{RETRY_SECONDS}"
@@ -134,7 +136,7 @@ def get_task(task: str) -> Response[Any]:
 def erase_task(task: str) -> Response[Any]:
     here = edges()
     try:
-        erased = here.ledger.begin_erasure(task, here.clock.now()).watch_id
+        erased = here.ledger.tasks.begin_erasure(task, here.clock.now()).watch_id
     except Erased:
         return Response(204, body="")
     here.functions.erase(erased)
@@ -176,7 +178,7 @@ def get_answer(task: str) -> Response[Any]:
     given = openapi.query("/v1/tasks/{task}/answer", app.current_event.query_string_parameters or {})
     # An instant counts to its end: of the second, or of the millisecond where it says these.
     by = _instant(given["at"], "at") + (0.001 if "." in given["at"] else 1) if "at" in given else None
-    return _answer(200, shapes.answer(ledger.answer(ledger.watch(task).id, by)))
+    return _answer(200, shapes.answer(ledger.tasks.answer(ledger.tasks.watch(task).id, by)))
 
 
 @app.get("/v1/activity")
@@ -190,7 +192,7 @@ def get_activity() -> Response[Any]:
 @app.get("/v1/deliveries")
 def find_deliveries() -> Response[Any]:
     wanted = _query("/v1/deliveries")
-    page, cursor = edges().ledger.delivery_page(
+    page, cursor = edges().ledger.deliveries.page(
         most=wanted["limit"],
         subscriber_id=wanted.get("subscriber"),
         state=wanted.get("state"),
@@ -204,9 +206,9 @@ def find_deliveries() -> Response[Any]:
 @app.get("/v1/tasks/<task>/deliveries")
 def list_deliveries(task: str) -> Response[Any]:
     wanted, ledger = _query("/v1/tasks/{task}/deliveries"), edges().ledger
-    known = ledger.watch(task).id
-    page, cursor = ledger.task_delivery_page(known, most=wanted["limit"], cursor=wanted["cursor"])
-    log, to = ledger.attempts(known, page), ledger.subscribers_under(each.subscriber_id for each in page)
+    known = ledger.tasks.watch(task).id
+    page, cursor = ledger.deliveries.page_of_task(known, most=wanted["limit"], cursor=wanted["cursor"])
+    log, to = ledger.deliveries.attempts(known, page), ledger.subscribers.under(each.subscriber_id for each in page)
     items = [
         shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), []), to.get(each.subscriber_id))
         for each in page
@@ -217,15 +219,15 @@ def list_deliveries(task: str) -> Response[Any]:
 @app.post("/v1/tasks/<task>/deliveries/<subscriber>/replay")
 def replay_delivery(task: str, subscriber: str) -> Response[Any]:
     ledger = edges().ledger
-    watch = ledger.watch(task)
+    watch = ledger.tasks.watch(task)
     if watch.event_id is None:
         raise Refused(409, f"task {task} has no event yet", "replay it when the task is completed or failed")
-    delivery = ledger.delivery(watch.id, watch.event_id, subscriber)
-    known = ledger.subscriber(subscriber)
+    delivery = ledger.deliveries.get(watch.id, watch.event_id, subscriber)
+    known = ledger.subscribers.get(subscriber)
     if not known.active:
         raise Refused(409, f"subscriber {subscriber} is {known.state}", "resume it, which sends its held deliveries")
     try:
-        ledger.event(watch.id, watch.event_id)
+        ledger.tasks.event(watch.id, watch.event_id)
     except NotFound:
         hint = "the stack's parameter EventDays says how long events are kept"
         raise Refused(409, f"the event of task {task} is no longer stored", hint) from None
@@ -252,12 +254,12 @@ def add_subscriber() -> Response[Any]:
 
 @app.get("/v1/subscribers")
 def list_subscribers() -> Response[Any]:
-    return _answer(200, {"items": [shapes.subscriber(each) for each in edges().ledger.subscribers()]})
+    return _answer(200, {"items": [shapes.subscriber(each) for each in edges().ledger.subscribers.all()]})
 
 
 @app.get("/v1/subscribers/<subscriber>")
 def get_subscriber(subscriber: str) -> Response[Any]:
-    return _answer(200, shapes.subscriber(edges().ledger.subscriber(subscriber)))
+    return _answer(200, shapes.subscriber(edges().ledger.subscribers.get(subscriber)))
 
 
 @app.patch("/v1/subscribers/<subscriber>")
@@ -377,7 +379,7 @@ def remove_provider(provider: str) -> Response[Any]:
 def get_pace(provider: str) -> Response[Any]:
     here = edges()
     known = provider_files.file_of(provider, here.ledger).name
-    kinds = here.ledger.kinds(known)
+    kinds = here.ledger.paces.kinds(known)
     return _answer(200, {"items": learned(known, kinds, ledger=here.ledger, pacer=here.pacer, clock=here.clock)})
 
 

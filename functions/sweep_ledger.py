@@ -8,7 +8,7 @@ from vidhook.errors import Erased
 from vidhook.sweep import sweep
 from vidhook.wiring import edges, warm
 
-warm("runs")
+warm("runs", "ledger.deliveries", "ledger.subscribers")
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -149,9 +149,9 @@ def _event(here: Stack, task: str, ends: float) -> Event | None:
     """Returns the terminal event of a sample task, None if there is none in time."""
     while time.monotonic() < ends:
         try:
-            watch = here.edges.ledger.watch(task)
+            watch = here.edges.ledger.tasks.watch(task)
             if watch.event_id is not None:
-                return here.edges.ledger.event(task, watch.event_id)
+                return here.edges.ledger.tasks.event(task, watch.event_id)
         except NotFound:
             pass  # it has not come in yet
         time.sleep(STEP_SECONDS)

@@ -75,7 +75,7 @@ def deliveries(  # noqa: PLR0913 - each is an option
         _show_with_attempts(chosen[:limit], ledger, wants_json(as_json))
         return
     read = partial(
-        ledger.delivery_page,
+        ledger.deliveries.page,
         most=limit or LIMIT,
         subscriber_id=subscriber_id,
         state=state,
@@ -116,11 +116,11 @@ def replay(
         asks_nothing("a replay of one TASK", yes)
     ledger = stack().edges.ledger
     if task is not None:
-        found = ledger.deliveries(find(task, ledger))
+        found = ledger.deliveries.of_task(find(task, ledger))
         chosen = [each for each in found if subscriber_id in (None, each.subscriber_id)]
     elif subscriber_id is not None and since is not None:
         begin, end = between(since, until, time.time())
-        chosen = list(ledger.deliveries_to(subscriber_id, since=begin, until=end))
+        chosen = list(ledger.deliveries.to(subscriber_id, since=begin, until=end))
     else:
         raise click.UsageError("give a TASK, or a --subscriber with --since")
     chosen = [each for each in chosen if not each.event_type.endswith(".progress")]
@@ -144,7 +144,7 @@ def replay(
 def _of_task(
     task: str, ledger: "Ledger", subscriber_id: str | None, state: str | None, event_type: str | None
 ) -> list[Delivery]:
-    found = list(ledger.deliveries(find(task, ledger)))
+    found = list(ledger.deliveries.of_task(find(task, ledger)))
     if subscriber_id is not None and all(each.subscriber_id != subscriber_id for each in found):
         known_subscriber(subscriber_id)
     return [
@@ -169,7 +169,7 @@ def _show_with_attempts(found: list[Delivery], ledger: "Ledger", for_program: bo
         if not for_program:
             click.echo("there are no such deliveries of this task (yet)")
         return
-    log = ledger.attempts(found[0].watch_id, found)  # all are deliveries of one task
+    log = ledger.deliveries.attempts(found[0].watch_id, found)  # all are deliveries of one task
     if for_program:
         lines(logged(found, log, ledger))
         return
@@ -186,7 +186,7 @@ def _show_with_attempts(found: list[Delivery], ledger: "Ledger", for_program: bo
 
 def logged(found: list[Delivery], log: Log, ledger: "Ledger") -> Iterator[dict[str, Any]]:
     """Yields deliveries with their requests and their attempts, as the API shows them."""
-    to = ledger.subscribers_under(each.subscriber_id for each in found)
+    to = ledger.subscribers.under(each.subscriber_id for each in found)
     for each in found:
         yield shapes.delivery_log(each, log.get((each.event_id, each.subscriber_id), ()), to.get(each.subscriber_id))
 
@@ -202,7 +202,7 @@ def sentence(made: Attempt) -> str:
 
 def _state(subscriber_id: str, ledger: "Ledger") -> SubscriberState | None:
     try:
-        return ledger.subscriber(subscriber_id).state
+        return ledger.subscribers.get(subscriber_id).state
     except NotFound:
         return None
 
@@ -210,7 +210,7 @@ def _state(subscriber_id: str, ledger: "Ledger") -> SubscriberState | None:
 def recipient(delivery: Delivery, ledger: "Ledger") -> str:
     """Returns the subscriber of a delivery, with its URL and what is wrong with it."""
     try:
-        subscriber = ledger.subscriber(delivery.subscriber_id)
+        subscriber = ledger.subscribers.get(delivery.subscriber_id)
     except NotFound:
         return f"{delivery.subscriber_id} (removed)"
     state = "" if subscriber.active else f", {subscriber.state}: {one_line(subscriber.reason or '')}"

@@ -85,7 +85,7 @@ def set_(provider: str, as_json: bool) -> None:
 def list_(as_json: bool) -> None:
     """Lists the providers that have a key, and never a key."""
     known = _read(_client())
-    providers = {*BUNDLED, *stack().edges.ledger.provider_files()}
+    providers = {*BUNDLED, *stack().edges.ledger.providers.texts()}
     rows = [
         {"provider": shown(name, 80), "secret_changed_at": iso(known.at), "detail": _detail(name, key, providers)}
         for name, key in sorted(known.by_provider.items())

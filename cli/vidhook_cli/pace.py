@@ -30,12 +30,12 @@ def pace(provider: str, model: str | None, reset: bool, yes: bool, as_json: bool
     edges = stack().edges
     known_provider(provider, edges.ledger)
     which = f"{provider} {model or ''}".rstrip()
-    chosen = {kind: own for kind, own in edges.ledger.kinds(provider).items() if model in (None, kind[0])}
+    chosen = {kind: own for kind, own in edges.ledger.paces.kinds(provider).items() if model in (None, kind[0])}
     if not chosen:
         raise NotFound(f"nothing is learned yet of {which}; it is once a task has ended")
     if reset:
         confirm(f"forget how long tasks of {which} take", yes)
-        forgotten = edges.ledger.forget_pace(provider, model)
+        forgotten = edges.ledger.paces.forget(provider, model)
         tell({"provider": provider, "forgotten": forgotten}, f"kinds of task forgotten: {forgotten}", as_json)
         return
     for row in learned(provider, chosen, ledger=edges.ledger, pacer=edges.pacer, clock=edges.clock):

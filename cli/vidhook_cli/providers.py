@@ -81,7 +81,7 @@ def put(file: Path, as_json: bool) -> None:
     """
     text = _text(file)
     name, warnings = parse(text).name, [gap.text for gap in gaps(text)]
-    stack().edges.ledger.put_provider_file(name, text)
+    stack().edges.ledger.providers.put(name, text)
     instead = " and is used instead of the bundled file" if name in bundled() else ""
     said = [f"{name} is stored{instead}", *_warned(file, warnings)]
     tell({"provider": name, "source": STORED, "warnings": warnings}, "\n".join(said), as_json)
@@ -169,9 +169,9 @@ def show(name: str, as_json: bool) -> None:
     NAME may be a format too, which can be the start of a file of your own.
     """
     ledger = stack().edges.ledger
-    text = ledger.provider_file(name)
+    text = ledger.providers.text(name)
     if text is None and name not in (*BUNDLED, SAMPLE, *FORMATS):
-        near = nearest(name, (*BUNDLED, *FORMATS, *ledger.provider_files()))
+        near = nearest(name, (*BUNDLED, *FORMATS, *ledger.providers.texts()))
         raise NotFound(f'there is no provider "{name}"{near or HINT}')
     if as_json:
         source = "bundled" if text is None else STORED
@@ -190,12 +190,12 @@ def remove(name: str, yes: bool, as_json: bool) -> None:
     A bundled file of this name is in use again.
     """
     ledger = stack().edges.ledger
-    if ledger.provider_file(name) is None:
-        near = nearest(name, ledger.provider_files())
+    if ledger.providers.text(name) is None:
+        near = nearest(name, ledger.providers.texts())
         raise NotFound(f'the stack has no file of its own for "{name}"{near or HINT}')
     after = "the bundled file is in use again" if name in bundled() else "open tasks of it can no longer be polled"
     confirm(f"remove the stack's own file of {name}", yes)
-    ledger.remove_provider_file(name)
+    ledger.providers.remove(name)
     tell({"provider": name, "bundled": name in bundled()}, f"{name} is removed; {after}", as_json)
 
 

@@ -83,8 +83,8 @@ def known_subscriber(given: str) -> Subscriber:
     ledger = stack().edges.ledger
     if is_id(given, "sub", "cb"):
         with suppress(NotFound):
-            return ledger.subscriber(given)
-    near = nearest(given, (each.id for each in ledger.subscribers()))
+            return ledger.subscribers.get(given)
+    near = nearest(given, (each.id for each in ledger.subscribers.all()))
     hint = near or "; `vidhook subscribers list` shows all"
     raise NotFound(f'there is no subscriber "{shown(given, 80)}"{hint}')
 
@@ -98,8 +98,8 @@ def known_provider(name: str, ledger: "Ledger") -> Provider:
     """Returns the provider of this name. Raises NotFound, which names the one that is most like it."""
     if PROVIDER.fullmatch(name):
         with suppress(NotFound):
-            return ledger.provider(name)
-    hint = nearest(name, (*BUNDLED, SAMPLE, *ledger.provider_files())) or "; `vidhook providers list` shows all"
+            return ledger.providers.get(name)
+    hint = nearest(name, (*BUNDLED, SAMPLE, *ledger.providers.texts())) or "; `vidhook providers list` shows all"
     raise NotFound(f'there is no provider "{shown(name, 80)}"{hint}')
 
 

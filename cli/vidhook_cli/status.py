@@ -77,7 +77,7 @@ def seen(what: str, part: Callable[[], Iterable[Row]]) -> list[Row]:
 
 
 def _subscribers(ledger: "Ledger") -> Iterator[Row]:
-    for each in ledger.subscribers():
+    for each in ledger.subscribers.all():
         if not each.active or each.failing_since is not None:
             detail = each.reason or f"failing since {iso(each.failing_since)}"
             yield {"what": f"subscriber {each.id}", "value": each.state, "well": False, "detail": detail}
@@ -85,7 +85,7 @@ def _subscribers(ledger: "Ledger") -> Iterator[Row]:
 
 def _cancellations(ledger: "Ledger") -> Iterator[Row]:
     """Yields how many wishes to cancel no provider has taken yet, among the tasks that move next."""
-    found = ledger.open_watches(MOST)
+    found = ledger.tasks.open(MOST)
     waiting = [
         (watch.cancel.at, watch.id) for watch in found if watch.cancel and watch.cancel.pending and not watch.settled
     ]
@@ -110,9 +110,9 @@ def unused_budgets(written: str, ledger: "Ledger") -> list[dict[str, Any]]:
     rows = []
     for name in {} if written == NO_BUDGETS else parse_budgets(written):
         try:
-            ledger.provider(name)
+            ledger.providers.get(name)
         except NotFound as error:
-            near = ledger.nearest_provider(name)
+            near = ledger.providers.nearest(name)
             detail = f'{error}; did you mean "{near}"?' if near else str(error)
             rows.append({"what": f"budget of {name}", "value": "unused", "well": False, "detail": detail})
     return rows

@@ -82,7 +82,7 @@ def add(  # noqa: PLR0913 - each is an option
 @as_json_option
 def list_all(as_json: bool) -> None:
     """Lists all subscribers, oldest first."""
-    rows = [shapes.subscriber(each) for each in stack().edges.ledger.subscribers()]
+    rows = [shapes.subscriber(each) for each in stack().edges.ledger.subscribers.all()]
     if wants_json(as_json):
         lines(rows)
     else:

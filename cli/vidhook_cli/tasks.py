@@ -109,7 +109,7 @@ def tasks(
     name, value = ("", "") if metadata is None else pair(metadata, "--metadata")
     ledger = stack().edges.ledger
     begin = instant(since, time.time())
-    watches = ledger.watches(since=begin) if reference is None else ledger.watches_of(reference)
+    watches = ledger.tasks.all(since=begin) if reference is None else ledger.tasks.of_reference(reference)
     every = (shapes.task(watch) for watch in watches if watch.submitted_at >= begin)
     chosen = (
         row
@@ -145,9 +145,9 @@ def task(task: str, answer: bool, at: str | None, wait: float, as_json: bool) ->
     ledger = stack().edges.ledger
     task_id = find(task, ledger)
     wait_for_end(task_id, wait, ledger=ledger)
-    watch = ledger.watch(task_id)
+    watch = ledger.tasks.watch(task_id)
     if answer:
-        _show_answer(shapes.answer(ledger.answer(watch.id, by)), as_json)
+        _show_answer(shapes.answer(ledger.tasks.answer(watch.id, by)), as_json)
         return
     rows = timeline(watch, ledger)
     if wants_json(as_json):
@@ -207,7 +207,7 @@ def cancel(task: str, yes: bool, as_json: bool) -> None:
     vidhook stops following it, and it is published as failed.
     """
     here = stack().edges
-    watch = here.ledger.watch(find(task, here.ledger))
+    watch = here.ledger.tasks.watch(find(task, here.ledger))
     provider, name = watch.submission.provider, named(shapes.task(watch))
     asks = cancelling.can_cancel(watch, here.ledger)
     if watch.event_id is None:  # else it has ended, and is refused, or was cancelled before
@@ -236,16 +236,16 @@ def erase(task: str, yes: bool, as_json: bool) -> None:
     """
     here = stack().edges
     try:
-        watch = here.ledger.watch(find(task, here.ledger))
+        watch = here.ledger.tasks.watch(find(task, here.ledger))
     except Erased as erased:
         with suppress(Erased):  # nothing is left to remove
-            here.ledger.begin_erasure(erased.task, time.time())
+            here.ledger.tasks.begin_erasure(erased.task, time.time())
             here.functions.erase(erased.task)
         tell({"id": erased.task, "erased_at": iso(erased.at)}, f"{erased}; it is not followed again", as_json)
         return
     name = named(shapes.task(watch))
     confirm(f"erase {name}, with its video and all that is stored of it", yes)
-    left = here.ledger.begin_erasure(watch.id, time.time())
+    left = here.ledger.tasks.begin_erasure(watch.id, time.time())
     here.functions.erase(watch.id)
     row = {"id": watch.id, "erased_at": iso(left.at)}
     tell(row, f"{watch.id} is erased: nothing of it is shown or sent any more; its files go within seconds", as_json)
@@ -289,9 +289,9 @@ def timeline(watch: Watch, ledger: "Ledger") -> list[dict[str, Any]]:
         rows.append((watch.retried_at, "retried", f"{watch.retries}: a new deadline, and a poll at once"))
     if watch.cancel is not None:
         rows.append((watch.cancel.at, "cancel", cancelled(watch.cancel)))
-    for event in ledger.events(watch.id):  # none yet, one or, after a retry, two; or it is no longer stored
+    for event in ledger.tasks.events(watch.id):  # none yet, one or, after a retry, two; or it is no longer stored
         rows += _end(event)
-    for (event_id, subscriber_id), attempts in ledger.attempts(watch.id).items():
+    for (event_id, subscriber_id), attempts in ledger.deliveries.attempts(watch.id).items():
         for made in attempts:
             then = f", next in {span(made.pause)}" if made.pause is not None else ""
             detail = f"{event_id} to {subscriber_id}: {made.outcome} ({made.status or made.kind}){then}"
@@ -364,7 +364,7 @@ def find(task: str, ledger: "Ledger") -> str:
     if slash:
         known_provider(provider, ledger)
     known = set[str]()
-    for watch in islice(ledger.watches(), NEAR):
+    for watch in islice(ledger.tasks.all(), NEAR):
         its, own = watch.submission.task_id, watch.submission.own_name
         if its == task:
             return watch.id  # of a provider that there is no longer
@@ -377,7 +377,7 @@ def _check_not_erased(task_ids: list[str], ledger: "Ledger") -> None:
     """Raises Erased if one of these tasks was erased, which is not simply unknown."""
     for task_id in task_ids:
         try:
-            ledger.watch(task_id)
+            ledger.tasks.watch(task_id)
         except Erased:
             raise
         except NotFound:

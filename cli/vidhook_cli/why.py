@@ -40,18 +40,18 @@ def why(reference: str, as_json: bool) -> None:
     alone, or the id of its event, evt_....
     """
     ledger = stack().edges.ledger
-    watches = ledger.watches_of(reference) if len(reference) <= LONGEST_REFERENCE else []
+    watches = ledger.tasks.of_reference(reference) if len(reference) <= LONGEST_REFERENCE else []
     if not watches:
         try:
-            watches = [ledger.watch(find(reference, ledger))]
+            watches = [ledger.tasks.watch(find(reference, ledger))]
         except Erased:
             raise
         except NotFound as error:
             hint = "a task submitted without a reference is found by its metadata: vidhook tasks --metadata order=17"
             raise NotFound(f"{error}; {hint}") from None
     for watch in watches:
-        found, log = list(ledger.deliveries(watch.id)), ledger.attempts(watch.id)
-        events = list(ledger.events(watch.id))
+        found, log = list(ledger.deliveries.of_task(watch.id)), ledger.deliveries.attempts(watch.id)
+        events = list(ledger.tasks.events(watch.id))
         if wants_json(as_json):
             lines([_row(watch, events, logged(found, log, ledger))])
         else:

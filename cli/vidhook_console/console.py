@@ -91,7 +91,7 @@ def _samples(here: Stack) -> Sequence[Mapping[str, Any]]:
     from vidhook_sandbox.provider import CLICKS
 
     try:
-        asked = here.edges.ledger.provider(CLICKS[0]["submission"]["provider"])
+        asked = here.edges.ledger.providers.get(CLICKS[0]["submission"]["provider"])
     except ClientError:  # an identity that may not read the ledger
         return ()
     return CLICKS if asked.base_url.startswith("http://127.0.0.1:") else ()

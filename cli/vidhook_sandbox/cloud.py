@@ -65,7 +65,7 @@ class Cloud:
     def use(self, provider: SampleProvider) -> None:
         """Puts the bundled provider files that the sample provider speaks into the stack, with its address."""
         for name, text in provider_files(provider).items():
-            self.edges.ledger.put_provider_file(name, text)
+            self.edges.ledger.providers.put(name, text)
 
     def subscribe(self, subscriber: SampleSubscriber, **terms: Any) -> Subscriber:
         """Adds the sample subscriber and gives it its secret; `terms` are the fields of vidhook.subscribers.Terms."""

@@ -160,11 +160,11 @@ class Demo:
         for row in self.rows:
             if row.watch is None or row.watch.event_id is None:
                 try:
-                    row.watch = self.cloud.edges.ledger.watch(row.id)
+                    row.watch = self.cloud.edges.ledger.tasks.watch(row.id)
                 except NotFound:  # still on the event bus
                     continue
                 if row.watch.event_id is not None:
-                    row.assets = self.cloud.edges.ledger.event(row.id).data["data"]["assets"]
+                    row.assets = self.cloud.edges.ledger.tasks.event(row.id).data["data"]["assets"]
                     self.messages += [_stored(row, asset) for asset in row.assets]
             for name, receiver in self.receivers.items():
                 verified = [each for each in list(receiver.received) if each.verified and _task_of(each) == row.id]

@@ -68,7 +68,7 @@ class Flow:
 
     def delivery(self, name: str, to: Subscriber) -> Delivery:
         """The delivery of a task's event to a subscriber."""
-        found = self.bridge.cloud.edges.ledger.deliveries(self.ids[name])
+        found = self.bridge.cloud.edges.ledger.deliveries.of_task(self.ids[name])
         return next(each for each in found if each.subscriber_id == to.id)
 
 
@@ -117,14 +117,14 @@ def arranged(bridge: Bridge, receiver: SampleSubscriber, refusing: Loopback) -> 
 
     flow = Flow(
         bridge,
-        told=next(each for each in ledger.subscribers() if each.url == receiver.url),
+        told=next(each for each in ledger.subscribers.all() if each.url == receiver.url),
         refusing=added(f"{refusing.url}/hook", "the shop that answers errors", metadata={"shop": "refusing"}),
         paused=added(f"{refusing.url}/paused", "the shop that is closed", metadata={"shop": "paused"}),
         lost=added(f"{refusing.url}/lost", "the shop that was away too long", metadata={"shop": "lost"}),
         receiver=receiver,
     )
     subscribers.pause(flow.paused.id, ledger=ledger)
-    ledger.put_provider_file("closed", CLOSED)
+    ledger.providers.put("closed", CLOSED)
 
     def submit(name: str) -> None:
         script, terms = SCRIPTS[name]
@@ -140,10 +140,10 @@ def arranged(bridge: Bridge, receiver: SampleSubscriber, refusing: Loopback) -> 
         for done in [pool.submit(submit, name) for name in SCRIPTS] + [pool.submit(create)]:
             done.result()
     for name in ("delivered", "failing", "held", "lost", "nobody", "failed", "stumbled"):
-        eventually(lambda name=name: ledger.watch(flow.ids[name]).told)  # type: ignore[misc]
+        eventually(lambda name=name: ledger.tasks.watch(flow.ids[name]).told)  # type: ignore[misc]
     for name in ("running", "refused"):
-        eventually(lambda name=name: ledger.watch(flow.ids[name]).history)  # type: ignore[misc]
-    eventually(lambda: (creation := ledger.watch(flow.ids["uncreated"]).creation) and creation.tries)
+        eventually(lambda name=name: ledger.tasks.watch(flow.ids[name]).history)  # type: ignore[misc]
+    eventually(lambda: (creation := ledger.tasks.watch(flow.ids["uncreated"]).creation) and creation.tries)
     for name in ("delivered", "stumbled", "failed"):
         eventually(lambda name=name: flow.delivery(name, flow.told).state == "delivered")  # type: ignore[misc]
     give_up(bridge, flow.ids["lost"], flow.lost)
@@ -155,7 +155,7 @@ def give_up(bridge: Bridge, task_id: str, subscriber: Subscriber) -> None:
     ledger = bridge.cloud.edges.ledger
 
     def look() -> bool:
-        delivery = next(each for each in ledger.deliveries(task_id) if each.subscriber_id == subscriber.id)
+        delivery = next(each for each in ledger.deliveries.of_task(task_id) if each.subscriber_id == subscriber.id)
         if delivery.state == "due" and delivery.attempts:
             last = Attempt(
                 delivery.attempts + 1,
@@ -165,7 +165,7 @@ def give_up(bridge: Bridge, task_id: str, subscriber: Subscriber) -> None:
                 status=503,
                 answer="closed until Monday",
             )
-            ledger.note_attempt(delivery, last, DeliveryState.FAILED)
+            ledger.deliveries.note_attempt(delivery, last, DeliveryState.FAILED)
         return delivery.state == "failed"
 
     eventually(look)
@@ -188,11 +188,11 @@ class Written:
 @contextmanager
 def seeded(cloud: Cloud, name: str, number: int) -> Iterator[None]:
     """So many open tasks while the block lasts, submitted before those of the flow, and polled next in a week."""
-    written, table, client = Written(), cloud.edges.ledger.table, cloud.client("dynamodb", AT_ONCE)
+    written, table, client = Written(), cloud.edges.ledger.table.name, cloud.client("dynamodb", AT_ONCE)
     ledger, now = Ledger(table, client=written), time.time()  # type: ignore[arg-type]
     for each in range(number):
         submission = Submission("alad", f"{name}-{each}", reference=f"{name}-{each:05}", deadline_seconds=7 * DAY)
-        ledger.claim(submission, "", 7 * DAY, now - DAY - each)
+        ledger.tasks.claim(submission, "", 7 * DAY, now - DAY - each)
 
     def write(requests: list[dict[str, Any]]) -> None:
         while requests:

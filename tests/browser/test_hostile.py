@@ -85,7 +85,7 @@ class Harm:
 def harm(bridge: Bridge, cloud: Cloud) -> Iterator[Harm]:
     """A task, its provider and its subscriber, all of them hostile."""
     server, edges = Loopback(Hostile), cloud.edges
-    edges.ledger.put_provider_file("hostile", PROVIDER.format(base_url=server.url))
+    edges.ledger.providers.put("hostile", PROVIDER.format(base_url=server.url))
     terms = subscribers.Terms(
         f"{server.url}/{quote(SCRIPT)}/{'u' * 600}?next={LINK}",
         providers=("hostile",),
@@ -96,11 +96,11 @@ def harm(bridge: Bridge, cloud: Cloud) -> Iterator[Harm]:
     submission = {"provider": "hostile", "task_id": TASK_ID, "reference": REFERENCE, "metadata": METADATA}
     cloud.submit(**submission, expected_seconds=1)
     mine = watch_id("hostile", TASK_ID)
-    eventually(lambda: edges.ledger.watch(mine).told)
-    eventually(lambda: edges.ledger.deliveries(mine)[0].attempts)
+    eventually(lambda: edges.ledger.tasks.watch(mine).told)
+    eventually(lambda: edges.ledger.deliveries.of_task(mine)[0].attempts)
     yield Harm(mine, added)
-    edges.ledger.remove_subscriber(added.id)
-    edges.ledger.remove_provider_file("hostile")
+    edges.ledger.subscribers.remove(added.id)
+    edges.ledger.providers.remove("hostile")
     server.stop()
 
 

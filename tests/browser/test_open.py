@@ -14,7 +14,7 @@ def test_the_page_shows_a_task_that_was_submitted_in_it_to_its_end(page: Page, c
     page.get_by_role("button", name="one that succeeds").first.click()
     row = page.get_by_role("row").filter(has_text="succeeds-")
     expect(row).to_contain_text("completed", timeout=30_000)
-    [watch] = [each for each in cloud.edges.ledger.watches() if str(each.submission.task_id).startswith("succeeds-")]
+    [watch] = [each for each in cloud.edges.ledger.tasks.all() if str(each.submission.task_id).startswith("succeeds-")]
     assert str(watch.snapshot and watch.snapshot.status) == "completed"
 
 

@@ -36,7 +36,7 @@ result = "video.url"
 def stored(cloud: Cloud) -> Iterator[str]:
     """The name of a provider of this test's own; its file is removed again."""
     yield "own"
-    cloud.edges.ledger.remove_provider_file("own")
+    cloud.edges.ledger.providers.remove("own")
 
 
 def file_of(page: Page) -> Locator:
@@ -132,7 +132,7 @@ def test_put_stores_the_file_and_remove_takes_it_away(
     page.get_by_role("button", name="put it into the stack").click()
     notice(page, "own is stored.")
     expect(page).to_have_url(re.compile("/providers/own$"))
-    assert ledger.provider_file(stored) == OWN
+    assert ledger.providers.text(stored) == OWN
     file_of(page).fill(OWN.replace('"state"', '"phase"'))
     page.get_by_role("button", name="compare with what is in use").click()
     dialog = page.get_by_role("dialog")
@@ -147,16 +147,16 @@ def test_put_stores_the_file_and_remove_takes_it_away(
     page.get_by_role("button", name="compare with what is in use").click()
     expect(dialog).to_contain_text("They are the same.")
     page.keyboard.press("Escape")
-    assert ledger.provider_file(stored) == OWN.replace('"state"', '"phase"')
+    assert ledger.providers.text(stored) == OWN.replace('"state"', '"phase"')
     page.get_by_role("button", name="remove it from the stack").click()
     expect(dialog).to_contain_text("can no longer be asked about")
     dialog.get_by_role("button", name="no, leave it").click()
-    assert ledger.provider_file(stored) is not None
+    assert ledger.providers.text(stored) is not None
     page.get_by_role("button", name="remove it from the stack").click()
     dialog.get_by_role("button", name="remove it", exact=True).click()
     notice(page, "It is removed.")
     with pytest.raises(NotFound):
-        ledger.provider(stored)
+        ledger.providers.get(stored)
 
 
 def test_a_stored_file_is_compared_with_the_shipped_one_and_gives_way_to_it(
@@ -164,7 +164,7 @@ def test_a_stored_file_is_compared_with_the_shipped_one_and_gives_way_to_it(
 ) -> None:
     """Whoever has mended a shipped file sees what they have changed, and can go back."""
     ledger = cloud.edges.ledger
-    ledger.put_provider_file("luma", bundled_text("luma") + "\n# ours\n")
+    ledger.providers.put("luma", bundled_text("luma") + "\n# ours\n")
     visit(page, console, "/providers/luma")
     page.get_by_role("button", name="compare with what is shipped").click()
     expect(page.get_by_role("dialog").locator(".new", has_text="# ours")).to_be_visible()
@@ -173,7 +173,7 @@ def test_a_stored_file_is_compared_with_the_shipped_one_and_gives_way_to_it(
     page.get_by_role("dialog").get_by_role("button", name="remove it", exact=True).click()
     notice(page, "The bundled file is in use again.")
     expect(file_of(page)).to_have_value(bundled_text("luma"))
-    assert ledger.provider_file("luma") is None
+    assert ledger.providers.text("luma") is None
 
 
 def test_a_provider_that_there_is_not_is_said_to_be_missing(page: Page, console: str, flow: Flow) -> None:

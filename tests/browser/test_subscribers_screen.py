@@ -31,11 +31,11 @@ def added(cloud: Cloud, endpoint: SampleSubscriber) -> Iterator[Subscriber]:
     """The endpoint in the stack, told of the tasks of PROVIDER alone."""
     added = cloud.subscribe(endpoint, providers=(PROVIDER,))
     yield added
-    cloud.edges.ledger.remove_subscriber(added.id)
+    cloud.edges.ledger.subscribers.remove(added.id)
 
 
 def known(cloud: Cloud, subscriber: Subscriber) -> Subscriber:
-    return cloud.edges.ledger.subscriber(subscriber.id)
+    return cloud.edges.ledger.subscribers.get(subscriber.id)
 
 
 def published(bridge: Bridge, number: int = 1) -> list[str]:
@@ -114,7 +114,7 @@ def test_one_that_is_added_shows_its_secret_once_and_is_signed_with_it(
     dialog.get_by_role("button", name="I have kept it").click()
     expect(page.get_by_role("region", name="the subscriber")).to_contain_text("the new shop")
     expect(page.get_by_text(secret)).to_have_count(0)
-    [stored] = [each for each in cloud.edges.ledger.subscribers() if each.url == endpoint.url]
+    [stored] = [each for each in cloud.edges.ledger.subscribers.all() if each.url == endpoint.url]
     assert page.url.endswith(f"/subscribers/{stored.id}")
     assert (stored.providers, stored.metadata, stored.description) == ((PROVIDER,), {"team": "a"}, "the new shop")
     endpoint.secrets.append(secret)
@@ -122,7 +122,7 @@ def test_one_that_is_added_shows_its_secret_once_and_is_signed_with_it(
     bridge.submit(task, metadata={"team": "a"})
     [webhook] = webhooks(endpoint, task)
     assert webhook.verified
-    cloud.edges.ledger.remove_subscriber(stored.id)
+    cloud.edges.ledger.subscribers.remove(stored.id)
 
 
 def test_a_url_that_is_refused_is_said_in_the_dialog(page: Page, console: str, flow: Flow) -> None:
@@ -145,12 +145,12 @@ def test_pause_holds_what_comes_and_resume_sends_it(
     notice(page, "It is paused; what comes is held.")
     assert known(cloud, added).state == "paused"
     [mine] = published(bridge)
-    assert [each.state for each in cloud.edges.ledger.deliveries(mine)] == ["held"]
+    assert [each.state for each in cloud.edges.ledger.deliveries.of_task(mine)] == ["held"]
     act(page, "resume")
     notice(page, "It is active; 1 held delivery is sent.")
     assert known(cloud, added).state == "active"
     endpoint.wait_for(lambda received: len(received) == 1, 60)
-    eventually(lambda: [each.state for each in cloud.edges.ledger.deliveries(mine)] == ["delivered"])
+    eventually(lambda: [each.state for each in cloud.edges.ledger.deliveries.of_task(mine)] == ["delivered"])
 
 
 def test_rotate_shows_the_new_secret_once_and_both_sign_for_a_while(
@@ -219,12 +219,12 @@ def test_all_that_failed_in_a_time_is_counted_and_then_sent_again(
     visit(page, console, f"/subscribers/{added.id}")
     page.get_by_role("button", name="count them").click()
     expect(page.get_by_text("3 deliveries failed then.")).to_be_visible()
-    assert [each.state for mine in failed for each in ledger.deliveries(mine)] == ["failed"] * 3
+    assert [each.state for mine in failed for each in ledger.deliveries.of_task(mine)] == ["failed"] * 3
     endpoint.status = 200
     page.get_by_role("button", name="send all 3 again").click()
     notice(page, "3 deliveries are sent again.")
     for mine in failed:
-        eventually(lambda mine=mine: ledger.deliveries(mine)[0].state == "delivered")  # type: ignore[misc]
+        eventually(lambda mine=mine: ledger.deliveries.of_task(mine)[0].state == "delivered")  # type: ignore[misc]
     page.get_by_label("from", exact=True).fill("2020-01-01T00:00")
     page.get_by_label("to", exact=True).fill("2020-01-02T00:00")
     page.get_by_role("button", name="count them").click()

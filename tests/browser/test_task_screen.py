@@ -48,7 +48,7 @@ def told(bridge: Bridge, task: SampleTask, **terms: object) -> str:
 
 
 def deliveries(bridge: Bridge, task_id: str) -> list[Delivery]:
-    return bridge.cloud.edges.ledger.deliveries(task_id)
+    return bridge.cloud.edges.ledger.deliveries.of_task(task_id)
 
 
 def chosen(page: Page) -> Locator:
@@ -259,7 +259,7 @@ def test_retry_follows_a_task_again_that_was_given_up(page: Page, console: str, 
     notice(page, "It is polled at once, and followed until")
     expect(verdict(page)).to_contain_text("Completed after")
     assert bridge.watch(task).retries == 1
-    assert [event.type for event in bridge.cloud.edges.ledger.events(mine)] == ["video.failed", "video.completed"]
+    assert [event.type for event in bridge.cloud.edges.ledger.tasks.events(mine)] == ["video.failed", "video.completed"]
 
 
 def test_replay_asks_first_where_the_event_has_arrived_and_sends_it_again(
@@ -295,7 +295,7 @@ def test_cancel_asks_first_and_has_the_provider_cancel_it(page: Page, console: s
     act(page, "cancel")
     page.get_by_role("dialog").get_by_role("button", name="cancel", exact=True).click()
     expect(verdict(page)).to_contain_text("(cancelled")
-    assert bridge.cloud.edges.ledger.event(mine).data["data"]["error"]["category"] == "cancelled"
+    assert bridge.cloud.edges.ledger.tasks.event(mine).data["data"]["error"]["category"] == "cancelled"
     assert task.ends == "cancelled"
 
 

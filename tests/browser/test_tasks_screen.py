@@ -43,7 +43,7 @@ def test_the_samples_go_as_their_buttons_say(page: Page, console: str, cloud: Cl
     expect(row_of(page, "stumbles-").filter(has_not_text="order")).to_contain_text("completed")
     made = {
         str(each.submission.task_id).partition("-")[0]: each
-        for each in cloud.edges.ledger.watches()
+        for each in cloud.edges.ledger.tasks.all()
         if each.submission.reference is None and "-" in str(each.submission.task_id)
     }
     assert [str(made[name].snapshot and made[name].snapshot.status) for name in ("fails", "stumbles")] == [  # type: ignore[union-attr]

@@ -82,7 +82,7 @@ class Bridge:
         return self.cloud.submit(**self.submission(task, **terms))
 
     def watch(self, task: SampleTask) -> Watch:
-        return self.cloud.edges.ledger.watch(id_of(task))
+        return self.cloud.edges.ledger.tasks.watch(id_of(task))
 
     def event(self, task: SampleTask) -> Event:
         """The terminal event of a task, once there is one."""
@@ -90,16 +90,16 @@ class Bridge:
 
     def _event(self, task: SampleTask) -> Event | None:
         with suppress(NotFound):
-            return self.cloud.edges.ledger.event(id_of(task))
+            return self.cloud.edges.ledger.tasks.event(id_of(task))
         return None
 
     def known(self, sample: SampleSubscriber) -> Subscriber:
         """The entry of a sample subscriber in the ledger."""
-        return next(each for each in self.cloud.edges.ledger.subscribers() if each.url == sample.url)
+        return next(each for each in self.cloud.edges.ledger.subscribers.all() if each.url == sample.url)
 
     def delivery_state(self, task: SampleTask, subscriber_id: str) -> DeliveryState | None:
         """The state of the delivery of a task's event to a subscriber; None when there is none."""
-        states = {each.subscriber_id: each.state for each in self.cloud.edges.ledger.deliveries(id_of(task))}
+        states = {each.subscriber_id: each.state for each in self.cloud.edges.ledger.deliveries.of_task(id_of(task))}
         return states.get(subscriber_id)
 
     # State machines

@@ -100,5 +100,5 @@ def subscriber(cloud: Cloud) -> Iterator[Callable[..., SampleSubscriber]]:
 
     yield make
     for subscriber_id, sample in made:
-        cloud.edges.ledger.remove_subscriber(subscriber_id)
+        cloud.edges.ledger.subscribers.remove(subscriber_id)
         sample.stop()

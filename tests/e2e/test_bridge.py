@@ -263,14 +263,14 @@ def test_a_provider_of_your_own_needs_no_deployment(bridge: Bridge) -> None:
     cloud, secret = bridge.cloud, bridge.cloud.outputs["provider_secret"]
     base_url = f'base_url = "{bridge.provider.base_url("alad")}"'
     text = bundled_text("alad").replace('name = "alad"', 'name = "acme"')
-    cloud.edges.ledger.put_provider_file("acme", text.replace('base_url = "https://ai.alad.com"', base_url))
+    cloud.edges.ledger.providers.put("acme", text.replace('base_url = "https://ai.alad.com"', base_url))
     keys = json.dumps({**KEYS, "acme": KEYS["alad"]})
     cloud.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=keys)
     task = bridge.task("alad")
     submitted = cloud.submit(provider="acme", task_id=task.task_id, expected_seconds=1)
     assert submitted["id"] != id_of(task)
-    eventually(lambda: cloud.edges.ledger.watch(submitted["id"]).event_id)
-    data = cloud.edges.ledger.event(submitted["id"]).data["data"]
+    eventually(lambda: cloud.edges.ledger.tasks.watch(submitted["id"]).event_id)
+    data = cloud.edges.ledger.tasks.event(submitted["id"]).data["data"]
     assert (data["provider"], data["status"]) == ("acme", "completed")
     assert data["assets"][0]["sha256"] == task.media().sha256
 

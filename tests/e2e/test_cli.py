@@ -57,7 +57,7 @@ def test_pace_shows_what_was_learned_and_forgets_it(bridge: Bridge, cli: Cli) ->
     assert known["tasks"] >= 1
     assert known["next_task_polled_at"] == sorted(known["next_task_polled_at"])
     kind = known["model"], known["object"]
-    shown = picture(known, bridge.cloud.edges.ledger.kinds("infinityblue")[kind])
+    shown = picture(known, bridge.cloud.edges.ledger.paces.kinds("infinityblue")[kind])
     assert f"tasks: {known['tasks']};" in shown
     assert "█" in shown
     assert cli("pace", "infinityblue", "--reset").exit_code == 2
@@ -297,7 +297,7 @@ def test_a_provider_file_is_put_shown_and_removed(bridge: Bridge, cli: Cli, tmp_
     file = tmp_path / "own.toml"
     file.write_text(text)
     refused = cli("providers", "put", file)
-    assert (refused.exit_code, bridge.cloud.edges.ledger.provider_file(name)) == (1, None)
+    assert (refused.exit_code, bridge.cloud.edges.ledger.providers.text(name)) == (1, None)
     assert "[assets].result" in refused.output
     file.write_text(text + '[assets]\nresult = "url"\n')
     assert cli("providers", "put", file).exit_code == 0
@@ -314,7 +314,7 @@ def test_a_key_is_set_listed_and_removed_and_the_others_stay(
     secrets, name = bridge.cloud.edges.secrets, f"p{uuid4().hex[:8]}"
     before = rows(cli("keys", "list"))
     text = f'name = "{name}"\nbase_url = "https://api.example.com"\npath = "/t/{{task_id}}"\n[answer]\nstatus = "s"\n'
-    bridge.cloud.edges.ledger.put_provider_file(name, text + '[assets]\nresult = "url"\n')
+    bridge.cloud.edges.ledger.providers.put(name, text + '[assets]\nresult = "url"\n')
     try:
         for key in ("first", "second"):
             with monkeypatch.context() as patch:
@@ -325,7 +325,7 @@ def test_a_key_is_set_listed_and_removed_and_the_others_stay(
         assert [row["provider"] for row in listed] == sorted([name, *(row["provider"] for row in before)])
         assert cli("keys", "remove", name, "--yes").exit_code == 0
     finally:
-        bridge.cloud.edges.ledger.remove_provider_file(name)
+        bridge.cloud.edges.ledger.providers.remove(name)
     assert secrets.provider_key(name, fresh=True) is None
     assert [row["provider"] for row in rows(cli("keys", "list"))] == [row["provider"] for row in before]
 

@@ -211,7 +211,11 @@ def names(bridge: Bridge, subscriber: Any, tmp_path: Any) -> Iterator[dict[str, 
     file = tmp_path / "house.toml"
     file.write_text(bundled.read_text("utf-8").replace('"alad"', '"house"', 1))
     callback = eventually(
-        lambda: [each.subscriber_id for each in ledger.deliveries(id_of(task)) if each.subscriber_id.startswith("cb_")]
+        lambda: [
+            each.subscriber_id
+            for each in ledger.deliveries.of_task(id_of(task))
+            if each.subscriber_id.startswith("cb_")
+        ]
     )[0]
     with events_on(bridge):
         yield {
@@ -224,8 +228,8 @@ def names(bridge: Bridge, subscriber: Any, tmp_path: Any) -> Iterator[dict[str, 
             "url": app.url,
             "file": file,
         }
-    for added in [each.id for each in ledger.subscribers() if each.url == f"{app.url}?second"]:
-        ledger.remove_subscriber(added)
+    for added in [each.id for each in ledger.subscribers.all() if each.url == f"{app.url}?second"]:
+        ledger.subscribers.remove(added)
 
 
 @contextmanager

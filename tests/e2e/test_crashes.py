@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.bridge import PATIENCE, Bridge, event_in, eventually, id_of, webhooks
-from vidhook.edges.ledger import GRACE_SECONDS
+from vidhook.edges.ledger.table import GRACE_SECONDS
 from vidhook.submission import check
 from vidhook.task import SubscriberState
 from vidhook_sandbox.loopback import Handler, Loopback
@@ -69,16 +69,16 @@ def test_a_download_that_was_killed_half_way_is_made_again(bridge: Bridge, subsc
     app = subscriber()
     server = Loopback(TwoHalves)
     try:
-        bridge.cloud.edges.ledger.put_provider_file("films", PROVIDER.format(base_url=server.url))
+        bridge.cloud.edges.ledger.providers.put("films", PROVIDER.format(base_url=server.url))
         submitted = bridge.cloud.submit(provider="films", task_id="f1", expected_seconds=1)
         assert TwoHalves.halfway.wait(PATIENCE)
         assert kill(bridge, "PublishEventFunction") >= 1
         TwoHalves.proceed.set()
-        eventually(lambda: bridge.cloud.edges.ledger.watch(submitted["id"]).event_id)
+        eventually(lambda: bridge.cloud.edges.ledger.tasks.watch(submitted["id"]).event_id)
     finally:
         TwoHalves.proceed.set()
         server.stop()
-    event = bridge.cloud.edges.ledger.event(submitted["id"])
+    event = bridge.cloud.edges.ledger.tasks.event(submitted["id"])
     [asset] = event.data["data"]["assets"]
     assert (asset["stored"], asset["sha256"]) == (True, FILM.sha256)
     assert TwoHalves.downloads == 2
@@ -126,7 +126,7 @@ def test_a_watch_that_was_never_started_is_started_by_the_sweeper(bridge: Bridge
     app = subscriber()
     task = bridge.task()
     submission = check(bridge.submission(task), 86_400).submission
-    bridge.cloud.edges.ledger.claim(submission, submission.id, 1, time.time() - 3 * GRACE_SECONDS)
+    bridge.cloud.edges.ledger.tasks.claim(submission, submission.id, 1, time.time() - 3 * GRACE_SECONDS)
     assert bridge.invoke("SweepLedgerFunction", {})["watches"] == 1
     [webhook] = webhooks(app, task)
     assert (webhook.verified, webhook.id) == (True, bridge.event(task).id)
@@ -138,7 +138,7 @@ def test_a_watch_in_a_long_pause_is_left_alone_by_the_sweeper(bridge: Bridge) ->
     task = bridge.task(seconds=1_000)
     bridge.submit(task, expected_seconds=80_000)
     watch = bridge.watch(task)
-    bridge.cloud.edges.ledger.note_execution(watch, watch.execution, time.time() - 3 * GRACE_SECONDS)
+    bridge.cloud.edges.ledger.tasks.note_execution(watch, watch.execution, time.time() - 3 * GRACE_SECONDS)
     assert bridge.invoke("SweepLedgerFunction", {})["watches"] == 0
     bridge.states.stop_execution(executionArn=bridge.execution_arn(task))
 
@@ -151,7 +151,7 @@ def test_a_delivery_without_an_execution_is_started_by_the_sweeper(bridge: Bridg
     app = subscriber()
     event = bridge.event(task)
     long_ago = time.time() - 3 * GRACE_SECONDS
-    bridge.cloud.edges.ledger.open_delivery(event, bridge.known(app), long_ago)
+    bridge.cloud.edges.ledger.deliveries.open(event, bridge.known(app), long_ago)
     assert bridge.invoke("SweepLedgerFunction", {})["deliveries"] == 1
     [webhook] = webhooks(app, task)
     assert (webhook.verified, webhook.body) == (True, event.body.encode())
@@ -163,14 +163,14 @@ def test_a_resume_that_stopped_half_way_is_finished_by_the_sweeper(bridge: Bridg
     """The command was interrupted while it started the held deliveries of a subscriber."""
     app = subscriber()
     known, ledger = bridge.known(app), bridge.cloud.edges.ledger
-    ledger.put_state(known.id, SubscriberState.PAUSED, "paused by its owner")
+    ledger.subscribers.put_state(known.id, SubscriberState.PAUSED, "paused by its owner")
     task = bridge.task()
     bridge.submit(task)
     bridge.ended(bridge.execution_arn(task))
-    ledger.put_state(known.id, SubscriberState.ACTIVE, None)
+    ledger.subscribers.put_state(known.id, SubscriberState.ACTIVE, None)
     assert bridge.invoke("SweepLedgerFunction", {})["drained"] == 1
     assert len(webhooks(app, task)) == 1
-    assert list(ledger.held_deliveries(known.id)) == []
+    assert list(ledger.deliveries.held(known.id)) == []
 
 
 def test_a_watch_that_an_operator_stopped_is_reported_as_cancelled(bridge: Bridge, subscriber: Make) -> None:

@@ -64,7 +64,7 @@ class Counted(Handler):
 def server(bridge: Bridge) -> Iterator[None]:
     """One for all tests: functions remember a provider's file, and so its address, for a minute."""
     server = Loopback(Counted)
-    bridge.cloud.edges.ledger.put_provider_file("counted", PROVIDER.format(base_url=server.url))
+    bridge.cloud.edges.ledger.providers.put("counted", PROVIDER.format(base_url=server.url))
     yield
     server.stop()
 
@@ -90,7 +90,7 @@ def ended(bridge: Bridge, submission: dict[str, Any], seconds: float = PATIENCE)
 
     def look() -> Event | None:
         try:
-            return bridge.cloud.edges.ledger.event(id_for(submission))
+            return bridge.cloud.edges.ledger.tasks.event(id_for(submission))
         except NotFound:
             return None
 
@@ -122,7 +122,7 @@ def test_every_way_in_creates_one_task(bridge: Bridge, counted: type[Counted], w
         hand_in(bridge, way, submission)
     assert ended(bridge, submission).data["data"]["error"]["message"] == "made for a test"
     assert counted.taken == {name: 1}
-    watch = bridge.cloud.edges.ledger.watch(id_for(submission))
+    watch = bridge.cloud.edges.ledger.tasks.watch(id_for(submission))
     arn = bridge.cloud.outputs["watch_arn"].replace(":stateMachine:", ":execution:") + f":{watch.execution}"
     eventually(lambda: bridge.states.describe_execution(executionArn=arn)["status"] == "SUCCEEDED" or None, PATIENCE)
     history = bridge.states.get_execution_history(executionArn=arn, includeExecutionData=True)["events"]

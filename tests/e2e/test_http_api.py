@@ -168,7 +168,7 @@ def test_a_task_token_that_comes_over_http_is_answered(api: Api, bridge: Bridge)
     bridge.event(task)
     late = api("POST", "/v1/tasks", bridge.submission(task, task_token="AQCEAAAAKgAAAAMAAAAA-nobody-waits"))
     assert late.status_code == 200
-    assert bridge.cloud.edges.ledger.tokens(id_of(task)) == []
+    assert bridge.cloud.edges.ledger.tasks.tokens(id_of(task)) == []
 
 
 def test_a_task_is_cancelled_long_before_its_next_poll(
@@ -176,9 +176,9 @@ def test_a_task_is_cancelled_long_before_its_next_poll(
 ) -> None:
     """One poll of its own asks the provider, or publishes the end; the task's pauses would take an hour here."""
     app = subscriber()
-    url = bridge.cloud.edges.ledger.provider("alad").base_url
+    url = bridge.cloud.edges.ledger.providers.get("alad").base_url
     able = f'name = "able"\nbase_url = "{url}"\nformat = "new-api"\n[cancel]\npath = "/nowhere/{{task_id}}"\n'
-    bridge.cloud.edges.ledger.put_provider_file("able", able)
+    bridge.cloud.edges.ledger.providers.put("able", able)
     task = bridge.task(seconds=10**6)
     for provider in ("alad", "able"):
         bridge.cloud.submit(provider=provider, task_id=task.task_id, expected_seconds=80_000)

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.e2e.bridge import PATIENCE, Bridge, eventually, id_of, webhooks
-from vidhook.edges.ledger import GRACE_SECONDS
+from vidhook.edges.ledger.table import GRACE_SECONDS
 from vidhook.submission import check
 from vidhook.task import SubscriberState
 from vidhook_sandbox import ROOT
@@ -389,14 +389,14 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     bridge.submit(first)
     webhooks(gone, first, 2)
     asked = cloud.submit(provider="alad", reference=uuid4().hex, create={"prompt": "x", "sample": {"seconds": 0}})
-    eventually(lambda: cloud.edges.ledger.watch(asked["id"]).submission.task_id)
+    eventually(lambda: cloud.edges.ledger.tasks.watch(asked["id"]).submission.task_id)
     servers, streamed = {"streams": Loopback(WithoutLength), "parts": Loopback(InParts)}, []
     for name, server in servers.items():
-        cloud.edges.ledger.put_provider_file(name, PROVIDER.format(name=name, base_url=server.url))
+        cloud.edges.ledger.providers.put(name, PROVIDER.format(name=name, base_url=server.url))
         streamed.append(cloud.submit(provider=name, task_id=uuid4().hex, expected_seconds=1)["id"])
     # The secret has no key for this one, so it is read, however lately another test created a task.
     keyless = cloud.submit(provider="streams", reference=uuid4().hex, create={"prompt": "x"})
-    eventually(lambda: cloud.edges.ledger.watch(keyless["id"]).event_id)
+    eventually(lambda: cloud.edges.ledger.tasks.watch(keyless["id"]).event_id)
     for ends in ("completed", "failed"):
         task = bridge.task("vicsee", ends=ends)
         bridge.submit(task, task_token=token)
@@ -416,21 +416,21 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=bad)
     app = subscriber()
     late = time.time() - 3 * GRACE_SECONDS
-    cloud.edges.ledger.open_delivery(bridge.event(task), bridge.known(app), late)
+    cloud.edges.ledger.deliveries.open(bridge.event(task), bridge.known(app), late)
     forgotten = check(bridge.submission(bridge.task()), 86_400).submission
-    cloud.edges.ledger.claim(forgotten, forgotten.id, 1, late)
+    cloud.edges.ledger.tasks.claim(forgotten, forgotten.id, 1, late)
     back = bridge.known(subscriber())
-    cloud.edges.ledger.put_state(back.id, SubscriberState.PAUSED, None)
+    cloud.edges.ledger.subscribers.put_state(back.id, SubscriberState.PAUSED, None)
     held = bridge.task()
     bridge.submit(held)
     eventually(lambda: bridge.delivery_state(held, back.id) == "held")
-    cloud.edges.ledger.put_state(back.id, SubscriberState.ACTIVE, None)
+    cloud.edges.ledger.subscribers.put_state(back.id, SubscriberState.ACTIVE, None)
     queue = subscriber()  # it asked for a moment, for which two wait; the younger one gives its turn away
     ledger, waits = cloud.edges.ledger, bridge.known(queue)
-    ledger.note_failure(waits, time.time(), time.time() - 1)
-    older, younger = (ledger.open_delivery(bridge.event(each), waits, time.time()) for each in (first, task))
-    ledger.change_delivery(replace(older, next_at=time.time() + 3_600))
-    ledger.join_line(bridge.event(first), waits.id, time.time() + 3_600)
+    ledger.subscribers.note_failure(waits, time.time(), time.time() - 1)
+    older, younger = (ledger.deliveries.open(bridge.event(each), waits, time.time()) for each in (first, task))
+    ledger.deliveries.change(replace(older, next_at=time.time() + 3_600))
+    ledger.deliveries.join_line(bridge.event(first), waits.id, time.time() + 3_600)
     assert bridge.api("POST", f"/v1/tasks/{younger.watch_id}/deliveries/{waits.id}/replay").ok
     webhooks(queue, first)
     table = cloud.client("dynamodb")  # an upgrade of the stack from an earlier version begins
@@ -445,7 +445,7 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     typed = {"at": {"N": "0"}, **{name: {"S": value} for name, value in removed.items()}}
     cloud.client("dynamodb").put_item(TableName=cloud.outputs["table"], Item=typed)
     where = bridge.known(unmoved).id
-    cloud.edges.ledger.change_subscriber(where, {"sealed": None, "secret_name": "vidhook/subscriber/unmoved"})
+    cloud.edges.ledger.subscribers.change(where, {"sealed": None, "secret_name": "vidhook/subscriber/unmoved"})
     assert bridge.api("POST", f"/v1/subscribers/{where}/test").ok
     unmoved.answers.append(500)
     earlier = bridge.task()
@@ -454,7 +454,7 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     bridge.invoke("SweepLedgerFunction", {})
     webhooks(app, task)
     for each in streamed:
-        eventually(lambda: cloud.edges.ledger.watch(each).event_id)  # noqa: B023 - it is called before the next
+        eventually(lambda: cloud.edges.ledger.tasks.watch(each).event_id)  # noqa: B023 - it is called before the next
     for server in servers.values():
         server.stop()
     assert (WithoutLength.downloads, InParts.downloads) == (2, 5)
@@ -473,7 +473,7 @@ def use_everything(bridge: Bridge, subscriber: Make) -> None:
     assert bridge.api("POST", replay).ok
     assert bridge.api("GET", "/v1/tasks").ok
     assert bridge.api("POST", "/v1/providers/alad/ask", {"task_id": bridge.task().task_id}).ok
-    [asset] = cloud.edges.ledger.event(streamed[0]).data["data"]["assets"]
+    [asset] = cloud.edges.ledger.tasks.event(streamed[0]).data["data"]["assets"]
     assert bridge.api("GET", f"/v1/videos/{asset['url'].rpartition('/')[2]}", signed=False).status_code == 302
     made = bridge.api("POST", "/v1/subscribers", {"url": app.url}).json()
     assert bridge.api("POST", f"/v1/subscribers/{made['id']}/rotate", {}).ok

@@ -26,7 +26,7 @@ def resume(bridge: Bridge, subscriber: Subscriber) -> int:
 
 def attempts_at(bridge: Bridge, task: SampleTask, subscriber: Subscriber) -> list[Attempt]:
     """The log of the delivery of a task's event to a subscriber."""
-    return bridge.cloud.edges.ledger.attempts(id_of(task))[bridge.event(task).id, subscriber.id]
+    return bridge.cloud.edges.ledger.deliveries.attempts(id_of(task))[bridge.event(task).id, subscriber.id]
 
 
 def published(bridge: Bridge) -> SampleTask:

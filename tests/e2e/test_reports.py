@@ -192,7 +192,7 @@ def host() -> Iterator[Host]:
 @pytest.fixture(scope="module")
 def followed(bridge: Bridge, host: Host) -> Host:
     """The host, when every report's task has been submitted."""
-    bridge.cloud.edges.ledger.put_provider_file("reports", FILE.format(url=host.url))
+    bridge.cloud.edges.ledger.providers.put("reports", FILE.format(url=host.url))
     keys = json.dumps({**KEYS, "reports": KEY})
     bridge.cloud.client("secretsmanager").put_secret_value(
         SecretId=bridge.cloud.outputs["provider_secret"], SecretString=keys
@@ -210,7 +210,7 @@ def test_a_reported_provider_loses_nobody_a_render(bridge: Bridge, followed: Hos
 
     def look() -> dict[str, Any] | None:
         try:
-            data: dict[str, Any] = ledger.event(watch_id("reports", name)).data["data"]
+            data: dict[str, Any] = ledger.tasks.event(watch_id("reports", name)).data["data"]
         except NotFound:
             return None
         return data

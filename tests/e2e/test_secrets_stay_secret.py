@@ -102,7 +102,7 @@ def ledger(bridge: Bridge) -> Iterator[str]:
 
 def attempts_at_callback(bridge: Bridge, watch_id: str) -> list[Attempt]:
     """The attempts at the callback_url of a task."""
-    log = bridge.cloud.edges.ledger.attempts(watch_id)
+    log = bridge.cloud.edges.ledger.deliveries.attempts(watch_id)
     return [attempt for (_, who), attempts in log.items() if who.startswith("cb_") for attempt in attempts]
 
 
@@ -140,7 +140,7 @@ def test_no_secret_is_found_where_people_may_read(
     )
     parrot = Loopback(Parrot)
     try:
-        cloud.edges.ledger.put_provider_file("parrot", PARROT.format(base_url=parrot.url))
+        cloud.edges.ledger.providers.put("parrot", PARROT.format(base_url=parrot.url))
         good = bridge.task()
         terms = {"expected_seconds": 1, "task_token": token, "callback_url": f"{app.url}?key={query}"}
         bridge.submit(good, **terms)
@@ -148,7 +148,7 @@ def test_no_secret_is_found_where_people_may_read(
         lost = {**terms, "callback_url": f"{down.url}?key={query}"}
         fails = cloud.submit(provider="parrot", task_id=f"fails-{run}", **lost)["id"]
         times_out = cloud.submit(provider="parrot", task_id=f"silent-{run}", deadline_seconds=4, **lost)["id"]
-        assert token in cloud.edges.ledger.tokens(times_out)
+        assert token in cloud.edges.ledger.tasks.tokens(times_out)
         refused = [
             {**terms, "task_token": token * 100},
             {**terms, "callback_url": f"http://10.0.0.1/?key={query}"},
@@ -162,7 +162,9 @@ def test_no_secret_is_found_where_people_may_read(
             refusals.append(str(refusal.value))
             body = json.dumps({"provider": "alad", "task_id": run, **terms})
             cloud.client("sqs").send_message(QueueUrl=cloud.outputs["submissions_queue"], MessageBody=body)
-        eventually(lambda: all(cloud.edges.ledger.watch(each).event_id for each in (id_of(good), fails, times_out)))
+        eventually(
+            lambda: all(cloud.edges.ledger.tasks.watch(each).event_id for each in (id_of(good), fails, times_out))
+        )
         [attempt, *_] = eventually(lambda: attempts_at_callback(bridge, fails))
     finally:
         parrot.stop()

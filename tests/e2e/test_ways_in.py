@@ -219,7 +219,7 @@ def test_a_task_token_is_answered_by_every_way_to_submit(bridge: Bridge, way: st
         {"video": data["assets"][0]["url"]} if ends == "completed" else {"message": data["error"]["message"]}
     )
     assert (ended["status"], ended["output"]) == ("SUCCEEDED", expected)
-    assert bridge.cloud.edges.ledger.tokens(id_of(task)) == []
+    assert bridge.cloud.edges.ledger.tasks.tokens(id_of(task)) == []
 
 
 def test_a_token_for_a_task_that_is_done_is_answered_at_once(bridge: Bridge) -> None:

@@ -41,7 +41,7 @@ class Clockwork:
         while self._agenda and self._agenda[0][0] <= ends:
             at, _, execution, waited_for = heapq.heappop(self._agenda)
             self.world.now = max(at, self.world.now)
-            delivery = self.world.ledger.delivery(execution["watch"], execution["event"], execution["subscriber"])
+            delivery = self.world.ledger.deliveries.get(execution["watch"], execution["event"], execution["subscriber"])
             done = self.world.redeliver(delivery, waited_for, execution["run"])
             if not done.settled:
                 self._enter(execution, done.waited_for, done.pause)

@@ -24,7 +24,7 @@ def test_nothing_goes_on_in_a_new_stack(world: World) -> None:
 
 def test_tasks_that_run_and_that_ended_are_counted_by_provider(world: World) -> None:
     """A provider without either is not shown."""
-    world.ledger.put_provider_file("other", PROVIDER.format(base_url=world.web.url).replace('"acme"', '"other"'))
+    world.ledger.providers.put("other", PROVIDER.format(base_url=world.web.url).replace('"acme"', '"other"'))
     world.publish(world.completed(task_id="old"))
     world.wait(3_601)
     for number in range(2):
@@ -115,6 +115,6 @@ def test_nothing_is_written(world: World) -> None:
     """Whoever may read may look at it, as often as wanted."""
     world.submit()
     asked = list[str]()
-    world.ledger._client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
+    world.ledger.table.client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
     activity(ledger=world.ledger, clock=world.clock)
     assert set(asked) <= {"Query", "BatchGetItem"}

@@ -24,8 +24,8 @@ import serve_api
 from tests.integration.gateway import Context, served
 from tests.integration.world import DEFAULT_SECRET, MP4, Answer, World, event_of, says
 from vidhook import __version__, openapi, subscribers
-from vidhook.edges import ledger
 from vidhook.edges.bucket import Bucket
+from vidhook.edges.ledger import table as ledger_table
 from vidhook.edges.telemetry import logger
 from vidhook.erase import OVER_SECONDS
 from vidhook.links import video_token
@@ -107,7 +107,7 @@ class TestTasks:
         """Whoever has the token can end the execution that waits for it."""
         made = api.post("/v1/tasks", json=submission(task_token="AQCEAAAAKgAAAAMAAAAA"))
         story = api.get(made.headers["Location"])
-        assert world.ledger.tokens(answer_of(made)["id"]) == ["AQCEAAAAKgAAAAMAAAAA"]
+        assert world.ledger.tasks.tokens(answer_of(made)["id"]) == ["AQCEAAAAKgAAAAMAAAAA"]
         assert log.getvalue()
         assert "AQCEAAAAKg" not in made.text + story.text + log.getvalue()
 
@@ -179,7 +179,7 @@ class TestTasks:
         assert ids("status=completed") == [old]
         assert ids("status=pending&provider=acme") == [new]
         assert ids("provider=alad") == []
-        between = world.ledger.watch(new).submitted_at - 50
+        between = world.ledger.tasks.watch(new).submitted_at - 50
         assert ids(f"since={iso(between)}") == [new]
 
     def test_a_task_says_when_it_is_polled_next(self, api: Client, world: World) -> None:
@@ -249,7 +249,7 @@ class TestTasks:
         self, api: Client, world: World, monkeypatch: pytest.MonkeyPatch, limit: int, looks: int
     ) -> None:
         """This is true for every size of a page, for every limit of one request, and for tasks of the same instant."""
-        monkeypatch.setattr(ledger, "PAGE_READS", looks)
+        monkeypatch.setattr(ledger_table, "PAGE_READS", looks)
         expected = []
         for number in range(6):
             expected.append(world.submit(f"t{number}").watch)
@@ -309,7 +309,10 @@ class TestTasks:
         (started,) = executions(machines["redeliver"])
         event_id, subscriber, run = started.split("-")
         world.wait(1)
-        assert world.redeliver(world.ledger.delivery(watch_id, event_id, subscriber), run=int(run)).state == "delivered"
+        assert (
+            world.redeliver(world.ledger.deliveries.get(watch_id, event_id, subscriber), run=int(run)).state
+            == "delivered"
+        )
         assert len(world.web.to("/two?key=k-71")) == 1
 
 
@@ -380,7 +383,7 @@ class TestErase:
         problem(api.get(f"/v1/videos/{link}"), 404)
         assert api.delete(f"/v1/tasks/{watch_id}").status_code == 202
         world.wait(OVER_SECONDS + 1)
-        [left] = world.ledger.erasures()
+        [left] = world.ledger.tasks.erasures()
         world.eraser.sweep(left)
         assert api.delete(f"/v1/tasks/{watch_id}").status_code == 204
         problem(api.get(f"/v1/tasks/{watch_id}"), 410)
@@ -434,9 +437,9 @@ class TestAnswer:
     def test_an_earlier_answer_never_replaces_a_later_one(self, world: World) -> None:
         """Two executions may poll one task."""
         watch_id = world.settle(says("failed", error="no"))
-        last = world.ledger.answer(watch_id)
-        world.ledger.put_answer(watch_id, replace(last, at=last.at - 1, body="before"))
-        assert world.ledger.answer(watch_id) == last
+        last = world.ledger.tasks.answer(watch_id)
+        world.ledger.tasks.put_answer(watch_id, replace(last, at=last.at - 1, body="before"))
+        assert world.ledger.tasks.answer(watch_id) == last
 
 
 class TestRetry:
@@ -524,10 +527,10 @@ class TestDeliveries:
     def test_both_sides_of_an_exchange_are_shown_without_secrets(self, api: Client, world: World) -> None:
         """The owner of an endpoint compares them with its log, and sends neither a signature nor a key to others."""
         hook = world.subscribe(HOOK, Answer(500, b"no", {"x-request-id": "r1"}), Answer(200))
-        world.ledger.change_subscriber(hook.id, {"url": f"{hook.url}?token=canary-1"})
+        world.ledger.subscribers.change(hook.id, {"url": f"{hook.url}?token=canary-1"})
         event = event_of(world.publish(task := world.completed()))
         world.wait(60)
-        world.redeliver(world.ledger.delivery(task, event.id, hook.id))
+        world.redeliver(world.ledger.deliveries.get(task, event.id, hook.id))
         text = api.get(where := f"/v1/tasks/{task}/deliveries").text
         assert "canary-1" not in text
         [made] = json.loads(text)["items"]
@@ -568,7 +571,7 @@ class TestDeliveries:
         for watch_id in (first, second):
             made.append(event_of(world.publish(watch_id)))
             world.wait(100)
-        (at_callback,) = {each.subscriber_id for each in world.ledger.deliveries(first)} - {fine, broken}
+        (at_callback,) = {each.subscriber_id for each in world.ledger.deliveries.of_task(first)} - {fine, broken}
 
         def found(query: str) -> list[tuple[str, str]]:
             page = answer_of(api.get(f"/v1/deliveries?{query}"))
@@ -638,9 +641,9 @@ class TestDeliveries:
         watch_id, hook = published(world)
         again = api.post(f"/v1/tasks/{watch_id}/deliveries/{hook}/replay")
         assert (again.status_code, answer_of(again)["state"]) == (202, "due")
-        event_id = world.ledger.watch(watch_id).event_id
+        event_id = world.ledger.tasks.watch(watch_id).event_id
         assert executions(machines["redeliver"]) == [f"{event_id}-{hook}-1"]
-        delivery = world.ledger.delivery(watch_id, answer_of(again)["event_id"], hook)
+        delivery = world.ledger.deliveries.get(watch_id, answer_of(again)["event_id"], hook)
         world.wait(1)
         assert world.redeliver(delivery).state == "delivered"
         ids = [asked.headers["webhook-id"] for asked in world.web.to(f"/{HOOK}")]
@@ -662,7 +665,7 @@ class TestDeliveries:
         watch_id, hook = published(world)
         world.forget_event(watch_id)
         assert "no longer stored" in problem(api.post(f"/v1/tasks/{watch_id}/deliveries/{hook}/replay"), 409)["detail"]
-        assert [each.state for each in world.ledger.deliveries(watch_id)] == ["delivered"]
+        assert [each.state for each in world.ledger.deliveries.of_task(watch_id)] == ["delivered"]
 
 
 class TestSubscribers:
@@ -720,11 +723,11 @@ class TestSubscribers:
         for headers in ({"X-B": "2", "X-C": "3"}, {}):
             changed = answer_of(api.patch(where, json={"headers": headers, "description": "new"}))
             assert (changed["header_names"], changed["description"]) == ([*headers], "new")
-            known = world.secrets.credentials(world.ledger.subscriber(added["id"]))
+            known = world.secrets.credentials(world.ledger.subscribers.get(added["id"]))
             assert (known.headers, [each.secret for each in known.secrets]) == (headers, [added["secret"]])
         api.patch(where, json={"headers": {"X-A": "1"}})
         api.post(f"{where}/rotate")
-        assert world.secrets.credentials(world.ledger.subscriber(added["id"])).headers == {"X-A": "1"}
+        assert world.secrets.credentials(world.ledger.subscribers.get(added["id"])).headers == {"X-A": "1"}
 
     @pytest.mark.parametrize("url", ["https://example.org/a", "https://example.com:8443/a"])
     def test_headers_do_not_go_along_to_another_host(self, api: Client, url: str) -> None:
@@ -776,7 +779,7 @@ class TestSubscribers:
             else api.post(f"/v1/subscribers/{added['id']}/rotate")
         )
         assert rotated.status_code == 200
-        credentials = world.secrets.credentials(world.ledger.subscriber(added["id"]))
+        credentials = world.secrets.credentials(world.ledger.subscribers.get(added["id"]))
         secrets = [entry.secret for entry in credentials.secrets]
         assert secrets == [answer_of(rotated)["secret"], added["secret"]][:live]
 
@@ -798,14 +801,14 @@ class TestSubscribers:
         """It has no secret of its own."""
         task = world.completed(callback_url=world.web.script("/cb", Answer(200)))
         world.publish(task)
-        [made] = world.ledger.deliveries(task)
+        [made] = world.ledger.deliveries.of_task(task)
         assert answer_of(api.get(f"/v1/subscribers/{made.subscriber_id}/secrets")) == {"items": [{"ends_at": None}]}
         assert api.get(f"/v1/subscribers/sub_{'a' * 26}/secrets").status_code == 404
 
     def test_a_subscriber_is_examined(self, api: Client, world: World, log: StringIO) -> None:
         """What is wrong with an endpoint is seen on the page; neither answer nor log has its secret or its query."""
         hook = world.subscribe(HOOK)
-        world.ledger.change_subscriber(hook.id, {"url": f"{hook.url}?token=canary-1"})
+        world.ledger.subscribers.change(hook.id, {"url": f"{hook.url}?token=canary-1"})
         answer = api.post(f"/v1/subscribers/{hook.id}/doctor")
         told = answer_of(answer)
         found = {each["probe"]: each["verdict"] for each in told["findings"]}
@@ -820,8 +823,8 @@ class TestSubscribers:
     ) -> None:
         """After a long outage, one request sends everything again."""
         watch_id, hook = published(world, Answer(500))
-        (delivery,) = world.ledger.deliveries(watch_id)
-        world.ledger.change_delivery(replace(delivery, state=DeliveryState.FAILED))
+        (delivery,) = world.ledger.deliveries.of_task(watch_id)
+        world.ledger.deliveries.change(replace(delivery, state=DeliveryState.FAILED))
         url = f"/v1/subscribers/{hook}/recover"
         nothing = {"started": 0, "found": 0, "all": True}
         assert answer_of(api.post(url, json={"since": iso(world.now + 60)})) == nothing
@@ -837,10 +840,10 @@ class TestSubscribers:
         hook, began = world.subscribe(HOOK, Answer(500)), world.now
         for number in range(4):
             world.publish(watch := world.completed(task_id=f"t{number}"))
-            [delivery] = world.ledger.deliveries(watch)
-            world.ledger.change_delivery(replace(delivery, state=DeliveryState.FAILED))
+            [delivery] = world.ledger.deliveries.of_task(watch)
+            world.ledger.deliveries.change(replace(delivery, state=DeliveryState.FAILED))
             world.now = began + 100 * (number + 1)
-        at = [each.created_at for each in world.ledger.deliveries_to(hook.id)]
+        at = [each.created_at for each in world.ledger.deliveries.to(hook.id)]
         url = f"/v1/subscribers/{hook.id}/recover"
 
         def counted(since: float, **more: Any) -> TestResponse:
@@ -874,13 +877,13 @@ class TestSubscribers:
         assert api.delete(where).status_code == 204
         for method in ("GET", "DELETE"):
             problem(api.open(where, method=method), 404)
-        left = boto3.client("dynamodb").scan(TableName=world.ledger.table)["Items"]
+        left = boto3.client("dynamodb").scan(TableName=world.ledger.table.name)["Items"]
         assert not [item for item in left if "sealed" in item]
 
     def test_nobody_changes_the_secret_of_callbacks(self, api: Client, world: World) -> None:
         """It is the secret of the stack, which signs every callback and every video link."""
         world.publish(world.completed(callback_url=world.web.script("/cb", Answer(200))))
-        [((_, callback), [_])] = world.ledger.attempts(next(world.ledger.watches()).id).items()
+        [((_, callback), [_])] = world.ledger.deliveries.attempts(next(world.ledger.tasks.all()).id).items()
         where = f"/v1/subscribers/{callback}"
         for response in (
             api.delete(where),
@@ -1077,7 +1080,7 @@ class TestProblems:
 
     def test_our_own_errors_show_no_internals(self, api: Client, world: World) -> None:
         """Names of tables and lines of code do not help a client."""
-        boto3.client("dynamodb").delete_table(TableName=world.ledger.table)
+        boto3.client("dynamodb").delete_table(TableName=world.ledger.table.name)
         response = api.get("/v1/tasks")
         problem(response, 500)
         assert "dynamodb" not in response.text.lower()

@@ -85,7 +85,7 @@ def point_at_what_exists(case: "OpenApiCase", stack: Stack) -> None:
         real: dict[str, Any] = {"provider": "acme", "url": stack.world.web.url, "callback_url": stack.world.web.url}
         real["headers"] = {"X-Api-Key": "key-of-a-gateway"}
         real["params"] = {}  # the file of "acme" has none
-        real["toml"] = stack.world.ledger.provider_file("acme")
+        real["toml"] = stack.world.ledger.providers.text("acme")
         real |= {"task_id": "t1"} if "provider" in path else {}
         real |= {"since": "2026-04-27T11:20:12Z", "until": "2026-04-27T12:20:12Z"}
         if "toml" in case.body:

@@ -10,7 +10,7 @@ from werkzeug.test import Client
 from tests.integration.gateway import served
 from tests.integration.test_api import answer_of, problem
 from tests.integration.world import KEY, World, says
-from vidhook.edges.ledger import PACE_SECONDS
+from vidhook.edges.ledger.paces import PACE_SECONDS
 from vidhook.providers.file import BUNDLED, bundled_text
 
 FILM = "https://cdn.example/v.mp4?signature=abc"
@@ -43,7 +43,7 @@ class TestFiles:
 
     def test_a_file_that_can_no_longer_be_used_is_listed_too(self, api: Client, world: World) -> None:
         """It is found and mended there, and must not hide all others."""
-        world.ledger.put_provider_file("broken", 'name = "broken"')
+        world.ledger.providers.put("broken", 'name = "broken"')
         items = {each["provider"]: each for each in answer_of(api.get("/v1/providers"))["items"]}
         assert (items["broken"]["base_url"], items["broken"]["can"]) == (None, [])
         assert "it is missing" in answer_of(api.get("/v1/providers/broken"))["warnings"][0]
@@ -53,7 +53,7 @@ class TestFiles:
         shown = answer_of(api.get("/v1/providers/alad"))
         assert (shown["source"], shown["toml"], shown["bundled_toml"]) == ("bundled", *[bundled_text("alad")] * 2)
         own = bundled_text("alad") + "# mine\n"
-        world.ledger.put_provider_file("alad", own)
+        world.ledger.providers.put("alad", own)
         shown = answer_of(api.get("/v1/providers/alad"))
         assert (shown["source"], shown["toml"], shown["bundled_toml"]) == ("stored", own, bundled_text("alad"))
         assert answer_of(api.get("/v1/providers/acme"))["bundled_toml"] is None
@@ -70,7 +70,7 @@ class TestFiles:
         assert made == answer_of(api.get("/v1/providers/mine"))
         assert (made["source"], made["toml"]) == ("stored", OWN)
         assert any("expected_seconds is missing" in each for each in made["warnings"])
-        assert world.ledger.provider("mine").base_url == "https://api.mine.example"
+        assert world.ledger.providers.get("mine").base_url == "https://api.mine.example"
         assert api.delete("/v1/providers/mine").status_code == 204
         for method in ("GET", "DELETE"):
             problem(api.open("/v1/providers/mine", method=method), 404)
@@ -97,7 +97,7 @@ class TestFiles:
         refused = problem(put(api, "mine", toml), 422)
         assert refused["field"] == "toml"
         assert said in refused["detail"]
-        assert "mine" not in world.ledger.provider_files()
+        assert "mine" not in world.ledger.providers.texts()
 
     @pytest.mark.parametrize(
         "change",
@@ -109,12 +109,12 @@ class TestFiles:
     )
     def test_a_key_is_not_sent_to_another_server(self, api: Client, world: World, change: tuple[str, str]) -> None:
         """Whoever may change a file could read it there."""
-        known = world.ledger.provider_file("acme")
+        known = world.ledger.providers.text("acme")
         assert known
         refused = problem(put(api, "acme", known.replace(*change, 1)), 409)
         assert "evil.example" in refused["detail"]
         assert KEY not in str(refused)
-        assert world.ledger.provider_file("acme") == known
+        assert world.ledger.providers.text("acme") == known
         assert answer_of(put(api, "acme", known.replace("/tasks/", "/v2/tasks/")))["source"] == "stored"
         assert api.delete("/v1/providers/acme").status_code == 204
         problem(put(api, "acme", known.replace(*change, 1)), 409)
@@ -123,12 +123,12 @@ class TestFiles:
         """The bundled file would send the key of a gateway of one's own to the provider."""
         own = bundled_text("alad").replace("https://ai.alad.com", "https://gateway.example")
         assert own != bundled_text("alad")
-        world.ledger.put_provider_file("alad", own)
+        world.ledger.providers.put("alad", own)
         keys = json.dumps({"alad": KEY})
         boto3.client("secretsmanager").put_secret_value(SecretId=world.settings["PROVIDER_SECRET"], SecretString=keys)
         problem(api.delete("/v1/providers/alad"), 409)
-        assert world.ledger.provider_file("alad") == own
-        world.ledger.put_provider_file("alad", bundled_text("alad"))
+        assert world.ledger.providers.text("alad") == own
+        world.ledger.providers.put("alad", bundled_text("alad"))
         assert api.delete("/v1/providers/alad").status_code == 204
 
 
@@ -189,7 +189,7 @@ class TestAsk:
 
     def test_a_file_that_cannot_be_used_is_not_asked_with(self, api: Client, world: World) -> None:
         """An earlier version may have taken it."""
-        world.ledger.put_provider_file("broken", 'name = "broken"')
+        world.ledger.providers.put("broken", 'name = "broken"')
         refused = problem(api.post("/v1/providers/broken/ask", json={"task_id": "t1"}), 409)
         assert "it is missing" in refused["hint"]
 
@@ -198,7 +198,7 @@ class TestReadings:
     def test_a_file_is_tried_on_an_answer_and_nothing_is_sent_or_stored(self, api: Client, world: World) -> None:
         """A draft may name any server, and must never get the key."""
         table = boto3.client("dynamodb")
-        before = table.scan(TableName=world.ledger.table)["Items"]
+        before = table.scan(TableName=world.ledger.table.name)["Items"]
         answer = {"body": {"id": "t1", "status": "completed", "url": FILM, "video_url": FILM}}
         draft = OWN.replace("mine", "acme")
         response = api.post("/v1/readings", json={"toml": draft, "answer": answer, "task_id": "t1"})
@@ -207,7 +207,7 @@ class TestReadings:
         assert {"field": "provider_status", "value": "completed", "path": "status"} in found["fields"]
         assert found["next"]["seconds"] is None
         assert world.web.asked == []
-        assert table.scan(TableName=world.ledger.table)["Items"] == before
+        assert table.scan(TableName=world.ledger.table.name)["Items"] == before
         assert KEY not in response.text
 
     def test_what_was_learned_counts_for_what_comes_next(self, api: Client, world: World) -> None:
@@ -220,7 +220,7 @@ class TestReadings:
 
     def test_a_file_that_is_stored_and_broken_can_be_mended(self, api: Client, world: World) -> None:
         """The editor is where that is done."""
-        world.ledger.put_provider_file("mine", 'name = "mine"')
+        world.ledger.providers.put("mine", 'name = "mine"')
         stored = answer_of(api.post("/v1/readings", json={"provider": "mine", "answer": {"body": {}}}))
         assert (stored["ok"], stored["problems"][0]["field"]) == (False, "[answer].status")
         asked = {"toml": OWN, "answer": {"body": {"id": "t", "status": "queued"}}}

@@ -226,8 +226,8 @@ def left_by(
             clock=edges.clock,
         )
     done = Snapshot(Status.COMPLETED, sources=(Source("result", "video", "https://cdn.example/v.mp4"),))
-    watch, _ = edges.ledger.claim(Submission("acme", "t1"), "x", 10, NOW)
-    edges.ledger.note_poll(watch, Poll(NOW, "completed"), done, settled=True)
+    watch, _ = edges.ledger.tasks.claim(Submission("acme", "t1"), "x", 10, NOW)
+    edges.ledger.tasks.note_poll(watch, Poll(NOW, "completed"), done, settled=True)
     for _ in range(2):
         publish(watch.id, storage=None, machines=FakeMachines(), notifier=edges.notifier)
     return {

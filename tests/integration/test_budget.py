@@ -87,15 +87,15 @@ def test_a_minute_never_gets_more_polls_than_it_may(world: World) -> None:
 def test_a_day_that_fills_up_between_two_looks_is_not_exceeded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many functions look at the same time, see the same last poll of the day, and one of them gets it."""
     crowd = Crowd(world, Budget(per_day=3))
-    plan_poll = world.ledger.plan_poll
+    plan_poll = world.ledger.paces.plan_poll
 
     def after_the_others(provider: str, *arguments: Any) -> bool:
-        monkeypatch.setattr(world.ledger, "plan_poll", plan_poll)
+        monkeypatch.setattr(world.ledger.paces, "plan_poll", plan_poll)
         for number in range(3):
             crowd.submit(f"other{number}", 10)
         return plan_poll(provider, *arguments)
 
-    monkeypatch.setattr(world.ledger, "plan_poll", after_the_others)
+    monkeypatch.setattr(world.ledger.paces, "plan_poll", after_the_others)
     crowd.submit("late", 10)
     crowd.run(MIDNIGHT + 2 * DAY - 1)
     assert [number for _, number in sorted(crowd.polls(DAY).items())] == [3, 1]
@@ -106,7 +106,7 @@ def test_a_task_that_is_submitted_again_plans_no_poll(world: World) -> None:
     crowd = Crowd(world, Budget(per_day=40))
     for _ in range(10):
         crowd.submit("t1", 100)
-    assert [planned.polls for planned in world.ledger.planned_days("acme", crowd.world.now).values()] == [1]
+    assert [planned.polls for planned in world.ledger.paces.planned_days("acme", crowd.world.now).values()] == [1]
 
 
 def test_the_last_poll_is_made_without_room_too(world: World) -> None:
@@ -122,7 +122,7 @@ def test_a_pause_that_the_budget_made_longer_says_so(world: World) -> None:
     crowd = Crowd(world, Budget(per_day=4))
     crowd.submit("t1", 1e9)
     crowd.run(MIDNIGHT + DAY - 1)
-    watch = world.ledger.watch(crowd.world.submit("t1").watch.id)
+    watch = world.ledger.tasks.watch(crowd.world.submit("t1").watch.id)
     assert [poll.why for poll in watch.history][-1] == "budget"
     assert len(watch.history) == 4
     assert crowd.spent[-1] == 100
@@ -130,8 +130,8 @@ def test_a_pause_that_the_budget_made_longer_says_so(world: World) -> None:
 
 def test_a_provider_files_budget_counts_where_the_stack_has_none(world: World) -> None:
     """Whoever writes the file of a provider knows its limits."""
-    text = world.ledger.provider_file("acme") or ""
-    world.ledger.put_provider_file("acme", "polls_per_day = 7\n" + text)
+    text = world.ledger.providers.text("acme") or ""
+    world.ledger.providers.put("acme", "polls_per_day = 7\n" + text)
     pacer = Pacer(world.ledger, world.clock)
     assert pacer.budget_of("acme") == Budget(per_day=7)
     assert replace(pacer, budgets={"acme": Budget(per_minute=3)}).budget_of("acme") == Budget(per_minute=3)

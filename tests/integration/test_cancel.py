@@ -28,7 +28,7 @@ CANCELLED = says("cancelled")
 
 def asking(world: World, *answers: Answer, how: str = CANCEL) -> str:
     """The id of a task that goes on at a provider that can cancel, and answers to that as scripted."""
-    world.ledger.put_provider_file("acme", PROVIDER.format(base_url=world.web.url) + how)
+    world.ledger.providers.put("acme", PROVIDER.format(base_url=world.web.url) + how)
     world.web.script("/tasks/t1", GOING)
     world.web.script("/tasks/t1/cancel", *(answers or (Answer(200, b"{}"),)))
     return world.submit().watch.id
@@ -52,12 +52,12 @@ class TestWithAWayToCancel:
         one = world.subscribe("one")
         watch = asking(world)
         assert world.cancel(watch).cancel is not None
-        assert not world.ledger.watch(watch).settled
+        assert not world.ledger.tasks.watch(watch).settled
         world.web.script("/tasks/t1", GOING, CANCELLED)
         cancelled_at_once(world, watch)
         (asked,) = world.web.to("/tasks/t1/cancel")
         assert (asked.method, asked.headers["authorization"], asked.body) == ("DELETE", f"Bearer {KEY}", b"")
-        event = world.ledger.event(watch)
+        event = world.ledger.tasks.event(watch)
         assert (event.type, event.data["data"]["error"]["category"]) == ("video.failed", "cancelled")
         assert len(world.web.to("/one")) == 1
         with pytest.raises(Refused):
@@ -78,7 +78,7 @@ class TestWithAWayToCancel:
         watch = asking(world)
         world.cancel(watch)
         cancelled_at_once(world, watch)
-        known = world.ledger.watch(watch)
+        known = world.ledger.tasks.watch(watch)
         assert known.cancel is not None
         assert (known.cancel.answer, known.settled, known.history[-1].pause) == ("accepted", False, None)
         assert known.paused == known.first[0]  # the pause of its own execution passes as before
@@ -94,7 +94,7 @@ class TestWithAWayToCancel:
         world.web.script("/tasks/t1", says("completed", url=world.video()))
         cancelled_at_once(world, watch)
         assert asked_to_cancel(world) == 0
-        assert world.ledger.event(watch).type == "video.completed"
+        assert world.ledger.tasks.event(watch).type == "video.completed"
 
     @pytest.mark.parametrize(
         ("answer", "word"),
@@ -112,7 +112,7 @@ class TestWithAWayToCancel:
         world.cancel(watch)
         cancelled_at_once(world, watch)
         world.poll(watch)
-        known = world.ledger.watch(watch)
+        known = world.ledger.tasks.watch(watch)
         assert known.cancel is not None
         assert known.cancel.answer == word
         assert str(answer.status) in known.cancel.message
@@ -125,7 +125,7 @@ class TestWithAWayToCancel:
         watch = asking(world, answer, answer, Answer(200))
         world.cancel(watch)
         cancelled_at_once(world, watch)
-        known = world.ledger.watch(watch)
+        known = world.ledger.tasks.watch(watch)
         assert known.cancel is not None
         assert known.cancel.pending
         for _ in range(3):
@@ -147,7 +147,7 @@ class TestWithAWayToCancel:
         world.wait(5)
         world.cancel(watch)
         cancelled_at_once(world, watch)
-        assert world.cancel(watch).cancel == world.ledger.watch(watch).cancel
+        assert world.cancel(watch).cancel == world.ledger.tasks.watch(watch).cancel
         assert asked_to_cancel(world) == 2
 
     def test_a_task_that_is_gone_after_its_provider_agreed_is_cancelled(self, world: World) -> None:
@@ -157,8 +157,8 @@ class TestWithAWayToCancel:
         world.cancel(watch)
         world.web.script("/tasks/t1", GOING, Answer(404, b"{}"))
         cancelled_at_once(world, watch)
-        assert world.ledger.event(watch).data["data"]["error"]["category"] == "cancelled"
-        assert not snapshot_of(world.ledger.watch(watch)).said
+        assert world.ledger.tasks.event(watch).data["data"]["error"]["category"] == "cancelled"
+        assert not snapshot_of(world.ledger.tasks.watch(watch)).said
 
     def test_a_film_that_was_seen_outlives_the_task_that_was_cancelled(self, world: World) -> None:
         """A paid render is never lost."""
@@ -169,14 +169,14 @@ class TestWithAWayToCancel:
         world.cancel(watch)
         world.web.script("/tasks/t1", GOING, Answer(404, b"{}"))
         cancelled_at_once(world, watch)
-        assert world.ledger.event(watch).type == "video.completed"
+        assert world.ledger.tasks.event(watch).type == "video.completed"
 
     def test_a_message_repeats_no_secret(self, world: World) -> None:
         """Operators and callers read it."""
         watch = asking(world, Answer(400, json.dumps({"error": f"{KEY} at https://x.example/f?sig=abc"}).encode()))
         world.cancel(watch)
         cancelled_at_once(world, watch)
-        known = world.ledger.watch(watch)
+        known = world.ledger.tasks.watch(watch)
         assert known.cancel is not None
         assert KEY not in known.cancel.message
         assert "sig=abc" not in known.cancel.message
@@ -193,7 +193,7 @@ class TestWithoutAWayToCancel:
         asked = len(world.web.to("/tasks/t1"))
         world.cancel(watch)
         cancelled_at_once(world, watch)
-        event = world.ledger.event(watch)
+        event = world.ledger.tasks.event(watch)
         error = event.data["data"]["error"]
         assert (event.type, error["category"], error["code"]) == ("video.failed", "cancelled", "CANCELLED")
         assert error["retryable"] is None
@@ -209,7 +209,7 @@ class TestWithoutAWayToCancel:
         world.cancel(watch)
         cancelled_at_once(world, watch)
         assert world.retry(watch).cancel is None
-        assert world.ledger.watch(watch).cancel is None
+        assert world.ledger.tasks.watch(watch).cancel is None
         world.web.script("/tasks/t1", says("completed", url=world.video()))
         assert world.poll(watch).settled_now
         assert event_of(world.publish(watch)).type == "video.completed"
@@ -230,26 +230,26 @@ class TestWithoutAWayToCancel:
         """Both have read the watch while it was open."""
         watch = world.submit().watch.id
         world.web.script("/tasks/t1", says("completed", url=world.video()))
-        original, reads = world.ledger.watch, iter([world.ledger.watch(watch)])
+        original, reads = world.ledger.tasks.watch, iter([world.ledger.tasks.watch(watch)])
         if completed_first:
             world.poll(watch)
-            world.ledger.watch = lambda watch_id: next(reads, None) or original(watch_id)  # type: ignore[method-assign]
+            world.ledger.tasks.watch = lambda watch_id: next(reads, None) or original(watch_id)  # type: ignore[method-assign]
             with pytest.raises(Refused):
                 world.cancel(watch)
         else:
             world.cancel(watch)
-            world.ledger.watch = lambda watch_id: next(reads, None) or original(watch_id)  # type: ignore[method-assign]
+            world.ledger.tasks.watch = lambda watch_id: next(reads, None) or original(watch_id)  # type: ignore[method-assign]
             assert not snapshot_of(world.poll(watch).watch).sources
         expected = "video.completed" if completed_first else "video.failed"
         assert event_of(world.publish(watch)).type == expected
-        assert len(world.ledger.events(watch)) == 1
+        assert len(world.ledger.tasks.events(watch)) == 1
 
     def test_a_provider_without_a_file_cannot_be_asked(self, world: World) -> None:
         """The file may have been removed since the task was submitted."""
         watch = world.submit().watch.id
-        world.ledger.remove_provider_file("acme")
+        world.ledger.providers.remove("acme")
         world.cancel(watch)
-        assert error_of(world.ledger.watch(watch)).category is Category.CANCELLED
+        assert error_of(world.ledger.tasks.watch(watch)).category is Category.CANCELLED
 
 
 def completed(world: World) -> str:

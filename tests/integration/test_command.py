@@ -68,7 +68,7 @@ def used(deployed: World, monkeypatch: pytest.MonkeyPatch) -> World:
         monkeypatch.setattr(f"vidhook_cli.{module}.time", SimpleNamespace(time=lambda: deployed.now))
     deployed.subscribe(SUBSCRIBER.removeprefix("sub_"))
     deployed.settle(says("failed", error="no"), task_id="t2")
-    [watch] = [each for each in deployed.ledger.watches() if each.submission.task_id == "t2"]
+    [watch] = [each for each in deployed.ledger.tasks.all() if each.submission.task_id == "t2"]
     deployed.publish(watch.id, store=False)
     deployed.submit("t3")
     monkeypatch.setattr("vidhook.edges.functions.Functions.erase", lambda *_: None)
@@ -193,14 +193,22 @@ def test_what_cannot_be_undone_names_the_stack_and_asks_first(
     used: World, terminal: Callable[..., Result], words: list[str]
 ) -> None:
     """At three in the morning a person is easily in the wrong account."""
-    before = used.ledger.subscriber(SUBSCRIBER), [*used.ledger.deliveries_to(SUBSCRIBER)], used.ledger.kinds("acme")
+    before = (
+        used.ledger.subscribers.get(SUBSCRIBER),
+        [*used.ledger.deliveries.to(SUBSCRIBER)],
+        used.ledger.paces.kinds("acme"),
+    )
     refused = terminal(*words)
     assert (refused.exit_code, "give --yes" in refused.output) == (2, True)
     declined = terminal(*words, answer="n\n")
     assert declined.exit_code == 1
     assert "stack vidhook, account 123456789012, us-east-1" in declined.output
     assert "This cannot be undone [y/N]" in declined.output
-    after = used.ledger.subscriber(SUBSCRIBER), [*used.ledger.deliveries_to(SUBSCRIBER)], used.ledger.kinds("acme")
+    after = (
+        used.ledger.subscribers.get(SUBSCRIBER),
+        [*used.ledger.deliveries.to(SUBSCRIBER)],
+        used.ledger.paces.kinds("acme"),
+    )
     assert after == before
     assert terminal(*words, answer="y\n").exit_code == 0
 
@@ -212,9 +220,9 @@ def test_to_erase_twice_is_harmless(used: World) -> None:
         assert lines("erase", known_as) == [first]
     used.eraser.erase(first["id"])
     used.wait(2 * OVER_SECONDS)
-    used.eraser.sweep(used.ledger.erasure(first["id"]))
+    used.eraser.sweep(used.ledger.tasks.erasure(first["id"]))
     with pytest.raises(Erased):
-        used.ledger.begin_erasure(first["id"], used.now)
+        used.ledger.tasks.begin_erasure(first["id"], used.now)
     assert lines("erase", "acme/t3") == [first]
     assert run("erase", "acme/t4", "--yes").exit_code == 1
 
@@ -223,7 +231,7 @@ def test_status_shows_wishes_to_cancel_that_wait(used: World, monkeypatch: pytes
     """A provider that takes none goes on to render, and to bill."""
     monkeypatch.setattr("vidhook_cli.status.time", SimpleNamespace(time=lambda: used.now))
     file = ACME + '[cancel]\npath = "/tasks/{{task_id}}/cancel"\n'
-    used.ledger.put_provider_file("acme", file.format(base_url=used.web.url))
+    used.ledger.providers.put("acme", file.format(base_url=used.web.url))
     rows = _cancellations(used.ledger)
     assert list(rows) == [{"what": "cancellations waiting", "value": "0", "well": True, "detail": ""}]
     for task in ("t3", "t5"):
@@ -235,27 +243,27 @@ def test_status_shows_wishes_to_cancel_that_wait(used: World, monkeypatch: pytes
     [row] = _cancellations(used.ledger)
     assert (row["value"], row["well"]) == ("1", False)
     assert watch.cancel is not None
-    used.ledger.note_cancel_answer(watch, replace(watch.cancel, answer="accepted", answered_at=used.now))
+    used.ledger.tasks.note_cancel_answer(watch, replace(watch.cancel, answer="accepted", answered_at=used.now))
     [row] = _cancellations(used.ledger)
     assert (row["value"], row["well"]) == ("0", True)
-    used.ledger.begin_erasure(watch.id, used.now)
-    assert len(used.ledger.open_watches(9)) == 1
+    used.ledger.tasks.begin_erasure(watch.id, used.now)
+    assert len(used.ledger.tasks.open(9)) == 1
 
 
 def test_a_kind_of_hint_that_was_only_wrong_is_not_shown_by_pace(used: World) -> None:
     """It has no mean and no spread; dividing by its weight ended the command."""
-    [(kind, own)] = used.ledger.kinds("acme").items()
+    [(kind, own)] = used.ledger.paces.kinds("acme").items()
     known = replace(own, biases={"eta": Bias(wrong=1.0), "progress": Bias(weight=2.0, squares=2.0)})
     assert facts(kind, known, [])["hints"] == {"progress": {"off_by": 0.0, "spread": 1.0}}
 
 
 def test_a_replay_counts_what_it_sends_and_what_must_wait(used: World, terminal: Callable[..., Result]) -> None:
     """A count of what was asked for would hide that nothing arrives."""
-    used.ledger.put_subscriber(used.ledger.subscriber(SUBSCRIBER))
+    used.ledger.subscribers.put(used.ledger.subscribers.get(SUBSCRIBER))
     assert run("subscribers", "pause", SUBSCRIBER).exit_code == 0
     said = terminal("replay", "t2").output
     assert said == "deliveries started again: 1; held until their subscriber is resumed: 1\n"
-    used.ledger.remove_subscriber(SUBSCRIBER)
+    used.ledger.subscribers.remove(SUBSCRIBER)
     assert lines("replay", "t2", "--json") == [{"started": 0, "held": 0, "removed": 1}]
 
 
@@ -265,12 +273,12 @@ def test_ids_and_urls_are_whole_and_no_table_is_wider_than_the_terminal(
     used: World, terminal: Callable[..., Result], words: list[str], columns: int
 ) -> None:
     """They are copied into the next command; a broken one finds nothing."""
-    [watch] = [each for each in used.ledger.watches() if each.submission.task_id == "t2"]
+    [watch] = [each for each in used.ledger.tasks.all() if each.submission.task_id == "t2"]
     shown = terminal(*words, columns=columns).output
     wanted = {
         "tasks": ["acme/t2"],
         "deliveries": [watch.id, SUBSCRIBER],
-        "subscribers": [SUBSCRIBER, used.ledger.subscriber(SUBSCRIBER).url],
+        "subscribers": [SUBSCRIBER, used.ledger.subscribers.get(SUBSCRIBER).url],
         "task": [watch.id, str(watch.event_id)],
     }
     for value in wanted[words[0]]:
@@ -315,9 +323,9 @@ def test_no_line_is_wider_than_the_terminal_with_the_longest_usual_names(
     used: World, terminal: Callable[..., Result], words: list[str]
 ) -> None:
     """A line that the terminal breaks in the middle of an id is hard to read, and to copy."""
-    used.ledger.put_provider_file(PROVIDER, bundled_text("alad").replace('name = "alad"', f'name = "{PROVIDER}"'))
-    known = used.ledger.subscriber(SUBSCRIBER)
-    used.ledger.put_subscriber(replace(known, url=URL, events=EVENT_TYPES, description="a word " * 30))
+    used.ledger.providers.put(PROVIDER, bundled_text("alad").replace('name = "alad"', f'name = "{PROVIDER}"'))
+    known = used.ledger.subscribers.get(SUBSCRIBER)
+    used.ledger.subscribers.put(replace(known, url=URL, events=EVENT_TYPES, description="a word " * 30))
     used.submit(TASK, provider=PROVIDER, reference="order-17", callback_url=f"{URL}?order=17")
     result = terminal(*words, answer="key\n")
     assert result.exit_code == 0, result.output

@@ -192,7 +192,7 @@ def test_an_empty_value_changes_nothing_and_is_refused(deployed: World, given: l
     result = run("subscribers", "update", before.id, "--url", "https://example.com/", *given)
     assert result.exit_code == 1
     assert said in result.output
-    assert deployed.ledger.subscriber(before.id) == before
+    assert deployed.ledger.subscribers.get(before.id) == before
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_what_is_no_id_or_name_is_refused_in_one_line(deployed: World, arguments
 )
 def test_a_misspelled_name_is_answered_with_the_nearest_one(deployed: World, words: list[str], near: str) -> None:
     """An empty table would say that there is no such task, which is another thing."""
-    [watch] = deployed.ledger.watches()
+    [watch] = deployed.ledger.tasks.all()
     deployed.intake.submit({"provider": "acme", "task_id": "another", "reference": "order-17"})
     subscriber = deployed.subscribe("wqixgbp6qz3wnlmxwtyqk3vwye").id
     names = {"id": watch.id, "upper": watch.id.upper(), "task_id": watch.submission.task_id, "subscriber": subscriber}
@@ -280,7 +280,7 @@ def test_a_wrong_word_of_the_command_line_is_named_with_its_mend(deployed: World
 
 def test_an_id_that_two_providers_have_is_not_guessed(deployed: World) -> None:
     """A replay or a retry of the other one would be an accident."""
-    deployed.ledger.put_provider_file("alad", bundled_text("alad"))  # two files, one provider
+    deployed.ledger.providers.put("alad", bundled_text("alad"))  # two files, one provider
     for provider in ("alad", "vicsee"):
         deployed.intake.submit({"provider": provider, "task_id": "same"})
     result = run("task", "same")

@@ -58,7 +58,7 @@ def test_telling_everybody_twice_opens_no_connection_twice(monkeypatch: pytest.M
         for _ in range(2):
             together.wait(30)
             with suppress(NotFound):
-                ledger.watch("tsk_1")
+                ledger.tasks.watch("tsk_1")
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(ask, range(THREADS)))

@@ -22,7 +22,7 @@ from tests.integration.test_publish import Crash, Crashing
 from tests.integration.world import KEY, PROVIDER, Answer, World, error_of, event_of, says
 from vidhook import create
 from vidhook.cancel import cancel
-from vidhook.edges import ledger
+from vidhook.edges.ledger import table as ledger_table
 from vidhook.errors import BadSubmission, Conflict, LostRace, NotFound, Refused
 from vidhook.event import Event
 from vidhook.publish import ended_from_outside, watch_failed
@@ -60,7 +60,7 @@ def run(world: World, watch_id: str) -> Event:
         world.wait(step.pause)
         if step.done:
             break
-    while not world.ledger.watch(watch_id).settled:
+    while not world.ledger.tasks.watch(watch_id).settled:
         polled = world.poll(watch_id)
         world.wait(polled.pause)
     return event_of(world.publish(watch_id))
@@ -102,7 +102,7 @@ class TestOneCall:
     def test_fixed_fields_are_put_into_the_body(self, world: World) -> None:
         """Into inner objects too, with our own id where the file wants it."""
         more = '[create.body]\nexternal_id = "{{create_id}}"\n[create.body.options]\nwatermark = false\n'
-        world.ledger.put_provider_file("acme", with_more(more).format(base_url=world.web.url))
+        world.ledger.providers.put("acme", with_more(more).format(base_url=world.web.url))
         script(world, TAKEN)
         watch = world.ask_for(create={**BODY, "options": {"seconds": 5}}).watch
         world.create(watch.id)
@@ -142,7 +142,7 @@ class TestOneTask:
         """So a client tries again what was refused."""
         ids = {world.ask_for(**fields).watch.id for fields in ({}, {"idempotency_key": "order-17"}, {"reference": "x"})}
         assert len(ids) == 3
-        assert len(world.ledger.watches_of("order-17")) == 2
+        assert len(world.ledger.tasks.of_reference("order-17")) == 2
 
     def test_the_provider_s_id_names_the_same_task(self, world: World) -> None:
         """Somebody may submit it by that: both ways in meet."""
@@ -152,10 +152,10 @@ class TestOneTask:
         by_id = world.submit("vid-1", callback_url="https://hooks.example/late")
         assert (by_id.created, by_id.watch.id) == (False, watch.id)
         assert by_id.watch.callback_urls == ("https://hooks.example/late",)
-        assert world.ledger.watch(watch_id("acme", "vid-1")).id == watch.id
-        assert [each.id for each in world.ledger.watches_under([watch_id("acme", "vid-1")])] == [watch.id]
+        assert world.ledger.tasks.watch(watch_id("acme", "vid-1")).id == watch.id
+        assert [each.id for each in world.ledger.tasks.under([watch_id("acme", "vid-1")])] == [watch.id]
         world.submit("vid-1", reference="order-17")
-        assert [each.id for each in world.ledger.watches_of("order-17")] == [watch.id]
+        assert [each.id for each in world.ledger.tasks.of_reference("order-17")] == [watch.id]
 
     def test_a_task_that_was_submitted_by_its_id_before_is_followed_twice(self, world: World) -> None:
         """Each of the two gets its event: neither is lost."""
@@ -163,18 +163,18 @@ class TestOneTask:
         script(world, TAKEN)
         created = world.create(world.ask_for().watch.id)
         assert (created.done, created.watch.submission.task_id) == (True, "vid-1")
-        assert world.ledger.watch(watch_id("acme", "vid-1")).id != created.watch.id
+        assert world.ledger.tasks.watch(watch_id("acme", "vid-1")).id != created.watch.id
 
     def test_what_no_request_can_be_is_refused_at_the_door(self, world: World) -> None:
         """Nobody pays for a mistake that can be seen before."""
         fixed = with_more("[create.body]\nwatermark = true\n")
-        world.ledger.put_provider_file("fixed", fixed.format(base_url=world.web.url).replace('"acme"', '"fixed"'))
+        world.ledger.providers.put("fixed", fixed.format(base_url=world.web.url).replace('"acme"', '"fixed"'))
         plain = (
             re.sub(r"(?s)\[create\].*(?=\[assets\])", "", PROVIDER)
             .format(base_url=world.web.url)
             .replace('"acme"', '"plain"')
         )
-        world.ledger.put_provider_file("plain", plain)
+        world.ledger.providers.put("plain", plain)
         for fields, field in (
             ({"provider": "plain"}, "create"),
             ({"provider": "fixed", "create": {"watermark": False}}, "create.watermark"),
@@ -255,7 +255,7 @@ class TestAnswers:
         script(world, LOST)
         watch = world.ask_for().watch
         world.create(watch.id)
-        kept = world.ledger.answer(watch.id)
+        kept = world.ledger.tasks.answer(watch.id)
         assert (kept.status, kept.body, kept.read["answer"]) == (502, "<html>bad gateway", "unknown")
 
     def test_a_key_that_was_just_replaced_is_tried_at_once(self, world: World) -> None:
@@ -275,10 +275,10 @@ class TestAnswers:
     def test_a_provider_file_that_is_gone_may_come_back(self, world: World) -> None:
         """It is replaced by removing it and putting another one."""
         watch = world.ask_for().watch
-        world.ledger.remove_provider_file("acme")
+        world.ledger.providers.remove("acme")
         world.wait(61)
         assert world.create(watch.id).said == "no_provider_file"
-        world.ledger.put_provider_file("acme", PROVIDER.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", PROVIDER.format(base_url=world.web.url))
         world.wait(61)
         script(world, TAKEN)
         assert world.create(watch.id).said == "created"
@@ -287,7 +287,7 @@ class TestAnswers:
 class TestFindingOut:
     def test_a_provider_with_idempotency_keys_is_asked_again_under_the_same_key(self, world: World) -> None:
         """It promises to create one task only."""
-        world.ledger.put_provider_file("acme", ALIKE.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", ALIKE.format(base_url=world.web.url))
         script(world, LOST, BUSY, TAKEN)
         watch = world.ask_for().watch
         run_once = [world.create(watch.id) for _ in range(1)]
@@ -299,7 +299,7 @@ class TestFindingOut:
 
     def test_a_task_is_found_by_our_own_id(self, world: World) -> None:
         """Looking creates nothing."""
-        world.ledger.put_provider_file("acme", FOUND.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", FOUND.format(base_url=world.web.url))
         script(world, LOST)
         watch = world.ask_for().watch
         step = world.create(watch.id)
@@ -317,7 +317,7 @@ class TestFindingOut:
     @pytest.mark.parametrize("file", [ALIKE, FOUND])
     def test_what_is_not_found_out_in_an_hour_is_told(self, world: World, file: str) -> None:
         """Providers forget idempotency keys; the event says what is known."""
-        world.ledger.put_provider_file("acme", file.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", file.format(base_url=world.web.url))
         script(world, LOST)
         began = world.now
         event = run(world, world.ask_for().watch.id)
@@ -327,7 +327,7 @@ class TestFindingOut:
     @pytest.mark.parametrize("second", [REFUSAL, says("error", 402), says("error", 401, error="bad key"), BUSY])
     def test_a_refusal_of_the_second_request_says_nothing_of_the_first(self, world: World, second: Answer) -> None:
         """Keys and bills are looked at before idempotency keys, and the first request may have spent the balance."""
-        world.ledger.put_provider_file("acme", ALIKE.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", ALIKE.format(base_url=world.web.url))
         script(world, LOST, second)
         event = run(world, world.ask_for().watch.id)
         assert event.data["data"]["error"]["code"] == "CREATE_AMBIGUOUS"
@@ -336,11 +336,11 @@ class TestFindingOut:
     def test_a_request_that_is_another_one_to_the_provider_is_not_sent(self, world: World, change: str) -> None:
         """An idempotency key holds for one account, one path and one body, and only if the first request had it."""
         first = PROVIDER if change == "added" else ALIKE
-        world.ledger.put_provider_file("acme", first.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", first.format(base_url=world.web.url))
         script(world, LOST, TAKEN)
         watch = world.ask_for().watch
         if change == "added":
-            world.ledger.put_provider_file("acme", FOUND.format(base_url=world.web.url))
+            world.ledger.providers.put("acme", FOUND.format(base_url=world.web.url))
             world.wait(61)
         step = world.create(watch.id)
         later = {
@@ -352,21 +352,21 @@ class TestFindingOut:
         }[change]
         if change == "key":
             world.put_key("another-key")
-        world.ledger.put_provider_file("acme", later.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", later.format(base_url=world.web.url))
         world.wait(max(301, step.pause))
         event = run(world, watch.id)
         assert (event.data["data"]["error"]["code"], len(sent(world))) == ("CREATE_AMBIGUOUS", 1)
 
     def test_a_provider_file_that_is_away_for_a_minute_ends_nothing(self, world: World) -> None:
         """It is replaced by removing it and putting another one."""
-        world.ledger.put_provider_file("acme", ALIKE.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", ALIKE.format(base_url=world.web.url))
         script(world, LOST, TAKEN)
         watch = world.ask_for().watch
         world.create(watch.id)
-        world.ledger.remove_provider_file("acme")
+        world.ledger.providers.remove("acme")
         world.wait(61)
         assert world.create(watch.id).said == "no_provider_file"
-        world.ledger.put_provider_file("acme", ALIKE.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", ALIKE.format(base_url=world.web.url))
         world.wait(61)
         assert world.create(watch.id).said == "created"
 
@@ -445,7 +445,7 @@ class TestTransport:
     ) -> None:
         """The provider may have read the request before the line broke."""
         monkeypatch.setattr(create, "REQUEST_SECONDS", 0.5)
-        world.ledger.put_provider_file("acme", PROVIDER.format(base_url=f"http://127.0.0.1:{line.port}"))
+        world.ledger.providers.put("acme", PROVIDER.format(base_url=f"http://127.0.0.1:{line.port}"))
         line.does = does
         watch = world.ask_for().watch
         step = world.create(watch.id)
@@ -470,7 +470,7 @@ class TestTransport:
     ) -> None:
         """The task is created and paid for, and the rest of the answer adds nothing."""
         monkeypatch.setattr(create, "REQUEST_SECONDS", 0.5)
-        world.ledger.put_provider_file("acme", PROVIDER.format(base_url=f"http://127.0.0.1:{line.port}"))
+        world.ledger.providers.put("acme", PROVIDER.format(base_url=f"http://127.0.0.1:{line.port}"))
         line.does = does
         step = world.create(world.ask_for().watch.id)
         assert (step.said, step.watch.submission.task_id, line.taken) == ("created", "vid-1", 1)
@@ -478,7 +478,7 @@ class TestTransport:
     @pytest.mark.parametrize(("does", "said"), [("refuse in half", "refused"), ("be busy in half", "not_now")])
     def test_a_status_that_says_no_needs_no_whole_body(self, world: World, line: Line, does: str, said: str) -> None:
         """It stands before the body, and means that nothing was created."""
-        world.ledger.put_provider_file("acme", PROVIDER.format(base_url=f"http://127.0.0.1:{line.port}"))
+        world.ledger.providers.put("acme", PROVIDER.format(base_url=f"http://127.0.0.1:{line.port}"))
         line.does = does
         assert world.create(world.ask_for().watch.id).said == said
 
@@ -489,14 +489,14 @@ class TestTransport:
         """A refused connection, a failed TLS handshake and a name without an address bring no byte to the provider."""
         monkeypatch.setattr(create, "REQUEST_SECONDS", 0.5)
         watch = world.ask_for().watch
-        world.ledger.put_provider_file("acme", PROVIDER.format(base_url=base_url.format(port=line.port)))
+        world.ledger.providers.put("acme", PROVIDER.format(base_url=base_url.format(port=line.port)))
         world.wait(61)
         for pause in (8, 9, 10):
             step = world.create(watch.id)
             assert (step.said, step.pause) == ("not_sent", pause)
             world.wait(pause)
         assert line.taken == 0
-        world.ledger.put_provider_file("acme", PROVIDER.format(base_url=f"http://127.0.0.1:{line.port}"))
+        world.ledger.providers.put("acme", PROVIDER.format(base_url=f"http://127.0.0.1:{line.port}"))
         world.wait(61)
         assert (world.create(watch.id).said, line.taken) == ("created", 1)
 
@@ -530,7 +530,7 @@ class TestInTheMiddle:
 
         monkeypatch.setattr(world.http, "send", meanwhile)
         assert world.create(watch.id).orphan == "vid-1"
-        error = world.ledger.event(watch.id).data["data"]["error"]
+        error = world.ledger.tasks.event(watch.id).data["data"]["error"]
         assert error["code"] == "CREATE_AMBIGUOUS"
 
     def test_a_task_that_waits_for_its_creation_is_cancelled_without_a_request(self, world: World) -> None:
@@ -567,7 +567,7 @@ class TestInTheMiddle:
         send = world.http.send
 
         def meanwhile(*arguments: Any, **named: Any) -> Any:
-            world.ledger.begin_erasure(watch.id, world.now)
+            world.ledger.tasks.begin_erasure(watch.id, world.now)
             return send(*arguments, **named)
 
         monkeypatch.setattr(world.http, "send", meanwhile)
@@ -576,7 +576,7 @@ class TestInTheMiddle:
     def test_a_wish_to_cancel_stops_the_next_request(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """The provider could be asked to cancel, but what is not created needs no asking."""
         file = PROVIDER + '[cancel]\npath = "/tasks/{{task_id}}/cancel"\n'
-        world.ledger.put_provider_file("acme", file.format(base_url=world.web.url))
+        world.ledger.providers.put("acme", file.format(base_url=world.web.url))
         script(world, BUSY, TAKEN)
         watch = world.ask_for().watch
         send = world.http.send
@@ -598,7 +598,7 @@ class TestInTheMiddle:
         """Nobody else knows the id, so it is written again; AWS may have written it, and lost its own answer."""
         script(world, TAKEN)
         watch = world.ask_for().watch
-        note, faults = world.ledger.note_creation, [RuntimeError("throttled")]
+        note, faults = world.ledger.tasks.note_creation, [RuntimeError("throttled")]
 
         def once(*given: Any) -> Any:
             if given[0].submission.task_id is not None and faults:
@@ -608,15 +608,19 @@ class TestInTheMiddle:
             return note(*given)
 
         monkeypatch.setattr(create, "sleep", lambda _: None)
-        monkeypatch.setattr(world.ledger, "note_creation", once)
+        monkeypatch.setattr(world.ledger.tasks, "note_creation", once)
         step = world.create(watch.id)
-        assert (step.said, step.orphan, world.ledger.watch(watch.id).submission.task_id) == ("created", None, "vid-1")
+        assert (step.said, step.orphan, world.ledger.tasks.watch(watch.id).submission.task_id) == (
+            "created",
+            None,
+            "vid-1",
+        )
 
     def test_an_id_that_cannot_be_written_is_in_the_error(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """The log has it then, and an operator can submit it."""
         script(world, TAKEN)
         watch = world.ask_for().watch
-        note = world.ledger.note_creation
+        note = world.ledger.tasks.note_creation
 
         def never(*given: Any) -> Any:
             if given[0].submission.task_id is not None:
@@ -624,7 +628,7 @@ class TestInTheMiddle:
             return note(*given)
 
         monkeypatch.setattr(create, "sleep", lambda _: None)
-        monkeypatch.setattr(world.ledger, "note_creation", never)
+        monkeypatch.setattr(world.ledger.tasks, "note_creation", never)
         with pytest.raises(RuntimeError, match="vid-1"):
             world.create(watch.id)
 
@@ -632,7 +636,7 @@ class TestInTheMiddle:
         """The SDK asks AWS again, and then the condition of the write no longer holds."""
         script(world, TAKEN)
         watch = world.ask_for().watch
-        note, lost = world.ledger.note_creation, [LostRace()]
+        note, lost = world.ledger.tasks.note_creation, [LostRace()]
 
         def twice(*given: Any) -> Any:
             answer = note(*given)
@@ -640,7 +644,7 @@ class TestInTheMiddle:
                 raise lost.pop()
             return answer
 
-        monkeypatch.setattr(world.ledger, "note_creation", twice)
+        monkeypatch.setattr(world.ledger.tasks, "note_creation", twice)
         assert (world.create(watch.id).said, len(sent(world))) == ("created", 1)
 
     def test_a_task_that_gets_its_id_while_its_watch_is_ended_keeps_it(
@@ -649,16 +653,16 @@ class TestInTheMiddle:
         """The event would say that nobody knows the id."""
         script(world, TAKEN)
         watch = world.ask_for().watch
-        put = world.ledger.put_event
+        put = world.ledger.tasks.put_event
 
         def meanwhile(*given: Any) -> Any:
             assert world.create(watch.id).said == "created"
             return put(*given)
 
-        monkeypatch.setattr(world.ledger, "put_event", meanwhile)
+        monkeypatch.setattr(world.ledger.tasks, "put_event", meanwhile)
         with pytest.raises(LostRace):
             world.publish(watch.id, problem=watch_failed("x"))
-        assert world.ledger.watch(watch.id).submission.task_id == "vid-1"
+        assert world.ledger.tasks.watch(watch.id).submission.task_id == "vid-1"
 
     def test_a_nested_submission_that_was_stopped_is_told(self, world: World) -> None:
         """Its execution's input is the submission itself."""
@@ -763,7 +767,7 @@ class OneCreation(RuleBasedStateMachine):
         self.world.web.script("/tasks/vid-1", says("failed", error="x"))
         self.watch_id = self.world.ask_for(reference=self.key).watch.id
         # Each example has a task of its own id at the provider, which is known under that.
-        self.monkeypatch.setattr(ledger, "SHARDS", self.watch_id.partition("_")[2][:1])
+        self.monkeypatch.setattr(ledger_table, "SHARDS", self.watch_id.partition("_")[2][:1])
 
     def answer(self, name: str) -> None:
         self.takes = ANSWERS[name][1]
@@ -801,7 +805,7 @@ class OneCreation(RuleBasedStateMachine):
 
     @rule()
     def a_sweep_comes(self) -> None:
-        self.world.wait(3 * ledger.GRACE_SECONDS)
+        self.world.wait(3 * ledger_table.GRACE_SECONDS)
         self.world.machines.running = set(self.following())
         sweep(self.world.runs, self.world.secrets)
 
@@ -824,7 +828,7 @@ class OneCreation(RuleBasedStateMachine):
     def step(self, name: str, at: int | None = None) -> None:
         """Makes the next step of an execution, as its state machine does."""
         creates = self.world.machines.started[name]["create"] and name not in self.created
-        watch = self.world.ledger.watch(self.watch_id)
+        watch = self.world.ledger.tasks.watch(self.watch_id)
 
         def work(world: World) -> None:
             if creates:
@@ -854,7 +858,7 @@ class OneCreation(RuleBasedStateMachine):
                     self.step(name)
                     self.world.wait(400)
         assert self.following() == []
-        assert len(self.world.ledger.events(self.watch_id)) == 1
+        assert len(self.world.ledger.tasks.events(self.watch_id)) == 1
         assert self.taken <= 1
 
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.memory import Table, exceptions_of
-from vidhook.edges import ledger as edge
 from vidhook.edges.ledger import Ledger
+from vidhook.edges.ledger import table as edge
 from vidhook.errors import BadInput, NotFound
 from vidhook.event import Event, progress_event, terminal_event
 from vidhook.task import (
@@ -53,16 +53,16 @@ class Office:
         self.requests += 1
 
     def publish(self, at: float, end: Status = Status.COMPLETED) -> Event:
-        watch = self.ledger.claim(Submission("acme", f"t{next(self._tasks)}"), "run", 20, NOW)[0]
-        self.events.append(self.ledger.put_event(terminal_event(watch, Snapshot(end), {}, at)))
+        watch = self.ledger.tasks.claim(Submission("acme", f"t{next(self._tasks)}"), "run", 20, NOW)[0]
+        self.events.append(self.ledger.tasks.put_event(terminal_event(watch, Snapshot(end), {}, at)))
         return self.events[-1]
 
     def deliver(self, event: Event, name: str, state: DeliveryState, after: float = 0.0) -> None:
         """Opens a delivery in this state, `after` seconds after its event, unless there is one."""
         if (event.id, name) not in map(key, self.made):
             known = Subscriber(name, "https://hooks.example/", "secret", created_at=NOW)
-            made = self.ledger.open_delivery(event, known, event.at + after)
-            self.made.append(self.ledger.change_delivery(replace(made, state=state)))
+            made = self.ledger.deliveries.open(event, known, event.at + after)
+            self.made.append(self.ledger.deliveries.change(replace(made, state=state)))
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def test_pages_together_hold_each_delivery_once_and_in_order(
     )
     before = [key(each) for each in wanted.of(office)]
     arrivals = iter([arrive] * 3)
-    read = partial(office.ledger.delivery_page, most=limit, **asdict(wanted))
+    read = partial(office.ledger.deliveries.page, most=limit, **asdict(wanted))
     pages = list(islice(walk(read, lambda: next(arrivals, lambda: None)()), 200))
     seen = [each for page in pages for each in page]
     assert all(len(page) <= limit for page in pages)
@@ -157,7 +157,7 @@ def test_pages_of_a_task_hold_each_of_its_deliveries_once(
     """Those of its progress too, and each page brings the attempts of its own deliveries alone."""
     office = Office()
     event, _other = office.publish(NOW), office.publish(NOW)
-    watch = office.ledger.watch(event.watch_id)
+    watch = office.ledger.tasks.watch(event.watch_id)
     events = [event, progress_event(watch, Snapshot(Status.PROCESSING), NOW)]
     log: dict[tuple[str, str], list[Attempt]] = {}
 
@@ -168,19 +168,19 @@ def test_pages_of_a_task_hold_each_of_its_deliveries_once(
             tries = data.draw(st.integers(0, 3))
             log[one.id, name] = [Attempt(n, NOW + n, Outcome.RETRY, AttemptKind.DNS) for n in range(1, tries + 1)]
             for attempt in log[one.id, name]:
-                made = office.ledger.delivery(one.watch_id, one.id, name)
-                office.ledger.note_attempt(made, attempt, DeliveryState.DUE)
+                made = office.ledger.deliveries.get(one.watch_id, one.id, name)
+                office.ledger.deliveries.note_attempt(made, attempt, DeliveryState.DUE)
 
     for _ in range(data.draw(st.integers(0, 8))):
         arrive()
     few_reads(data.draw(st.sampled_from([1, 5, 1_000])))
     limit, before = data.draw(st.integers(1, 5)), sorted(log)
 
-    read = partial(office.ledger.task_delivery_page, event.watch_id, most=limit)
+    read = partial(office.ledger.deliveries.page_of_task, event.watch_id, most=limit)
     seen: list[tuple[str, str]] = []
     for page in islice(walk(read, arrive), 50):
         assert len(page) <= limit
-        attempts = office.ledger.attempts(event.watch_id, page)
+        attempts = office.ledger.deliveries.attempts(event.watch_id, page)
         assert attempts == {key(each): log[key(each)] for each in page if log[key(each)]}
         seen += map(key, page)
     assert [each for each in seen if each in before] == before
@@ -193,9 +193,9 @@ def test_a_page_with_many_attempts_is_short() -> None:
     event = office.publish(NOW)
     for name in NAMES:
         office.deliver(event, name, DeliveryState.DUE)
-        made = office.ledger.delivery(event.watch_id, event.id, name)
-        office.ledger.change_delivery(replace(made, attempts=300))
-    read = partial(office.ledger.task_delivery_page, event.watch_id, most=100)
+        made = office.ledger.deliveries.get(event.watch_id, event.id, name)
+        office.ledger.deliveries.change(replace(made, attempts=300))
+    read = partial(office.ledger.deliveries.page_of_task, event.watch_id, most=100)
     assert [len(page) for page in walk(read)] == [2, 2]
 
 
@@ -203,12 +203,12 @@ def test_an_end_after_a_retry_is_listed_too() -> None:
     """A task that was retried may have two terminal events, and both are delivered."""
     office = Office()
     first = office.publish(NOW, Status.FAILED)
-    watch = office.ledger.watch(first.watch_id)
-    office.ledger.reopen(replace(watch, retries=1, event_id=None), first.id, 20, NOW)
-    second = office.ledger.put_event(terminal_event(watch, Snapshot(Status.COMPLETED), {}, NOW + 60), retries=1)
+    watch = office.ledger.tasks.watch(first.watch_id)
+    office.ledger.tasks.reopen(replace(watch, retries=1, event_id=None), first.id, 20, NOW)
+    second = office.ledger.tasks.put_event(terminal_event(watch, Snapshot(Status.COMPLETED), {}, NOW + 60), retries=1)
     for event in (first, second):
         office.deliver(event, NAMES[0], DeliveryState.DELIVERED)
-    page, cursor = office.ledger.delivery_page(most=5)
+    page, cursor = office.ledger.deliveries.page(most=5)
     assert ([each.event_id for each in page], cursor) == ([second.id, first.id], None)
 
 
@@ -218,7 +218,7 @@ def test_events_of_another_type_cost_no_request_of_their_own() -> None:
     for number in range(30):
         office.publish(NOW + number)
     office.requests = 0
-    office.ledger.delivery_page(most=20, event_type="video.failed")
+    office.ledger.deliveries.page(most=20, event_type="video.failed")
     assert office.requests == 2  # for the keys of the events, and for the events
 
 
@@ -226,19 +226,19 @@ def test_a_removed_subscribers_deliveries_are_still_listed() -> None:
     """Why it did not get them may be the reason that it was removed; but an id that was never ours is a mistake."""
     office = Office()
     office.deliver(office.publish(NOW), NAMES[0], DeliveryState.CANCELLED)
-    read = office.ledger.delivery_page
+    read = office.ledger.deliveries.page
     assert len(read(most=5, subscriber_id=NAMES[0])[0]) == 1
     assert read(most=5, subscriber_id=NAMES[0], state="held") == ([], None)
     with pytest.raises(NotFound, match=NAMES[1]):
         read(most=5, subscriber_id=NAMES[1])
-    office.ledger.put_subscriber(Subscriber(NAMES[1], "https://hooks.example/", "secret", created_at=NOW))
+    office.ledger.subscribers.put(Subscriber(NAMES[1], "https://hooks.example/", "secret", created_at=NOW))
     assert read(most=5, subscriber_id=NAMES[1]) == ([], None)
 
 
 def test_progress_without_a_subscriber_is_refused() -> None:
     """Only terminal events are listed, so an empty list would say what is not so."""
     with pytest.raises(BadInput, match=r"type: video\.progress .*subscriber"):
-        Office().ledger.delivery_page(most=5, event_type="video.progress")
+        Office().ledger.deliveries.page(most=5, event_type="video.progress")
 
 
 def test_a_cursor_of_another_list_is_refused() -> None:
@@ -250,10 +250,10 @@ def test_a_cursor_of_another_list_is_refused() -> None:
             office.deliver(event, name, DeliveryState.DUE)
     ledger = office.ledger
     lists: list[Callable[..., tuple[Any, str | None]]] = [
-        partial(ledger.watch_page, lambda _: True, most=1),
-        partial(ledger.delivery_page, most=1),
-        *(partial(ledger.delivery_page, most=1, subscriber_id=name) for name in NAMES[:2]),
-        *(partial(ledger.task_delivery_page, event.watch_id, most=1) for event in events),
+        partial(ledger.tasks.page, lambda _: True, most=1),
+        partial(ledger.deliveries.page, most=1),
+        *(partial(ledger.deliveries.page, most=1, subscriber_id=name) for name in NAMES[:2]),
+        *(partial(ledger.deliveries.page_of_task, event.watch_id, most=1) for event in events),
     ]
     for one in lists:
         _, cursor = one()

@@ -31,7 +31,7 @@ CANARY = "canary-8c1f"
 
 def everything(world: World) -> str:
     """All that the stores hold, as one text: every item of the ledger, every version of every object, every upload."""
-    items = boto3.client("dynamodb").scan(TableName=world.ledger.table)["Items"]
+    items = boto3.client("dynamodb").scan(TableName=world.ledger.table.name)["Items"]
     s3, bucket = boto3.client("s3"), world.bucket.name
     found = s3.list_object_versions(Bucket=bucket)
     versions = [*found.get("Versions", []), *found.get("DeleteMarkers", [])]
@@ -57,14 +57,14 @@ def marked(world: World, task_id: str = "t1", **fields: Any) -> str:
         callback_url=url,
         **fields,
     )
-    world.ledger.put_token(watch, f"theirs-{CANARY}", world.now)
+    world.ledger.tasks.put_token(watch, f"theirs-{CANARY}", world.now)
     world.publish(watch)
     world.submit(task_id, callback_url=world.web.script(f"/late-{CANARY}", Answer(200)))
     return watch
 
 
 def erase(world: World, watch: str) -> None:
-    world.ledger.begin_erasure(watch, world.now)
+    world.ledger.tasks.begin_erasure(watch, world.now)
     world.eraser.erase(watch)
 
 
@@ -101,12 +101,12 @@ def test_nothing_of_an_erased_task_is_in_any_store(versioned: World) -> None:
     kept = [item for item in json.loads(after)[0] if watch in json.dumps(item)]
     assert sorted(item["sk"]["S"] for item in kept) == ["answer", "watch"]
     assert world.bus.reports == [("task.erased", {"id": watch, "erased_at": iso(world.now)})]
-    for look in (world.ledger.watch, world.cancel, world.retry):
+    for look in (world.ledger.tasks.watch, world.cancel, world.retry):
         with pytest.raises(Erased, match="was erased at"):
             look(watch)
-    assert world.ledger.watches_of(f"order-{CANARY}") == []
-    assert list(world.ledger.watches()) == []
-    assert world.ledger.events(watch) == []
+    assert world.ledger.tasks.of_reference(f"order-{CANARY}") == []
+    assert list(world.ledger.tasks.all()) == []
+    assert world.ledger.tasks.events(watch) == []
     assert not world.bucket.holds(key)
     world.wait(OVER_SECONDS + 1)
     assert swept(world) == 1
@@ -139,19 +139,19 @@ def test_other_tasks_keep_what_is_theirs(versioned: World) -> None:
     world = versioned
     watch, other = marked(world), marked(world, "t12")
     erase(world, watch)
-    assert [each.id for each in world.ledger.watches_of(f"order-{CANARY}")] == [other]
+    assert [each.id for each in world.ledger.tasks.of_reference(f"order-{CANARY}")] == [other]
     assert world.bucket.holds(f"acme/{other}/result.mp4")
-    assert len(world.ledger.deliveries(other)) == 2
-    for each in world.ledger.deliveries(other):
-        assert world.ledger.subscriber(each.subscriber_id).url.startswith(world.web.url)
+    assert len(world.ledger.deliveries.of_task(other)) == 2
+    for each in world.ledger.deliveries.of_task(other):
+        assert world.ledger.subscribers.get(each.subscriber_id).url.startswith(world.web.url)
 
 
 def test_a_callback_url_that_went_with_another_task_still_gets_its_events(world: World) -> None:
     """Its item may be removed between another task's publishing and its redelivery."""
     watch = world.settle(says("failed", error="no"), callback_url=world.web.script("/hook", Answer(503), Answer(200)))
     published = world.publish(watch)
-    delivery = next(iter(world.ledger.deliveries(watch)))
-    world.ledger.remove_subscriber(delivery.subscriber_id)
+    delivery = next(iter(world.ledger.deliveries.of_task(watch)))
+    world.ledger.subscribers.remove(delivery.subscriber_id)
     assert world.redeliver(delivery).state is DeliveryState.DELIVERED
     assert event_of(published).id == world.web.to("/hook")[-1].headers["webhook-id"]
 
@@ -163,7 +163,7 @@ def test_killed_at_any_step_a_repeat_or_the_sweeper_finishes_it(world: World) ->
     for at in range(60):
         watch = marked(world, f"t{at}")
         world.machines.answered.clear()
-        world.ledger.begin_erasure(watch, world.now)
+        world.ledger.tasks.begin_erasure(watch, world.now)
         calls = itertools.count()
         edges: dict[str, Any] = {
             name: Crashing(getattr(world, name), calls=calls, at=at) for name in ("ledger", "machines", "bucket", "bus")
@@ -173,7 +173,7 @@ def test_killed_at_any_step_a_repeat_or_the_sweeper_finishes_it(world: World) ->
         except Crash:
             crashes += 1
             with pytest.raises(Erased):
-                world.ledger.watch(watch)
+                world.ledger.tasks.watch(watch)
             if at % 2:
                 assert swept(world) >= 1
             else:
@@ -202,7 +202,7 @@ class TestNothingBringsItBack:
         world.create(watch.id)
         world.wait(30 * 86_400)
         erase(world, watch.id)
-        lives = [world.ledger._get(each, "watch", "x")["ttl"] for each in (watch.id, watch_id("acme", "vid-1"))]
+        lives = [world.ledger.table.get(each, "watch", "x")["ttl"] for each in (watch.id, watch_id("acme", "vid-1"))]
         assert lives[1] >= lives[0]
         with pytest.raises(Conflict, match="was erased") as refused:
             world.submit("vid-1")
@@ -226,25 +226,25 @@ class TestNothingBringsItBack:
         erase(world, watch.id)
         snapshot = Snapshot(Status.COMPLETED, prompt=CANARY)
         with pytest.raises(Erased):
-            world.ledger.note_poll(watch, Poll(world.now, "completed"), snapshot, settled=True)
+            world.ledger.tasks.note_poll(watch, Poll(world.now, "completed"), snapshot, settled=True)
         world.web.script("/tasks/t1", says("completed", url=world.video(), prompt=CANARY))
-        world.ledger.watch, original = (lambda watch_id: watch), world.ledger.watch  # type: ignore[method-assign]
+        world.ledger.tasks.watch, original = (lambda watch_id: watch), world.ledger.tasks.watch  # type: ignore[method-assign]
         world.poll(watch.id)
-        world.ledger.watch = original  # type: ignore[method-assign]
+        world.ledger.tasks.watch = original  # type: ignore[method-assign]
         assert CANARY not in everything(world)
 
     def test_a_publishing_that_was_under_way_writes_no_event(self, world: World) -> None:
         """And what it had stored by then goes with the sweep an hour later."""
         watch = world.completed(metadata={"who": CANARY})
-        known = world.ledger.watch(watch)
-        world.ledger.begin_erasure(watch, world.now)
+        known = world.ledger.tasks.watch(watch)
+        world.ledger.tasks.begin_erasure(watch, world.now)
         world.eraser.erase(watch)
         reads = iter([known])
-        original = world.ledger.watch
-        world.ledger.watch = lambda watch_id: next(reads, None) or original(watch_id)  # type: ignore[method-assign]
+        original = world.ledger.tasks.watch
+        world.ledger.tasks.watch = lambda watch_id: next(reads, None) or original(watch_id)  # type: ignore[method-assign]
         with pytest.raises(Erased):
             world.publish(watch)
-        assert world.ledger.events(watch) == []
+        assert world.ledger.tasks.events(watch) == []
         assert CANARY not in everything(world)
         world.wait(OVER_SECONDS + 1)
         swept(world)
@@ -254,7 +254,7 @@ class TestNothingBringsItBack:
     def test_redeliveries_end_quietly(self, world: World) -> None:
         """Their executions wake up hours later."""
         watch = marked(world)
-        due = [each for each in world.ledger.deliveries(watch) if each.state is DeliveryState.DUE]
+        due = [each for each in world.ledger.deliveries.of_task(watch) if each.state is DeliveryState.DUE]
         assert due
         erase(world, watch)
         for each in due:
@@ -282,7 +282,7 @@ class TestNothingBringsItBack:
 def test_who_waits_for_it_gets_a_failure_and_its_execution_is_stopped(world: World) -> None:
     """A caller would hang for a year."""
     watch = world.submit().watch
-    world.ledger.put_token(watch.id, "waits", world.now)
+    world.ledger.tasks.put_token(watch.id, "waits", world.now)
     erase(world, watch.id)
     assert world.machines.erased == ["waits"]
     assert world.machines.stopped == [watch.execution]
@@ -301,24 +301,24 @@ def test_a_task_can_be_erased_in_any_state(world: World, begin: Callable[[World]
 def test_what_is_not_known_cannot_be_erased(world: World) -> None:
     """A tombstone for each id that somebody types would fill the ledger."""
     with pytest.raises(NotFound):
-        world.ledger.begin_erasure("tsk_" + "a" * 26, world.now)
+        world.ledger.tasks.begin_erasure("tsk_" + "a" * 26, world.now)
 
 
 def test_a_callback_url_that_comes_at_the_same_time_goes_too(world: World) -> None:
     """The erasure must know all that there is to remove."""
     watch = world.submit(callback_url=world.web.url).watch
     late = f"{world.web.url}/{CANARY}"
-    original, added = world.ledger._get, list[str]()
+    original, added = world.ledger.table.get, list[str]()
 
     def get(pk: str, sk: str, what: str) -> Any:
         item = original(pk, sk, what)
         if not added:
             added.append(late)
-            world.ledger.add_callback(watch, late)
+            world.ledger.tasks.add_callback(watch, late)
         return item
 
-    world.ledger._get = get  # type: ignore[method-assign]
-    left = world.ledger.begin_erasure(watch.id, world.now)
+    world.ledger.table.get = get  # type: ignore[method-assign]
+    left = world.ledger.tasks.begin_erasure(watch.id, world.now)
     assert len(left.callbacks) == 2
 
 
@@ -336,8 +336,8 @@ def test_removing_all_leaves_what_only_begins_like_it(versioned: World) -> None:
 def test_a_delivery_of_an_erased_task_is_no_success_later(world: World) -> None:
     """An attempt that was under way must not write its delivery anew."""
     watch = marked(world)
-    due = next(each for each in world.ledger.deliveries(watch) if each.state is DeliveryState.DUE)
+    due = next(each for each in world.ledger.deliveries.of_task(watch) if each.state is DeliveryState.DUE)
     erase(world, watch)
     changed: Delivery = replace(due, state=DeliveryState.DELIVERED)
-    world.ledger.change_delivery(changed)
-    assert world.ledger.deliveries(watch) == []
+    world.ledger.deliveries.change(changed)
+    assert world.ledger.deliveries.of_task(watch) == []

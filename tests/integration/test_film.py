@@ -108,7 +108,7 @@ def test_the_event_and_the_command_say_why_it_is_not_stored(world: World, what: 
     (told,) = assets(world.publish(watch))
     assert (told["stored"], told["store_error"]["kind"], told["url"]) == (False, kind, told["source_url"])
     assert told["store_error"]["message"].isprintable()
-    rows = {row["what"]: row["detail"] for row in timeline(world.ledger.watch(watch), world.ledger)}
+    rows = {row["what"]: row["detail"] for row in timeline(world.ledger.tasks.watch(watch), world.ledger)}
     assert rows["video"] == f"result: not stored: {kind}, {told['store_error']['message']}"
 
 
@@ -239,7 +239,7 @@ def test_a_playlist_is_told_at_once_with_its_link(world: World, path: str, body:
     assert (told["stored"], told["url"], told["source_url"]) == (False, url, url)
     assert told["store_error"]["kind"] == "playlist"
     assert "canary" not in told["store_error"]["message"]
-    assert world.ledger.watch(watch).store_failures == 0
+    assert world.ledger.tasks.watch(watch).store_failures == 0
 
 
 # --- Other files than the result ---
@@ -248,7 +248,7 @@ def test_a_playlist_is_told_at_once_with_its_link(world: World, path: str, body:
 @pytest.fixture
 def two(world: World) -> Callable[..., str]:
     """Settles a task whose answer has a result and an original; gives the watch's id."""
-    world.ledger.put_provider_file("acme", PROVIDER.format(base_url=world.web.url) + 'original = "original"\n')
+    world.ledger.providers.put("acme", PROVIDER.format(base_url=world.web.url) + 'original = "original"\n')
     numbers = iter(range(99))
 
     def settle(result: Answer | str, original: Answer | str) -> str:
@@ -265,7 +265,7 @@ def two(world: World) -> Callable[..., str]:
 def test_the_poster_is_a_file_of_its_own(world: World, alive: bool) -> None:
     """It is told with what it is, and when its link is dead the film is told all the same."""
     text = PROVIDER.format(base_url=world.web.url) + 'poster = "@"\n'
-    world.ledger.put_provider_file("acme", text)
+    world.ledger.providers.put("acme", text)
     cover = world.web.script("/cover", Answer(200, (REAL_FILES / "image.jpg").read_bytes()) if alive else Answer(403))
     answer = says("completed", url=world.video(Answer(200, REAL_MP4)), cover_url=cover)
     result, poster = assets(world.publish(world.settle(answer)))
@@ -280,7 +280,7 @@ def test_the_timeline_shows_what_is_known_of_a_film(world: World) -> None:
     """One look says whether it is what was asked for."""
     watch = world.settle(says("completed", url=world.video(Answer(200, REAL_MP4))))
     world.publish(watch)
-    rows = {row["what"]: row["detail"] for row in timeline(world.ledger.watch(watch), world.ledger)}
+    rows = {row["what"]: row["detail"] for row in timeline(world.ledger.tasks.watch(watch), world.ledger)}
     assert rows["video"].endswith(f"/result.mp4 ({len(REAL_MP4)} bytes, 64x48, 2.328 s, with sound)")
 
 
@@ -425,7 +425,7 @@ def test_a_repeat_reads_nothing_back_that_an_earlier_one_stored(world: World, tw
     there = world.but(bucket=Unreadable(world))
     watch = two(Answer(503), GOOD)
     assert there.publish(watch).pause
-    assert set(world.ledger.watch(watch).uploads) == {"original"}
+    assert set(world.ledger.tasks.watch(watch).uploads) == {"original"}
     world.web.script("/result.mp4", GOOD)
     told = assets(there.publish(watch))
     assert [stored_bytes(asset) for asset in told] == [MP4, MP4]
@@ -468,14 +468,11 @@ def test_a_note_that_others_always_come_before_is_left_out(world: World) -> None
     """The file is stored all the same; a repeat would read it back."""
     other = Upload("1", "video/mp4", "", 1, 1)
 
-    class Busy:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(world.ledger, name)
-
+    class Busy(Crashing):
         def note_uploads(self, watch: Watch, uploads: Any) -> Any:
             return {"result": other}
 
-    there = world.but(ledger=Busy())
+    there = world.but(ledger=Busy(world.ledger, "nothing"))
     assert stored_bytes(assets(there.publish(there.completed()))[0]) == MP4
 
 
@@ -487,7 +484,7 @@ INLINE = (Source("result", "video", HEAD, inline=True),)
 
 def in_the_answer(world: World, answer: Answer) -> Watch:
     """The watch of a settled task whose provider, asked again, gives this answer."""
-    watch = world.ledger.watch(world.completed())
+    watch = world.ledger.tasks.watch(world.completed())
     world.web.script("/tasks/t1", answer)
     return watch
 

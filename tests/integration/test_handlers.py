@@ -86,7 +86,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         for name in ("watch", "redeliver")
     }
     variables = {
-        "TABLE": world.ledger.table,
+        "TABLE": world.ledger.table.name,
         "BUCKET": world.bucket.name,
         "BUS": "stack",
         "PROVIDER_SECRET": world.settings["PROVIDER_SECRET"],
@@ -254,7 +254,7 @@ class TestWaysIn:
         url = stack.world.web.script("/late", Answer(204))
         answer = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1", "callback_url": url})
         assert (answer["created"], answer["status"]) == (False, "completed")
-        (delivery,) = stack.world.ledger.deliveries(watch)
+        (delivery,) = stack.world.ledger.deliveries.of_task(watch)
         assert (delivery.event_id, delivery.run) == (event["id"], 1)
         stack.call("RedeliverEvent", {**delivery.execution_input(1), "execution": delivery.execution_name})
         assert [json.loads(asked.body) for asked in stack.world.web.to("/late")] == [event]
@@ -262,7 +262,7 @@ class TestWaysIn:
     def test_the_bus_brings_a_task(self, stack: Stack) -> None:
         """In the detail of its event."""
         stack.call("SubmitTask", {"detail-type": "vidhook.submit", "detail": {"provider": "acme", "task_id": "t1"}})
-        assert [watch.submission.task_id for watch in stack.world.ledger.watches()] == ["t1"]
+        assert [watch.submission.task_id for watch in stack.world.ledger.tasks.all()] == ["t1"]
 
     def test_a_batch_takes_in_what_is_good_and_puts_aside_what_is_not(self, stack: Stack) -> None:
         """The bad one lies in the queue of refused submissions with its reason; its neighbours do not."""
@@ -274,7 +274,7 @@ class TestWaysIn:
         ]
         records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
         assert stack.call("SubmitTask", {"Records": records}) == {"batchItemFailures": []}
-        assert {watch.submission.task_id for watch in stack.world.ledger.watches()} == {"a", "b"}
+        assert {watch.submission.task_id for watch in stack.world.ledger.tasks.all()} == {"a", "b"}
         dead = boto3.client("sqs").receive_message(
             QueueUrl=stack.queue, MaxNumberOfMessages=10, MessageAttributeNames=["reason"]
         )["Messages"]
@@ -295,7 +295,7 @@ class TestWaysIn:
         ]
         records = [{"messageId": str(number), "body": json.dumps(body)} for number, body in enumerate(bodies)]
         assert stack.call("SubmitTask", {"Records": records}) == {"batchItemFailures": []}
-        assert [watch.submission.task_id for watch in stack.world.ledger.watches()] == ["a"]
+        assert [watch.submission.task_id for watch in stack.world.ledger.tasks.all()] == ["a"]
         (put,) = boto3.client("sqs").receive_message(
             QueueUrl=stack.queue, MaxNumberOfMessages=10, MessageAttributeNames=["reason"]
         )["Messages"]
@@ -374,9 +374,9 @@ class TestEndedFromOutside:
         assert self.ended(stack, "FAILED", watch, given) == {}
         late = {"watch": watch, "execution": watch, "problem": "x", "store_video": False}
         assert stack.call("PublishEvent", late)["event"] == first
-        assert stack.world.ledger.watch(watch).event_id is None
+        assert stack.world.ledger.tasks.watch(watch).event_id is None
         assert self.ended(stack, "FAILED", again, {"watch": watch, "pause": 1})["event"] == first
-        assert stack.world.ledger.watch(watch).event_id == first["id"]
+        assert stack.world.ledger.tasks.watch(watch).event_id == first["id"]
 
     @pytest.mark.parametrize("status", ["FAILED", "ABORTED"])
     @pytest.mark.parametrize("followed", [True, False])
@@ -386,7 +386,7 @@ class TestEndedFromOutside:
         if followed:
             stack.call("SubmitTask", {"provider": "acme", "task_id": "t1"})
         assert self.ended(stack, status, "nested", refused) == {}
-        assert [watch.event_id for watch in stack.world.ledger.watches()] == [None] * followed
+        assert [watch.event_id for watch in stack.world.ledger.tasks.all()] == [None] * followed
 
     @pytest.mark.parametrize("given", [ABSENT, None, [], "x", 7, {}])
     def test_one_that_was_started_with_nonsense_is_nobodys_problem(self, stack: Stack, given: Any) -> None:
@@ -404,10 +404,10 @@ def test_a_sweep_of_a_quiet_ledger_does_nothing(stack: Stack) -> None:
 def test_the_sweeper_erases_a_task_at_once_when_it_is_told_to(stack: Stack) -> None:
     """The caller of the API does not wait for the next quarter of an hour."""
     task = stack.call("SubmitTask", {"provider": "acme", "task_id": "t1", "reference": "order-17"})["id"]
-    stack.world.ledger.begin_erasure(task, stack.world.now)
+    stack.world.ledger.tasks.begin_erasure(task, stack.world.now)
     for _ in range(2):
         assert stack.call("SweepLedger", {"erase": task}) == {"erased": 1}
-    [left] = stack.world.ledger.erasures()
+    [left] = stack.world.ledger.tasks.erasures()
     assert (left.told, left.reference) == (True, None)
 
 
@@ -419,7 +419,7 @@ def test_a_sweep_that_could_not_move_all_fails_after_it_was_counted(
     def refused(*_: object) -> Any:
         raise PermissionError
 
-    monkeypatch.setattr(wiring.edges().ledger, "overdue_watches", refused)
+    monkeypatch.setattr(wiring.edges().ledger.tasks, "overdue", refused)
     with pytest.raises(ExceptionGroup):
         stack.call("SweepLedger", {})
     assert any("Swept" in each for each in printed())

@@ -58,7 +58,7 @@ def known(world: World) -> Iterator[list[Subscriber]]:
         replace(each, url=f"{server.url}/s{number}", created_at=float(number)) for number, each in enumerate(known)
     ]
     for each in known:
-        world.ledger.put_subscriber(each)
+        world.ledger.subscribers.put(each)
     yield known
     server.stop()
 
@@ -113,7 +113,7 @@ def test_one_that_hangs_of_fifty_delays_nobody(world: World, known: list[Subscri
     pause of five; every later event costs nothing."""
     measured(world, "warm")
     usual = measured(world, "without")
-    world.ledger.put_subscriber(replace(known[0], url=silent))
+    world.ledger.subscribers.put(replace(known[0], url=silent))
     first = measured(world, "first", known[0].id)
     later = measured(world, "later", known[0].id)
     for found in (first, later):
@@ -122,7 +122,7 @@ def test_one_that_hangs_of_fifty_delays_nobody(world: World, known: list[Subscri
         assert found.others < usual.others + LATER
     assert first.second_attempt < usual.second_attempt + FIRST_SECONDS + LATER
     assert later.second_attempt < usual.second_attempt + LATER
-    waits = next(iter(world.ledger.deliveries_to(known[0].id)), None)
+    waits = next(iter(world.ledger.deliveries.to(known[0].id)), None)
     assert waits is not None
 
 
@@ -142,7 +142,7 @@ def test_one_that_hangs_on_progress_costs_the_first_pause_three_seconds_and_no_o
 
     seconds()
     usual = seconds()
-    world.ledger.put_subscriber(replace(known[0], url=silent))
+    world.ledger.subscribers.put(replace(known[0], url=silent))
     assert seconds() < usual + FIRST_SECONDS + LATER
     world.wait(20)
     assert seconds() < usual + LATER

@@ -118,7 +118,7 @@ def test_a_key_of_an_unknown_provider_is_refused_with_the_nearest(here: World, n
 def test_a_key_of_two_halves_has_both(here: World) -> None:
     """Of one half no token can be made, and its provider would refuse each poll."""
     text = 'name = "pair"\nbase_url = "https://pair.example"\nformat = "generic"\n[auth]\ntype = "jwt-hs256"\n'
-    here.ledger.put_provider_file("pair", text)
+    here.ledger.providers.put("pair", text)
     refused = run("set", "pair", key="s3cret-half\n")
     assert (refused.exit_code, stored()) == (1, {"acme": KEY})
     assert "the key of pair has two halves; give both as ID:SECRET" in refused.output

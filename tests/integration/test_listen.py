@@ -145,7 +145,7 @@ def test_an_event_arrives_as_the_webhook_that_a_subscriber_gets(here: World) -> 
     metadata = {"order": 17, "price": 10.0, "wörd": "a\u2028b", "big": 2**60, "z": {"b": 1, "a": [1e-7, None]}}
     result, [asked] = listening(here, [Answer(200, b"ok")], 1, metadata=metadata)
     [ready, row] = rows(result)
-    [event] = here.ledger.events(row_watch(asked))
+    [event] = here.ledger.tasks.events(row_watch(asked))
     assert asked.body == event.body.encode()
     assert Webhook(ready["secret"]).verify(asked.body, asked.headers)["id"] == event.id == row["event_id"]
     assert asked.headers["user-agent"] == f"vidhook/{__version__}"

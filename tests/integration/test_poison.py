@@ -115,7 +115,7 @@ def test_poison_is_put_aside_with_a_reason_and_its_neighbours_are_taken_in(
     """A message that cannot even be put aside came back for ever, and its batch with it."""
     body = POISON[poison]
     assert batch('{"provider": "acme", "task_id": "a"}', body, '{"provider": "acme", "task_id": "b"}') == []
-    assert {watch.submission.task_id for watch in stack.world.ledger.watches()} == {"a", "b"}
+    assert {watch.submission.task_id for watch in stack.world.ledger.tasks.all()} == {"a", "b"}
     ((stored, reason),) = aside.put
     assert re.match(r"[^:]+: .+; .+", reason, re.DOTALL)
     assert stored == body or re.search(r"is not JSON|characters that SQS refuses|the body is too long", reason)
@@ -149,7 +149,7 @@ def test_a_refused_message_that_cannot_be_put_is_tried_again_alone(
     monkeypatch.setattr(wiring.edges().refused_submissions, "_queue_url", "https://sqs.us-east-1.amazonaws.com/1/none")
     bodies = ['{"provider": "acme", "task_id": "a"}', "{", '{"provider": "acme", "task_id": "b"}']
     assert batch(*bodies) == ["1"]
-    assert {watch.submission.task_id for watch in stack.world.ledger.watches()} == {"a", "b"}
+    assert {watch.submission.task_id for watch in stack.world.ledger.tasks.all()} == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_direct_caller_is_told_the_place(stack: Stack, aside: Aside, event: An
     assert refused.value.hint
     as_lambda(str(refused.value))
     assert "canary" not in str(refused.value)
-    assert list(stack.world.ledger.watches()) == []
+    assert list(stack.world.ledger.tasks.all()) == []
     assert aside.put == []
 
 
@@ -235,16 +235,16 @@ def test_half_a_pair_that_an_earlier_version_took_crashes_no_answer(stack: Stack
     world = stack.world
     world.subscribe("one")
     half = Submission("acme", "t\ud83d", metadata={"\udc00": ["x\ud800", "\U0001f600"]})
-    watch, _ = world.ledger.claim(half, "run", 1, world.now)
+    watch, _ = world.ledger.tasks.claim(half, "run", 1, world.now)
     world.web.script("/tasks/t%ED%A0%BD", says("failed", error="out of paint"))
     as_lambda(stack.call("PollTask", {"watch": watch.id, "execution": "run"}))
     if written == "the event":
-        watch = world.ledger.watch(watch.id)
+        watch = world.ledger.tasks.watch(watch.id)
         event = terminal_event(watch, snapshot_of(watch), {}, world.now)
         body = event.body.replace("\\ufffd", "\\ud800")
         assert body != event.body
         object.__setattr__(event, "body", body)  # as it was made then
-        world.ledger.put_event(event)
+        world.ledger.tasks.put_event(event)
     answer = stack.call("PublishEvent", {"watch": watch.id, "execution": "run", "store_video": False})
     as_lambda(answer)
     data = answer["event"]["data"]
@@ -318,7 +318,7 @@ class TestOddJson:
         good = json.dumps({"provider": "acme", "task_id": name})
         at, before = data.draw(st.integers(0, len(messages))), len(aside.put)
         assert batch(*messages[:at], good, *messages[at:]) == []
-        assert stack.world.ledger.watch(watch_id("acme", name))
+        assert stack.world.ledger.tasks.watch(watch_id("acme", name))
         put = aside.put[before:]
         assert all(re.match(r".+: .+", reason, re.DOTALL) for _, reason in put), put
         assert secrets_in("".join(reason for _, reason in put)) == []
@@ -330,7 +330,7 @@ class TestOddJson:
             if len(aside.put) == before:  # it is followed
                 raw = json.loads(body)
                 raw = json.loads(raw["Message"]) if "Message" in raw else raw
-                assert stack.world.ledger.watch(watch_id("acme", raw["task_id"]))
+                assert stack.world.ledger.tasks.watch(watch_id("acme", raw["task_id"]))
 
     @MANY
     @given(raw=odd)
@@ -359,7 +359,7 @@ class TestOddJson:
         else:
             assert aside.put[before:] == []
             assert call(raw)["created"] is False
-            assert stack.world.ledger.watch(task)
+            assert stack.world.ledger.tasks.watch(task)
             assert (nested["refusal"] is None) == ("task_token" not in raw)
 
     @MANY

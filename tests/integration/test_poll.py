@@ -36,7 +36,7 @@ def test_a_finished_task_settles_its_watch(world: World, watch: str) -> None:
     """And the ledger knows, so any execution goes on to publish."""
     polled = ask(world, watch, says("completed", url="https://cdn.example/v.mp4"))
     assert (polled.settled, polled.pause) == (True, 0)
-    noted = world.ledger.watch(watch)
+    noted = world.ledger.tasks.watch(watch)
     assert (snapshot_of(noted).status, noted.detected_at, noted.polls) == (Status.COMPLETED, world.now, 1)
 
 
@@ -60,7 +60,7 @@ def test_the_key_goes_to_the_provider_as_its_file_says(world: World, watch: str)
     """And into no place that is kept."""
     ask(world, watch, says("queued"))
     assert world.web.to("/tasks/t1")[0].headers["authorization"] == f"Bearer {KEY}"
-    assert KEY not in repr(world.ledger.watch(watch))
+    assert KEY not in repr(world.ledger.tasks.watch(watch))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_provider_that_is_down_costs_a_pause(world: World, watch: str) -> None
     world.web.close()
     polled = world.poll(watch)
     assert (polled.settled, polled.broken) == (False, "connect")
-    assert world.ledger.watch(watch).history[-1].answer == "connect"
+    assert world.ledger.tasks.watch(watch).history[-1].answer == "connect"
 
 
 def test_what_was_known_outlives_trouble(world: World, watch: str) -> None:
@@ -114,7 +114,7 @@ class TestDoubtfulEnds:
         pauses = []
         while not polled.settled:
             pauses.append(polled.pause)
-            assert world.ledger.watch(watch).history[-1].why == "doubt"
+            assert world.ledger.tasks.watch(watch).history[-1].why == "doubt"
             world.wait(polled.pause)
             polled = world.poll(watch)
         assert 600 <= world.now - began <= 660
@@ -170,7 +170,7 @@ class TestDoubtfulEnds:
         doubted = ask(world, watch, Answer(404)).watch.doubted_at
         world.web.close()
         assert world.poll(watch).broken == "connect"
-        assert world.ledger.watch(watch).doubted_at == doubted
+        assert world.ledger.tasks.watch(watch).doubted_at == doubted
 
     def test_the_deadline_bounds_it(self, world: World) -> None:
         """The reason that was read is given, and not only that time was over."""
@@ -194,7 +194,7 @@ class TestDoubtfulEnds:
         while not polled.settled:
             world.wait(polled.pause)
             polled = world.poll(watch)
-        assert world.ledger.kinds("acme") == {}
+        assert world.ledger.paces.kinds("acme") == {}
 
 
 class TestWhatWasSeenCountsAtTheDeadline:
@@ -231,11 +231,11 @@ class TestWhatWasSeenCountsAtTheDeadline:
 
 def test_a_provider_file_that_is_gone_costs_pauses_until_it_is_back(world: World, watch: str) -> None:
     """Whoever removed it by mistake loses no task."""
-    text = world.ledger.provider_file("acme") or ""
-    world.ledger.remove_provider_file("acme")
+    text = world.ledger.providers.text("acme") or ""
+    world.ledger.providers.remove("acme")
     polled = world.poll(watch)
     assert (polled.settled, polled.broken) == (False, "no_provider_file")
-    world.ledger.put_provider_file("acme", text)
+    world.ledger.providers.put("acme", text)
     assert ask(world, watch, says("completed", url="https://cdn.example/v.mp4")).settled
 
 
@@ -264,7 +264,7 @@ class TestRefusedKey:
     def test_a_key_refused_to_the_end_is_told_as_such(self, world: World) -> None:
         """Not as a timeout of the task: the mend is another."""
         watch = world.settle(Answer(401, b'{"error":"bad key"}'), deadline_seconds=3_600)
-        assert error_of(world.ledger.watch(watch)).category is Category.AUTH
+        assert error_of(world.ledger.tasks.watch(watch)).category is Category.AUTH
 
     def test_a_key_that_the_provider_quotes_goes_no_further(self, world: World, watch: str) -> None:
         """Errors travel into events, logs and other people's systems."""
@@ -290,7 +290,10 @@ class TestRefusedKey:
         polled = ask(world, watch, Answer(200, said.encode(), {"content-type": "application/json"}))
         assert error_of(polled.watch).message.startswith("no ")
         published = world.publish(watch)
-        places = [event_of(published).body, str(boto3.client("dynamodb").scan(TableName=world.ledger.table)["Items"])]
+        places = [
+            event_of(published).body,
+            str(boto3.client("dynamodb").scan(TableName=world.ledger.table.name)["Items"]),
+        ]
         for place in places:
             assert "[key]" in place
             assert not [part for part in ("5f0c8a", spelled, base64.b64encode(b"5f0c8a").decode()) if part in place]
@@ -307,7 +310,7 @@ class TestRefusedKey:
         assert [asked.path for asked in world.web.asked if asked.path.startswith("/files/")] == [
             link.removeprefix(world.web.url)
         ]
-        assert "5f0c8a" not in str(boto3.client("dynamodb").scan(TableName=world.ledger.table)["Items"])
+        assert "5f0c8a" not in str(boto3.client("dynamodb").scan(TableName=world.ledger.table.name)["Items"])
 
     def test_a_link_of_another_host_never_gets_the_key(self, world: World, watch: str) -> None:
         """It may be chosen by whoever made the task."""
@@ -330,7 +333,7 @@ class TestDeadline:
         """A watch ends, whatever the provider does."""
         began = world.now
         watch = world.settle(says("processing", progress=99), deadline_seconds=600)
-        noted = world.ledger.watch(watch)
+        noted = world.ledger.tasks.watch(watch)
         assert noted.detected_at == began + 600
         error = error_of(noted)
         assert (error.category, error.code, error.retryable) == (Category.TIMEOUT, "DEADLINE_REACHED", None)
@@ -351,7 +354,7 @@ class TestDeadline:
     ) -> None:
         """Whoever reads it must not look for the fault in the task."""
         watch = world.settle(answer, deadline_seconds=60)
-        message = error_of(world.ledger.watch(watch)).message
+        message = error_of(world.ledger.tasks.watch(watch)).message
         assert "never gave a status" in message
         assert why in message
 
@@ -363,7 +366,7 @@ class TestDeadline:
         for _ in range(30):
             polls = [world.poll(watch.id, execution=name) for name in (watch.execution, "another")]
             world.wait(polls[0].pause)
-        followed = world.ledger.watch(watch.id)
+        followed = world.ledger.tasks.watch(watch.id)
         assert followed.age(world.now) == world.now - followed.submitted_at
 
 
@@ -372,7 +375,7 @@ class TestHostileAnswers:
         """An item ends at 400 KB; a poll that cannot be written would be repeated for ever."""
         endless = "\u20ac" * 30_000
         polled = ask(world, watch, says(endless, model=endless, prompt=endless, usage={"a": endless}))
-        noted = world.ledger.watch(watch)
+        noted = world.ledger.tasks.watch(watch)
         assert noted == polled.watch
         assert len(json.dumps([snapshot_of(noted).model, snapshot_of(noted).prompt])) < 20_000
 
@@ -428,9 +431,9 @@ class TestProgress:
 def test_a_poll_that_comes_late_does_not_undo_the_end(world: World, watch: str) -> None:
     """Two executions may follow one task, when it was submitted in two ways."""
     world.web.script("/tasks/t1", says("processing"))
-    stale = world.ledger.watch(watch)
+    stale = world.ledger.tasks.watch(watch)
     done = Snapshot(Status.COMPLETED, sources=())
-    world.ledger.note_poll(stale, Poll(world.now, "completed"), done, settled=True)
+    world.ledger.tasks.note_poll(stale, Poll(world.now, "completed"), done, settled=True)
     assert world.poll(watch).settled
 
 
@@ -448,7 +451,7 @@ def test_an_execution_that_is_too_old_is_followed_by_another(world: World, lasti
     assert world.poll(lasting, lasting, started_at).successor is None
     world.wait(LONGEST_EXECUTION)
     polled = world.poll(lasting, lasting, started_at)
-    assert (polled.settled, polled.successor) == (False, world.ledger.watch(lasting).execution)
+    assert (polled.settled, polled.successor) == (False, world.ledger.tasks.watch(lasting).execution)
     assert polled.successor not in {None, lasting}
     # The new one is the watch's own: it is not told as failed when the old one ends, and goes on as one that is young.
     assert world.poll(lasting, polled.successor, world.now).successor is None
@@ -471,4 +474,4 @@ def test_a_successor_that_never_began_is_started_by_the_sweeper(world: World, la
     polled = world.poll(lasting, lasting, started_at)
     world.wait(polled.pause + 3_600)
     assert sweep(world.runs, world.secrets).watches == 1
-    assert world.ledger.watch(lasting).execution in world.machines.started
+    assert world.ledger.tasks.watch(lasting).execution in world.machines.started

@@ -52,7 +52,7 @@ scope = "video.read video.write"
 
 def put(world: World, name: str, rest: str, key: str | None = "id-of-key:s3cr3t-of-key") -> None:
     """Puts a provider file and its key into the stack."""
-    world.ledger.put_provider_file(name, FILE.format(name=name, base_url=world.web.url, rest=rest))
+    world.ledger.providers.put(name, FILE.format(name=name, base_url=world.web.url, rest=rest))
     secret = {"acme": "k"} | ({name: key} if key else {})
     boto3.client("secretsmanager").put_secret_value(
         SecretId=world.settings["PROVIDER_SECRET"], SecretString=json.dumps(secret)
@@ -90,7 +90,7 @@ class TestTwoRequests:
         assert polled.settled
         assert snapshot_of(polled.watch).sources[0].url == "https://cdn.example/v.mp4"
         assert world.web.to(self.RESULT)[0].headers["authorization"] == "Bearer id-of-key:s3cr3t-of-key"
-        kept = world.ledger.answer(watch)
+        kept = world.ledger.tasks.answer(watch)
         assert kept is not None
         assert kept.body == {"video": {"url": "https://cdn.example/v.mp4"}}
 
@@ -101,7 +101,7 @@ class TestTwoRequests:
         )
         polled = [world.poll(watch) for _ in range(4)]
         assert [each.settled for each in polled] == [False, False, False, True]
-        history = [each.answer for each in world.ledger.watch(watch).history]
+        history = [each.answer for each in world.ledger.tasks.watch(watch).history]
         assert history[0] == "processing"
         assert history[-1] == "completed"
 
@@ -181,7 +181,7 @@ class TestParameters:
         film = world.video()
         world.web.script("/fal-ai/kling-video/requests/r1/status", says("COMPLETED", video={"url": film}))
         world.wait(1)
-        execution = world.ledger.watch(watch).execution
+        execution = world.ledger.tasks.watch(watch).execution
         assert world.poll(watch, execution).settled
         assert event_of(world.publish(watch, execution=execution)).type == "video.completed"
         assert world.intake.submit({**slip, "params": PARAMS}).watch.id == watch
@@ -264,7 +264,7 @@ class TestTokens:
         _, claims, _ = asked.headers["authorization"].removeprefix("Bearer ").split(".")
         assert json.loads(base64.urlsafe_b64decode(claims + "=="))["iss"] == "id-of-key"
         assert "s3cr3t" not in repr(asked)
-        kept = world.ledger.answer(watch)
+        kept = world.ledger.tasks.answer(watch)
         assert kept is not None
         assert kept.body["echo"] == "[key]"
 
@@ -275,7 +275,7 @@ class TestTokens:
         polled = world.poll(watch)
         assert polled.settled
         assert error_of(polled.watch).message == "bad token [key] of [key]"
-        assert "opaque" not in repr(world.ledger.answer(watch))
+        assert "opaque" not in repr(world.ledger.tasks.answer(watch))
 
     def test_a_creation_without_its_token_is_tried_again(self, world: World) -> None:
         """Nothing was sent, so nothing is ambiguous."""

@@ -25,7 +25,7 @@ def late(world: World, *answers: Answer) -> tuple[Subscriber, Delivery]:
 
 
 def stored(world: World, delivery: Delivery) -> Delivery:
-    return world.ledger.delivery(delivery.watch_id, delivery.event_id, delivery.subscriber_id)
+    return world.ledger.deliveries.get(delivery.watch_id, delivery.event_id, delivery.subscriber_id)
 
 
 def test_an_attempt_that_succeeds_settles_the_delivery(world: World) -> None:
@@ -52,7 +52,7 @@ def test_a_subscriber_that_stays_down_is_tried_for_76_hours_and_then_given_up(wo
     assert pauses == list(PAUSES)
     assert 75 < (world.now - began) / 3_600 < 77
     assert (done.state, stored(world, delivery).state) == ("failed", "failed")
-    (log,) = world.ledger.attempts(delivery.watch_id).values()
+    (log,) = world.ledger.deliveries.attempts(delivery.watch_id).values()
     assert [attempt.number for attempt in log] == list(range(1, len(PAUSES) + 2))
     assert {attempt.answer for attempt in log} == {"out of disk"}
 
@@ -62,7 +62,7 @@ class TestAsTheSubscriberStands:
         """Its owner moved it while we waited."""
         subscriber, delivery = late(world)
         url = world.web.script("/moved", FINE)
-        world.ledger.put_subscriber(replace(subscriber, url=url))
+        world.ledger.subscribers.put(replace(subscriber, url=url))
         assert world.redeliver(delivery).state == "delivered"
         assert len(world.web.to("/moved")) == 1
 
@@ -71,14 +71,14 @@ class TestAsTheSubscriberStands:
         subscriber, delivery = late(world, FINE)
         both = (SigningSecret("whsec_bmV3"), SigningSecret("whsec_b2xk", expires_at=world.now + 60))
         sealed = world.secrets.seal(subscriber.id, Credentials(both))
-        world.ledger.put_subscriber(replace(subscriber, sealed=sealed))
+        world.ledger.subscribers.put(replace(subscriber, sealed=sealed))
         world.redeliver(delivery)
         assert len(world.web.to("/late")[-1].headers["webhook-signature"].split()) == 2
 
     def test_a_removed_one_cancels(self, world: World) -> None:
         """Nobody is told who left."""
         subscriber, delivery = late(world, FINE)
-        world.ledger.remove_subscriber(subscriber.id)
+        world.ledger.subscribers.remove(subscriber.id)
         assert (world.redeliver(delivery).state, stored(world, delivery).state) == ("cancelled", "cancelled")
         assert len(world.web.to("/late")) == 1
 
@@ -86,7 +86,7 @@ class TestAsTheSubscriberStands:
     def test_one_that_is_not_active_is_held_for(self, world: World, state: SubscriberState) -> None:
         """Nothing is sent, nothing is lost, and no execution waits."""
         subscriber, delivery = late(world, FINE)
-        world.ledger.put_state(subscriber.id, state, None)
+        world.ledger.subscribers.put_state(subscriber.id, state, None)
         assert world.redeliver(delivery).settled
         assert stored(world, delivery).state == "held"
         assert len(world.web.to("/late")) == 1
@@ -96,7 +96,7 @@ class TestQuiet:
     def test_one_that_asked_for_quiet_is_waited_for(self, world: World) -> None:
         """Retry-After is the whole subscriber's, whichever delivery heard it."""
         subscriber, delivery = late(world, FINE)
-        world.ledger.note_failure(subscriber, world.now, world.now + 600)
+        world.ledger.subscribers.note_failure(subscriber, world.now, world.now + 600)
         done = world.redeliver(delivery)
         assert (done.settled, done.attempt) == (False, None)
         assert done.pause >= 600
@@ -107,7 +107,7 @@ class TestQuiet:
     def test_a_wait_that_was_waited_counts_where_waits_are_scaled(self, world: World) -> None:
         """The clock says that 30 s passed, and the execution waited 600 all the same."""
         subscriber, delivery = late(world, FINE)
-        world.ledger.note_failure(subscriber, world.now, world.now + 600)
+        world.ledger.subscribers.note_failure(subscriber, world.now, world.now + 600)
         done = world.redeliver(delivery)
         world.wait(30)
         assert world.redeliver(delivery, waited_for=done.waited_for).state == "delivered"
@@ -117,7 +117,7 @@ class TestQuiet:
         _, delivery = late(world, Answer(503, b"", {"retry-after": "900"}))
         done = world.redeliver(delivery)
         assert done.pause == 900
-        assert done.waited_for >= world.ledger.subscriber("sub_late").hold_until
+        assert done.waited_for >= world.ledger.subscribers.get("sub_late").hold_until
 
 
 class TestFailing:
@@ -132,7 +132,7 @@ class TestFailing:
     def test_a_report_shows_no_query_string(self, world: World) -> None:
         """It may hold the receiver's password."""
         subscriber, delivery = late(world, Answer(410))
-        world.ledger.put_subscriber(replace(subscriber, url=subscriber.url + "?key=hunter2"))
+        world.ledger.subscribers.put(replace(subscriber, url=subscriber.url + "?key=hunter2"))
         world.web.scripts["/late"] = [Answer(410)]
         world.redeliver(delivery)
         ((kind, report),) = world.bus.reports
@@ -145,7 +145,7 @@ class TestFailing:
         world.redeliver(delivery, waited_for=world.now)
         world.wait(4 * 86_400)
         world.redeliver(delivery, waited_for=world.now)
-        seen = world.ledger.subscriber(subscriber.id)
+        seen = world.ledger.subscribers.get(subscriber.id)
         assert (seen.state, "no success since" in (seen.reason or "")) == (SubscriberState.DISABLED, True)
         assert world.redeliver(delivery).settled
         assert stored(world, delivery).state == "held"
@@ -155,7 +155,7 @@ class TestRuns:
     def test_a_newer_run_ends_the_older(self, world: World) -> None:
         """Two executions must not try one delivery side by side."""
         _, delivery = late(world, FINE)
-        again = world.ledger.start_run(delivery, pause=1, now=world.now, afresh=False)
+        again = world.ledger.deliveries.start_run(delivery, pause=1, now=world.now, afresh=False)
         assert world.redeliver(delivery, run=delivery.run).settled
         assert len(world.web.to("/late")) == 1
         assert world.redeliver(again).state == "delivered"
@@ -230,7 +230,7 @@ class TestHangs:
         hanging = Hanging(world)
         other, deliveries = self.due(world, 3, hanging)
         while not other.redeliver(deliveries[0]).settled:
-            world.now = max(world.now + 1, world.ledger.subscriber("sub_late").hold_until)
+            world.now = max(world.now + 1, world.ledger.subscribers.get("sub_late").hold_until)
         waits = [round(later - sooner) for sooner, later in itertools.pairwise(hanging.at)]
         assert waits[1:6] == [75, 135, 255, 495, 615]
         assert (len(waits), set(waits[6:])) == (12, {615})
@@ -281,7 +281,7 @@ class TestHangs:
         assert world.now - began < 1_800 + PAUSES[4] * 1.2  # the longest pause that began before
         assert waited > 12
         assert {stored(world, each).state for each in deliveries} == {"delivered"}
-        assert not world.ledger.subscriber("sub_late").hangs(world.now)
+        assert not world.ledger.subscribers.get("sub_late").hangs(world.now)
 
     def test_the_schedule_of_76_hours_is_not_shortened(self, world: World) -> None:
         """Twelve whole attempts, each pause at least as long as promised, beside the first one that was cut."""
@@ -303,7 +303,7 @@ class TestHangs:
         assert (done.state, len(pauses), stored(world, delivery).attempts) == ("failed", len(PAUSES), 13)
         assert all(found >= promised for found, promised in zip(pauses, PAUSES, strict=True))
         assert world.now - began >= sum(PAUSES)
-        assert world.ledger.subscriber("sub_late").state == "active"
+        assert world.ledger.subscribers.get("sub_late").state == "active"
 
     def test_one_that_asks_for_quiet_while_it_hangs_is_left_in_peace(self, world: World) -> None:
         """A Retry-After that came meanwhile is not taken back by the end of a turn."""
@@ -311,20 +311,22 @@ class TestHangs:
 
         class Quiet(Hanging):
             def send(self, *arguments: Any, **named: Any) -> Any:
-                world.ledger.note_failure(world.ledger.subscriber("sub_late"), world.now, world.now + 5_000)
+                world.ledger.subscribers.note_failure(
+                    world.ledger.subscribers.get("sub_late"), world.now, world.now + 5_000
+                )
                 return world.http.send(*arguments, **named)
 
         world.but(http=Quiet(world)).redeliver(deliveries[0])
-        assert world.ledger.subscriber("sub_late").hold_until == world.now + 5_000
+        assert world.ledger.subscribers.get("sub_late").hold_until == world.now + 5_000
 
     def test_a_removed_one_is_not_tried(self, world: World) -> None:
         """What a late attempt writes of how it answered does not bring it back."""
         other, deliveries = self.due(world, 1, Hanging(world))
-        subscriber = world.ledger.subscriber("sub_late")
-        world.ledger.remove_subscriber("sub_late")
+        subscriber = world.ledger.subscribers.get("sub_late")
+        world.ledger.subscribers.remove("sub_late")
         assert other.notifier.turn(subscriber) is not None
-        world.ledger.note_pace(subscriber, 1.0, 1.0)
-        assert (world.ledger.subscribers(), world.redeliver(deliveries[0]).state) == ([], "cancelled")
+        world.ledger.subscribers.note_pace(subscriber, 1.0, 1.0)
+        assert (world.ledger.subscribers.all(), world.redeliver(deliveries[0]).state) == ([], "cancelled")
 
     def test_callback_urls_of_one_host_hang_together(self, world: World) -> None:
         """Each task may have one of its own, and each would cost its first attempts: 3 and 15 seconds."""
@@ -366,11 +368,11 @@ class TestHangs:
         world.publish(world.completed())
         _, drained = subscribers.resume(subscriber.id, runs=world.runs)
         assert drained == 1
-        (delivery,) = world.ledger.deliveries_to(subscriber.id)
+        (delivery,) = world.ledger.deliveries.to(subscriber.id)
         hanging = Hanging(world)
         done = world.but(http=hanging).redeliver(delivery)
         assert (hanging.seconds, done.pause) == (FIRST_SECONDS, 1)
-        assert world.ledger.subscriber(subscriber.id).hangs(world.now)
+        assert world.ledger.subscribers.get(subscriber.id).hangs(world.now)
 
     def test_turns_last_until_it_answers(self, world: World) -> None:
         """After a quiet night a burst must not hang all at once again."""

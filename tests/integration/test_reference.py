@@ -20,8 +20,8 @@ class Counting:
     """A client of DynamoDB that notes what is asked of it."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.asked, self._client = list[str](), ledger._client
-        ledger._client = cast(Any, self)
+        self.asked, self._client = list[str](), ledger.table.client
+        ledger.table.client = cast(Any, self)
 
     def __getattr__(self, name: str) -> Any:
         self.asked.append(name)
@@ -33,8 +33,8 @@ def test_tasks_of_a_reference_are_found_newest_first_and_no_others(world: World)
     for number, reference in enumerate(["order-17", "order-18", "order-17", None]):
         world.submit(f"t{number}", **({"reference": reference} if reference else {}))
         world.wait(1)
-    assert [each.submission.task_id for each in world.ledger.watches_of("order-17")] == ["t2", "t0"]
-    assert world.ledger.watches_of("order") == []
+    assert [each.submission.task_id for each in world.ledger.tasks.of_reference("order-17")] == ["t2", "t0"]
+    assert world.ledger.tasks.of_reference("order") == []
 
 
 def test_the_requests_that_find_a_reference_are_two_however_many_tasks_there_are(quick_world: World) -> None:
@@ -43,13 +43,13 @@ def test_the_requests_that_find_a_reference_are_two_however_many_tasks_there_are
     world = quick_world
     for number in range(240):
         reference = "order-17" if number % 2 else f"order-{number}"
-        world.ledger.claim(Submission("acme", f"t{number}", reference=reference), "x", 0, float(number))
+        world.ledger.tasks.claim(Submission("acme", f"t{number}", reference=reference), "x", 0, float(number))
     asked = Counting(world.ledger).asked
-    found = world.ledger.watches_of("order-17")
+    found = world.ledger.tasks.of_reference("order-17")
     assert [each.submission.task_id for each in found] == [f"t{number}" for number in range(239, 39, -2)]
     assert asked == ["query", "batch_get_item"]
-    assert [each.submission.task_id for each in world.ledger.watches_of("order-0")] == ["t0"]
-    assert world.ledger.watches_of("order-") == []
+    assert [each.submission.task_id for each in world.ledger.tasks.of_reference("order-0")] == ["t0"]
+    assert world.ledger.tasks.of_reference("order-") == []
     assert asked == ["query", "batch_get_item"] * 2 + ["query"]
 
 
@@ -68,7 +68,7 @@ def test_a_later_submission_cannot_change_the_reference(world: World) -> None:
     with pytest.raises(Conflict) as refused:
         world.submit("t1", reference="order-18")
     assert refused.value.differences == [{"field": "reference", "known": "order-17", "given": "order-18"}]
-    assert world.ledger.watches_of("order-18") == []
+    assert world.ledger.tasks.of_reference("order-18") == []
 
 
 def test_killed_at_any_request_of_a_submission_nothing_is_left_that_an_erasure_does_not_find(world: World) -> None:
@@ -86,17 +86,19 @@ def test_killed_at_any_request_of_a_submission_nothing_is_left_that_an_erasure_d
 
             given = create or {"task_id": reference}
             raw = {"provider": "acme", "reference": reference, **given}
-            world.ledger._client.meta.events.register("before-call", crash)
+            world.ledger.table.client.meta.events.register("before-call", crash)
             try:
                 world.intake.submit(raw)
             except KeyboardInterrupt:
                 pass
             finally:
-                world.ledger._client.meta.events.unregister("before-call", crash)
-            pointers = list(world.ledger._items(f"ref#{reference}"))
-            assert [each["sk"][18:] for each in pointers] == [each.id for each in world.ledger.watches_of(reference)]
+                world.ledger.table.client.meta.events.unregister("before-call", crash)
+            pointers = list(world.ledger.table.items(f"ref#{reference}"))
+            assert [each["sk"][18:] for each in pointers] == [
+                each.id for each in world.ledger.tasks.of_reference(reference)
+            ]
             watch = world.intake.submit(raw).watch
-            assert world.ledger.watches_of(reference) == [watch]
+            assert world.ledger.tasks.of_reference(reference) == [watch]
             if asked <= at:
                 break
         assert at >= 1
@@ -106,7 +108,7 @@ def test_a_submission_beside_another_of_the_same_task_is_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DynamoDB refuses one of two transactions on an item; it is tried again, and finds the task of the other."""
-    write, refused = world.ledger._client.transact_write_items, list[bool]()
+    write, refused = world.ledger.table.client.transact_write_items, list[bool]()
 
     def conflict(**arguments: Any) -> Any:
         if not refused:
@@ -116,12 +118,12 @@ def test_a_submission_beside_another_of_the_same_task_is_answered(
                 "Error": {"Code": "TransactionCanceledException"},
                 "CancellationReasons": [{"Code": "TransactionConflict"}],
             }
-            raise world.ledger._client.exceptions.TransactionCanceledException(reasons, "TransactWriteItems")
+            raise world.ledger.table.client.exceptions.TransactionCanceledException(reasons, "TransactWriteItems")
         return write(**arguments)
 
-    monkeypatch.setattr(world.ledger._client, "transact_write_items", conflict)
+    monkeypatch.setattr(world.ledger.table.client, "transact_write_items", conflict)
     assert not world.submit("t1", reference="order-17").created
-    assert len(world.ledger.watches_of("order-17")) == 1
+    assert len(world.ledger.tasks.of_reference("order-17")) == 1
 
 
 def test_the_reference_lives_for_as_long_as_its_task(world: World) -> None:
@@ -130,13 +132,13 @@ def test_the_reference_lives_for_as_long_as_its_task(world: World) -> None:
     world.publish(watch, store=False)
 
     def ttl(pk: str, sk: str) -> Any:
-        return world.ledger._get(pk, sk, "x")["ttl"]
+        return world.ledger.table.get(pk, sk, "x")["ttl"]
 
-    [pointer] = world.ledger._items("ref#order-17")
+    [pointer] = world.ledger.table.items("ref#order-17")
     assert pointer["ttl"] >= ttl(watch, "watch")
     world.wait(20 * 86_400)
-    known = world.ledger.watch(watch)
-    world.ledger.reopen(replace(known, retries=1), str(known.event_id), 0, world.now)
+    known = world.ledger.tasks.watch(watch)
+    world.ledger.tasks.reopen(replace(known, retries=1), str(known.event_id), 0, world.now)
     assert ttl("ref#order-17", pointer["sk"]) >= ttl(watch, "watch")
 
 
@@ -145,29 +147,29 @@ def test_a_task_that_is_created_under_a_key_alone_is_found_by_it(deployed: World
     deployed.web.script("/videos", says("queued", id="vid-1"))
     watch = deployed.intake.submit({"provider": "acme", "create": {"x": 1}, "idempotency_key": "k-1"}).watch
     for known in ({"k-1", "acme/k-1"}, {"k-1", "acme/k-1", "vid-1", "acme/vid-1"}):
-        assert [each.id for each in deployed.ledger.watches_of("k-1")] == [watch.id]
+        assert [each.id for each in deployed.ledger.tasks.of_reference("k-1")] == [watch.id]
         for name in sorted(known):
             assert find(name, deployed.ledger) == watch.id
         deployed.create(watch.id)
     deployed.ask_for(idempotency_key="k-2")
     assert run("why", "acme/order-17").exit_code == 1  # the key makes the id, the reference only finds it
     assert run("why", "order-17").exit_code == 0
-    deployed.ledger.begin_erasure(watch.id, deployed.now)
+    deployed.ledger.tasks.begin_erasure(watch.id, deployed.now)
     deployed.eraser.erase(watch.id)
-    assert list(deployed.ledger._items("ref#k-1")) == []
+    assert list(deployed.ledger.table.items("ref#k-1")) == []
     assert "was erased" in run("why", "acme/k-1").output
 
 
 def test_a_task_is_found_by_every_name_for_it_and_by_no_other(world: World) -> None:
     """A person has one of them, from a log, an invoice or a webhook, and does not know which kind it is."""
-    world.ledger.put_provider_file("other", PROVIDER.format(base_url=world.web.url).replace('"acme"', '"other"'))
+    world.ledger.providers.put("other", PROVIDER.format(base_url=world.web.url).replace('"acme"', '"other"'))
     watch = world.settle(says("failed", error="no"), task_id="a/b", reference="order-17")
     event = event_of(world.publish(watch, store=False))
     for number in range(3):
         world.wait(1)
         world.submit(f"t{number}", reference="order-18")
     same = world.intake.submit({"provider": "other", "task_id": "t2"}).watch
-    names = {each.submission.task_id: each.id for each in world.ledger.watches() if each.id != same.id}
+    names = {each.submission.task_id: each.id for each in world.ledger.tasks.all() if each.id != same.id}
 
     def found(name: str) -> list[str]:
         return [each.id for each in tasks_named(name, world.ledger)]
@@ -196,7 +198,7 @@ def test_the_requests_that_find_a_name_are_few_however_many_tasks_there_are(quic
     """A search box asks with every word that is typed, and a scan of a million tasks takes minutes."""
     world = quick_world
     for number in range(50):
-        world.ledger.claim(Submission("acme", f"t{number}"), "x", 0, float(number))
+        world.ledger.tasks.claim(Submission("acme", f"t{number}"), "x", 0, float(number))
     asked = Counting(world.ledger).asked
     for name in (f"tsk_{'a' * 26}", f"evt_{'a' * 26}", "t17", "acme/t17", "nothing"):
         asked.clear()
@@ -211,22 +213,22 @@ def test_the_id_of_an_event_leads_to_its_task_for_as_long_as_the_event_lives(wor
     first = event_of(world.publish(watch, store=False))
 
     def ttl(pk: str, sk: str) -> Any:
-        return world.ledger._get(pk, sk, "x")["ttl"]
+        return world.ledger.table.get(pk, sk, "x")["ttl"]
 
     assert ttl(first.id, "watch") == ttl(watch, "event")
     world.wait(86_400)
     world.retry(watch)
-    assert ttl(first.id, "watch") == ttl(watch, "event") > world.now + world.ledger.event_days * 86_400
+    assert ttl(first.id, "watch") == ttl(watch, "event") > world.now + world.ledger.table.event_days * 86_400
     world.web.script("/tasks/t1", says("completed", url=world.video()))
     world.poll(watch)
     second = event_of(world.publish(watch))
     assert second.id != first.id
     for event in (first, second):
         assert [each.id for each in tasks_named(event.id, world.ledger)] == [watch]
-    world.ledger.begin_erasure(watch, world.now)
+    world.ledger.tasks.begin_erasure(watch, world.now)
     world.eraser.erase(watch)
     for event in (first, second):
-        assert list(world.ledger._items(event.id)) == []
+        assert list(world.ledger.table.items(event.id)) == []
 
 
 def test_an_event_id_is_a_name_for_the_command_too(deployed: World) -> None:

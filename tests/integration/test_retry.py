@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.test_publish import Crash, Crashing
 from tests.integration.world import Answer, FakeMachines, World, event_of, says, snapshot_of
-from vidhook.edges.ledger import GRACE_SECONDS
+from vidhook.edges.ledger.table import GRACE_SECONDS
 from vidhook.errors import NotFound, Refused
 from vidhook.event import Event
 from vidhook.publish import watch_failed
@@ -37,7 +37,7 @@ def aborted(world: World) -> str:
 def gone(world: World) -> str:
     """The id of a task that its provider did not know any more."""
     watch = world.settle(Answer(410, b"{}"))
-    assert not snapshot_of(world.ledger.watch(watch)).said
+    assert not snapshot_of(world.ledger.tasks.watch(watch)).said
     world.publish(watch)
     world.wait(60)
     return watch
@@ -47,7 +47,7 @@ def completes(world: World, watch: str, task_id: str = "t1") -> Event:
     """The event of a task whose provider says that it is completed, at the next poll."""
     world.web.script(f"/tasks/{task_id}", says("completed", url=world.video()))
     world.wait(1)
-    execution = world.ledger.watch(watch).execution
+    execution = world.ledger.tasks.watch(watch).execution
     assert world.poll(watch, execution).settled_now
     return event_of(world.publish(watch, execution=execution))
 
@@ -57,38 +57,38 @@ def test_a_task_that_completes_after_all_is_published_as_completed(world: World,
     """The render was paid for; that vidhook stopped looking too early must not lose it."""
     world.subscribe("one")
     watch = end(world)
-    first = world.ledger.event(watch)
+    first = world.ledger.tasks.event(watch)
     opened = world.retry(watch)
     assert (opened.event_id, opened.settled, opened.retries) == (None, False, 1)
-    assert world.ledger.watch(watch) == opened
+    assert world.ledger.tasks.watch(watch) == opened
     assert world.machines.started[f"{watch}-retry-1"] == {"watch": watch, "pause": 1, "create": False}
     second = completes(world, watch)
     assert (first.type, second.type) == ("video.failed", "video.completed")
     assert first.id != second.id
     assert [asked.headers["webhook-id"] for asked in world.web.to("/one")] == [first.id, second.id]
     assert [event.id for event in world.bus.events] == [first.id, second.id]
-    assert world.ledger.events(watch) == [first, second]
-    assert world.ledger.event(watch) == second
-    assert second.data["data"]["watch"]["polls"] == world.ledger.watch(watch).polls
+    assert world.ledger.tasks.events(watch) == [first, second]
+    assert world.ledger.tasks.event(watch) == second
+    assert second.data["data"]["watch"]["polls"] == world.ledger.tasks.watch(watch).polls
 
 
 def test_a_second_failure_closes_the_watch_quietly(world: World) -> None:
     """The same id must be the same bytes, and who has them has no use for them again."""
     one = world.subscribe("one")
     watch = given_up(world)
-    first = world.ledger.event(watch)
+    first = world.ledger.tasks.event(watch)
     world.retry(watch)
     world.wait(DEADLINE)
     assert world.poll(watch).settled
     late = world.subscribe("late")
     published = world.publish(watch)
     assert published.event == first
-    assert world.ledger.watch(watch).event_id == first.id
+    assert world.ledger.tasks.watch(watch).event_id == first.id
     assert len(world.web.to("/one")) == 1
     assert world.delivery(published, one).attempts == 1
     assert world.delivery(published, late).attempts == 1  # it did not have it yet
     assert len(world.bus.events) == 1
-    assert world.ledger.events(watch) == [first]
+    assert world.ledger.tasks.events(watch) == [first]
     world.wait(60)
     assert world.retry(watch).execution == f"{watch}-retry-2"
     assert completes(world, watch).type == "video.completed"
@@ -100,11 +100,11 @@ def test_a_task_may_fail_as_a_video_and_then_as_an_image(world: World) -> None:
     for _ in range(2):
         opened = world.retry(watch)
         picture = Snapshot(Status.PROCESSING, "drawing", object="image")
-        world.ledger.note_poll(opened, Poll(world.now, "processing", pause=9), picture, settled=False)
+        world.ledger.tasks.note_poll(opened, Poll(world.now, "processing", pause=9), picture, settled=False)
         world.publish(watch, problem=watch_failed("x"), store=False)
         world.wait(60)
-    assert [event.type for event in world.ledger.events(watch)] == ["video.failed", "image.failed"]
-    assert world.ledger.event(watch, world.ledger.watch(watch).event_id).type == "image.failed"
+    assert [event.type for event in world.ledger.tasks.events(watch)] == ["video.failed", "image.failed"]
+    assert world.ledger.tasks.event(watch, world.ledger.tasks.watch(watch).event_id).type == "image.failed"
 
 
 @pytest.mark.parametrize(("given", "seconds"), [(None, DEADLINE), (60, 60)])
@@ -126,7 +126,7 @@ def test_a_retry_has_a_deadline_of_its_own(world: World, given: int | None, seco
 def test_a_reopened_watch_remembers_what_was_read_but_no_end(world: World) -> None:
     """The conclusion is dropped; the history and the model are not."""
     watch = given_up(world)
-    before = world.ledger.watch(watch)
+    before = world.ledger.tasks.watch(watch)
     opened = world.retry(watch)
     assert (opened.history, opened.polls) == (before.history, before.polls)
     assert snapshot_of(opened).status is Status.PROCESSING
@@ -145,12 +145,12 @@ def test_the_first_submission_stays_idempotent_after_a_retry(world: World) -> No
 class TestRefused:
     def refusal(self, world: World, watch: str) -> str:
         world.machines.started.clear()
-        before = world.ledger.watch(watch)
+        before = world.ledger.tasks.watch(watch)
         with pytest.raises(Refused) as refused:
             world.retry(watch)
         assert refused.value.status == 409
         assert refused.value.hint
-        assert world.ledger.watch(watch) == before
+        assert world.ledger.tasks.watch(watch) == before
         assert world.machines.started == {}
         return str(refused.value)
 
@@ -189,7 +189,7 @@ def test_a_failure_that_came_before_the_completed_poll_can_be_retried(world: Wor
     """Publishing gave the watch up while a poll of another execution found the task completed: the event counts."""
     watch = aborted(world)
     done = Snapshot(Status.COMPLETED, "completed")
-    world.ledger.note_poll(world.ledger.watch(watch), Poll(world.now, "completed"), done, settled=True)
+    world.ledger.tasks.note_poll(world.ledger.tasks.watch(watch), Poll(world.now, "completed"), done, settled=True)
     assert not world.retry(watch).settled
     assert completes(world, watch).type == "video.completed"
 
@@ -211,7 +211,7 @@ class TestCrashes:
         watch = given_up(world)
         with pytest.raises(Refused, match="followed already"):
             world.but(ledger=Slow(world.ledger, "nothing")).retry(watch)
-        assert world.ledger.watch(watch).retries == 1
+        assert world.ledger.tasks.watch(watch).retries == 1
         assert [name for name in world.machines.started if "retry" in name] == [f"{watch}-retry-1"]
 
     @pytest.mark.parametrize("by", ["sweeper", "retry", "submission"])
@@ -229,7 +229,7 @@ class TestCrashes:
                 crashes += 1
             else:
                 break
-            if world.ledger.watch(watch).event_id is not None:
+            if world.ledger.tasks.watch(watch).event_id is not None:
                 world.retry(watch)  # nothing had happened yet
             elif by == "sweeper":
                 world.wait(3 * GRACE_SECONDS)
@@ -239,7 +239,7 @@ class TestCrashes:
             else:
                 with pytest.raises(Refused, match="followed already"):
                     world.retry(watch)
-            assert world.ledger.watch(watch).execution in world.machines.started
+            assert world.ledger.tasks.watch(watch).execution in world.machines.started
             assert completes(world, watch, task_id).type == "video.completed"
         assert crashes > 8
 
@@ -255,8 +255,8 @@ class TestCrashes:
             world.but(machines=NoStart()).retry(watch)
         world.wait(3 * GRACE_SECONDS)
         assert sweep(world.runs, world.secrets).watches == 1
-        assert world.ledger.watch(watch).execution == f"{watch}-{int(world.now)}"
-        world.machines.running.add(world.ledger.watch(watch).execution)
+        assert world.ledger.tasks.watch(watch).execution == f"{watch}-{int(world.now)}"
+        world.machines.running.add(world.ledger.tasks.watch(watch).execution)
         world.wait(3 * GRACE_SECONDS)
         assert sweep(world.runs, world.secrets).watches == 0
 
@@ -268,12 +268,12 @@ class TestExecutionsFromBefore:
         watch = world.settle(says("processing"), deadline_seconds=60)
         with pytest.raises(Crash):
             world.but(ledger=Crashing(world.ledger, "put_event", at=1)).publish(watch, execution=watch)
-        first = world.ledger.event(watch)
+        first = world.ledger.tasks.event(watch)
         world.wait(10)
         world.retry(watch)
         for problem in (None, watch_failed("it could not be published")):
             assert world.publish(watch, problem=problem, execution=watch).event == first
-        assert world.ledger.watch(watch).event_id is None
+        assert world.ledger.tasks.watch(watch).event_id is None
         assert [asked.headers["webhook-id"] for asked in world.web.to("/one")] == [first.id]
         assert {event.id for event in world.bus.events} == {first.id}
         assert completes(world, watch).type == "video.completed"
@@ -298,17 +298,17 @@ class TestExecutionsFromBefore:
             world.wait(60)
             assert world.poll(watch).settled
         world.but(ledger=Slow(world.ledger, "nothing")).publish(watch)
-        opened = world.ledger.watch(watch)
+        opened = world.ledger.tasks.watch(watch)
         assert (opened.event_id, opened.retries) == (None, retries + 1)
-        assert len(world.ledger.events(watch)) == 1
+        assert len(world.ledger.tasks.events(watch)) == 1
 
     def test_a_poll_that_was_made_before_does_not_settle_the_retry(self, world: World) -> None:
         """It read the old deadline, and wrote after the watch was opened again."""
         before = world.submit(deadline_seconds=60).watch
         world.publish(before.id, problem=watch_failed("x"), store=False)
         world.retry(before.id)
-        noted = world.ledger.note_poll(before, Poll(world.now, "retry"), Snapshot(Status.FAILED), settled=True)
-        assert noted == world.ledger.watch(before.id)
+        noted = world.ledger.tasks.note_poll(before, Poll(world.now, "retry"), Snapshot(Status.FAILED), settled=True)
+        assert noted == world.ledger.tasks.watch(before.id)
         assert not noted.settled
 
 
@@ -317,15 +317,15 @@ class TestDeliveries:
         """It is an event like any other, and its subscriber may need it."""
         bad = world.subscribe("bad", Answer(500), Answer(200))
         watch = given_up(world)
-        first = world.ledger.event(watch)
-        (delivery,) = world.ledger.deliveries(watch)
+        first = world.ledger.tasks.event(watch)
+        (delivery,) = world.ledger.deliveries.of_task(watch)
         world.retry(watch)
         second = completes(world, watch)
         assert world.redeliver(delivery).state == "delivered"
         # One that has failed is not tried while an event is published.
-        assert world.redeliver(world.ledger.delivery(watch, second.id, bad.id)).state == "delivered"
+        assert world.redeliver(world.ledger.deliveries.get(watch, second.id, bad.id)).state == "delivered"
         assert {asked.headers["webhook-id"] for asked in world.web.to("/bad")} == {first.id, second.id}
-        again = world.ledger.delivery(watch, second.id, bad.id)
+        again = world.ledger.deliveries.get(watch, second.id, bad.id)
         assert again.state == "delivered"
 
     def test_an_event_that_is_not_stored_cancels_its_delivery(self, world: World) -> None:
@@ -335,7 +335,7 @@ class TestDeliveries:
         world.retry(watch)
         lost = Delivery("evt_lost", watch, one.id, "video.progress", world.now)
         event = Event(lost.event_id, lost.event_type, watch, "acme", world.now, "{}")
-        assert world.redeliver(world.ledger.open_delivery(event, one, world.now)).state == "cancelled"
+        assert world.redeliver(world.ledger.deliveries.open(event, one, world.now)).state == "cancelled"
 
     def test_a_token_that_came_after_the_first_end_is_answered_with_the_second(self, world: World) -> None:
         """Those that waited at the first end have their answer."""

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.s3 import models
 
+from tests.integration.test_publish import Crashing
 from tests.integration.world import KEY, REAL_FILM, REAL_MP4, World, event_of, says
 from vidhook import fetch, parts, store
 from vidhook.errors import TimedOut
@@ -257,7 +258,7 @@ class TestBreaks:
     def test_the_key_goes_with_each_part(self, world: World, host: Host, by_parts: None) -> None:
         """A link that needs the provider's key needs it for each request, and no other host gets it."""
         host.body = film(5 * PART)
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         assert world.storage.store(watch, (Source("result", "video", host.url, needs_key=True),)).files
         assert len(host.keys) > 1
         assert set(host.keys) == {f"Bearer {KEY}"}
@@ -269,7 +270,7 @@ class TestBreaks:
         world.put_key(before)
         world.secrets.provider_key("acme")
         world.put_key("the-new-key")
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         failures = 1 if before else 0  # an old key is replaced when it has failed
         sources = (Source("result", "video", host.url, needs_key=True),)
         assert world.storage.store(replace(watch, store_failures=failures), sources).files
@@ -298,7 +299,7 @@ class TestChanges:
         assert published.pause == STORE_PAUSES[0]
         assert "no longer" in str(published.stored)
         assert left_over() == (0, 0)
-        assert world.ledger.watch(watch).uploads == {}
+        assert world.ledger.tasks.watch(watch).uploads == {}
         assert lies(world, world.publish(watch)) == film(9 * PART, seed=2)
 
     @pytest.mark.parametrize(
@@ -364,7 +365,8 @@ class TestTime:
         host.body = film(20 * PART)
         watch = completed(world, host)
         published = in_part(host, 32 * PART, partial(world.publish, watch))
-        assert (published.event, world.ledger.watch(watch).store_failures) == (None, published.watch.store_failures)  # type: ignore[union-attr]
+        failures = world.ledger.tasks.watch(watch).store_failures
+        assert (published.event, failures) == (None, published.watch.store_failures)  # type: ignore[union-attr]
         assert re.fullmatch(r"\d+000 of 20000 bytes are stored", published.stored.unfinished["result"])  # type: ignore[union-attr]
         kept = int(published.stored.unfinished["result"].split(" ")[0])  # type: ignore[union-attr]
         host.sent = []
@@ -380,7 +382,7 @@ class TestTime:
         watch = completed(world, host)
         world.wait(GO_ON_SECONDS)
         assert world.publish(watch, seconds=0.5).pause == STORE_PAUSES[0]
-        assert world.ledger.watch(watch).store_failures == 1
+        assert world.ledger.tasks.watch(watch).store_failures == 1
 
     def test_a_copy_that_gets_no_further_is_a_failure(self, world: World, host: Host, by_parts: None) -> None:
         """Else it would go on for hours without a byte."""
@@ -407,7 +409,7 @@ class TestTime:
         host.body, host.ranges, host.most = film(20 * PART), False, 5 * PART
         watch = completed(world, host)
         assert [world.publish(watch, seconds=0.3).pause for _ in range(2)] == [STORE_PAUSES[0], 0]
-        (told,) = world.ledger.event(watch).data["data"]["assets"]
+        (told,) = world.ledger.tasks.event(watch).data["data"]["assets"]
         assert (told["stored"], left_over()) == (False, (0, 0))
 
     def test_a_slow_file_that_failed_as_a_whole_goes_by_parts(self, world: World, host: Host) -> None:
@@ -432,8 +434,8 @@ class TestFilm:
         if how == "parts of two invocations":
             in_part(host, len(REAL_MP4) + 2 * PART, partial(world.publish, watch))
         elif how == "found again":
-            world.storage.store(world.ledger.watch(watch), (Source("result", "video", host.url),))
-            world.ledger.note_uploads(world.ledger.watch(watch), {})
+            world.storage.store(world.ledger.tasks.watch(watch), (Source("result", "video", host.url),))
+            world.ledger.tasks.note_uploads(world.ledger.tasks.watch(watch), {})
             host.dead.add("/v.mp4")
         (told,) = event_of(published := world.publish(watch, again=how == "found again")).data["data"]["assets"]
         assert lies(world, published) == REAL_MP4
@@ -441,26 +443,26 @@ class TestFilm:
 
     def test_an_upload_keeps_what_its_film_said(self, world: World, host: Host) -> None:
         """A repeat reads neither the source nor the object again."""
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         noted = {"result": Upload("", "video/mp4", "", 9, 0, "5d", REAL_FILM)}
-        world.ledger.note_uploads(watch, noted)
-        assert world.ledger.watch(watch.id).uploads == noted
-        assert world.ledger.note_uploads(world.ledger.watch(watch.id), {}) == {}
+        world.ledger.tasks.note_uploads(watch, noted)
+        assert world.ledger.tasks.watch(watch.id).uploads == noted
+        assert world.ledger.tasks.note_uploads(world.ledger.tasks.watch(watch.id), {}) == {}
 
     def test_an_upload_of_an_earlier_version_goes_on(self, world: World, host: Host) -> None:
         """It knows nothing of its film, and is replaced like any other."""
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         old = {"id": "a", "content_type": "video/mp4", "validator": '"1"', "length": 9, "part_bytes": 3, "sha256": None}
-        world.ledger._client.update_item(
-            TableName=world.ledger.table,
+        world.ledger.table.client.update_item(
+            TableName=world.ledger.table.name,
             Key={"pk": {"S": watch.id}, "sk": {"S": "watch"}},
             UpdateExpression="SET uploads = :old",
             ExpressionAttributeValues={":old": {"S": serialize({"result": old})}},
         )
-        seen = world.ledger.watch(watch.id)
+        seen = world.ledger.tasks.watch(watch.id)
         assert seen.uploads == {"result": Upload("a", "video/mp4", '"1"', 9, 3)}
         new = {"result": Upload("", "video/mp4", "", 9, 0, "5d", REAL_FILM)}
-        assert world.ledger.note_uploads(seen, new) == new
+        assert world.ledger.tasks.note_uploads(seen, new) == new
 
 
 class TestTwoAtOnce:
@@ -469,7 +471,7 @@ class TestTwoAtOnce:
     ) -> None:
         """Both read the watch before either wrote: the ledger lets one of them begin."""
         host.body = film(20 * PART)
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         sources = (Source("result", "video", host.url),)
         in_part(host, 32 * PART, partial(world.storage.store, watch, sources))
         stored = world.storage.store(watch, sources)
@@ -479,7 +481,7 @@ class TestTwoAtOnce:
     def test_two_invocations_at_the_same_time_store_one_file(self, world: World, host: Host, by_parts: None) -> None:
         """Whoever is first: both tell the hash of what is there."""
         host.body = film(9 * PART)
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         both: list[Stored] = []
 
         def run() -> None:
@@ -499,26 +501,23 @@ class TestTwoAtOnce:
         """Each notes its upload beside that of the other, whoever is first."""
         beside = Host(film(9 * PART, seed=2))
         host.body = film(9 * PART)
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         ledger, together = world.ledger, threading.Barrier(2)
 
-        class Racing:
-            def __getattr__(self, name: str) -> Any:
-                return getattr(ledger, name)
-
+        class Racing(Crashing):
             def note_uploads(self, watch: Watch, uploads: Any) -> Any:
                 if not together.broken:
                     with suppress(threading.BrokenBarrierError):
                         together.wait(5)  # nobody writes before both have read
                     together.abort()
-                return ledger.note_uploads(watch, uploads)
+                return ledger.tasks.note_uploads(watch, uploads)
 
         sources = (Source("result", "video", host.url), Source("original", "video", beside.url))
-        stored = world.but(ledger=Racing()).storage.store(watch, sources)
+        stored = world.but(ledger=Racing(ledger, "nothing")).storage.store(watch, sources)
         beside.close()
         for role, served in (("result", host), ("original", beside)):
             assert stored.files[role].sha256 == hashlib.sha256(served.body).hexdigest()
-        noted = world.ledger.watch(watch.id).uploads
+        noted = world.ledger.tasks.watch(watch.id).uploads
         assert {role: upload.sha256 for role, upload in noted.items()} == {
             role: file.sha256 for role, file in stored.files.items()
         }
@@ -529,11 +528,11 @@ class TestTwoAtOnce:
     ) -> None:
         """A crash between the last part and the event."""
         host.body = film(9 * PART)
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         sources = (Source("result", "video", host.url),)
         first = world.storage.store(watch, sources)
         read = host.read()
-        assert world.storage.store(world.ledger.watch(watch.id), sources) == first
+        assert world.storage.store(world.ledger.tasks.watch(watch.id), sources) == first
         assert host.read() == read
 
     def test_a_look_that_the_time_is_not_enough_for_is_made_by_the_next_invocation(
@@ -541,7 +540,7 @@ class TestTwoAtOnce:
     ) -> None:
         """A very large object takes long to read back; the source is left alone."""
         host.body = film(9 * PART)
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         sources = (Source("result", "video", host.url),)
         first = world.storage.store(watch, sources)
         late = world.storage.store(watch, sources, seconds=0.0, again=True)
@@ -560,14 +559,14 @@ class TestTwoAtOnce:
 
     def test_the_ledger_lets_one_of_two_note_its_uploads(self, world: World, host: Host) -> None:
         """And tells the other what was noted."""
-        watch = world.ledger.watch(completed(world, host))
+        watch = world.ledger.tasks.watch(completed(world, host))
         one, other = ({"result": Upload(name, "video/mp4", '"1"', 9, 3)} for name in "ab")
-        assert world.ledger.note_uploads(watch, one) == one
-        assert world.ledger.note_uploads(watch, other) == one
-        again: Watch = world.ledger.watch(watch.id)
+        assert world.ledger.tasks.note_uploads(watch, one) == one
+        assert world.ledger.tasks.note_uploads(watch, other) == one
+        again: Watch = world.ledger.tasks.watch(watch.id)
         assert again == replace(watch, uploads=one)
-        assert world.ledger.note_uploads(again, {}) == {}
-        assert world.ledger.watch(watch.id).uploads == {}
+        assert world.ledger.tasks.note_uploads(again, {}) == {}
+        assert world.ledger.tasks.watch(watch.id).uploads == {}
 
 
 @dataclass
@@ -622,7 +621,7 @@ class TestTheTimeOfAnInvocation:
                 line.stored.set()
             for module in (store, fetch):
                 monkeypatch.setattr(module, "monotonic", lambda: line.now)
-            watch = world.ledger.watch(world.submit("slow").watch.id)
+            watch = world.ledger.tasks.watch(world.submit("slow").watch.id)
             began = line.now
             http: Any = line
             return replace(world.storage, http=http, link=line.link).store(watch, sources), line.now - began

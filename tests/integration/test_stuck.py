@@ -174,7 +174,7 @@ class Town(Edges):
         self._taken: set[str] = set()
         self.answers["https://app.example/cb"] = "fine"
         self.ids["cb"], self.urls["cb"] = callback_id("https://app.example/cb"), "https://app.example/cb"
-        self.ledger.put_subscriber(callback_subscriber(self.urls["cb"], self._watch()))
+        self.ledger.subscribers.put(callback_subscriber(self.urls["cb"], self._watch()))
 
     def count(self) -> None:
         """Counts a request to AWS."""
@@ -207,7 +207,7 @@ class Town(Edges):
     def publish(self, lost: bool = False) -> None:
         """Publishes a task that has ended. Step Functions repeats it after a crash, or its execution is `lost`."""
         watch = self._watch()
-        self.events.append(self.ledger.put_event(terminal_event(watch, DONE, {}, self.now)))
+        self.events.append(self.ledger.tasks.put_event(terminal_event(watch, DONE, {}, self.now)))
         try:
             self._tell(watch.id)
         except Crash:
@@ -221,18 +221,18 @@ class Town(Edges):
         self.publish(lost=True)
 
     def _tell(self, watch_id: str) -> None:
-        watch = self.ledger.watch(watch_id)
+        watch = self.ledger.tasks.watch(watch_id)
         self.machines.running.discard(watch.execution)
         if watch.event_id is None:
             return
-        event = self.ledger.event(watch_id)
+        event = self.ledger.tasks.event(watch_id)
         for late in notify(event, watch, self.notifier).unreached:
             self._enter(late.delivery.execution_name, late.delivery.execution_input(late.pause), 0.0, late.pause)
-        self.ledger.note_told(watch)
+        self.ledger.tasks.note_told(watch)
 
     def progress(self) -> None:
         """Publishes news of a task, which is not repeated."""
-        watch = self.ledger.note_poll(
+        watch = self.ledger.tasks.note_poll(
             self._watch(), Poll(self.now, "processing"), UNDERWAY, settled=False, progress=True
         )
         publish_progress(watch.id, notifier=self.notifier)
@@ -251,7 +251,7 @@ class Town(Edges):
         if not self.events:
             return
         event = self.events[-1]
-        delivery = self.ledger.delivery(event.watch_id, event.id, self.ids[name])
+        delivery = self.ledger.deliveries.get(event.watch_id, event.id, self.ids[name])
         self.replays += 1
         self.runs.start(delivery, afresh=True)
 
@@ -267,7 +267,7 @@ class Town(Edges):
         where, known = f"town/subscriber/{self.ids[name]}", {"secrets": [{"secret": self.shown[name]}]}
         made = self.vault.create_secret(Name=where, SecretString=json.dumps(known))
         fields = {"sealed": None, "header_names": None, "secret_name": where, "secret_version": made["VersionId"]}
-        self.ledger.change_subscriber(self.ids[name], fields)
+        self.ledger.subscribers.change(self.ids[name], fields)
 
     def upgrade(self) -> None:
         """Makes all that is held that of an earlier version, which had no index of it, and no sweep since then."""
@@ -317,7 +317,7 @@ class Town(Edges):
         for _ in range(60):
             self.sweep()
             self.run(6 * HOUR)
-            told = all(self.ledger.watch(event.watch_id).told for event in self.events)
+            told = all(self.ledger.tasks.watch(event.watch_id).told for event in self.events)
             if told and all(self._at_rest(each) for each in self.deliveries()) and not self._take_up():
                 break
         for _ in range(2):
@@ -330,41 +330,43 @@ class Town(Edges):
             assert self._at_rest(each), each
         for (event_id, url), times in self.sent.items():
             assert times <= 12 * (1 + self.replays + self.troubles), (event_id, url)
-        logged = sum(len(log) for watch_id in self.watches for log in self.ledger.attempts(watch_id).values())
+        logged = sum(
+            len(log) for watch_id in self.watches for log in self.ledger.deliveries.attempts(watch_id).values()
+        )
         assert logged >= self.sent.total() - self.troubles
         for event in self.events:
-            assert self.ids["cb"] in self.ledger.deliveries_of(event)
-        known = {each.id for each in self.ledger.subscribers()}
+            assert self.ids["cb"] in self.ledger.deliveries.of_event(event)
+        known = {each.id for each in self.ledger.subscribers.all()}
         assert set(self.vault.secrets) == {"town/default"}
-        assert self.ledger.unfinished_subscribers(self.now) == []
+        assert self.ledger.subscribers.unfinished(self.now) == []
         for name, subscriber_id in self.ids.items():
             if subscriber_id in known:
                 assert self.shown[name] in self.signing(name)
 
     def deliveries(self) -> Iterator[Delivery]:
         for watch_id in self.watches:
-            yield from self.ledger.deliveries(watch_id)
+            yield from self.ledger.deliveries.of_task(watch_id)
 
     def signing(self, name: str) -> tuple[str, ...]:
         """Returns the secrets that sign for a subscriber now."""
-        return self.secrets.credentials(self.ledger.subscriber(self.ids[name])).signing(self.now)
+        return self.secrets.credentials(self.ledger.subscribers.get(self.ids[name])).signing(self.now)
 
     def known(self, name: str) -> Subscriber | None:
         try:
-            return self.ledger.subscriber(self.ids[name])
+            return self.ledger.subscribers.get(self.ids[name])
         except (NotFound, KeyError):
             return None
 
     def _at_rest(self, delivery: Delivery) -> bool:
         try:
-            active = self.ledger.subscriber(delivery.subscriber_id).active
+            active = self.ledger.subscribers.get(delivery.subscriber_id).active
         except NotFound:
             active = True  # it was removed: nothing waits for it
         return delivery.state in FINAL or (delivery.state is DeliveryState.HELD and not active)
 
     def _watch(self) -> Any:
         submission = Submission("acme", f"t{next(self._tasks)}", callback_url=self.urls["cb"], progress=True)
-        watch, _ = self.ledger.claim(submission, f"run-{submission.task_id}", 20, self.now)
+        watch, _ = self.ledger.tasks.claim(submission, f"run-{submission.task_id}", 20, self.now)
         self.machines.running.add(watch.execution)
         self.watches.append(watch.id)
         return watch
@@ -446,14 +448,14 @@ def disabled_late(town: Town) -> None:
 def failed(town: Town) -> None:
     late(town)
     for delivery in list(town.deliveries()):
-        town.ledger.change_delivery(replace(delivery, state=DeliveryState.FAILED, next_at=None))
+        town.ledger.deliveries.change(replace(delivery, state=DeliveryState.FAILED, next_at=None))
 
 
 def in_line(town: Town, younger: int = 20) -> None:
     """Lets one wait behind some younger ones, and the first of these have its turn."""
     town.answers[town.urls["a"]] = "broken"
     town.publish()
-    town.ledger.note_failure(town.ledger.subscriber(town.ids["a"]), town.now, town.now + 60)
+    town.ledger.subscribers.note_failure(town.ledger.subscribers.get(town.ids["a"]), town.now, town.now + 60)
     for _ in range(younger):
         town.publish()
     town.run(59)
@@ -476,7 +478,7 @@ def resume_both(town: Town) -> None:
 def upgraded(town: Town) -> None:
     """Lets an earlier version resume `a` and crash; its successor has swept once, and an hour has passed."""
     paused(town)
-    town.ledger.put_state(town.ids["a"], SubscriberState.ACTIVE, None)
+    town.ledger.subscribers.put_state(town.ids["a"], SubscriberState.ACTIVE, None)
     town.upgrade()
     town.sweep()
     town.now += 2 * HOUR
@@ -677,7 +679,7 @@ def to_a(town: Town) -> list[Delivery]:
 
 def delivered_at(town: Town) -> list[float]:
     """When each event reached the subscriber `a`, the oldest event first."""
-    logs = {key: log for watch_id in town.watches for key, log in town.ledger.attempts(watch_id).items()}
+    logs = {key: log for watch_id in town.watches for key, log in town.ledger.deliveries.attempts(watch_id).items()}
     found = [logs[each.event_id, each.subscriber_id][-1] for each in to_a(town)]
     assert {each.outcome for each in found} == {Outcome.DELIVERED}
     return [each.at for each in found]
@@ -695,7 +697,7 @@ class TestTurns:
         """Hundreds of executions that end their wait at one instant would bring it down again."""
         answers(here, "busy")
         here.publish()
-        wanted_at = here.ledger.subscriber(here.ids["a"]).hold_until
+        wanted_at = here.ledger.subscribers.get(here.ids["a"]).hold_until
         for _ in range(40):
             here.publish()
         waits = [each.next_at or 0.0 for each in to_a(here)]
@@ -721,7 +723,7 @@ class TestTurns:
         for _ in range(40):
             here.publish()
             here.now += 0.05
-        here.ledger.note_failure(here.ledger.subscriber(here.ids["a"]), here.now, here.now + 600)
+        here.ledger.subscribers.note_failure(here.ledger.subscribers.get(here.ids["a"]), here.now, here.now + 600)
         for _ in range(160):
             here.publish()
             here.now += 0.02
@@ -766,12 +768,12 @@ class TestTurns:
 
     def test_a_shorter_wait_does_not_replace_a_longer_one(self, here: Town) -> None:
         """Of two answers that cross, the later one may ask for less."""
-        subscriber = here.ledger.subscriber(here.ids["a"])
-        here.ledger.note_failure(subscriber, here.now, here.now + HOUR)
-        seen = here.ledger.note_failure(subscriber, here.now + 1, here.now + 60)
+        subscriber = here.ledger.subscribers.get(here.ids["a"])
+        here.ledger.subscribers.note_failure(subscriber, here.now, here.now + HOUR)
+        seen = here.ledger.subscribers.note_failure(subscriber, here.now + 1, here.now + 60)
         assert seen is not None
         assert (seen.hold_until, seen.last_failure) == (here.now + HOUR, here.now + 1)
-        longer = here.ledger.note_failure(subscriber, here.now + 2, here.now + 2 * HOUR)
+        longer = here.ledger.subscribers.note_failure(subscriber, here.now + 2, here.now + 2 * HOUR)
         assert longer is not None
         assert longer.hold_until == here.now + 2 * HOUR
 
@@ -809,9 +811,9 @@ class TestSweeper:
         here.publish()
         here.publish()
         here.run(2 * HOUR)
-        assert here.ledger.overdue_deliveries(here.now, 10) == []
+        assert here.ledger.deliveries.overdue(here.now, 10) == []
         here.run(HOUR + 60)
-        assert here.ledger.overdue_deliveries(here.now, 10) == []
+        assert here.ledger.deliveries.overdue(here.now, 10) == []
         assert {each.run for each in to_a(here)} == {0}
 
     @pytest.mark.parametrize("pause", [*PAUSES, 43_200, round(86_400 * (1 + JITTER))])
@@ -819,9 +821,9 @@ class TestSweeper:
         """The longest are of a day, and of a fifth more."""
         here.publish()
         (delivery,) = to_a(here)
-        again = here.ledger.start_run(delivery, pause=pause, now=here.now, afresh=True)
-        assert here.ledger.overdue_deliveries(here.now + pause + 60, 10) == []
-        assert here.ledger.overdue_deliveries(here.now + pause + 2 * HOUR, 10) == [again]
+        again = here.ledger.deliveries.start_run(delivery, pause=pause, now=here.now, afresh=True)
+        assert here.ledger.deliveries.overdue(here.now + pause + 60, 10) == []
+        assert here.ledger.deliveries.overdue(here.now + pause + 2 * HOUR, 10) == [again]
 
     def test_a_sweep_costs_two_requests_for_each_held_delivery_and_a_few(
         self, here: Town, monkeypatch: pytest.MonkeyPatch
@@ -831,7 +833,9 @@ class TestSweeper:
         here.pause("a")
         for _ in range(100):
             here.publish()
-        here.ledger.put_state(here.ids["a"], SubscriberState.ACTIVE, None)  # and a crash before anything was started
+        here.ledger.subscribers.put_state(
+            here.ids["a"], SubscriberState.ACTIVE, None
+        )  # and a crash before anything was started
         here.run(60)
         here.requests = 0
         here.sweep()
@@ -845,7 +849,7 @@ class TestSweeper:
         here.pause("a")
         for _ in range(50):
             here.publish()
-        here.ledger.put_state(here.ids["a"], SubscriberState.ACTIVE, None)
+        here.ledger.subscribers.put_state(here.ids["a"], SubscriberState.ACTIVE, None)
         here.run(60)
         here.seconds_a_start = 1.0
         began, drained = here.now, list[int]()
@@ -860,16 +864,16 @@ class TestSweeper:
         here.pause("a")
         here.resume("a")
         here.sweep()
-        assert [each.id for each, _ in here.ledger.holding_subscribers()] == [here.ids["a"]]
+        assert [each.id for each, _ in here.ledger.subscribers.holding()] == [here.ids["a"]]
         here.run(2 * HOUR)
         here.sweep()
-        assert list(here.ledger.holding_subscribers()) == []
+        assert list(here.ledger.subscribers.holding()) == []
 
     def test_a_callback_url_is_drained_too(self, here: Town) -> None:
         """It is in no list of subscribers."""
         here.pause("cb")
         here.publish()
-        here.ledger.put_state(here.ids["cb"], SubscriberState.ACTIVE, None)
+        here.ledger.subscribers.put_state(here.ids["cb"], SubscriberState.ACTIVE, None)
         here.sweep()
         (held,) = [each for each in here.deliveries() if each.subscriber_id == here.ids["cb"]]
         assert (held.state, held.run) == (DeliveryState.DUE, 1)
@@ -879,12 +883,12 @@ class TestSweeper:
         self, here: Town, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         """It was in no index, so neither a resume nor a sweep found it; the ledger is looked through once, in pages."""
-        monkeypatch.setattr("vidhook.edges.ledger.PAGE_READS", 7)
+        monkeypatch.setattr("vidhook.edges.ledger.table.PAGE_READS", 7)
         monkeypatch.setattr("vidhook.sweep.MOST_DRAINED", 3_000)
         here.pause(name)
         for _ in range(20):
             here.publish()
-        here.ledger.put_state(here.ids[name], SubscriberState.ACTIVE, None)
+        here.ledger.subscribers.put_state(here.ids[name], SubscriberState.ACTIVE, None)
         here.upgrade()
         for _ in range(2):
             here.sweep()
@@ -895,7 +899,7 @@ class TestSweeper:
         here.sweep()
         here.run(HOUR)
         assert {each.state for each in here.deliveries()} == {DeliveryState.DELIVERED}
-        assert not here.ledger.index_held()
+        assert not here.ledger.deliveries.index_held()
 
     def test_what_an_earlier_version_held_for_a_removed_one_is_cancelled(self, here: Town) -> None:
         """Nobody resumes it, and nobody drains it."""
@@ -914,12 +918,12 @@ class TestSweeper:
         here.publish()
         here.pause("a")
         here.publish()
-        here.ledger.put_state(here.ids["a"], SubscriberState.ACTIVE, None)
-        here.ledger.begin_removal("sub_gone", None)
+        here.ledger.subscribers.put_state(here.ids["a"], SubscriberState.ACTIVE, None)
+        here.ledger.subscribers.begin_removal("sub_gone", None)
         here.now += DAY
         assert sweep(here.runs, here.secrets, seconds=0.0) == Swept()
         assert sweep(here.runs, here.secrets).deliveries == 3
-        assert here.ledger.unfinished_subscribers(here.now) == []
+        assert here.ledger.subscribers.unfinished(here.now) == []
 
     def test_an_error_of_one_part_leaves_the_others_their_turn(
         self, here: Town, monkeypatch: pytest.MonkeyPatch
@@ -932,8 +936,8 @@ class TestSweeper:
         answers(here, "broken")
         here.publish()
         here.now += DAY
-        monkeypatch.setattr(here.ledger, "overdue_watches", refused)
-        monkeypatch.setattr(here.ledger, "holding_subscribers", refused)
+        monkeypatch.setattr(here.ledger.tasks, "overdue", refused)
+        monkeypatch.setattr(here.ledger.subscribers, "holding", refused)
         swept = sweep(here.runs, here.secrets)
         assert (swept.deliveries, [type(each) for each in swept.errors]) == (2, [PermissionError, PermissionError])
 
@@ -976,7 +980,7 @@ class TestRuns:
         here.run(DAY)
         (sent,) = to_a(here)
         attempt = Attempt(sent.attempts + 1, here.now, Outcome.DELIVERED, AttemptKind.HTTP, 200)
-        here.ledger.note_attempt(old, attempt, DeliveryState.DELIVERED)
+        here.ledger.deliveries.note_attempt(old, attempt, DeliveryState.DELIVERED)
         started = len(here.machines.started)
         replayed = here.runs.start(to_a(here)[0], afresh=True)
         assert replayed.run == 2
@@ -991,10 +995,10 @@ class TestRuns:
             Attempt(2, here.now + after, Outcome.RETRY, AttemptKind.HTTP, status)
             for after, status in ((1, 500), (2, 502))
         )
-        noted = here.ledger.note_attempt(new, first, DeliveryState.DUE)
-        here.ledger.note_attempt(old, second, DeliveryState.DUE)
-        here.ledger.note_attempt(old, second, DeliveryState.DUE)  # a request that botocore repeats
-        (log,) = [log for key, log in here.ledger.attempts(old.watch_id).items() if key[1] == here.ids["a"]]
+        noted = here.ledger.deliveries.note_attempt(new, first, DeliveryState.DUE)
+        here.ledger.deliveries.note_attempt(old, second, DeliveryState.DUE)
+        here.ledger.deliveries.note_attempt(old, second, DeliveryState.DUE)  # a request that botocore repeats
+        (log,) = [log for key, log in here.ledger.deliveries.attempts(old.watch_id).items() if key[1] == here.ids["a"]]
         assert [(each.number, each.status) for each in log] == [(1, 500), (2, 500), (3, 502)]
         assert to_a(here) == [noted]
 
@@ -1004,11 +1008,11 @@ class TestRuns:
         late(here)
         (due,) = to_a(here)
         good = Attempt(2, here.now + 1, Outcome.DELIVERED, AttemptKind.HTTP, 200)
-        here.ledger.note_attempt(due, good, DeliveryState.DELIVERED)
-        here.ledger.note_attempt(due, Attempt(2, here.now + 2, Outcome.RETRY, AttemptKind.HTTP, 500), state)
+        here.ledger.deliveries.note_attempt(due, good, DeliveryState.DELIVERED)
+        here.ledger.deliveries.note_attempt(due, Attempt(2, here.now + 2, Outcome.RETRY, AttemptKind.HTTP, 500), state)
         (left,) = to_a(here)
         assert left.state is DeliveryState.DELIVERED
-        assert left not in here.ledger.overdue_deliveries(here.now + 2 * DAY, 10)
+        assert left not in here.ledger.deliveries.overdue(here.now + 2 * DAY, 10)
 
     def test_progress_is_never_recovered(self, here: Town) -> None:
         """It has no event in the ledger, so it would be started for ever, and the real ones after it never."""
@@ -1043,7 +1047,7 @@ class TestSubscribers:
         here.run(2 * HOUR)
         here.sweep()
         assert {each.state for each in to_a(here)} == {DeliveryState.CANCELLED}
-        assert here.ledger.unfinished_subscribers(here.now) == []
+        assert here.ledger.subscribers.unfinished(here.now) == []
 
     def test_of_two_rotations_at_once_both_secrets_sign(self, here: Town) -> None:
         """Both were shown, and one of them would never have signed."""

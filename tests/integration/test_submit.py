@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.test_publish import Crash, Crashing
 from tests.integration.world import Answer, World, event_of, says
-from vidhook.edges.ledger import GRACE_SECONDS
+from vidhook.edges.ledger.table import GRACE_SECONDS
 from vidhook.errors import BadSubmission, Conflict
 from vidhook.event import Event
 from vidhook.submit import MOST_CALLBACKS
@@ -26,7 +26,7 @@ def test_a_submitted_task_has_a_watch_and_an_execution_of_its_name(world: World)
     """The name makes sure that a second start is none."""
     submitted = world.submit()
     assert submitted.created
-    assert world.ledger.watch(submitted.watch.id) == submitted.watch
+    assert world.ledger.tasks.watch(submitted.watch.id) == submitted.watch
     assert world.machines.started == {
         submitted.watch.id: {"watch": submitted.watch.id, "pause": submitted.pause, "create": False}
     }
@@ -60,7 +60,7 @@ def test_a_token_for_a_task_that_was_told_is_answered_at_once(world: World) -> N
     event = event_of(world.publish(world.completed()))
     world.submit(task_token="late")
     assert world.machines.answered == [("late", event)]
-    assert world.ledger.tokens(event.watch_id) == []
+    assert world.ledger.tasks.tokens(event.watch_id) == []
 
 
 def test_a_task_whose_event_is_no_longer_kept_is_still_known(world: World) -> None:
@@ -77,7 +77,7 @@ def test_an_expected_duration_shapes_the_first_pause(world: World) -> None:
     """A task of an hour need not be asked about every minute, nor one of ten seconds only once."""
     pauses = [world.submit(f"t{each}", expected_seconds=each).pause for each in (10, 100, 1_000)]
     assert pauses == sorted(set(pauses))
-    watch = world.ledger.watch(watch_id("acme", "t100"))
+    watch = world.ledger.tasks.watch(watch_id("acme", "t100"))
     assert watch.first == (pauses[1], "expected")
     submitted = timeline(watch, world.ledger)[0]
     assert submitted["detail"] == f"{watch.execution}, pause {pauses[1]} s (expected)"
@@ -187,8 +187,8 @@ class TestTheSameTaskWithOtherValues:
         assert refused.value.field == differences[0]["field"].partition(".")[0]
         assert differences[0]["field"] in str(refused.value)
         assert "hunter2" not in str(refused.value)
-        assert world.ledger.watch(first.watch.id) == first.watch
-        assert world.ledger.tokens(first.watch.id) == []
+        assert world.ledger.tasks.watch(first.watch.id) == first.watch
+        assert world.ledger.tasks.tokens(first.watch.id) == []
 
     def test_a_long_difference_is_short_in_words(self, world: World) -> None:
         """The reason stands beside a dead letter, and in logs."""
@@ -228,14 +228,14 @@ class Between(Crashing):
         super().__init__(edge, "nothing")
         self._come = come
 
-    def deliveries_of(self, event: Event) -> Any:
-        known = self._edge.deliveries_of(event)
+    def of_event(self, event: Event) -> Any:
+        known = self._edge.of_event(event)
         self._come()
         return known
 
-    def open_delivery(self, *given: Any) -> Any:
+    def open(self, *given: Any) -> Any:
         self._come()
-        return self._edge.open_delivery(*given)
+        return self._edge.open(*given)
 
 
 def sweep_and_publish(world: World, watch_id: str) -> None:
@@ -258,7 +258,7 @@ class TestMoreCallbacks:
         watch = world.completed(callback_url=urls[0])
         for url in (*urls, urls[1]):
             assert not world.submit(callback_url=url).created
-        assert world.ledger.watch(watch).callback_urls == tuple(urls)
+        assert world.ledger.tasks.watch(watch).callback_urls == tuple(urls)
         event = event_of(world.publish(watch))
         for number in range(3):
             assert [asked.body for asked in world.web.to(f"/cb{number}")] == [event.body.encode()]
@@ -288,14 +288,14 @@ class TestMoreCallbacks:
 
         class Slow(Crashing):
             def add_callback(self, watch: Watch, url: str) -> Watch:
-                if not world.ledger.watch(watch.id).callbacks:
+                if not world.ledger.tasks.watch(watch.id).callbacks:
                     world.submit(callback_url=f"{world.web.url}/first")
                 added: Watch = self._edge.add_callback(watch, url)
                 return added
 
         watch = world.submit().watch
         world.but(ledger=Slow(world.ledger, "nothing")).submit(callback_url=f"{world.web.url}/second")
-        assert world.ledger.watch(watch.id).callbacks == (f"{world.web.url}/first", f"{world.web.url}/second")
+        assert world.ledger.tasks.watch(watch.id).callbacks == (f"{world.web.url}/first", f"{world.web.url}/second")
 
     def test_one_that_comes_after_the_event_gets_it_at_once(self, world: World) -> None:
         """Nobody else would send it; and it is sent once, however often it is submitted."""
@@ -308,12 +308,12 @@ class TestMoreCallbacks:
         assert (submitted.created, submitted.watch.callbacks) == (False, (late,))
         (started,) = [each for each in world.machines.started.values() if "event" in each]
         assert (started["event"], started["run"], started["pause"]) == (event.id, 1, 1)
-        delivery = world.ledger.delivery(event.watch_id, event.id, started["subscriber"])
+        delivery = world.ledger.deliveries.get(event.watch_id, event.id, started["subscriber"])
         assert (delivery.state, world.web.to("/late")) == ("due", [])
         world.wait(1)
         assert world.redeliver(delivery).pause >= 5
         world.submit(callback_url=late)
-        assert world.redeliver(world.ledger.delivery(event.watch_id, event.id, started["subscriber"])).settled
+        assert world.redeliver(world.ledger.deliveries.get(event.watch_id, event.id, started["subscriber"])).settled
         assert [asked.body for asked in world.web.to("/late")] == [event.body.encode()] * 2
         assert len([each for each in world.machines.started.values() if "event" in each]) == 1
         assert len(world.web.to("/first")) == 1
@@ -339,8 +339,8 @@ class TestMoreCallbacks:
         url = self.url(world, "cb")
 
         class Slow(Crashing):
-            def deliveries_of(self, event: Event) -> Any:
-                known = self._edge.deliveries_of(event)
+            def of_event(self, event: Event) -> Any:
+                known = self._edge.of_event(event)
                 world.submit(callback_url=url)
                 return known
 
@@ -348,7 +348,7 @@ class TestMoreCallbacks:
         published = world.but(ledger=Slow(world.ledger, "nothing")).publish(watch)
         (started,) = [each for each in world.machines.started.values() if "event" in each]
         assert started["pause"] == 20
-        delivery = world.ledger.delivery(watch, event_of(published).id, started["subscriber"])
+        delivery = world.ledger.deliveries.get(watch, event_of(published).id, started["subscriber"])
         assert world.redeliver(delivery, run=1).settled
         assert len(world.web.to("/cb")) == 1
 
@@ -380,8 +380,8 @@ class TestMoreCallbacks:
             if meanwhile == "nothing":
                 come()
             sweep_and_publish(world, watch)
-            left = world.ledger.watch(watch)
-            states = {each.subscriber_id: each for each in world.ledger.deliveries(watch)}
+            left = world.ledger.tasks.watch(watch)
+            states = {each.subscriber_id: each for each in world.ledger.deliveries.of_task(watch)}
             assert left.told
             assert states.keys() == {callback_id(each) for each in left.callback_urls}
             assert all(each.state is DeliveryState.DELIVERED or each.run for each in states.values())
@@ -395,10 +395,10 @@ class TestMoreCallbacks:
         url = self.url(world, "cb")
         world.publish(world.completed(callback_url=url))
         own = callback_id(url)
-        world.ledger.put_state(own, SubscriberState.PAUSED, None)
+        world.ledger.subscribers.put_state(own, SubscriberState.PAUSED, None)
         world.publish(world.completed(task_id="t2"))
         watch = world.submit("t2", callback_url=url).watch
-        (delivery,) = world.ledger.deliveries(watch.id)
+        (delivery,) = world.ledger.deliveries.of_task(watch.id)
         assert (delivery.subscriber_id, delivery.state) == (own, DeliveryState.HELD)
 
     def test_one_whose_event_is_no_longer_stored_is_refused_if_it_is_new(self, world: World) -> None:
@@ -410,7 +410,7 @@ class TestMoreCallbacks:
         assert not world.submit(callback_url=known).created
         with pytest.raises(BadSubmission, match="no longer stored"):
             world.submit(callback_url=self.url(world, "new"))
-        assert world.ledger.watch(watch).callbacks == ()
+        assert world.ledger.tasks.watch(watch).callbacks == ()
 
     @pytest.mark.slow
     def test_one_that_is_killed_anywhere_gets_the_event_when_it_is_submitted_again(self, world: World) -> None:
@@ -429,7 +429,7 @@ class TestMoreCallbacks:
                 break
             world.wait(1)
             world.submit(f"t{at}", callback_url=url)
-            (delivery,) = world.ledger.deliveries(event.watch_id)
+            (delivery,) = world.ledger.deliveries.of_task(event.watch_id)
             assert delivery.run == 1
             # What was written and not started is due, and the sweeper starts it.
             assert delivery.state is DeliveryState.DUE

@@ -82,7 +82,7 @@ class Life(RuleBasedStateMachine):
         self.quiet_until: dict[str, float] = {}
 
     def saw(self, name: str, headers: Mapping[str, str], body: bytes, status: int) -> None:
-        now, known = self.world.now, self.world.ledger.subscriber(self.ids[name])
+        now, known = self.world.now, self.world.ledger.subscribers.get(self.ids[name])
         assert known.active, f"sent while {known.state}"
         assert now >= self.quiet_until.get(name, 0), "sent although it wanted nothing, or nothing yet"
         if status in (410, 503):
@@ -170,7 +170,7 @@ class Life(RuleBasedStateMachine):
         self.publish(2 * DAY)
 
     def delivery(self, subscriber_id: str, event: Event) -> Delivery:
-        return self.world.ledger.delivery(event.watch_id, event.id, subscriber_id)
+        return self.world.ledger.deliveries.get(event.watch_id, event.id, subscriber_id)
 
     @invariant()
     def no_event_is_lost(self) -> None:
@@ -183,7 +183,7 @@ class Life(RuleBasedStateMachine):
                 case DeliveryState.DUE:
                     assert self.clock.follows(event.watch_id, event.id, subscriber_id, delivery.run)
                 case DeliveryState.HELD | DeliveryState.FAILED:
-                    assert name not in self.ids or delivery in self.world.ledger.deliveries_to(subscriber_id)
+                    assert name not in self.ids or delivery in self.world.ledger.deliveries.to(subscriber_id)
                 case other:
                     assert (other, name in self.ids) == (DeliveryState.CANCELLED, False)
 
@@ -235,8 +235,8 @@ def test_a_rotated_secret_signs_until_the_exact_second_it_ends(world: World) -> 
         (rotated_at + HOUR, [fresh]),
     ]:
         world.now = at
-        before = world.ledger.delivery(event.watch_id, event.id, app.id)
-        assert world.redeliver(world.ledger.start_run(before, pause=0, now=at, afresh=True)).attempt
+        before = world.ledger.deliveries.get(event.watch_id, event.id, app.id)
+        assert world.redeliver(world.ledger.deliveries.start_run(before, pause=0, now=at, afresh=True)).attempt
         sent = world.web.to("/app")[-1]
         moment = datetime.fromtimestamp(int(at), UTC)
         expected = [Webhook(secret).sign(event.id, moment, event.body) for secret in secrets]

@@ -60,7 +60,7 @@ def test_what_an_earlier_version_held_is_found_in_the_table(world: World) -> Non
     delivery = world.delivery(world.publish(world.completed()), held)
     world.subscribe("held")
     swept(world, Asleep())
-    table = boto3.resource("dynamodb").Table(world.ledger.table)
+    table = boto3.resource("dynamodb").Table(world.ledger.table.name)
     key = {"pk": delivery.watch_id, "sk": f"delivery#{delivery.event_id}#{held.id}"}
     table.update_item(Key=key, UpdateExpression="REMOVE due, due_at, expires_at")
     world.wait(LONG)
@@ -73,12 +73,12 @@ def test_a_watch_whose_event_is_no_longer_stored_is_left_in_peace(world: World) 
     """Nobody can be told of it, and each sweep would start an execution that fails."""
     watch_id = world.completed()
     world.publish(watch_id)
-    world.ledger.add_callback(world.ledger.watch(watch_id), f"{world.web.url}/late")
+    world.ledger.tasks.add_callback(world.ledger.tasks.watch(watch_id), f"{world.web.url}/late")
     world.forget_event(watch_id)
     world.wait(LONG)
     assert swept(world, Asleep()) == Swept()
-    assert world.ledger.watch(watch_id).told
-    assert world.ledger.overdue_watches(world.now, 10) == []
+    assert world.ledger.tasks.watch(watch_id).told
+    assert world.ledger.tasks.overdue(world.now, 10) == []
 
 
 def test_what_a_resume_leaves_is_drained_by_the_sweeps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_what_a_resume_leaves_is_drained_by_the_sweeps(world: World, monkeypatch
     resumed, drained = subscribers.resume(gone.id, runs=world.but(machines=machines).runs)
     assert (resumed.active, drained) == (True, 2)
     assert swept(world, machines) == Swept(drained=1)
-    assert list(world.ledger.held_deliveries(gone.id)) == []
+    assert list(world.ledger.deliveries.held(gone.id)) == []
     assert len(machines.started) == 3
 
 
@@ -103,7 +103,7 @@ def test_one_that_cannot_be_moved_holds_up_nothing_else(world: World, broken: st
     bad, good = world.submit("t2").watch, world.submit("t3").watch
     if broken == "item":
         boto3.client("dynamodb").update_item(
-            TableName=world.ledger.table,
+            TableName=world.ledger.table.name,
             Key={"pk": {"S": bad.id}, "sk": {"S": "watch"}},
             UpdateExpression="SET submission = :new",
             ExpressionAttributeValues={":new": {"S": '{"provider":"acme","task_id":"t2","colour":"blue"}'}},

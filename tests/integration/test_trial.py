@@ -58,9 +58,9 @@ def test_it_shows_the_request_the_answer_and_what_is_read(here: World) -> None:
 def test_it_stores_nothing(here: World) -> None:
     """It is a question, and no submission."""
     here.web.script("/tasks/t1", says("completed", url=FILM))
-    count = boto3.client("dynamodb").scan(TableName=here.ledger.table)["Count"]
+    count = boto3.client("dynamodb").scan(TableName=here.ledger.table.name)["Count"]
     rows("acme", "t1")
-    assert boto3.client("dynamodb").scan(TableName=here.ledger.table)["Count"] == count
+    assert boto3.client("dynamodb").scan(TableName=here.ledger.table.name)["Count"] == count
     assert here.bus.events == []
     assert here.machines.started == {}
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.integration.test_publish import Crash, Crashing
 from tests.integration.world import Answer, World, says
-from vidhook.edges import ledger
+from vidhook.edges.ledger import table as ledger_table
 from vidhook.errors import Refused
 from vidhook.publish import ended_from_outside, watch_failed
 from vidhook.sweep import sweep
@@ -42,7 +42,7 @@ class OneTask(RuleBasedStateMachine):
         self.script(Answer(404))
         self.watch_id = self.world.submit(self.task_id, deadline_seconds=DEADLINE).watch.id
         # A sweep looks at every first character of an id; here there is one task.
-        self.monkeypatch.setattr(ledger, "SHARDS", self.watch_id.partition("_")[2][:1])
+        self.monkeypatch.setattr(ledger_table, "SHARDS", self.watch_id.partition("_")[2][:1])
 
     def script(self, answer: Answer) -> None:
         self.world.web.script(f"/tasks/{self.task_id}", answer)
@@ -124,7 +124,7 @@ class OneTask(RuleBasedStateMachine):
 
     @rule()
     def a_sweep_comes(self) -> None:
-        self.world.wait(3 * ledger.GRACE_SECONDS)
+        self.world.wait(3 * ledger_table.GRACE_SECONDS)
         self.world.machines.running = set(self.following())
         sweep(self.world.runs, self.world.secrets)
 
@@ -132,7 +132,7 @@ class OneTask(RuleBasedStateMachine):
         for name, given in list(self.world.machines.started.items()):
             if "event" in given and name not in self.over:
                 self.over.add(name)
-                delivery = self.world.ledger.delivery(given["watch"], given["event"], given["subscriber"])
+                delivery = self.world.ledger.deliveries.get(given["watch"], given["event"], given["subscriber"])
                 self.world.redeliver(delivery, run=given["run"])
 
     def teardown(self) -> None:
@@ -147,9 +147,9 @@ class OneTask(RuleBasedStateMachine):
                     self.step(name)
                     self.world.wait(20)
             self.redeliver_all()
-        watch, events = self.world.ledger.watch(self.watch_id), self.world.ledger.events(self.watch_id)
+        watch, events = self.world.ledger.tasks.watch(self.watch_id), self.world.ledger.tasks.events(self.watch_id)
         assert self.following() == []
-        last = self.world.ledger.event(self.watch_id, watch.event_id)
+        last = self.world.ledger.tasks.event(self.watch_id, watch.event_id)
         assert last in events
         assert len({event.id for event in events}) == len({event.type for event in events}) == len(events)
         assert [event.type for event in events].count("video.completed") <= 1
@@ -161,7 +161,7 @@ class OneTask(RuleBasedStateMachine):
             assert all(bodies[asked.headers["webhook-id"]] == asked.body for asked in received)
             got = [asked.headers["webhook-id"] for asked in received].count(last.id)
             assert got == 1 or (self.crashed and got > 1), (callback, got)
-            assert self.world.ledger.delivery(watch.id, last.id, callback_id(callback)).state == "delivered"
+            assert self.world.ledger.deliveries.get(watch.id, last.id, callback_id(callback)).state == "delivered"
         on_bus = [event.id for event in self.world.bus.events if event.watch_id == watch.id]
         assert set(on_bus) >= ({last.id} if not self.crashed else set())
         assert set(on_bus) <= set(bodies)

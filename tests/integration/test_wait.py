@@ -43,7 +43,7 @@ def test_a_wait_ends_with_the_task(world: World) -> None:
     assert wait_for_end(watch, 20, ledger=world.ledger, places=1)
     timer.join()
     assert 0.3 < monotonic() - began < 8
-    assert world.ledger.watch(watch).event_id
+    assert world.ledger.tasks.watch(watch).event_id
 
 
 def test_a_wait_is_over_after_its_seconds(world: World, slept: list[float]) -> None:
@@ -68,7 +68,7 @@ def test_what_has_ended_is_not_waited_for(world: World, slept: list[float]) -> N
 def test_an_erased_task_is_not_waited_for(world: World, slept: list[float]) -> None:
     """It has no end."""
     watch = world.submit().watch.id
-    world.ledger.begin_erasure(watch, world.now)
+    world.ledger.tasks.begin_erasure(watch, world.now)
     assert wait_for_end(watch, 25, ledger=world.ledger)
     assert slept == []
 
@@ -76,12 +76,12 @@ def test_an_erased_task_is_not_waited_for(world: World, slept: list[float]) -> N
 def test_no_more_wait_than_there_are_places(world: World, slept: list[float]) -> None:
     """Each keeps a function at work, and a new account has ten."""
     watch, ledger = world.submit().watch.id, world.ledger
-    taken = [ledger.take_place(2, 25) for _ in range(2)]
+    taken = [ledger.tasks.take_place(2, 25) for _ in range(2)]
     assert {place[0] for place in taken if place} == {0, 1}
     assert not wait_for_end(watch, 25, ledger=ledger, places=2)
     assert slept == []
     assert taken[0] is not None
-    ledger.leave_place(taken[0])
+    ledger.tasks.leave_place(taken[0])
     assert wait_for_end(watch, 25, ledger=ledger, places=2)
     assert wait_for_end(watch, 25, ledger=ledger, places=2)  # it was left
 
@@ -89,14 +89,14 @@ def test_no_more_wait_than_there_are_places(world: World, slept: list[float]) ->
 def test_a_place_that_a_crash_left_is_free_again_by_itself(world: World) -> None:
     """And whoever had it does not take it from the next one."""
     ledger = world.ledger
-    lost = ledger.take_place(1, 25)
+    lost = ledger.tasks.take_place(1, 25)
     assert lost is not None
-    assert ledger.take_place(1, 25) is None
+    assert ledger.tasks.take_place(1, 25) is None
     world.wait(31)
-    held = ledger.take_place(1, 25)
+    held = ledger.tasks.take_place(1, 25)
     assert held is not None
-    ledger.leave_place(lost)
-    assert ledger.take_place(1, 25) is None
+    ledger.tasks.leave_place(lost)
+    assert ledger.tasks.take_place(1, 25) is None
 
 
 def test_what_is_not_known_is_not_waited_for(world: World, slept: list[float]) -> None:
@@ -126,7 +126,7 @@ class TestOverHttp:
     def test_who_may_not_wait_is_told_when_to_come_back(self, api: Client, world: World, slept: list[float]) -> None:
         """Else it would ask again at once, again and again."""
         watch = world.submit().watch.id
-        world.ledger.take_place(1, 25)
+        world.ledger.tasks.take_place(1, 25)
         answer = api.get(f"/v1/tasks/{watch}?wait=5")
         assert (answer.status_code, answer.headers["Retry-After"], slept) == (200, "5", [])
 

@@ -23,7 +23,7 @@ def answers(world: World, subscriber: Subscriber, answer: Answer) -> None:
 
 
 def delivered(world: World, subscriber: Subscriber, event: Event) -> bool:
-    return world.ledger.delivery(event.watch_id, event.id, subscriber.id).state == "delivered"
+    return world.ledger.deliveries.get(event.watch_id, event.id, subscriber.id).state == "delivered"
 
 
 def reports(world: World) -> list[str]:
@@ -44,7 +44,7 @@ def test_a_weekend_loses_nothing_and_disables_nobody(world: World) -> None:
     assert {(each.headers["webhook-id"], each.body) for each in sent} == {
         (event.id, event.body.encode()) for event in clock.published
     }
-    assert world.ledger.subscriber(app.id).state == "active"
+    assert world.ledger.subscribers.get(app.id).state == "active"
     assert reports(world) == ["endpoint.failing", "endpoint.recovered"]
 
 
@@ -55,7 +55,7 @@ def test_a_burst_of_failures_disables_nobody(world: World) -> None:
         clock.end_task()
     clock.run(HOUR)
     assert len(world.web.to("/app")) >= 50
-    assert world.ledger.subscriber(app.id).state == "active"
+    assert world.ledger.subscribers.get(app.id).state == "active"
 
 
 def test_five_days_without_a_success_disable_and_hold_what_follows(world: World) -> None:
@@ -64,9 +64,9 @@ def test_five_days_without_a_success_disable_and_hold_what_follows(world: World)
     clock.end_task()
     clock.run(5 * DAY - 1 * HOUR)
     clock.end_task()
-    assert world.ledger.subscriber(app.id).state == "active"
+    assert world.ledger.subscribers.get(app.id).state == "active"
     clock.run(4 * HOUR)
-    assert world.ledger.subscriber(app.id).state == "disabled"
+    assert world.ledger.subscribers.get(app.id).state == "disabled"
     assert reports(world) == ["endpoint.failing", "endpoint.disabled"]
     asked = len(world.web.to("/app"))
     held = clock.end_task()
@@ -90,9 +90,9 @@ def test_two_failures_far_apart_are_no_evidence(world: World) -> None:
     clock.end_task()
     world.wait(6 * DAY)  # nothing was sent in between
     event = clock.end_task()
-    world.redeliver(world.ledger.delivery(event.watch_id, event.id, app.id))
+    world.redeliver(world.ledger.deliveries.get(event.watch_id, event.id, app.id))
     assert len(world.web.to("/app")) == 2
-    assert world.ledger.subscriber(app.id).state == "active"
+    assert world.ledger.subscribers.get(app.id).state == "active"
 
 
 def test_one_success_resets_the_count_of_days(world: World) -> None:
@@ -106,7 +106,7 @@ def test_one_success_resets_the_count_of_days(world: World) -> None:
         clock.run(60)  # while an event is published, one that has failed is not tried
         answers(world, app, DOWN)
         clock.run(1.5 * DAY)
-    assert world.ledger.subscriber(app.id).state == "active"
+    assert world.ledger.subscribers.get(app.id).state == "active"
     assert "endpoint.disabled" not in reports(world)
 
 

@@ -255,7 +255,7 @@ class World(Edges):
         client = boto3.client("secretsmanager")
         client.create_secret(Name=f"{table}/keys", SecretString=json.dumps({"acme": KEY}))
         client.create_secret(Name=f"{table}/default", SecretString=DEFAULT_SECRET)
-        self.ledger.put_provider_file("acme", PROVIDER.format(base_url=web.url))
+        self.ledger.providers.put("acme", PROVIDER.format(base_url=web.url))
 
     @cached_property
     def bus(self) -> FakeBus:
@@ -289,7 +289,7 @@ class World(Edges):
         url = self.web.script(f"/{name}", *(answers or (Answer(200, b"ok"),)))
         sealed = self.secrets.seal(f"sub_{name}", Credentials((SigningSecret(DEFAULT_SECRET),)))
         subscriber = Subscriber(f"sub_{name}", url, sealed, created_at=self.now, **fields)
-        self.ledger.put_subscriber(subscriber)
+        self.ledger.subscribers.put(subscriber)
         return subscriber
 
     def submit(self, task_id: str = "t1", **fields: Any) -> Submitted:
@@ -386,8 +386,8 @@ class World(Edges):
     def forget_event(self, watch_id: str) -> None:
         """What DynamoDB does when the event's days are over; its watch is remembered for longer."""
         key = {"pk": {"S": watch_id}, "sk": {"S": "event"}}
-        boto3.client("dynamodb").delete_item(TableName=self.ledger.table, Key=key)
+        boto3.client("dynamodb").delete_item(TableName=self.ledger.table.name, Key=key)
 
     def delivery(self, published: Published, subscriber: Subscriber) -> Delivery:
         event = event_of(published)
-        return self.ledger.delivery(event.watch_id, event.id, subscriber.id)
+        return self.ledger.deliveries.get(event.watch_id, event.id, subscriber.id)

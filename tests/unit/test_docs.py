@@ -15,7 +15,7 @@ from botocore import xform_name
 from samtranslator.yaml_helper import yaml_parse
 
 from vidhook import deliver, schedule, store, submission, sweep
-from vidhook.edges import ledger
+from vidhook.edges.ledger import table as ledger_table
 from vidhook_cli.main import main
 
 ROOT = Path(__file__).parents[2]
@@ -190,7 +190,7 @@ def most_polls() -> int:
         f"tried for {round(sum(store.STORE_PAUSES) / 60)} minutes",
         f"tried again for {round(sum(deliver.PAUSES) / 3_600)} hours",
         f"after {('the first', 'the second', 'the third', 'the fourth')[deliver.FAILING_TRIES - 1]}",
-        f"should have moved {ledger.GRACE_SECONDS // 60} minutes ago",
+        f"should have moved {ledger_table.GRACE_SECONDS // 60} minutes ago",
         f"{sweep.MOST:,} of each a time",
         f"up to {sweep.MOST_DRAINED:,} for each subscriber",
         f"asked about every {round(schedule.KEY_REFUSED_PAUSE / 60)} minutes",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidhook.edges.ledger import _fact, _pack, _plain, _unpack
+from vidhook.edges.ledger.table import fact_of, packed, unpacked, values_of
 from vidhook.task import (
     EVENT_TYPES,
     Attempt,
@@ -114,8 +114,8 @@ def test_every_field_of_a_fact_is_generated(kind: type[Any]) -> None:
 def test_a_fact_is_read_back_as_it_was_written(kind: type[Any], data: st.DataObject) -> None:
     """DynamoDB has no enumerations, tuples or dictionaries of ours, so reading must make them again."""
     fact = data.draw(st.builds(kind, **FACTS[kind]))
-    item = json.loads(json.dumps(_pack(_plain(fact))))  # as it crosses the network: a StrEnum is plain text there
-    read = _fact(kind, _unpack(item))
+    item = json.loads(json.dumps(packed(values_of(fact))))  # as it crosses the network: a StrEnum is plain text there
+    read = fact_of(kind, unpacked(item))
     assert read == fact
     for name in FACTS[kind]:
         written, found = getattr(fact, name), getattr(read, name)

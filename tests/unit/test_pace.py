@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidhook.edges.ledger import _pace, _pace_text
+from vidhook.edges.ledger.paces import pace_of, pace_text
 from vidhook.pace import BUCKETS, EDGES, HALF_LIFE, Bias, Ended, Hint, Pace, bucket_of, decay, hinted, merged, outlook
 
 seconds = st.floats(0.1, 1e6)
@@ -49,8 +49,8 @@ def test_every_task_that_ends_adds_one(tasks: list[Ended]) -> None:
 @given(pace=paces)
 def test_what_is_learned_survives_the_ledger(pace: Pace) -> None:
     """It is stored as text, rounded, and read again many times."""
-    again = _pace(_pace_text(pace))
-    assert again == _pace(_pace_text(again))
+    again = pace_of(pace_text(pace))
+    assert again == pace_of(pace_text(again))
     assert sum(again.completed.values()) == pytest.approx(sum(pace.completed.values()), abs=0.05)
 
 

@@ -3,12 +3,13 @@
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner, Result
 
 from vidhook.edges.ledger import Ledger
+from vidhook.edges.ledger.providers import ProviderFiles
 from vidhook.providers.file import BUNDLED, bundled_text
 from vidhook.wiring import Edges
 from vidhook_cli.main import main
@@ -206,30 +207,31 @@ def test_check_prints_ok_or_the_mistake(tmp_path: Path) -> None:
     assert "it is not UTF-8" in third["error"]
 
 
-class FakeLedger(Ledger):
+class FakeFiles(ProviderFiles):
     """Remembers provider files, as the ledger does."""
 
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
 
-    def put_provider_file(self, name: str, text: str) -> None:
+    def put(self, name: str, text: str) -> None:
         self.files[name] = text
 
-    def provider_files(self) -> dict[str, str]:
+    def texts(self) -> dict[str, str]:
         return self.files
 
-    def provider_file(self, name: str) -> str | None:
+    def text(self, name: str) -> str | None:
         return self.files.get(name)
 
-    def remove_provider_file(self, name: str) -> bool:
+    def remove(self, name: str) -> bool:
         return self.files.pop(name, None) is not None
 
 
 @pytest.fixture
-def ledger(monkeypatch: pytest.MonkeyPatch) -> FakeLedger:
-    """The ledger of the stack that the command acts on."""
+def files(monkeypatch: pytest.MonkeyPatch) -> FakeFiles:
+    """The provider files of the stack that the command acts on."""
     edges = Edges({})
-    edges.ledger = fake = FakeLedger()
+    edges.ledger = Ledger("ledger", client=cast(Any, object()))
+    edges.ledger.providers = fake = FakeFiles()
     for module in ("stack", "providers"):
         monkeypatch.setattr(f"vidhook_cli.{module}.stack", lambda: Stack("vidhook", ARN, {}, edges))
     return fake
@@ -247,7 +249,7 @@ def test_a_second_answer_that_would_be_asked_for_is_missed(second: dict[str, Any
     assert (json.loads(result.stdout)["status"], result.exit_code) == ("completed" if second else "failed", 0)
 
 
-def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, ledger: FakeLedger) -> None:
+def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, files: FakeFiles) -> None:
     """Putting a file sends a known format to another host, and removing the file undoes it."""
     own = bundled_text("alad").replace("https://ai.alad.com", "https://relay.example")
     file = tmp_path / "own.toml"
@@ -274,7 +276,7 @@ def test_the_stacks_own_file_wins_until_it_is_removed(tmp_path: Path, ledger: Fa
     assert 'did you mean "vicsee"?' in run("providers", "show", "vicse").stderr
 
 
-def test_the_list_says_what_each_provider_can_do(ledger: FakeLedger) -> None:
+def test_the_list_says_what_each_provider_can_do(files: FakeFiles) -> None:
     """Whoever chooses one wants to know whether tasks are created and cancelled, and what has to be submitted."""
     listed = {row["provider"]: row for row in map(json.loads, run("providers", "list").stdout.splitlines())}
     assert listed["fal"]["can"] == ["create", "cancel", "poster", "several results", "own webhooks"]
@@ -282,21 +284,21 @@ def test_the_list_says_what_each_provider_can_do(ledger: FakeLedger) -> None:
     assert listed["generic"]["can"] == listed["generic"]["params"] == []
 
 
-def test_a_doubtful_file_is_put_with_the_warnings_of_check(tmp_path: Path, ledger: FakeLedger) -> None:
+def test_a_doubtful_file_is_put_with_the_warnings_of_check(tmp_path: Path, files: FakeFiles) -> None:
     """The file can be used, and whoever puts it should know what is likely wrong in it."""
     file = tmp_path / "own.toml"
     file.write_text(bundled_text("alad") + '\n[status]\ndone = "failed"\n', "utf-8")
     checked, put = run("providers", "check", file), run("providers", "put", file)
-    assert (checked.exit_code, put.exit_code, list(ledger.files)) == (0, 0, ["alad"])
+    assert (checked.exit_code, put.exit_code, list(files.files)) == (0, 0, ["alad"])
     warnings = json.loads(put.stdout)["warnings"]
     assert warnings == json.loads(checked.stdout)["warnings"]
     assert [warning.partition(" ")[0] for warning in warnings] == ['[status]."done"']
 
 
-def test_a_bad_file_is_never_put(tmp_path: Path, ledger: FakeLedger) -> None:
+def test_a_bad_file_is_never_put(tmp_path: Path, files: FakeFiles) -> None:
     """With a bad file in the stack, every poll of this provider would fail."""
     file = tmp_path / "bad.toml"
     file.write_text(bundled_text("alad").replace("status =", "statos ="), "utf-8")
     result = run("providers", "put", file)
-    assert (result.exit_code, ledger.files) == (1, {})
+    assert (result.exit_code, files.files) == (1, {})
     assert 'did you mean "status"?' in result.stderr

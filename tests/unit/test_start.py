@@ -27,19 +27,32 @@ MADE = {
     "redeliver_event": {"ledger", "http", "secrets", "bus", "machines", "notifier", "runs"},
     "serve_api": {"ledger", "http", "secrets", "machines", "intake", "pacer", "runs"},
     "submit_task": {"ledger", "http", "machines", "intake", "pacer", "runs"},
-    "sweep_ledger": {"ledger", "machines", "runs", "secrets"},
+    "sweep_ledger": {"ledger", "machines", "runs"},
+}
+# Those that only some functions need of the edges that have several clients or parts.
+MADE_OF_THEM = {
+    "create_task": {"manager"},
+    "poll_task": {"manager"},
+    "publish_event": {"manager", "kms", "deliveries", "subscribers"},
+    "redeliver_event": {"kms", "deliveries", "subscribers"},
+    "serve_api": {"manager"},
+    "submit_task": set[str](),
+    "sweep_ledger": {"deliveries", "subscribers"},
 }
 UNUSED = {"boto3", "s3transfer", "multiprocessing", "concurrent.futures.process", "unittest"}
 
 
-def loaded(handler: str, **environment: str) -> tuple[set[str], set[str]]:
-    """The modules that a fresh process has after importing a handler, and the edges that are made."""
+def loaded(handler: str, **environment: str) -> tuple[set[str], set[str], set[str]]:
+    """The modules that a fresh process has after importing a handler, the edges that are made, and parts of them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     program = f"""
 import sys; sys.path.insert(0, {str(ROOT / "functions")!r})
 import {handler}, gc, vidhook.wiring
 assert gc.isenabled(), "nothing would be freed for as long as the function lives"
-print(*sys.modules); print(*vars(vidhook.wiring.edges()))"""
+print(*sys.modules)
+made = vars(vidhook.wiring.edges())
+parts = [part for name in ("secrets", "ledger") if name in made for part in vars(made[name])]
+print(*made); print(*parts)"""
     ended = subprocess.run(
         [sys.executable, "-c", program],
         env={**kept, "AWS_DEFAULT_REGION": "us-east-1", **environment},
@@ -48,15 +61,15 @@ print(*sys.modules); print(*vars(vidhook.wiring.edges()))"""
         timeout=60,
     )
     assert ended.returncode == 0, ended.stderr
-    modules, made = ended.stdout.splitlines()
-    return set(modules.split()), {name for name in made.split() if name not in ("_settings", "_client", "clock")}
+    modules, made, parts = (set(line.split()) for line in ended.stdout.splitlines())
+    return modules, made - {"_settings", "_client", "clock"}, parts & set().union(*MADE_OF_THEM.values())
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_in_lambda_a_handler_makes_its_clients_while_it_loads(handler: str) -> None:
     """A function has a whole CPU then; and it makes no more than it uses, and imports nothing for it."""
-    modules, made = loaded(handler, AWS_LAMBDA_FUNCTION_NAME=handler, **SETTINGS)
-    assert made == MADE[handler]
+    modules, made, parts = loaded(handler, AWS_LAMBDA_FUNCTION_NAME=handler, **SETTINGS)
+    assert (made, parts) == (MADE[handler], MADE_OF_THEM[handler])
     assert modules & UNUSED == set()
     needs_schemas = "intake" in made
     assert ("fastjsonschema" in modules) == needs_schemas
@@ -70,5 +83,5 @@ def test_elsewhere_it_makes_none() -> None:
 def test_a_setting_that_is_missing_does_not_keep_a_handler_from_loading() -> None:
     """It fails the invocation that needs it, whose log names it; the others are as light as ever."""
     settings = {name: value for name, value in SETTINGS.items() if name != "BUCKET"}
-    _, made = loaded("publish_event", AWS_LAMBDA_FUNCTION_NAME="publish", **settings)
+    _, made, _ = loaded("publish_event", AWS_LAMBDA_FUNCTION_NAME="publish", **settings)
     assert made == MADE["publish_event"] - {"bucket", "storage"}

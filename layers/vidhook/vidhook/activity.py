@@ -40,7 +40,7 @@ def activity(*, ledger: "Ledger", clock: "Clock") -> Activity:
     """Returns what goes on at each provider that has open tasks, or such as ended in the last hour."""
     now = clock.now()
     since = now - RECENT_SECONDS
-    opened, newest = ledger.open_watches(MOST_OPEN), list(islice(ledger.watches(), MOST_NEW))
+    opened, newest = ledger.tasks.open(MOST_OPEN), list(islice(ledger.tasks.all(), MOST_NEW))
     seen = {each.id: each for each in (*newest, *opened)}
     every = len(opened) < MOST_OPEN and len(newest) < MOST_NEW
     by_provider = dict[str, list[Watch]]()
@@ -48,7 +48,7 @@ def activity(*, ledger: "Ledger", clock: "Clock") -> Activity:
         if each.event_id is None or _ended_at(each) >= since:
             by_provider.setdefault(each.submission.provider, []).append(each)
     items = [
-        _of_provider(name, watches, ledger.paces(name, None, now)[1], since)
+        _of_provider(name, watches, ledger.paces.of(name, None, now)[1], since)
         for name, watches in sorted(by_provider.items())
     ]
     return Activity(items, len(seen), every)

@@ -73,7 +73,7 @@ def ask(watch: "Watch", *, ledger: "Ledger", http: "Http", keys: "Keys", clock: 
     about: dict[str, Any] = {"age_seconds": watch.age(clock.now()), "http": http, "clock": clock}
     _ = submission.known_id  # a task without one cannot be asked about
     try:
-        provider = ledger.provider(submission.provider)
+        provider = ledger.providers.get(submission.provider)
         key = keys.of(provider)
         last = exchanges(provider, submission, key, **about)[-1]
         replaced = keys.of(provider, fresh=True) if last.reading.key_refused else key
@@ -155,7 +155,7 @@ def ask_to_cancel(watch: "Watch", *, ledger: "Ledger", http: "Http", keys: "Keys
     """
     submission = watch.submission
     try:
-        provider = ledger.provider(submission.provider)
+        provider = ledger.providers.get(submission.provider)
         key = keys.of(provider)
         request = cancel_request(provider, submission.known_id, key, submission.params)
         if request is None:
@@ -194,7 +194,7 @@ def inline_file(
 
     Raises RequestFailed.
     """
-    submission, provider = watch.submission, ledger.provider(watch.submission.provider)
+    submission, provider = watch.submission, ledger.providers.get(watch.submission.provider)
     age = watch.age(clock.now())
     made = exchanges(provider, submission, keys.of(provider), age_seconds=age, http=http, clock=clock)
     second = len(made) > 1

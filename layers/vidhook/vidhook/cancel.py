@@ -30,7 +30,7 @@ def cancel(watch_id: str, *, runs: "Runs") -> Watch:
     for a task that has ended otherwise; and NotFound.
     """
     ledger, now = runs.ledger, runs.clock.now()
-    watch = ledger.watch(watch_id)
+    watch = ledger.tasks.watch(watch_id)
     if watch.settled and not _is_cancelled(watch):
         _refuse(watch)
     known = watch.cancel
@@ -48,7 +48,7 @@ def cancel(watch_id: str, *, runs: "Runs") -> Watch:
             error = NOT_CREATED if unsent else WE_STOPPED
             wanted = replace(watch, cancel=stopped, snapshot=failed(watch.snapshot, error), detected_at=now)
         try:
-            ledger.note_cancel(wanted)
+            ledger.tasks.note_cancel(wanted)
         except LostRace:
             return cancel(watch_id, runs=runs)  # it has ended meanwhile, or is followed again
         watch = wanted
@@ -63,7 +63,7 @@ def cancel(watch_id: str, *, runs: "Runs") -> Watch:
 def can_cancel(watch: Watch, ledger: "Ledger") -> bool:
     """Returns whether the task's provider can be asked to cancel it."""
     try:
-        return ledger.provider(watch.submission.provider).cancel is not None
+        return ledger.providers.get(watch.submission.provider).cancel is not None
     except NotFound:
         return False
 

@@ -80,7 +80,7 @@ class Creator:
         task's deadline. One that it refuses settles the watch, and so does one of which nobody knows what came of it.
         Raises NotFound when there is no such watch.
         """
-        watch, now = self.ledger.watch(watch_id), self.clock.now()
+        watch, now = self.ledger.tasks.watch(watch_id), self.clock.now()
         creation = watch.creation
         if watch.settled or creation is None or not watch.uncreated:
             return CreateStep(watch, True, 0 if watch.settled else watch.first[0])
@@ -89,7 +89,7 @@ class Creator:
         try:
             return self._step(watch, creation, now)
         except LostRace:  # another invocation goes on with it
-            return CreateStep(self.ledger.watch(watch_id), False, 1)
+            return CreateStep(self.ledger.tasks.watch(watch_id), False, 1)
 
     def _step(self, watch: Watch, creation: Creation, now: float) -> CreateStep:
         provider = self._provider(watch)
@@ -121,7 +121,7 @@ class Creator:
     def _send(self, watch: Watch, creation: Creation, provider: "Provider", now: float) -> CreateStep:
         """Sends the request, which is claimed before, and notes what came of it."""
         since, busy = creation.sent_at, now + BUSY_SECONDS
-        body, params = self.ledger.create_body(watch.id), watch.submission.params
+        body, params = self.ledger.tasks.create_body(watch.id), watch.submission.params
         try:
             key = self.keys.needed(provider)
             request = create_request(provider, body, create_id(watch), key, params)
@@ -134,10 +134,10 @@ class Creator:
         claim = Creation(creation.tries + 1, now if since is None else since, busy, promise=promise)
         claimed = replace(watch, creation=claim)
         try:
-            self.ledger.note_creation(claimed, creation, busy)
+            self.ledger.tasks.note_creation(claimed, creation, busy)
         except LostRace:
             # AWS may have written it, and have been asked again by its SDK, since its answer was lost.
-            if self.ledger.watch(watch.id).creation != claim:
+            if self.ledger.tasks.watch(watch.id).creation != claim:
                 raise
         try:
             answer, shown = self._answer(provider, request, key)
@@ -147,7 +147,7 @@ class Creator:
                 return self._pause(claimed, NOT_SENT, error, sent_at=since)
             return self._unknown(claimed, provider, replace(error, message=f"no whole answer came: {failure}"))
         step = self._answered(claimed, provider, answer, key=key, since=since)
-        self.ledger.put_answer(watch.id, shown)  # last: what came of the request is noted by now
+        self.ledger.tasks.put_answer(watch.id, shown)  # last: what came of the request is noted by now
         return step
 
     def _answered(
@@ -205,7 +205,7 @@ class Creator:
 
     def _provider(self, watch: Watch) -> "Provider | None":
         try:
-            return self.ledger.provider(watch.submission.provider)
+            return self.ledger.providers.get(watch.submission.provider)
         except NotFound:  # it may be put back
             return None
 
@@ -245,7 +245,7 @@ class Creator:
                     raise RuntimeError(message) from error
                 sleep(FIRST_SLEEP * 2**number)
         with suppress(NotFound):
-            now_known = self.ledger.watch(watch.id)
+            now_known = self.ledger.tasks.watch(watch.id)
             if now_known.submission.task_id == answer.task_id:  # it was written, and only its answer lost
                 return CreateStep(now_known, True, now_known.first[0], Said.CREATED)
             watch = now_known
@@ -296,7 +296,7 @@ class Creator:
         now = self.clock.now()
         if said is not None:
             watch = replace(watch, history=(*watch.history, Poll(now, said, pause=pause, why=CREATE)))
-        return CreateStep(self.ledger.note_creation(watch, before, now + pause), done, pause, said)
+        return CreateStep(self.ledger.tasks.note_creation(watch, before, now + pause), done, pause, said)
 
 
 def growing_pause(age: float) -> float:

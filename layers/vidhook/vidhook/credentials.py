@@ -73,11 +73,11 @@ def put_credentials(
     Raises LostRace when they are no longer those that `subscriber` was read with.
     """
     if subscriber.secret_name is not None:  # the sweeper deletes what nobody reads any longer
-        ledger.begin_removal(subscriber.id, subscriber.secret_name)
+        ledger.subscribers.begin_removal(subscriber.id, subscriber.secret_name)
     sealed = {
         "sealed": secrets.seal(subscriber.id, credentials),
         "header_names": tuple(credentials.headers),
         "secret_name": None,
         "secret_version": None,
     }
-    ledger.change_subscriber(subscriber.id, {**changes, **sealed}, sealed_as=subscriber)
+    ledger.subscribers.change(subscriber.id, {**changes, **sealed}, sealed_as=subscriber)

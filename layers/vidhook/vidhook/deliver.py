@@ -80,7 +80,7 @@ class Notifier:
         if not subscriber.hangs(now):
             return subscriber
         until = now + ATTEMPT_SECONDS + _grown(subscriber.gap)
-        return replace(subscriber, hold_until=until) if self.ledger.move_hold(subscriber, until) else None
+        return replace(subscriber, hold_until=until) if self.ledger.subscribers.move_hold(subscriber, until) else None
 
     def deliver(
         self, event: "Event", delivery: Delivery, subscriber: Subscriber, record: Record | None = None
@@ -115,7 +115,7 @@ class Notifier:
                 pause = turn(subscriber.id, until, self.ledger, made.at)
             made = replace(made, pause=max(made.pause, pause))
         tries = made.number - delivery.base
-        delivery = (record or self.ledger.note_attempt)(delivery, made, STATE_AFTER[made.outcome])
+        delivery = (record or self.ledger.deliveries.note_attempt)(delivery, made, STATE_AFTER[made.outcome])
         self._update_pace(subscriber, made, whole)
         if not cut:
             self._update_subscriber(subscriber, made, tries)
@@ -127,27 +127,29 @@ class Notifier:
         """Records how fast a subscriber may be tried after an attempt, and ends the turn early if it answered."""
         slow_until, gap = pace_after(subscriber, made, whole=whole)
         if (slow_until, gap) != (subscriber.slow_until, subscriber.gap):
-            self.ledger.note_pace(subscriber, slow_until, gap)
+            self.ledger.subscribers.note_pace(subscriber, slow_until, gap)
         if subscriber.hangs(made.at) and gap < subscriber.gap:
-            self.ledger.move_hold(subscriber, self.clock.now() + gap)
+            self.ledger.subscribers.move_hold(subscriber, self.clock.now() + gap)
 
     def _update_subscriber(self, subscriber: Subscriber, made: Attempt, tries: int) -> None:
         """Records an attempt's result on its subscriber, and reports a change on the bus."""
         if made.outcome is Outcome.DELIVERED:
             if subscriber.failing_since is not None:
-                self.ledger.note_success(subscriber)
+                self.ledger.subscribers.note_success(subscriber)
                 if subscriber.failing_reported:
                     self.bus.report("endpoint.recovered", _report(subscriber, made), made.at)
             return
         hold_until = made.at + made.retry_after if made.retry_after else None
-        seen = self.ledger.note_failure(subscriber, made.at, hold_until)
+        seen = self.ledger.subscribers.note_failure(subscriber, made.at, hold_until)
         if not seen.active:
             return
         reason = disable_reason(subscriber, made)
         if reason is not None:
-            if self.ledger.disable(seen.id, reason):
+            if self.ledger.subscribers.disable(seen.id, reason):
                 self.bus.report("endpoint.disabled", {**_report(seen, made), "reason": reason}, made.at)
-        elif tries >= FAILING_TRIES and not seen.failing_reported and self.ledger.note_failing_reported(seen):
+        elif (
+            tries >= FAILING_TRIES and not seen.failing_reported and self.ledger.subscribers.note_failing_reported(seen)
+        ):
             self.bus.report("endpoint.failing", _report(seen, made), made.at)
 
 

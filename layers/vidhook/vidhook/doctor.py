@@ -192,7 +192,7 @@ def diagnose(
 
     Raises NotFound, also when its secrets cannot be read.
     """
-    subscriber = ledger.subscriber(subscriber_id)
+    subscriber = ledger.subscribers.get(subscriber_id)
     known, found = secrets.credentials(subscriber), list[Finding]()
     signing = known.signing(clock.now())
     findings = examine(subscriber.url, *signing, http=http, headers=known.headers, seconds=seconds, now=clock.now)

@@ -34,21 +34,21 @@ class Eraser:
         What was under way when it began may still write something; the sweeper looks for that once more, when all of it
         has ended. Raises NotFound, and Erased if nothing is left.
         """
-        self._remove(self.ledger.erasure(watch_id))
+        self._remove(self.ledger.tasks.erasure(watch_id))
 
     def sweep(self, left: "Erasure") -> int:
         """Goes on with an erasure, and ends it when nothing of before can be under way any more. Returns 1."""
         self._remove(left)
         if left.at < self.clock.now() - OVER_SECONDS:
-            self.ledger.end_erasure(left)
+            self.ledger.tasks.end_erasure(left)
         return 1
 
     def _remove(self, left: "Erasure") -> None:
         self.machines.stop_watch(left.execution)
-        for token in self.ledger.tokens(left.watch_id):
+        for token in self.ledger.tasks.tokens(left.watch_id):
             self.machines.answer_erased(token)
         self.bucket.remove_all(f"{left.provider}/{left.watch_id}/")
-        self.ledger.forget(left)
+        self.ledger.tasks.forget(left)
         if not left.told:
             self.bus.report("task.erased", {"id": left.watch_id, "erased_at": iso(left.at)}, self.clock.now())
-            self.ledger.note_erased(left)
+            self.ledger.tasks.note_erased(left)

@@ -20,14 +20,14 @@ def tasks_named(name: str, ledger: "Ledger") -> "list[Watch]":
     without one, of which the newest 100 tasks count; `provider/task_id`; or the provider's id alone, of any provider.
     """
     if is_id(name, "tsk", "evt"):
-        return ledger.watches_under([name])
-    found = ledger.watches_of(name) if len(name) <= LONGEST_REFERENCE else []
+        return ledger.tasks.under([name])
+    found = ledger.tasks.of_reference(name) if len(name) <= LONGEST_REFERENCE else []
     provider, slash, rest = name.partition("/")
     if slash and not found:
-        found = ledger.watches_under(ids_of(provider, rest))[:1]
+        found = ledger.tasks.under(ids_of(provider, rest))[:1]
     if not found:
-        providers = sorted({*BUNDLED, SAMPLE, *ledger.provider_files()})
-        found = ledger.watches_under([watch_id(each, name) for each in providers])
+        providers = sorted({*BUNDLED, SAMPLE, *ledger.providers.texts()})
+        found = ledger.tasks.under([watch_id(each, name) for each in providers])
     return sorted(found, key=lambda watch: watch.submitted_at, reverse=True)
 
 

@@ -21,10 +21,10 @@ def learned(
     provider: str, kinds: "Mapping[Kind, Pace]", *, ledger: "Ledger", pacer: "Pacer", clock: "Clock"
 ) -> list[dict[str, Any]]:
     """Returns the facts of some kinds of task of a provider, each with the limits of its key. Raises NotFound."""
-    expected, now = ledger.provider(provider).expected_seconds, clock.now()
-    _, others = ledger.paces(provider, None, now)
+    expected, now = ledger.providers.get(provider).expected_seconds, clock.now()
+    _, others = ledger.paces.of(provider, None, now)
     budget = pacer.budget_of(provider)
-    planned = list(ledger.planned_days(provider, now).values())
+    planned = list(ledger.paces.planned_days(provider, now).values())
     limits = {
         "polls_per_minute": budget.per_minute,
         "polls_per_day": budget.per_day,

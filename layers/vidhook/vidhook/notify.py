@@ -106,14 +106,14 @@ class Deliveries:
     def keep(self, delivery: Delivery) -> None:
         """Writes a delivery as it is without an attempt."""
         if delivery.subscriber_id in self.known:
-            self._ledger.change_delivery(delivery)
+            self._ledger.deliveries.change(delivery)
         else:
             self.add(delivery)
 
     def record(self, delivery: Delivery, made: Attempt, state: DeliveryState) -> Delivery:
         """Writes a delivery as it stands after an attempt, and returns it."""
         if delivery.subscriber_id in self.known:
-            return self._ledger.note_attempt(delivery, made, state)
+            return self._ledger.deliveries.note_attempt(delivery, made, state)
         delivery = delivery.after(made, state)
         written = self.add(delivery, made)
         if made.outcome is Outcome.GONE:  # it changes once more
@@ -129,7 +129,7 @@ class Deliveries:
             while len(taken) < MOST_ADDED:
                 taken.append(self._waiting.popleft())
         if taken:
-            self._ledger.add_deliveries(taken)
+            self._ledger.deliveries.add(taken)
 
 
 def notify(event: "Event", watch: Watch, notifier: "Notifier") -> Notified:
@@ -141,7 +141,7 @@ def notify(event: "Event", watch: Watch, notifier: "Notifier") -> Notified:
     """
     ledger, began = notifier.ledger, notifier.clock.now()
     subscribers = recipients(event, watch, ledger=ledger, now=began)
-    known = ledger.deliveries_of(event) if subscribers else {}
+    known = ledger.deliveries.of_event(event) if subscribers else {}
     with Deliveries(ledger, known, len(subscribers)) as deliveries:
         works = [partial(_notify_one, event, subscriber, deliveries, notifier, began) for subscriber in subscribers]
         results = at_once(works)
@@ -199,7 +199,7 @@ def _notify_one(
     now = notifier.clock.now()
     if not event.terminal and now - event.at > PROGRESS_SECONDS:
         return Notified()
-    delivery = deliveries.known.get(subscriber.id) or notifier.ledger.new_delivery(event, subscriber, now)
+    delivery = deliveries.known.get(subscriber.id) or notifier.ledger.deliveries.new(event, subscriber, now)
     if delivery.state is not DeliveryState.DUE:
         return Notified()
     if not subscriber.active:

@@ -42,7 +42,7 @@ class Pacer:
         watch = Watch(submission, submitted_at=now)
         budget = self.budget_of(submission.provider)
         with suppress(NotFound):
-            if budget and self.ledger.watch(watch.id):
+            if budget and self.ledger.tasks.watch(watch.id):
                 budget = Budget()
         return self._pause(watch, None, now, {}, budget)
 
@@ -68,7 +68,7 @@ class Pacer:
         """
         snapshot = reading.snapshot
         hints = self.hints(watch, snapshot, at) if snapshot else {}
-        learned = self.ledger.paces(watch.submission.provider, kind_of(snapshot) if snapshot else None, at)
+        learned = self.ledger.paces.of(watch.submission.provider, kind_of(snapshot) if snapshot else None, at)
         return next_pause(self._known(watch, reading, at, hints, (*learned, expected)))
 
     def _known(
@@ -105,10 +105,10 @@ class Pacer:
         provider, due = watch.submission.provider, at + pause.seconds
         moment = due
         for number in range(PLAN_TRIES):
-            free = free_moments(budget, due, days, self.ledger.planned_slots(provider, budget, due))
+            free = free_moments(budget, due, days, self.ledger.paces.planned_slots(provider, budget, due))
             # Others look for room at the same time, so each try looks at twice as many moments.
             moment = list(islice(free, 2**number))[int(2**number * self.clock.jitter())]
-            if self.ledger.plan_poll(provider, windows(budget, moment), longer, at):
+            if self.ledger.paces.plan_poll(provider, windows(budget, moment), longer, at):
                 break
             days = self._days(provider, budget, at)  # somebody else has taken room meanwhile
         today = day_of(budget, at)
@@ -120,26 +120,26 @@ class Pacer:
         return Pause(max(1, math.ceil(min(moment - at, left))), "budget" if moment - at < left else "deadline", spent)
 
     def _days(self, provider: str, budget: Budget, at: float) -> Mapping[str, Planned]:
-        return self.ledger.planned_days(provider, at) if budget.per_day else {}
+        return self.ledger.paces.planned_days(provider, at) if budget.per_day else {}
 
     def budget_of(self, provider: str) -> Budget:
         """Returns the polls that the provider's key may make: by the stack's settings, else by the provider's file."""
         if provider in self.budgets:
             return self.budgets[provider]
         with suppress(NotFound):
-            return self.ledger.provider(provider).budget
+            return self.ledger.providers.get(provider).budget
         return Budget()
 
     def count_poll(self, watch: Watch, at: float) -> None:
         """Counts a poll that was not planned, such as one for a fresh link."""
         provider = watch.submission.provider
         if budget := self.budget_of(provider):
-            self.ledger.plan_poll(provider, windows(budget, at), 1.0, at)
+            self.ledger.paces.plan_poll(provider, windows(budget, at), 1.0, at)
 
     def hints(self, watch: Watch, snapshot: Snapshot, at: float) -> dict[str, float]:
         """Returns the hints in an unfinished snapshot, as `hints_in`, and what they say together with earlier ones."""
         hints = hints_in(watch, snapshot, at)
-        own, _ = self.ledger.paces(watch.submission.provider, kind_of(snapshot), at)
+        own, _ = self.ledger.paces.of(watch.submission.provider, kind_of(snapshot), at)
         age = watch.age(at) + _lag(watch, snapshot)
         all_of_them = together(_said(watch, hints), own, age) if hints else None
         found = hints | ({all_of_them.kind: all_of_them.seconds} if all_of_them else {})
@@ -149,15 +149,15 @@ class Pacer:
         """Writes down how long a task took that its provider says has ended. Returns whether that was written."""
         own, others, expected = self.known_of(watch, snapshot, at)
         ended = replace(_ended(watch, snapshot, at), hints=_said(watch, {}), failed=snapshot.status is Status.FAILED)
-        return self.ledger.learn(watch, kind_of(snapshot), ended, outlook(own, others, expected), at)
+        return self.ledger.paces.learn(watch, kind_of(snapshot), ended, outlook(own, others, expected), at)
 
     def known_of(self, watch: Watch, snapshot: Snapshot | None, at: float) -> tuple[Pace, Pace, float | None]:
         """Returns what was learned of this kind of task, of all tasks of its provider, and what is expected of it."""
         expected = watch.submission.expected_seconds
         if expected is None:
             with suppress(NotFound):
-                expected = self.ledger.provider(watch.submission.provider).expected_seconds
-        return *self.ledger.paces(watch.submission.provider, kind_of(snapshot) if snapshot else None, at), expected
+                expected = self.ledger.providers.get(watch.submission.provider).expected_seconds
+        return *self.ledger.paces.of(watch.submission.provider, kind_of(snapshot) if snapshot else None, at), expected
 
 
 def kind_of(snapshot: Snapshot) -> Kind:

@@ -74,7 +74,7 @@ def poll(  # noqa: PLR0913 - each is given by its name
     not ended, the provider is asked to. `execution` polls, since `started_at`; `once`: this is its only poll.
     Raises NotFound when there is no such watch.
     """
-    watch = ledger.watch(watch_id)
+    watch = ledger.tasks.watch(watch_id)
     if watch.event_id is not None or (watch.settled and not watch.store_failures):
         return Polled(watch, settled=True)
     watch, reading, broken = _ask(watch, ledger=ledger, http=http, keys=keys, clock=clock)
@@ -85,14 +85,16 @@ def poll(  # noqa: PLR0913 - each is given by its name
     watch = replace(watch, doubted_at=_doubted_at(watch, reading, at))
     snapshot = _settling_snapshot(watch, reading, broken, at)
     if snapshot is not None:
-        settled = ledger.note_poll(watch, _entry(at, reading, broken), snapshot, settled=True)
+        settled = ledger.tasks.note_poll(watch, _entry(at, reading, broken), snapshot, settled=True)
         if snapshot.said and not watch.retries:  # one that was given up may have ended days ago
             pacer.learn(settled, snapshot, at)
         return Polled(settled, True, reading=reading, broken=broken, settled_now=True)
     snapshot = _open_snapshot(watch, reading)
     if once:
         pacer.count_poll(watch, at)
-        watch = ledger.note_poll(watch, _entry(at, reading, broken), snapshot, settled=False, second_execution=True)
+        watch = ledger.tasks.note_poll(
+            watch, _entry(at, reading, broken), snapshot, settled=False, second_execution=True
+        )
         return Polled(watch, watch.settled, reading=reading, broken=broken)
     hints = pacer.hints(watch, snapshot, at) if snapshot else {}
     pause = pacer.pause(watch, reading, at, hints)
@@ -101,13 +103,13 @@ def poll(  # noqa: PLR0913 - each is given by its name
     # A second execution may follow the same task. Its pauses pass at the same time as those of the first execution, so
     # they must not make the task older.
     second = execution is not None and execution != watch.execution
-    watch = ledger.note_poll(watch, entry, snapshot, settled=False, progress=progress, second_execution=second)
+    watch = ledger.tasks.note_poll(watch, entry, snapshot, settled=False, progress=progress, second_execution=second)
     # Another execution may have settled it meanwhile.
     progress = progress and not watch.settled
     old = started_at is not None and at - started_at >= LONGEST_EXECUTION
     successor = f"{watch.id}-{int(at)}" if old and not (watch.settled or progress) else None
     if successor is not None:
-        ledger.note_execution(watch, successor, at + pause.seconds)
+        ledger.tasks.note_execution(watch, successor, at + pause.seconds)
     return Polled(
         watch, watch.settled, pause.seconds, progress, reading, broken, budget_spent=pause.spent, successor=successor
     )
@@ -124,12 +126,12 @@ def _ask(
     if watch.cancel is not None and watch.cancel.pending and not (watch.settled or asked.ended):
         answer, said = ask_to_cancel(watch, ledger=ledger, http=http, keys=keys, clock=clock)
         known = replace(watch.cancel, answer=answer, answered_at=clock.now(), message=said)
-        ledger.note_cancel_answer(watch, known)
+        ledger.tasks.note_cancel_answer(watch, known)
         watch = replace(watch, cancel=known)
         if asked.reading is not None and answer == ACCEPTED:  # most cancel at once
             asked = ask(watch, ledger=ledger, http=http, keys=keys, clock=clock)
     if asked.answer is not None:
-        ledger.put_answer(watch.id, asked.answer)
+        ledger.tasks.put_answer(watch.id, asked.answer)
     return watch, asked.reading, asked.broken
 
 
@@ -138,7 +140,7 @@ def _with_fresh_link(watch: Watch, reading: "Reading | None", ledger: "Ledger") 
     snapshot = reading.snapshot if reading else None
     if snapshot is None or snapshot.status is not Status.COMPLETED:
         return watch
-    return ledger.note_fresh_link(watch, snapshot)
+    return ledger.tasks.note_fresh_link(watch, snapshot)
 
 
 def progress_is_due(watch: Watch, snapshot: Snapshot, at: float) -> bool:

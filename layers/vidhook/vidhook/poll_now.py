@@ -18,7 +18,7 @@ def poll_now(watch_id: str, *, runs: "Runs") -> "Watch":
 
     Raises Refused for a task that has ended or is not created yet; and NotFound.
     """
-    watch = runs.ledger.watch(watch_id)
+    watch = runs.ledger.tasks.watch(watch_id)
     if watch.settled:
         hint = "its provider is not asked again; a failure that vidhook concluded by itself can be retried"
         raise Refused(409, f"task {watch.id} is {shapes.status(watch)}", hint)

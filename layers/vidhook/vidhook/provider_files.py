@@ -47,16 +47,16 @@ class ProviderFile:
 
 def all_files(ledger: "Ledger") -> list[ProviderFile]:
     """Returns the file in use for each provider, by name; the sample's is the last."""
-    stored = ledger.provider_files()
+    stored = ledger.providers.texts()
     names = sorted({*BUNDLED, *stored} - {SAMPLE})
     return [_file(name, stored.get(name)) for name in (*names, SAMPLE)]
 
 
 def file_of(name: str, ledger: "Ledger") -> ProviderFile:
     """Returns the file in use for a provider. Raises NotFound, which names the one that is most like it."""
-    stored = ledger.provider_file(name)
+    stored = ledger.providers.text(name)
     if stored is None and name not in (*BUNDLED, SAMPLE):
-        near = ledger.nearest_provider(name)
+        near = ledger.providers.nearest(name)
         hint = f'did you mean "{near}"?' if near else "GET /v1/providers lists all"
         raise NotFound(f'there is no provider "{shown(name, NAME_BYTES)}"; {hint}')
     return _file(name, stored)
@@ -68,10 +68,10 @@ def put(name: str, text: str, *, ledger: "Ledger", secrets: "Secrets") -> Provid
     Raises BadProviderFile; and Refused for a file that would send the provider's key where the one in use does not:
     whoever may change a file must not be able to read the key.
     """
-    new, known = parse(text, name), ledger.provider_file(name)
+    new, known = parse(text, name), ledger.providers.text(name)
     used = _file(name, known) if known is not None or name in (*BUNDLED, SAMPLE) else None
     _keep_key(new, used, secrets)
-    ledger.put_provider_file(name, text)
+    ledger.providers.put(name, text)
     return _file(name, text)
 
 
@@ -80,12 +80,12 @@ def remove(name: str, *, ledger: "Ledger", secrets: "Secrets") -> None:
 
     Raises NotFound if there is none; and Refused as `put` does.
     """
-    known = ledger.provider_file(name)
+    known = ledger.providers.text(name)
     if known is None:
         raise NotFound(f'the stack has no file of its own for "{shown(name, NAME_BYTES)}"')
     if name in BUNDLED:
         _keep_key(bundled_provider(name), _file(name, known), secrets)
-    ledger.remove_provider_file(name)
+    ledger.providers.remove(name)
 
 
 def _keep_key(new: Provider, used: ProviderFile | None, secrets: "Secrets") -> None:

@@ -70,10 +70,10 @@ def publish(  # noqa: PLR0913 - each is given by its name
     such watch.
     """
     ledger = notifier.ledger
-    watch = ledger.watch(watch_id)
+    watch = ledger.tasks.watch(watch_id)
     stored: Stored | None = None
     if watch.event_id is not None or _is_from_before(watch, execution):
-        event = ledger.event(watch_id, watch.event_id)
+        event = ledger.tasks.event(watch_id, watch.event_id)
     else:
         snapshot = _final_snapshot(watch, problem)
         if snapshot.sources and storage is not None:
@@ -89,9 +89,9 @@ def publish(  # noqa: PLR0913 - each is given by its name
         files = stored.files if stored else {}
         reasons = stored.not_stored if stored else {source.role: NOT_TRIED for source in snapshot.sources}
         ending = terminal_event(watch, snapshot, files, notifier.clock.now(), reasons)
-        event = ledger.put_event(ending, watch.retries, watch.creation if watch.uncreated else None)
+        event = ledger.tasks.put_event(ending, watch.retries, watch.creation if watch.uncreated else None)
         # Read after the event is written: a callback_url that is added meanwhile is seen here, or sees the event.
-        watch = ledger.watch(watch_id)
+        watch = ledger.tasks.watch(watch_id)
     notified, forbidden = _tell(event, watch, machines, notifier)
     return Published(event, notified=notified, stored=stored, watch=watch, forbidden=forbidden)
 
@@ -113,7 +113,7 @@ def _tell(event: Event, watch: Watch, machines: "Machines", notifier: "Notifier"
         errors.append(error)
     notified = notify(event, watch, notifier)
     if watch.event_id == event.id and not watch.told:
-        ledger.note_told(watch)
+        ledger.tasks.note_told(watch)
     if errors:
         raise ExceptionGroup("the event is not everywhere", errors)
     return notified, forbidden
@@ -123,7 +123,7 @@ def _put_on_bus(event: Event, notifier: "Notifier") -> None:
     """Puts an event on the bus, unless that was done; after a crash between the two writes it is done again."""
     if not event.on_bus:
         notifier.bus.put(event)
-        notifier.ledger.note_on_bus(event)
+        notifier.ledger.tasks.note_on_bus(event)
 
 
 def _is_from_before(watch: Watch, execution: str | None) -> bool:
@@ -145,20 +145,20 @@ def _store_pause(result: str, stored: "Stored", watch: Watch, ledger: "Ledger") 
     tries = SLOW_TRIES if stored.late else len(STORE_PAUSES)
     if reason is None or reason.final or watch.store_failures >= tries:
         return 0
-    ledger.note_store_failure(watch)
+    ledger.tasks.note_store_failure(watch)
     return STORE_PAUSES[watch.store_failures]
 
 
 def publish_progress(watch_id: str, *, notifier: "Notifier") -> Published:
     """Notifies the subscribers of progress, without retries: a later event has newer information."""
-    watch = notifier.ledger.watch(watch_id)
+    watch = notifier.ledger.tasks.watch(watch_id)
     if watch.settled or watch.snapshot is None:
         return Published(watch=watch)
     event = progress_event(watch, watch.snapshot, notifier.clock.now())
     notifier.bus.put(event)
     notified = notify(event, watch, notifier)
     for each in notified.unreached:
-        notifier.ledger.change_delivery(replace(each.delivery, state=DeliveryState.CANCELLED, next_at=None))
+        notifier.ledger.deliveries.change(replace(each.delivery, state=DeliveryState.CANCELLED, next_at=None))
     return Published(event, notified=replace(notified, unreached=()), watch=watch)
 
 
@@ -178,7 +178,7 @@ def ended_from_outside(detail: Mapping[str, Any], *, ledger: "Ledger") -> tuple[
     if not isinstance(given, dict):
         return None
     try:
-        watch = ledger.watch(given.get("watch") or _submitted_id(given))
+        watch = ledger.tasks.watch(given.get("watch") or _submitted_id(given))
     except NotFound:
         return None
     if watch.execution != detail["executionArn"].rpartition(":")[2]:

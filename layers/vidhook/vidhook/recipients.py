@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def recipients(event: "Event", watch: Watch, *, ledger: "Ledger", now: float) -> list[Subscriber]:
     """Returns the subscribers that an event is for; for progress, only those that can be notified at this moment."""
-    found = [subscriber for subscriber in ledger.subscribers() if wants(subscriber, event)]
+    found = [subscriber for subscriber in ledger.subscribers.all() if wants(subscriber, event)]
     own = (callback_subscriber(url, watch) for url in watch.callback_urls)
-    found += [ledger.callback(each, now) for each in own if wants(each, event)]
+    found += [ledger.subscribers.callback(each, now) for each in own if wants(each, event)]
     if event.terminal:
         return found
     return [each for each in found if each.active and max(each.hold_until, each.slow_until) <= now]

@@ -52,7 +52,7 @@ def redeliver(
     """
     ledger, now = notifier.ledger, notifier.clock.now()
     try:
-        delivery = ledger.delivery(watch_id, event_id, subscriber_id)
+        delivery = ledger.deliveries.get(watch_id, event_id, subscriber_id)
     except NotFound:
         return Redelivered(True)
     if delivery.state is not DeliveryState.DUE or delivery.run != run:
@@ -60,7 +60,7 @@ def redeliver(
     found = _event_and_subscriber(delivery, ledger, now)
     if found is None:
         # Otherwise it would stay due, and every sweep would start it again.
-        ledger.change_delivery(replace(delivery, state=DeliveryState.CANCELLED, next_at=None))
+        ledger.deliveries.change(replace(delivery, state=DeliveryState.CANCELLED, next_at=None))
         return Redelivered(True, state=DeliveryState.CANCELLED)
     event, subscriber = found
     if not subscriber.active:
@@ -77,8 +77,8 @@ def redeliver(
         pause = attempt.pause or 0
         return Redelivered(attempt.pause is None, pause, now + pause, attempt, delivery.state, waiting)
     else:
-        pause = _until_next_turn(ledger.subscriber(subscriber.id), waiting, now)
-    delivery = ledger.change_delivery(replace(delivery, next_at=now + pause))
+        pause = _until_next_turn(ledger.subscribers.get(subscriber.id), waiting, now)
+    delivery = ledger.deliveries.change(replace(delivery, next_at=now + pause))
     return Redelivered(False, pause, now + pause, state=delivery.state, undelivered_seconds=waiting)
 
 
@@ -96,7 +96,7 @@ def _event_and_subscriber(delivery: Delivery, ledger: "Ledger", now: float) -> "
     The ledger has terminal events only, since progress is never sent again.
     """
     try:
-        event = ledger.event(delivery.watch_id, delivery.event_id)
+        event = ledger.tasks.event(delivery.watch_id, delivery.event_id)
         return event, _subscriber(delivery, ledger, now)
     except NotFound:
         return None
@@ -105,10 +105,10 @@ def _event_and_subscriber(delivery: Delivery, ledger: "Ledger", now: float) -> "
 def _subscriber(delivery: Delivery, ledger: "Ledger", now: float) -> Subscriber:
     """Returns the subscriber of a delivery; a callback_url goes with another task that was erased, and comes back."""
     try:
-        return ledger.subscriber(delivery.subscriber_id)
+        return ledger.subscribers.get(delivery.subscriber_id)
     except NotFound:
-        watch = ledger.watch(delivery.watch_id)
+        watch = ledger.tasks.watch(delivery.watch_id)
         for url in watch.callback_urls:
             if callback_id(url) == delivery.subscriber_id:
-                return ledger.callback(callback_subscriber(url, watch), now)
+                return ledger.subscribers.callback(callback_subscriber(url, watch), now)
         raise

@@ -36,7 +36,7 @@ def retry(
     or whose provider said that it failed; BadInput for params that its provider's file does not take; and NotFound.
     """
     ledger, machines, now = runs.ledger, runs.machines, runs.clock.now()
-    watch = ledger.watch(watch_id)
+    watch = ledger.tasks.watch(watch_id)
     if watch.event_id is None:
         if watch.retries:
             machines.start_watch(watch.execution, watch.id, PAUSE)  # an earlier retry may have crashed before this
@@ -47,7 +47,7 @@ def retry(
     event = _failure(watch, ledger)
     submission = watch.submission
     if params is not None:
-        check_params(ledger.provider(submission.provider), submission.known_id, params)
+        check_params(ledger.providers.get(submission.provider), submission.known_id, params)
         submission = replace(submission, params=dict(params))
     first = watch.first_deadline or watch.submission.deadline_seconds
     deadline = math.ceil(watch.age(now)) + (deadline_seconds or first)
@@ -69,7 +69,7 @@ def retry(
         cancel=None,
     )
     try:
-        ledger.reopen(opened, event.id, PAUSE, now)
+        ledger.tasks.reopen(opened, event.id, PAUSE, now)
     except LostRace:
         raise _followed(watch) from None
     machines.start_watch(opened.execution, watch.id, PAUSE)
@@ -81,7 +81,7 @@ def _failure(watch: Watch, ledger: "Ledger") -> "Event":
     """Returns the event of a failure that vidhook only concluded. Raises Refused for any other end."""
     what = f"task {watch.id}"
     try:
-        event = ledger.event(watch.id, watch.event_id)
+        event = ledger.tasks.event(watch.id, watch.event_id)
     except NotFound:
         problem = f"{what} failed long ago: its event is no longer stored"
         raise Refused(409, problem, "submit a new task to the provider") from None

@@ -43,7 +43,7 @@ class Runs:
 
         Returns the delivery as it now stands. One that has ended since it was read is left alone.
         """
-        delivery = self.ledger.start_run(delivery, pause=pause, now=self.clock.now(), afresh=afresh)
+        delivery = self.ledger.deliveries.start_run(delivery, pause=pause, now=self.clock.now(), afresh=afresh)
         if delivery.state is DeliveryState.DUE:
             self.machines.start_redelivery(delivery, pause)
         return delivery
@@ -54,11 +54,11 @@ class Runs:
         Returns the seconds until the turn that the event has instead, or 0 if it keeps its own.
         """
         now = self.clock.now()
-        for older in islice(self.ledger.leave_line(event, subscriber_id), MOST_LEFT):
+        for older in islice(self.ledger.deliveries.leave_line(event, subscriber_id), MOST_LEFT):
             # One whose own turn comes now needs no other one.
             if older.state is DeliveryState.DUE and older.next_at is not None and older.next_at > now + 1:
                 self.start(older)
-                self.ledger.join_line(event, subscriber_id, older.next_at)
+                self.ledger.deliveries.join_line(event, subscriber_id, older.next_at)
                 return _seconds(older.next_at - now)
         return 0
 
@@ -109,7 +109,7 @@ class Runs:
         """Yields the pause before each run: the next free turns of each subscriber."""
         now, turns = self.clock.now(), dict[str, float]()
         for subscriber_id, count in Counter(each.subscriber_id for each in batch).items():
-            turns[subscriber_id] = self.ledger.take_turns(subscriber_id, count / RESTART_RATE, now + 1)
+            turns[subscriber_id] = self.ledger.subscribers.take_turns(subscriber_id, count / RESTART_RATE, now + 1)
         for each in batch:
             yield _seconds(turns[each.subscriber_id] - now)
             turns[each.subscriber_id] += 1 / RESTART_RATE
@@ -121,7 +121,7 @@ class Runs:
 
         What it does not start, the sweeper does: it looks for all held deliveries of active subscribers.
         """
-        held = islice(self.ledger.held_deliveries(subscriber_id), most)
+        held = islice(self.ledger.deliveries.held(subscriber_id), most)
         return self.resend(held, until=until, errors=errors)
 
 
@@ -131,14 +131,14 @@ def hold(delivery: Delivery, ledger: "Ledger") -> Delivery:
     Its caller has seen that the subscriber is not active, a moment ago. If it was resumed since then, the sweeper finds
     the delivery.
     """
-    return ledger.change_delivery(replace(delivery, state=DeliveryState.HELD, next_at=None))
+    return ledger.deliveries.change(replace(delivery, state=DeliveryState.HELD, next_at=None))
 
 
 def cancel_held(subscriber_id: str, ledger: "Ledger", most: int) -> int:
     """Cancels up to `most` held deliveries of a subscriber that was removed. Returns how many."""
-    held = list(islice(ledger.held_deliveries(subscriber_id), most))
+    held = list(islice(ledger.deliveries.held(subscriber_id), most))
     for delivery in held:
-        ledger.cancel_delivery(delivery)
+        ledger.deliveries.cancel(delivery)
     return len(held)
 
 
@@ -148,13 +148,13 @@ def wait_in_line(event: "Event", subscriber_id: str, hold_until: float, ledger: 
     If an older one is then in the line, they change their turns.
     """
     pause = turn(subscriber_id, hold_until, ledger, now)
-    ledger.join_line(event, subscriber_id, now + pause)
+    ledger.deliveries.join_line(event, subscriber_id, now + pause)
     return pause
 
 
 def turn(subscriber_id: str, hold_until: float, ledger: "Ledger", now: float) -> int:
     """Returns the seconds until a subscriber's next free turn after `hold_until`, and takes it: ten a second."""
-    return _seconds(ledger.take_turns(subscriber_id, 1 / RESTART_RATE, hold_until) - now)
+    return _seconds(ledger.subscribers.take_turns(subscriber_id, 1 / RESTART_RATE, hold_until) - now)
 
 
 def _seconds(wait: float) -> int:

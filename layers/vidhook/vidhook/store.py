@@ -131,7 +131,7 @@ class Storage:
 
     def _opened(self, watch: "Watch", *, fresh: bool) -> "tuple[Provider, Key | None]":
         """Returns the task's provider and its key."""
-        provider, key = self.ledger.provider(watch.submission.provider), None
+        provider, key = self.ledger.providers.get(watch.submission.provider), None
         with suppress(TokenFailed):  # then the download is refused, and tried again after a pause
             key = self.keys.needed(provider, fresh=fresh)
         return provider, key
@@ -184,7 +184,9 @@ class Storage:
     def _noted(self, watch: "Watch", role: str, upload: Upload | None) -> "Watch":
         """Notes an upload, or that there is none. Returns the watch with what is noted now, by another after a race."""
         others = {other: each for other, each in watch.uploads.items() if other != role}
-        return replace(watch, uploads=self.ledger.note_uploads(watch, others | ({role: upload} if upload else {})))
+        return replace(
+            watch, uploads=self.ledger.tasks.note_uploads(watch, others | ({role: upload} if upload else {}))
+        )
 
     def _store(self, watch: "Watch", source: "Source", key: str, origin: Origin) -> StoredFile:
         metadata = {"provider": watch.submission.provider, "watch": watch.id, "role": source.role}

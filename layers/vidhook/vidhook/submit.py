@@ -69,7 +69,7 @@ class Intake:
             return self._submit(raw, checked, execution)
         except Erased as erased:
             if checked.token is not None:
-                self.ledger.remove_token(checked.submission.id, checked.token)
+                self.ledger.tasks.remove_token(checked.submission.id, checked.token)
             hint = "it is not followed again, and nothing of it can be had"
             known_by = next(name for name in ("task_id", "idempotency_key", "reference") if name in raw)
             raise Conflict(known_by, f"{erased}", hint, []) from None
@@ -83,16 +83,16 @@ class Intake:
         now = self.clock.now()
         pause = Pause(0, "") if submission.creates else self.pacer.first_pause(submission, now)
         name = execution or submission.id
-        watch, created = self.ledger.claim(submission, name, pause.seconds, now, why=pause.why, body=checked.body)
+        watch, created = self.ledger.tasks.claim(submission, name, pause.seconds, now, why=pause.why, body=checked.body)
         if not created:
-            _check_against_first(raw, watch, self.ledger.create_body(watch.id) if submission.creates else None)
+            _check_against_first(raw, watch, self.ledger.tasks.create_body(watch.id) if submission.creates else None)
             if submission.callback_url is not None:
                 watch = self._add_callback(watch, submission.callback_url, now)
         if execution is None:
             if token is not None:
-                self.ledger.put_token(watch.id, token, now)
+                self.ledger.tasks.put_token(watch.id, token, now)
                 # Read after the token is written: either the event is seen here, or publishing sees the token.
-                watch = self.ledger.watch(watch.id)
+                watch = self.ledger.tasks.watch(watch.id)
             if not watch.settled:
                 self.machines.start_watch(watch.execution, watch.id, pause.seconds, create=watch.uncreated)
         if watch.event_id is not None and (token is not None or execution is not None):
@@ -103,12 +103,12 @@ class Intake:
         """Raises BadSubmission for a submission that fits the schema, but not this stack or its provider."""
         submission = checked.submission
         try:
-            provider = self.ledger.provider(submission.provider)
+            provider = self.ledger.providers.get(submission.provider)
             if checked.body is not None:
                 check_create(provider, checked.body)
             check_params(provider, submission.task_id, submission.params)
         except NotFound as error:
-            near = self.ledger.nearest_provider(submission.provider)
+            near = self.ledger.providers.nearest(submission.provider)
             hint = f'did you mean "{near}"?' if near else "`vidhook providers list` shows all"
             raise BadSubmission("provider", str(error), hint) from error
         except BadInput as error:
@@ -138,14 +138,14 @@ class Intake:
                 raise BadSubmission("callback_url", problem, "add a subscriber instead: `vidhook subscribers add`")
             try:
                 # Either the watch had ended before the write, or publishing sees the URL.
-                alone, watch = watch.told, self.ledger.add_callback(watch, url)
+                alone, watch = watch.told, self.ledger.tasks.add_callback(watch, url)
             except LostRace:
-                watch = self.ledger.watch(watch.id)
+                watch = self.ledger.tasks.watch(watch.id)
         if watch.event_id is not None:
             with suppress(BadSubmission):  # it had the event, which is no longer stored
                 self._send_late(self._event(watch), watch, url, now, alone=alone)
             if alone:
-                self.ledger.note_told(watch)
+                self.ledger.tasks.note_told(watch)
         return watch
 
     def _send_late(self, event: "Event", watch: Watch, url: str, now: float, *, alone: bool) -> None:
@@ -153,8 +153,8 @@ class Intake:
 
         alone: nobody else publishes the event at this time.
         """
-        subscriber = self.ledger.callback(callback_subscriber(url, watch), now)
-        delivery = self.ledger.open_delivery(event, subscriber, now)
+        subscriber = self.ledger.subscribers.callback(callback_subscriber(url, watch), now)
+        delivery = self.ledger.deliveries.open(event, subscriber, now)
         if delivery.state is not DeliveryState.DUE or delivery.attempts or delivery.run:
             return
         if subscriber.active:
@@ -165,7 +165,7 @@ class Intake:
     def _event(self, watch: Watch) -> "Event":
         """Returns the event of a task that has ended. Raises BadSubmission when it is no longer stored."""
         try:
-            return self.ledger.event(watch.id, watch.event_id)
+            return self.ledger.tasks.event(watch.id, watch.event_id)
         except NotFound:  # the ledger has a watch for longer than its event
             problem = "is of a task that ended long ago: its event is no longer stored"
             raise BadSubmission("task_id", problem, f"`vidhook task {watch.id}` shows how it ended") from None

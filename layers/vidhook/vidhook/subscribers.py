@@ -85,7 +85,7 @@ def add(
     secret = new_secret() if secret is None else checked_secret(secret)
     sealed = secrets.seal(subscriber.id, Credentials((SigningSecret(secret),), headers))
     subscriber = replace(subscriber, sealed=sealed, header_names=tuple(headers))
-    ledger.put_subscriber(subscriber)
+    ledger.subscribers.put(subscriber)
     return subscriber, secret
 
 
@@ -106,12 +106,12 @@ def change(
             if subscriber.header_names and origin(changed.url) != origin(subscriber.url):
                 problem = "are for the old URL's host, and would be sent to another one"
                 raise BadSubscriber("headers", problem, "give them again in the same change, or {} to have none")
-            ledger.change_subscriber(subscriber_id, terms)
-            return ledger.subscriber(subscriber_id)
+            ledger.subscribers.change(subscriber_id, terms)
+            return ledger.subscribers.get(subscriber_id)
         credentials = replace(_credentials(subscriber, secrets), headers=headers)
         with suppress(LostRace):  # somebody else changed them: begin anew
             put_credentials(subscriber, credentials, ledger=ledger, secrets=secrets, **terms)
-            return ledger.subscriber(subscriber_id)
+            return ledger.subscribers.get(subscriber_id)
 
 
 def _credentials(subscriber: Subscriber, secrets: "Secrets") -> Credentials:
@@ -127,7 +127,7 @@ def _added(subscriber_id: str, ledger: "Ledger") -> Subscriber:
     if subscriber_id.startswith("cb_"):
         problem = f"{subscriber_id} is the callback_url of tasks and cannot be changed"
         raise BadSubscriber("subscriber", problem, "pause it, or submit with another one")
-    return ledger.subscriber(subscriber_id)
+    return ledger.subscribers.get(subscriber_id)
 
 
 def check(subscriber: Subscriber, http: "Http") -> None:
@@ -154,8 +154,8 @@ def check(subscriber: Subscriber, http: "Http") -> None:
 
 def pause(subscriber_id: str, *, ledger: "Ledger") -> Subscriber:
     """Holds all deliveries of a subscriber until it is resumed; nothing is lost. Raises NotFound."""
-    ledger.put_state(subscriber_id, SubscriberState.PAUSED, "paused by its owner")
-    return ledger.subscriber(subscriber_id)
+    ledger.subscribers.put_state(subscriber_id, SubscriberState.PAUSED, "paused by its owner")
+    return ledger.subscribers.get(subscriber_id)
 
 
 def resume(subscriber_id: str, *, runs: "Runs") -> tuple[Subscriber, int]:
@@ -164,9 +164,9 @@ def resume(subscriber_id: str, *, runs: "Runs") -> tuple[Subscriber, int]:
     Returns the subscriber, and how many deliveries were started; the sweeper starts the rest up to 15 minutes later.
     Raises NotFound.
     """
-    runs.ledger.put_state(subscriber_id, SubscriberState.ACTIVE, None)
+    runs.ledger.subscribers.put_state(subscriber_id, SubscriberState.ACTIVE, None)
     drained = runs.drain(subscriber_id, AT_ONCE)
-    return runs.ledger.subscriber(subscriber_id), drained
+    return runs.ledger.subscribers.get(subscriber_id), drained
 
 
 def remove(subscriber_id: str, *, ledger: "Ledger") -> Subscriber:
@@ -175,8 +175,8 @@ def remove(subscriber_id: str, *, ledger: "Ledger") -> Subscriber:
     The sweeper does what is left after a crash, and cancels what is held after this or is too much for one call.
     """
     subscriber = _added(subscriber_id, ledger)
-    ledger.begin_removal(subscriber_id, subscriber.secret_name)
-    ledger.remove_subscriber(subscriber_id)
+    ledger.subscribers.begin_removal(subscriber_id, subscriber.secret_name)
+    ledger.subscribers.remove(subscriber_id)
     cancel_held(subscriber_id, ledger, AT_ONCE)
     return subscriber
 
@@ -212,7 +212,7 @@ def rotate(
 
 def signing(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", clock: Clock) -> tuple[SigningSecret, ...]:
     """Returns the secrets that sign for a subscriber now, newest first. Raises NotFound, also when none can be read."""
-    known = secrets.credentials(ledger.subscriber(subscriber_id))
+    known = secrets.credentials(ledger.subscribers.get(subscriber_id))
     return tuple(each for each in known.secrets if each.signs(clock.now()))
 
 
@@ -227,7 +227,7 @@ class Tested:
 
 def send_test(subscriber_id: str, *, ledger: "Ledger", secrets: "Secrets", http: "Http", clock: Clock) -> Tested:
     """Sends `endpoint.test` to a subscriber in any state and with any filter: once, and outside the delivery log."""
-    subscriber, now = ledger.subscriber(subscriber_id), clock.now()
+    subscriber, now = ledger.subscribers.get(subscriber_id), clock.now()
     event = test_event(subscriber.id, now)
     delivery = Delivery(event.id, event.watch_id, subscriber.id, event.type, now)
     made = attempt(event, delivery, subscriber, secrets.credentials(subscriber), http=http, clock=clock)
@@ -260,9 +260,9 @@ def recover(
     """
     if until is not None and until <= since:
         raise BadInput("until", "is not later than since", "give the end of the time in which deliveries failed")
-    runs.ledger.subscriber(subscriber_id)
+    runs.ledger.subscribers.get(subscriber_id)
     lost, whole, end = list[Delivery](), True, runs.clock.now() + seconds
-    for each in runs.ledger.deliveries_to(subscriber_id, since=since, until=until):
+    for each in runs.ledger.deliveries.to(subscriber_id, since=since, until=until):
         failed = each.state is DeliveryState.FAILED and each.event_type in TERMINAL_TYPES
         if (failed and len(lost) == most) or runs.clock.now() > end:
             whole = False

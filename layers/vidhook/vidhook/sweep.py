@@ -52,11 +52,11 @@ def sweep(runs: "Runs", secrets: "Secrets", eraser: "Eraser | None" = None, *, s
     ledger, now, errors, failed = runs.ledger, runs.clock.now(), list[Exception](), list[str]()
 
     def watches() -> int:
-        jobs = (partial(_restart_watch, watch_id, runs, failed) for watch_id in ledger.overdue_watches(now, MOST))
+        jobs = (partial(_restart_watch, watch_id, runs, failed) for watch_id in ledger.tasks.overdue(now, MOST))
         return runs.at_once(jobs, errors, now + WATCHES_END * seconds)
 
     def deliveries() -> int:
-        overdue = ledger.overdue_deliveries(now, MOST)
+        overdue = ledger.deliveries.overdue(now, MOST)
         return runs.resend(overdue, afresh=False, until=now + DELIVERIES_END * seconds, errors=errors)
 
     def drained() -> int:
@@ -66,7 +66,7 @@ def sweep(runs: "Runs", secrets: "Secrets", eraser: "Eraser | None" = None, *, s
         return _clean_up(runs, secrets, now + seconds, errors)
 
     def erased() -> int:
-        left = ledger.erasures() if eraser else []
+        left = ledger.tasks.erasures() if eraser else []
         return runs.at_once((partial(eraser.sweep, each) for each in left if eraser), errors, now + seconds)
 
     parts = {
@@ -96,16 +96,16 @@ def _restart_watch(watch_id: str, runs: "Runs", failed: list[str]) -> int:
     """
     now = runs.clock.now()
     try:
-        watch = runs.ledger.watch(watch_id)
+        watch = runs.ledger.tasks.watch(watch_id)
     except Erased:
         return 0
     if watch.told:  # it has ended meanwhile: the index is updated later than the table
         return 0
     if watch.event_id is not None:
         try:
-            runs.ledger.event(watch.id, watch.event_id)
+            runs.ledger.tasks.event(watch.id, watch.event_id)
         except NotFound:  # nobody can be told of it any more
-            runs.ledger.note_told(watch)
+            runs.ledger.tasks.note_told(watch)
             return 0
     state = runs.machines.state_of_watch(watch.execution)
     running = state == "RUNNING"
@@ -114,7 +114,7 @@ def _restart_watch(watch_id: str, runs: "Runs", failed: list[str]) -> int:
     execution = watch.execution if running else f"{watch.id}-{int(now)}"
     if not running:
         runs.machines.start_watch(execution, watch.id, pause=1, create=watch.uncreated)
-    runs.ledger.note_execution(watch, execution, now)
+    runs.ledger.tasks.note_execution(watch, execution, now)
     return not running
 
 
@@ -122,13 +122,13 @@ def _drain_all(runs: "Runs", until: float, errors: list[Exception]) -> int:
     """Starts the held deliveries of active subscribers, whatever held them. Returns how many."""
     ledger, drained = runs.ledger, 0
     _guarded(partial(_index_held, runs, until), errors)
-    for subscriber, since in ledger.holding_subscribers():
+    for subscriber, since in ledger.subscribers.holding():
         if runs.clock.now() >= until:
             break
         if not subscriber.active:
             continue
-        if next(ledger.held_deliveries(subscriber.id), None) is None:
-            ledger.forget_holding(subscriber, since, runs.clock.now())
+        if next(ledger.deliveries.held(subscriber.id), None) is None:
+            ledger.subscribers.forget_holding(subscriber, since, runs.clock.now())
         else:
             drain = partial(runs.drain, subscriber.id, MOST_DRAINED, until=until, errors=errors)
             drained += _guarded(drain, errors)
@@ -138,17 +138,17 @@ def _drain_all(runs: "Runs", until: float, errors: list[Exception]) -> int:
 def _index_held(runs: "Runs", until: float) -> int:
     """Makes held deliveries of earlier versions findable. Returns how many pages of the ledger it looked through."""
     pages = 0
-    while runs.clock.now() < until and runs.ledger.index_held():
+    while runs.clock.now() < until and runs.ledger.deliveries.index_held():
         pages += 1
     return pages
 
 
 def _clean_up(runs: "Runs", secrets: "Secrets", until: float, errors: list[Exception]) -> int:
     """Removes what is left of subscribers that were removed or moved. Returns how many deliveries it cancelled."""
-    unmoved = (each for each in runs.ledger.subscribers() if each.secret_name is not None)
+    unmoved = (each for each in runs.ledger.subscribers.all() if each.secret_name is not None)
     runs.at_once((partial(_moved, each, runs=runs, secrets=secrets) for each in unmoved), errors, until)
     cancelled = 0
-    for subscriber_id, secret_name, begun_at in runs.ledger.unfinished_subscribers(runs.clock.now()):
+    for subscriber_id, secret_name, begun_at in runs.ledger.subscribers.unfinished(runs.clock.now()):
         if runs.clock.now() >= until:
             break
         finish = partial(_finish, subscriber_id, secret_name, begun_at, runs=runs, secrets=secrets)
@@ -166,11 +166,11 @@ def _moved(subscriber: "Subscriber", *, runs: "Runs", secrets: "Secrets") -> int
 def _finish(subscriber_id: str, secret_name: str | None, begun_at: float, *, runs: "Runs", secrets: "Secrets") -> int:
     ledger, cancelled = runs.ledger, 0
     try:
-        used = ledger.subscriber(subscriber_id).secret_name
+        used = ledger.subscribers.get(subscriber_id).secret_name
     except NotFound:
         used, cancelled = None, cancel_held(subscriber_id, ledger, MOST)
     if secret_name is not None and secret_name != used:
         secrets.delete_unmoved(secret_name)
     if cancelled < MOST:
-        ledger.end_removal(subscriber_id, begun_at)
+        ledger.subscribers.end_removal(subscriber_id, begun_at)
     return cancelled

@@ -14,9 +14,9 @@ def answer_tokens(event: "Event", *, ledger: "Ledger", machines: "Machines") -> 
     Returns how many AWS does not let us answer. Their tokens stay: submitting the task again tries them again.
     """
     forbidden = 0
-    for token in ledger.tokens(event.watch_id):
+    for token in ledger.tasks.tokens(event.watch_id):
         if machines.answer(token, event):
-            ledger.remove_token(event.watch_id, token)
+            ledger.tasks.remove_token(event.watch_id, token)
         else:
             forbidden += 1
     return forbidden

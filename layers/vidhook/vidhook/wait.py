@@ -17,18 +17,18 @@ def wait_for_end(watch_id: str, seconds: float, *, ledger: "Ledger", places: int
     NotFound.
     """
     ends, pause = monotonic() + seconds, FIRST_SECONDS
-    if seconds <= 0 or ledger.has_ended(watch_id):
+    if seconds <= 0 or ledger.tasks.has_ended(watch_id):
         return True
-    place = ledger.take_place(places, seconds) if places is not None else None
+    place = ledger.tasks.take_place(places, seconds) if places is not None else None
     if places is not None and place is None:
         return False
     try:
         while (left := ends - monotonic()) > 0:
             sleep(min(pause, left))
-            if ledger.has_ended(watch_id):
+            if ledger.tasks.has_ended(watch_id):
                 break
             pause = min(pause * GROWTH, LONGEST_SECONDS)
     finally:
         if place is not None:
-            ledger.leave_place(place)
+            ledger.tasks.leave_place(place)
     return True
