@@ -34,14 +34,7 @@ from vidhook.edges.ledger.table import (
 )
 from vidhook.errors import BadInput, LostRace, NotFound
 from vidhook.event import Event, serialize
-from vidhook.task import (
-    TERMINAL_TYPES,
-    Attempt,
-    Delivery,
-    DeliveryState,
-    Subscriber,
-    Watch,
-)
+from vidhook.task import TERMINAL_TYPES, Attempt, Delivery, DeliveryState, Subscriber, Watch
 
 ATTEMPT_READS = 2  # an attempt counts for so many of them: it may hold 4 KiB, and Lambda's answers 6 MB
 EVENTS_AT_ONCE = 10  # events whose deliveries are asked for at the same time; each takes a request of its own
@@ -199,7 +192,7 @@ class Deliveries:
         """Returns the newest `most` deliveries of these, and the cursor of the next page, None on the last page.
 
         Those to a subscriber are ordered by when they were opened. Without one, they are those of terminal events,
-        ordered by the instant of the event. `since` is of the same time. A page may be short as in `watch_page`. Raises
+        ordered by the instant of the event. `since` is of the same time. A page may be short as in `Tasks.page`. Raises
         BadInput for a cursor of another list, or a type that no terminal event has, and NotFound for a subscriber of
         which nothing is known.
         """

@@ -7,15 +7,7 @@ from dataclasses import astuple
 from typing import Any
 
 from vidhook.budget import Budget, Planned, Window, day_of, slot_of
-from vidhook.edges.ledger.table import (
-    DAY,
-    SHARDS,
-    Item,
-    Items,
-    Table,
-    key_of,
-    packed,
-)
+from vidhook.edges.ledger.table import DAY, SHARDS, Item, Items, Table, key_of, packed
 from vidhook.errors import LostRace
 from vidhook.event import serialize
 from vidhook.pace import Bias, Ended, Kind, Outlook, Pace, decay, merged

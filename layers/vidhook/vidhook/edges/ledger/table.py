@@ -16,9 +16,7 @@ from botocore.exceptions import ClientError
 from vidhook.edges import CONNECTIONS, aws
 from vidhook.errors import BadInput, LostRace, NotFound
 from vidhook.event import serialize
-from vidhook.task import (
-    host_part,
-)
+from vidhook.task import host_part
 from vidhook.times import Clock
 
 if TYPE_CHECKING:
@@ -65,6 +63,7 @@ class Table:
         self.clock = clock or Clock()
 
     def event_ttl(self, now: float) -> int:
+        """Returns until when an event of this instant is stored, with its deliveries."""
         return int(now) + self.event_days * DAY
 
     def watch_ttl(self, ends: float) -> int:
@@ -76,12 +75,14 @@ class Table:
         return int(ends) + (max(self.event_days, NAME_DAYS) + SPARE_DAYS) * DAY
 
     def get(self, pk: str, sk: str, what: str) -> Item:
+        """Returns an item as it is now. Raises NotFound, which says that there is no `what`."""
         answer = self.client.get_item(TableName=self.name, Key=packed(key_of(pk, sk)), ConsistentRead=True)
         if "Item" not in answer:
             raise NotFound(f"{what} is not in the ledger")
         return unpacked(answer["Item"])
 
     def put_new(self, item: Item) -> bool:
+        """Puts an item unless there is one. Returns whether it did."""
         try:
             self.client.put_item(TableName=self.name, Item=packed(item), ConditionExpression="attribute_not_exists(pk)")
         except self.client.exceptions.ConditionalCheckFailedException:
@@ -230,10 +231,12 @@ class Table:
 
 
 def key_of(pk: str, sk: str) -> Item:
+    """Returns the key of an item, as a part of it."""
     return {"pk": pk, "sk": sk}
 
 
 def due_shard(kind: str, watch_id: str) -> str:
+    """Returns the partition of the index `due` in which a task's watch, or its deliveries, are."""
     return f"{kind}#{watch_id.partition('_')[2][:1]}"
 
 
@@ -246,6 +249,7 @@ def due_from(moves_at: float) -> float:
 
 
 def sortable(instant: float, tie: str) -> str:
+    """Returns a text by which items are in the order of their instants, and those of one instant are told apart."""
     return f"{instant:017.6f}#{tie}"
 
 
@@ -255,10 +259,12 @@ def event_key(event_id: str) -> Item:
 
 
 def subscriber_key(subscriber_id: str) -> Item:
+    """Returns the key of a subscriber, or of a callback_url."""
     return key_of("callbacks" if subscriber_id.startswith("cb_") else "subscribers", subscriber_id)
 
 
 def health_key(subscriber_id: str) -> Item:
+    """Returns the key under which is noted how a subscriber answers."""
     # A callback_url is often another one for each task, so how it answers is noted of its host.
     if subscriber_id.startswith("cb_"):
         return key_of("answers", host_part(subscriber_id))
@@ -334,20 +340,21 @@ def update_arguments(key: Item, values: Item, condition: str, seen: Item | None 
 
 def packed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns values in DynamoDB's form: text, numbers and booleans; None is left out; anything nested is JSON text."""
-    packed: dict[str, Any] = {}
+    item: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, bool):
-            packed[name] = {"BOOL": value}
+            item[name] = {"BOOL": value}
         elif isinstance(value, (int, float)):
-            packed[name] = {"N": repr(value)}
+            item[name] = {"N": repr(value)}
         elif isinstance(value, str):
-            packed[name] = {"S": value}
+            item[name] = {"S": value}
         elif value is not None:
-            packed[name] = {"S": serialize(value)}
-    return packed
+            item[name] = {"S": serialize(value)}
+    return item
 
 
 def unpacked(item: Mapping[str, Any]) -> Item:
+    """Returns the values of an item that `packed` made; what is nested is still JSON text."""
     return {name: _number(value["N"]) if "N" in value else next(iter(value.values())) for name, value in item.items()}
 
 
@@ -356,11 +363,12 @@ def _number(text: str) -> int | float:
 
 
 def values_of(fact: Any) -> Item:
-    """Returns a fact's fields for `_pack`; `_fact` reads them back."""
+    """Returns a fact's fields for `packed`; `fact_of` reads them back."""
     return {each.name: getattr(fact, each.name) for each in fields(fact)}
 
 
 def fact_of(kind: "Callable[..., Fact]", item: Item) -> Fact:
+    """Returns the fact of this kind that an item has, whatever else is in it."""
     readers = _readers(kind)
     return kind(**{name: readers[name](value) for name, value in item.items() if name in readers})
 
@@ -384,6 +392,7 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
 
 
 def mapping(text: str) -> dict[str, Any]:
+    """Returns the object that is stored as this JSON text."""
     parsed: dict[str, Any] = json.loads(text)
     return parsed
 
