@@ -70,7 +70,7 @@ def ours(url: str, seconds: float = 800.0) -> Callable[[], int]:
         watch = replace(watch, uploads=uploads)
         return uploads
 
-    edges: Any = SimpleNamespace(note_uploads=note)
+    edges: Any = SimpleNamespace(tasks=SimpleNamespace(note_uploads=note))
     storage = Storage(edges, edges, Http(allowed_networks=("127.0.0.0/8",)), Bucket("videos"), lambda key: key)
 
     def copy() -> int:

@@ -159,9 +159,10 @@ def copying(results: Results) -> Section:
             "Seconds from a source to S3 over those of `curl > /dev/null`. The source and the line are simulated "
             "on one machine (throttled: 25 MB/s in, 40 MB/s out, 30 ms); the S3 side takes the real requests and "
             "throws the bytes away. `length known`: the host gives it; `in the film`: the film's index does, at its "
-            "beginning; `unknown`: nothing but the end does. Memory is what a copy adds to an idle process, in MB. "
-            "On the line without a "
-            "limit a copy is limited by the machine's processor, curl by nothing."
+            "beginning; `unknown`: nothing but the end does. S3 takes no body of unknown length, and no part below "
+            "5 MiB but the last, so half of such a film of 10 MB can leave only when all of it has come: about 1.4 is "
+            "the least on this line. Memory is what a copy adds to an idle process, in MB. On the line without a limit "
+            "a copy is limited by the machine's processor, curl by nothing."
         ),
         "",
         aims(results),

@@ -740,6 +740,24 @@ class TestLearning:
         assert ledger.paces.of("acme", self.KIND, NOW + 59)[0].tasks == 1
         assert ledger.paces.of("acme", self.KIND, NOW + 61)[0].tasks == 2
 
+    def test_what_was_read_for_a_task_is_not_read_again_before_it_is_written(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each task that ends would pay for it twice; what is older may have been changed by others."""
+        self.teach(ledger, 90, 1)
+        read, batch = list[object](), ledger.table.batch
+
+        def noted(keys: list[Any]) -> Any:
+            read.append(keys)
+            return batch(keys)
+
+        monkeypatch.setattr(ledger.table, "batch", noted)
+        ledger.paces.of("acme", self.KIND, NOW)
+        assert (self.teach(ledger, 90, 1), len(read)) == (True, 0)
+        ledger.paces.of("acme", self.KIND, NOW - 1)
+        assert (self.teach(ledger, 90, 1), len(read)) == (True, 1)
+        assert ledger.paces.of("acme", self.KIND, NOW + 61)[0].tasks == 3
+
     def test_what_was_learned_can_be_forgotten(self, ledger: Ledger) -> None:
         """A provider that changed everything need not be followed through what it once was."""
         for number, kind in enumerate([self.KIND, ("wan-2.2#fast", "video"), ("wan", "video"), self.KIND]):
