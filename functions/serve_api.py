@@ -99,9 +99,8 @@ def list_tasks() -> Response[Any]:
     if "reference" in wanted and "find" in wanted:
         raise BadInput("find", "is given beside reference", "give one of the two: find looks for references too")
     if "reference" in wanted or "find" in wanted:
-        found = (
-            tasks_named(wanted["find"], ledger) if "find" in wanted else ledger.tasks.of_reference(wanted["reference"])
-        )
+        of_reference = ledger.tasks.of_reference
+        found = tasks_named(wanted["find"], ledger) if "find" in wanted else of_reference(wanted["reference"])
         watches = [each for each in found if fits(each) and each.submitted_at >= wanted["since"]]
     else:
         watches, cursor = ledger.tasks.page(

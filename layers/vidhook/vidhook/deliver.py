@@ -140,16 +140,15 @@ class Notifier:
                     self.bus.report("endpoint.recovered", _report(subscriber, made), made.at)
             return
         hold_until = made.at + made.retry_after if made.retry_after else None
-        seen = self.ledger.subscribers.note_failure(subscriber, made.at, hold_until)
+        known = self.ledger.subscribers
+        seen = known.note_failure(subscriber, made.at, hold_until)
         if not seen.active:
             return
         reason = disable_reason(subscriber, made)
         if reason is not None:
-            if self.ledger.subscribers.disable(seen.id, reason):
+            if known.disable(seen.id, reason):
                 self.bus.report("endpoint.disabled", {**_report(seen, made), "reason": reason}, made.at)
-        elif (
-            tries >= FAILING_TRIES and not seen.failing_reported and self.ledger.subscribers.note_failing_reported(seen)
-        ):
+        elif tries >= FAILING_TRIES and not seen.failing_reported and known.note_failing_reported(seen):
             self.bus.report("endpoint.failing", _report(seen, made), made.at)
 
 
