@@ -251,7 +251,7 @@ def broken(world: World) -> dict[str, float | None]:
 
 def in_invocations(world: World) -> dict[str, float | None]:
     """What a copy takes that is longer than an invocation: how often each byte is read and sent to S3."""
-    source, s3 = world.urls("free")
+    source, s3 = world.urls("throttled")
     world.counted()
     copied = in_python("ours, in invocations")(f"{source}/{LONG * MEGA}", s3)
     read, stored = (count / (LONG * MEGA) for count in world.counted())
