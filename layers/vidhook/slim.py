@@ -23,14 +23,14 @@ def services(edges: Path) -> set[str]:
     """Returns the names of the services for which the edges in this folder make clients."""
     return {
         name
-        for source in edges.glob("*.py")
+        for source in edges.rglob("*.py")
         for name in re.findall(r'\baws\.client\(\s*"([a-z0-9-]+)"', source.read_text("utf-8"))
     }
 
 
 def words(edges: Path) -> set[str]:
     """Returns all names in the source of the edges, without underscores: an operation that is used is one of them."""
-    sources = [source.read_text("utf-8") for source in edges.glob("*.py")]
+    sources = [source.read_text("utf-8") for source in edges.rglob("*.py")]
     return {word.replace("_", "") for source in sources for word in re.findall(r"\w+", source)}
 
 

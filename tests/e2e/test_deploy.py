@@ -170,17 +170,19 @@ def test_the_layer_makes_every_client(artifacts: Path) -> None:
     """Only the services that functions use are in it, and a missing one would show at the first use only."""
     program = """
 import os
+from operator import attrgetter
 names = "TABLE BUCKET BUS REFUSED_QUEUE".split()
 from vidhook.wiring import Edges
 edges = Edges(dict.fromkeys(names, "https://queue.example/name"))
 os.environ["AWS_DEFAULT_REGION"] = "eu-central-1"
-for name in ("ledger", "bucket", "bus", "machines", "secrets", "refused_submissions"):
-    print(getattr(edges, name)._client.meta.endpoint_url)
+clients = "ledger.table.client bucket._client bus._client machines._client refused_submissions._client"
+for name in (*clients.split(), "secrets.manager", "secrets.kms"):
+    print(attrgetter(name)(edges).meta.endpoint_url)
 """
     ended = alone(artifacts, program)
     assert ended.returncode == 0, ended.stderr
     assert all(".eu-central-1.amazonaws.com" in url for url in ended.stdout.split())
-    assert len(ended.stdout.split()) == 6
+    assert len(ended.stdout.split()) == 7
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ RUNTIME = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))["Parameters"][
 
 def calls_in_edges() -> list[ast.Call]:
     """All calls in the source of the edges."""
-    nodes = [node for source in EDGES.glob("*.py") for node in ast.walk(ast.parse(source.read_text("utf-8")))]
+    nodes = [node for source in EDGES.rglob("*.py") for node in ast.walk(ast.parse(source.read_text("utf-8")))]
     return [node for node in nodes if isinstance(node, ast.Call)]
 
 
