@@ -43,16 +43,24 @@ class Policy(Protocol):
 
 @dataclass
 class Memory:
-    """What the ledger keeps of one provider's tasks between them."""
+    """What the ledger keeps of one provider's tasks between them, in its parts."""
 
     expected_seconds: float | None = None
     budget = Budget()
     learned: Pace = field(default_factory=Pace)
 
-    def provider(self, name: str) -> "Memory":
+    @property
+    def providers(self) -> "Memory":
         return self
 
-    def paces(self, provider: str, kind: Kind | None, now: float) -> tuple[Pace, Pace]:
+    @property
+    def paces(self) -> "Memory":
+        return self
+
+    def get(self, name: str) -> "Memory":
+        return self
+
+    def of(self, provider: str, kind: Kind | None, now: float) -> tuple[Pace, Pace]:
         return self.learned if kind else Pace(), self.learned
 
     def learn(self, watch: Watch, kind: Kind, ended: Ended, outlook: Outlook, now: float) -> bool:

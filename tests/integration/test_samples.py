@@ -74,7 +74,7 @@ def keys_of(key: str) -> Keys:
 
 def edges(provider: SampleProvider, task: SampleTask, key: str | None = None) -> dict[str, Any]:
     """What a question to the provider needs; a wrong `key` if one is given."""
-    ledger = SimpleNamespace(provider=functools.partial(file_of, provider))
+    ledger = SimpleNamespace(providers=SimpleNamespace(get=functools.partial(file_of, provider)))
     return {"ledger": ledger, "http": HTTP, "keys": keys_of(key or KEYS[task.provider]), "clock": Clock()}
 
 

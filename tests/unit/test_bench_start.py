@@ -46,5 +46,6 @@ def test_without_a_control_group_the_cpu_time_is_stretched(monkeypatch: pytest.M
 
 def test_a_function_has_the_share_of_its_memory() -> None:
     """Lambda gives CPU in proportion to memory."""
-    assert start.share_of("poll_task") == pytest.approx(512 / 1769)
+    assert start.share_of("poll_task") == pytest.approx(768 / 1769)
+    assert start.share_of("submit_task") == pytest.approx(512 / 1769)
     assert start.share_of("publish_event") == pytest.approx(1024 / 1769)

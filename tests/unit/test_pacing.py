@@ -19,17 +19,18 @@ PROCESSING = Status.PROCESSING
 
 
 class FakeLedger:
-    """Knows one provider, has learned nothing, and keeps what is to be learned."""
+    """A ledger, and its parts: it knows one provider, has learned nothing, and keeps what is to be learned."""
 
     def __init__(self, expected: float | None = None) -> None:
         self.expected_seconds = expected
         self.budget = Budget()
         self.ended: list[tuple[Kind, Ended]] = []
+        self.providers = self.paces = self
 
-    def provider(self, name: str) -> "FakeLedger":
+    def get(self, name: str) -> "FakeLedger":
         return self
 
-    def paces(self, provider: str, kind: Kind | None, now: float) -> tuple[Pace, Pace]:
+    def of(self, provider: str, kind: Kind | None, now: float) -> tuple[Pace, Pace]:
         return Pace(), Pace()
 
     def learn(self, watch: Watch, kind: Kind, ended: Ended, outlook: Outlook, now: float) -> bool:

@@ -46,12 +46,15 @@ BAKED = {"id": "t1", "status": "BAKED", "model": "m1", "video": {"url": FILM}, "
 
 
 class NothingLearned:
-    """A ledger in which nothing was learned, and no provider is known: it need not be."""
+    """A ledger, and its parts, in which nothing was learned, and no provider is known: it need not be."""
 
-    def paces(self, *_: object) -> tuple[Pace, Pace]:
+    def __init__(self) -> None:
+        self.providers = self.paces = self
+
+    def of(self, *_: object) -> tuple[Pace, Pace]:
         return Pace(), Pace()
 
-    def provider(self, name: str) -> Any:
+    def get(self, name: str) -> Any:
         raise NotFound(name)
 
 

@@ -65,7 +65,7 @@ class Notified:
     faults: tuple[Fault, ...] = ()
 
 
-class Deliveries:
+class EventDeliveries:
     """The deliveries of one event. New ones are written together: those that come during one request in the next one.
 
     Use it in a `with`. At its end all are written, or it raises the first error. `expected` is how many may come, and
@@ -82,7 +82,7 @@ class Deliveries:
         # Only one, so that what was added before a write that has ended is written too.
         self._writer = ThreadPoolExecutor(1)
 
-    def __enter__(self) -> "Deliveries":
+    def __enter__(self) -> "EventDeliveries":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -142,7 +142,7 @@ def notify(event: "Event", watch: Watch, notifier: "Notifier") -> Notified:
     ledger, began = notifier.ledger, notifier.clock.now()
     subscribers = recipients(event, watch, ledger=ledger, now=began)
     known = ledger.deliveries.of_event(event) if subscribers else {}
-    with Deliveries(ledger, known, len(subscribers)) as deliveries:
+    with EventDeliveries(ledger, known, len(subscribers)) as deliveries:
         works = [partial(_notify_one, event, subscriber, deliveries, notifier, began) for subscriber in subscribers]
         results = at_once(works)
     ended = notifier.clock.now()
@@ -193,7 +193,7 @@ def at_once(works: "Sequence[Callable[[], Done]]") -> "list[Done]":
 
 
 def _notify_one(
-    event: "Event", subscriber: Subscriber, deliveries: Deliveries, notifier: "Notifier", began: float
+    event: "Event", subscriber: Subscriber, deliveries: EventDeliveries, notifier: "Notifier", began: float
 ) -> Notified:
     """Makes the first attempt at one subscriber, or leaves it to a redelivery."""
     now = notifier.clock.now()
