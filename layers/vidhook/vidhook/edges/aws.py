@@ -6,6 +6,7 @@ multiprocessing, resources.
 
 from contextlib import suppress
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import botocore
@@ -16,6 +17,9 @@ from botocore.httpsession import get_cert_path
 from vidhook import __version__
 from vidhook.edges.tls import trusting
 
+# botocore's sessions are not for several threads, and a client may be made when a thread first needs it.
+# https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
+ONE_AT_A_TIME = Lock()
 USER_AGENT = f"vidhook/{__version__} Botocore/{botocore.__version__}"
 
 
@@ -24,7 +28,8 @@ def client(service: str, **config: Any) -> Any:
     # A quarter of what botocore does for a request is to check its parameters, as AWS does too, and to describe this
     # machine anew.
     lighter = Config(parameter_validation=False, user_agent=USER_AGENT)
-    made: Any = session().create_client(service, config=lighter.merge(Config(**config)))
+    with ONE_AT_A_TIME:
+        made: Any = session().create_client(service, config=lighter.merge(Config(**config)))
     # botocore has no setting for this. In a version without these names, or with a CA bundle of the user's own, each
     # client has a context of its own, which reads the bundle for each connection: slower, and as safe.
     with suppress(AttributeError):
