@@ -92,7 +92,8 @@ BROKEN_HELPER = _pattern(
     r"|超时|不可用|繁忙|出错|错误|失败|故障|中断)|审核(?:中断|超时|异常)(?!.{0,8}(?:不通过|拒绝|驳回))",
 )
 CONTENT_POLICY = _pattern(
-    r"moderat(?:ed|ion|or|ors)|exists? risk|(?:word|term|phrase)s? (?:\S+ ){0,3}(?:is|are) (?:banned|blocked|forbidden"
+    r"moderat(?:ed|ion|or|ors)|exists? risk|contains? (?:\w+ )?(?:faces?|ip)\b|visual restrictions?|(?:word|term"
+    r"|phrase)s? (?:\S+ ){0,3}(?:is|are) (?:banned|blocked|forbidden"
     r"|prohibited)|(?:depict|show|contain)\w* (?:an? |the )?(?:photo-?)?realistic (?:human|person|people|face)s?|nsfw"
     r"|not safe for work|sensitive|safety|unsafe|censor\w*|guardrails?"
     r"|recitation"
@@ -238,7 +239,7 @@ BROKEN = _pattern(
     r"|from) (?:the )?(?:host|node|disk|worker)|(?:response|answer|reply) format|primary key|foreign key"
     r"|duplicate key|database|sql\w*|redis|kafka|licen[cs]e server|setup failed|dependency failed"
     r"|unexpected error handling|not found (?:in|on) (?:the |our )?(?:storage|bucket|s3|disk)|(?:max\w*"
-    r"|number of) (?:\w+ ){0,3}(?:retries|attempts)|(?:retries|attempts) (?:exceeded|exhausted)"
+    r"|number of) (?!poll)(?:\w+ ){0,3}(?:retries|attempts)|(?:retries|attempts) (?:exceeded|exhausted)"
     r"|exceeded (?:\w+ ){0,3}(?:retries|attempts)|invalid character|unexpected (?:eof|token|end of)|no such host"
     r"|permission denied:? (?:on |for |while \w+ )?['\\\"]?/|read-?only file ?system|(?:node|host|server|machine"
     r"|container|pod|instance|process|renderer|encoder|decoder)s? (?:\w+ )?(?:shut ?down|died|failed|crash\w*"
@@ -246,7 +247,7 @@ BROKEN = _pattern(
     r"|written|published|persisted)|certificates?|open files|disk quota"
     r"|(?:positional|keyword) arguments?|unmarshal\w*|deserializ\w*|(?:decod|pars)(?:e|ing) (?:of )?(?:the |its "
     r"|upstream |provider )?(?:response|answer"
-    r"|reply)|for column|sqlstate|lock wait|duplicate entry|delayrender",
+    r"|reply)|not found in type|mutation root|for column|sqlstate|lock wait|duplicate entry|delayrender",
     r"重试(?:次数|上限)|(?:视频|音频|输出)编码失败|上游(?:渠道|服务|接口)?(?:返回|异常|错误|报错|失败)|数据库|显存"
     r"|无可用渠道|渠道(?:异常|错误)",
 )
@@ -278,7 +279,9 @@ MONEY = (
 )
 RUNS = r"(?:run|render|generation|creation|use|call|request|second|minute|hour|image|video|clip)s?"
 QUOTA = _pattern(
-    r"(?:http|status|code|error)(?: code)?:? ?402|allotment|tier (?:\w+ )?(?:not|too low)|upgrade (?:is )?(?:required"
+    r"(?:pro|premium|plus|paid|team|enterprise|business|ultra) (?:\w+ )?(?:is )?required|requires? (?:an? "
+    r"|the )?(?:pro|premium|plus|paid|team|enterprise|business|ultra)\b|(?:http|status|code|error)(?: code)?:? ?402"
+    r"|allotment|tier (?:\w+ )?(?:not|too low)|upgrade (?:is )?(?:required"
     r"|needed)|free (?:users?|accounts?|members?)|(?<!retry )(?<!error )(?:budget|allowance"
     r"|allocation) (?:\w+ ){0,3}(?:spent|used|gone|exhausted)|(?:exceeded|reached|hit|used|through"
     r"|over) (?:all )?(?:of )?your (?:\w+ )?(?:limit|allotment|quota|allocation)|(?:available|offered|unlocked"
@@ -366,7 +369,8 @@ BAD_FILE = _pattern(
 # The result is gone: it is no input, so nobody need look for a mistake of the caller.
 GONE_FILE = r"\A(?:(?:文件|视频|结果|作品|下载)(?:链接)?|链接)已?(?:过期|失效)"
 TIMEOUT = _pattern(
-    r"(?:max(?:imum)?|allowed|total) (?:\w+ )?time(?! ?stamp)|\bttl\b|(?:run|running|ran|runs|taking|took|takes"
+    r"poll\w* attempts|(?:max(?:imum)?|allowed|total) (?:\w+ )?time(?! ?stamp)|\bttl\b|(?:run|running|ran|runs|taking"
+    r"|took|takes"
     r"|waiting|waited|hung|stuck|sat|spent|stayed) (?:for )?(?:far |much |way )?too long|no (?:response|answer"
     r"|reply) (?:from (?:\w+ ){1,3})?(?:in|within|after|for) \d+|(?:answer|respond|reply|finish|complete"
     r"|start) in time|(?:processing|response|execution|time) window|(?:stopped|gave up|give up|tired of) waiting"
@@ -464,11 +468,13 @@ NOT_FOUND = _pattern(
     r"|available for retrieval)|(?:task|job|record|generation|\A) ?gone\Z|(?:task|job|generation|prediction|result"
     r"|output)s? (?:[\w-]+ )?(?:was|has been|were) (?:deleted|purged)|(?:no such|unknown) (?:task|job|video"
     r"|generation|render|clip|id|run)\w*|(?:task|job|render|request|generation)(?: id)? (?:\w+ )?not (?:recogni[sz]ed"
-    r"|known)|no (?:task|job|generation) (?:\w+ )?(?:exists?|found|with)|(?:cannot|can't|could not|unable to"
+    r"|known)|no (?:task|job|generation) (?:\w+ )?(?:exists?|found|with)|no static resource|(?:cannot|can't|could not"
+    r"|unable to"
     r"|failed to|\w+n't) find (?:the |that |this |your |any |an? )?(?:task|job|generation|prediction|operation"
     r"|creation|render)",
     r"(?:作品|生成记录)\S{0,2}不存在|无此任务|没有(?:该|此|这个)任务|任务(?:号|编号)\S{0,2}不存在|查不到"
-    r"|任务(?:id)?\S{0,2}(?:错误|无效)\S{0,2}不存在|任务\S{0,3}(?:被|已)删除|tarea no existe|任务(?:不存在|未找到"
+    r"|任务(?:id)?\S{0,2}(?:错误|无效)\S{0,2}不存在|任务\S{0,3}(?:被|已)删除|tarea no existe|未找到(?:该|此"
+    r"|对应的?)?(?:视频|作品|记录)|任务(?:不存在|未找到"
     r"|id ?不存在|记录已)|no existe (?:la|ninguna|esa) tarea|(?:找不到|未找到|查无|查不到|查询不到)(?:该|此)?任务"
     r"|タスク[がは](?:見つかり|存在し)|작업을 찾을|no se encontr[oó] la tarea|tarea no encontrada",
 )
@@ -479,7 +485,7 @@ EXPIRED = _pattern(
 )
 NO_RESULT = _pattern(
     r"empty (?:answer|response|reply)|(?:video|result|output)s? (?:url|link|file)? ?(?:is |was )?not returned"
-    r"|(?:output|result) (?:is |was )?missing|missing (?:output|result)|(?:returned|produced|generated|gave|sent"
+    r"|(?:output|result) (?:is |was )?missing|missing (?:final|output|result)|(?:returned|produced|generated|gave|sent"
     r"|delivered) (?:back )?(?:nothing|none|zero|0|no (?:\w+ )?(?:videos?|images?|content|results?|outputs?|files?))"
     r"|(?:with|without) (?:no |any |a )(?:file|result|output|video|url"
     r"|link)|(?:no|zero|0) (?:\w+ )?(?:frame|result|output|video|image|file|clip)s? (?:was |were |is |are |got "
@@ -495,7 +501,8 @@ NO_RESULT = _pattern(
     r"|generated|produced)",
     r"(?<!参考)(?<!输入)(?:视频|结果)(?:地址|链接| ?url)?为空|未获取到\S{0,3}(?:视频|结果|链接|地址)|(?:没有"
     r"|未)生成任何|(?:没有|无|未)(?:生成|产生|返回)?(?:结果|输出)|结果为空|空结果|結果がありません|결과가 없"
-    r"|sin resultado|no pudo generar contenido|(?:响应|返回|结果)(?:数据)?中\S{0,3}(?:未找到|没有|找不到|缺少)|(?:没有"
+    r"|sin resultado|no pudo generar contenido|(?:完成|成功)但\S{0,6}(?:缺少|没有|未返回)|(?:响应|返回"
+    r"|结果)(?:数据)?中\S{0,3}(?:未找到|没有|找不到|缺少)|(?:没有"
     r"|未)返回\S{0,4} ?(?:内容|url|链接|视频|图片)|(?:没有|未)(?:返回"
     r"|生成|产出)?(?:视频"
     r"|图片)(?:结果|文件)?$",
@@ -604,7 +611,8 @@ INVALID_INPUT = _pattern(
     r"|nicht unterst[uü]tzt|besch[aä]digt|darf nicht|muss (?:zwischen|min|h[oö]chst|ein)|no (?:es )?v[aá]lid"
     r"|inv[aá]lid|no (?:es )?compatible|formato|obligatori|demasiado (?:grande|larg|peque)|par[aá]metro|resoluci[oó]n"
     r"|no admitid|\bfalta\b|太[大小长短]|损坏|无法识别|上限|下限|仅限|只能|数量|字数|字符|请输入|请选择|请填写|清晰度"
-    r"|模糊|编码(?!器)|校验失败|解析失败|冲突|重复|未提供|未上传|长宽|像素|宽度|高度|不匹配|空です|入力してください"
+    r"|模糊|编码(?!器)|校验失败|解析失败|冲突|重复|未提供(?!(?:具体|详细)?原因)|未上传|长宽|像素|宽度|高度|不匹配"
+    r"|空です|入力してください"
     r"|지원되는|입력해 주세요|vac[ií]o|admite solo|solo se admite",
 )
 # A polite end of any text, a refusal too. It is taken out before anything is looked for: it says nothing of the reason.
