@@ -27,7 +27,7 @@ class Secrets:
     """Reads the stack's secrets, which are cached for five minutes, and seals and opens the subscribers' credentials.
 
     `key` is the ARN of the KMS key that seals them. The ledger has what is sealed; KMS opens it only for the subscriber
-    that it was sealed for, and each is asked for once.
+    that it was sealed for, and each is asked for once. `client` makes the clients of AWS by their names, as in `Edges`.
     """
 
     def __init__(
