@@ -19,8 +19,7 @@ from vidhook.event import Event
 from vidhook.task import SAMPLE, Submission, watch_id
 from vidhook_cli.refusals import in_words
 from vidhook_cli.signing import signed
-from vidhook_cli.stack import Stack, client, credentials, in_sandbox
-from vidhook_cli.status import alarms, seen
+from vidhook_cli.stack import Stack, alarms, client, credentials, in_sandbox, seen
 
 WAIT_SECONDS = 90.0
 STEP_SECONDS = 0.5

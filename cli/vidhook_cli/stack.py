@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
     from vidhook.wiring import Edges
 
+Row = dict[str, Any]  # what `vidhook status` shows in one line
 DEFAULT_NAME = "vidhook"
 # A person waits: where nobody answers, that is said within half a minute.
 PATIENCE = {"connect_timeout": 4, "read_timeout": 10, "retries": {"total_max_attempts": 3}}
@@ -167,3 +168,22 @@ def _default_to_sandbox_credentials(region: str | None, profile: str | None) -> 
         os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
     if session.get_credentials() is None:
         os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+def seen(what: str, part: Callable[[], Iterable[Row]]) -> list[Row]:
+    """Returns the rows of one part; a row that says why, if AWS refuses to show it: the other parts count too."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from vidhook_cli.refusals import in_words
+
+    try:
+        return list(part())
+    except (ClientError, BotoCoreError) as error:
+        return [{"what": what, "value": "?", "well": False, "detail": in_words(error)}]
+
+
+def alarms(here: Stack) -> list[dict[str, Any]]:
+    """Returns the alarms of a stack. Those of another one, whose name begins alike, have a topic of their own."""
+    pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{here.name}-")
+    every = [alarm for page in pages for alarm in page["MetricAlarms"]]
+    return [alarm for alarm in every if here.outputs["AlarmTopic"] in alarm["AlarmActions"]]

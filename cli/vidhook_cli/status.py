@@ -1,7 +1,7 @@
 """`vidhook status` shows whether the stack works, and how it did in the last day."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -13,13 +13,12 @@ from vidhook.budget import parse_budgets
 from vidhook.errors import BadInput, BadSubmission, NotFound
 from vidhook.times import iso
 from vidhook_cli.show import as_json_option, lines, table, wants_json
-from vidhook_cli.stack import Stack, client, stack
+from vidhook_cli.stack import Row, Stack, alarms, client, seen, stack
 
 if TYPE_CHECKING:
     from vidhook.edges.ledger import Ledger
     from vidhook.wiring import Edges
 
-Row = dict[str, Any]
 MOST = 1_000
 DAY = 86_400
 CANCEL_SECONDS = 900  # a provider should have taken a wish to cancel by then, which is sent again with each poll
@@ -62,18 +61,6 @@ def status(deep: bool, as_json: bool) -> None:
         table(shown, ("well", "what", "value", "detail"), nothing="")
     if not all(row["well"] for row in rows):
         raise SystemExit(1)
-
-
-def seen(what: str, part: Callable[[], Iterable[Row]]) -> list[Row]:
-    """Returns the rows of one part; a row that says why, if AWS refuses to show it: the other parts count too."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from vidhook_cli.refusals import in_words
-
-    try:
-        return list(part())
-    except (ClientError, BotoCoreError) as error:
-        return [{"what": what, "value": "?", "well": False, "detail": in_words(error)}]
 
 
 def _subscribers(ledger: "Ledger") -> Iterator[Row]:
@@ -159,13 +146,6 @@ def _queues(here: Stack) -> Iterator[Row]:
             dead, refused = "DeadLetter" in name, "Refused" in name
             detail = "its messages say why: docs/operating.md" if (dead or refused) and waiting else ""
             yield {"what": name, "value": str(waiting), "well": not (dead and waiting), "detail": detail}
-
-
-def alarms(here: Stack) -> list[dict[str, Any]]:
-    """Returns the alarms of a stack. Those of another one, whose name begins alike, have a topic of their own."""
-    pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{here.name}-")
-    every = [alarm for page in pages for alarm in page["MetricAlarms"]]
-    return [alarm for alarm in every if here.outputs["AlarmTopic"] in alarm["AlarmActions"]]
 
 
 def _alarms(here: Stack) -> Iterator[Row]:

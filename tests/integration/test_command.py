@@ -33,8 +33,8 @@ from vidhook.wiring import Edges
 from vidhook_cli.deep import _metrics, _senders
 from vidhook_cli.main import main
 from vidhook_cli.show import say, span, table
-from vidhook_cli.stack import Stack, find_stack
-from vidhook_cli.status import CANCEL_SECONDS, DAY, _cancellations, _executions, alarms, seen, unusable_networks
+from vidhook_cli.stack import Stack, alarms, find_stack, seen
+from vidhook_cli.status import CANCEL_SECONDS, DAY, _cancellations, _executions, unusable_networks
 
 __all__ = ["deployed"]
 PAGE = (Path(__file__).parents[2] / "docs/command.md").read_text("utf-8")
@@ -511,7 +511,7 @@ def test_the_alarms_are_those_of_this_stack(monkeypatch: pytest.MonkeyPatch) -> 
             own, other = ({"AlarmActions": [topic]} for topic in ("arn:own", "arn:other"))
             return [{"MetricAlarms": [own, other]}, {"MetricAlarms": [own]}]
 
-    monkeypatch.setattr("vidhook_cli.status.client", lambda _: Alarms())
+    monkeypatch.setattr("vidhook_cli.stack.client", lambda _: Alarms())
     here = Stack("vidhook", ARN, {"AlarmTopic": "arn:own"}, None)  # type: ignore[arg-type]
     assert alarms(here) == [{"AlarmActions": ["arn:own"]}] * 2
 
