@@ -1,6 +1,7 @@
 """What connections to AWS cost, and whom they trust; a server on loopback is AWS."""
 
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -178,3 +179,23 @@ class TestTls:
 
         monkeypatch.setattr(session, "create_client", lambda *given, **more: Renamed(make(*given, **more)))
         assert aws.client("dynamodb").list_tables()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_threads_that_need_a_clients_errors_first_have_the_same_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An `except` of one would not catch what another one's request raised: the delivery would be a fault of ours."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(5):
+            aws.session.cache_clear()
+            client, together = aws.client("kms"), Barrier(4)
+
+            def first(client: Any = client, together: Barrier = together) -> object:
+                together.wait()
+                return client.exceptions.NotFoundException
+
+            with ThreadPoolExecutor(4) as pool:
+                assert len({each.result() for each in [pool.submit(first) for _ in range(4)]}) == 1
+    finally:
+        sys.setswitchinterval(interval)

@@ -30,6 +30,9 @@ def client(service: str, **config: Any) -> Any:
     lighter = Config(parameter_validation=False, user_agent=USER_AGENT)
     with ONE_AT_A_TIME:
         made: Any = session().create_client(service, config=lighter.merge(Config(**config)))
+        # A client makes the classes of its errors when it first needs them. Two threads would make two of each, and an
+        # `except` of the one would not catch the other.
+        _ = made.exceptions
     # botocore has no setting for this. In a version without these names, or with a CA bundle of the user's own, each
     # client has a context of its own, which reads the bundle for each connection: slower, and as safe.
     with suppress(AttributeError):
