@@ -175,7 +175,7 @@ class TestTls:
             """A client without the attributes that hold the context."""
 
             def __init__(self, client: Any) -> None:
-                self.list_tables = client.list_tables
+                self.list_tables, self.exceptions = client.list_tables, client.exceptions
 
         monkeypatch.setattr(session, "create_client", lambda *given, **more: Renamed(make(*given, **more)))
         assert aws.client("dynamodb").list_tables()["ResponseMetadata"]["HTTPStatusCode"] == 200
