@@ -105,7 +105,7 @@ def shortest_pause(age: float) -> float:
 
     They grow with the age, and faster after ten minutes.
     """
-    return max(0.012 * age, 0.06 * (age - 450))
+    return max(0.015 * age, 0.06 * (age - 450))
 
 
 def cheapest_poll(weights: Sequence[float], age: float, rate: float) -> float:
