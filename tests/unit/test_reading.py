@@ -694,6 +694,13 @@ class TestErrors:
         assert got is not None
         assert (got.code, got.message) == ("E1", "why")
 
+    def test_a_number_without_a_message_is_told_as_one(self) -> None:
+        """People read the message first, and a number has no words of its own."""
+        task = {"id": "task_1", "model": "wan", "created_at": "2026-01-01T12:00:00Z", "code": 5000}
+        got = answer({"code": 200, "message": "success", "data": task}, "wavespeed").error
+        assert got is not None
+        assert (got.provider_code, got.message) == ("5000", "the provider gave the code 5000")
+
     def test_a_message_never_carries_a_signature(self) -> None:
         """Messages go to logs and subscribers, and the query of a URL may be a credential."""
         got = snapshot(failed("cannot load https://cdn.example/a.png?X-Amz-Signature=secret, sorry")).error

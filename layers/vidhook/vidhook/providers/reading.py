@@ -614,7 +614,7 @@ class _Exchange:
         kind = category(provider, found)
         code = fold(found.code) if found and found.code else ""
         if code in provider.codes and self._ends_the_task(kind):
-            error = task_error(provider, found, provider.codes[code], "")
+            error = task_error(provider, found, provider.codes[code], f"the provider gave the code {code}")
             return Reading("snapshot", Snapshot(Status.FAILED, error=error, said=False), error)
         if (found and _is_unfinished(found)) or _passes(found, kind):
             return Reading("retry", error=self._error(found, kind or Category.PROVIDER, True))
